@@ -1,0 +1,1 @@
+"""The real models beside the minimal graphs."""

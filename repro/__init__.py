@@ -1,0 +1,1 @@
+"""The command line, and what thinks: judge, diagnose, hazards, reduce, matrix, report, gate."""

@@ -1,0 +1,1 @@
+"""One module a subcommand: it parses options, calls the thinking modules, prints."""

@@ -1,0 +1,31 @@
+"""The errors a user can cause or mend: one line each, with the exit code the command line gives them.
+
+The line says what is wrong, why, and what to do. Anything that is not a `ReproError` is a bug of
+this project and shows as such.
+"""
+
+from __future__ import annotations
+
+
+class ReproError(Exception):
+    """A failure with a one-line explanation for the user. `exit_code` is 1 unless a subclass says otherwise."""
+
+    exit_code = 1
+
+
+class BadInput(ReproError):
+    """A missing, truncated or foreign file, an unknown name, an impossible option."""
+
+    exit_code = 2
+
+
+class TargetUnavailable(ReproError):
+    """The target asked for cannot run here (no driver, no device, no runtime)."""
+
+    exit_code = 3
+
+
+class DeviceFailed(ReproError):
+    """The device, not the model, failed: there is no verdict, and what was in flight must run again."""
+
+    exit_code = 3

@@ -1,0 +1,132 @@
+"""What one target did with one model: the job that was asked for and the Run that came back.
+
+A Run judges nothing. It carries raw outputs, how the run ended, residency, times, the log and a
+fingerprint, so that it can be stored and judged again under other thresholds.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Output buffers are filled with this float32 bit pattern before each run. It is finite (about
+# -1.58e38), far outside fp16's range, and no kernel produces it: where it survives, nothing wrote.
+SENTINEL_BITS = 0xFEEDC0DE
+SENTINEL = np.array([SENTINEL_BITS], dtype=np.uint32).view(np.float32)[0]
+
+Feed = tuple[np.ndarray, ...]
+"""One set of model inputs, in the order of the file's (first) subgraph inputs."""
+
+
+class Precision(enum.StrEnum):
+    """Arithmetic asked of the target. The cpu target runs fp32 only."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+
+
+class Outcome(enum.StrEnum):
+    """How a run ended. Everything but OK has no outputs, except NOT_RESIDENT, which may."""
+
+    OK = "OK"
+    REFUSED = "REFUSED"
+    CRASH = "CRASH"
+    HANG = "HANG"
+    NOT_RESIDENT = "NOT_RESIDENT"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to run.
+
+    model: the bytes of a .tflite file.
+    feeds: the input sets to run one after another through one compiled model. The usual plan is
+        (a, b, a): two different inputs, then the first again, so that stale and non-deterministic
+        outputs can be told apart.
+    precision: arithmetic asked for.
+    name: for messages and logs only.
+    deadline_s: wall seconds for the whole job after which it is a HANG; None lets the target
+        choose (10 s plus an allowance for compiling that grows with the model).
+    options: extra delegate options by the keys of LiteRT's `gpu_options` TOML, for example
+        {"buffer_storage_type": 2}.
+    """
+
+    model: bytes
+    feeds: tuple[Feed, ...]
+    precision: Precision = Precision.FP32
+    name: str = ""
+    deadline_s: float | None = None
+    options: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    @property
+    def model_sha256(self) -> str:
+        return hashlib.sha256(self.model).hexdigest()
+
+    @property
+    def key(self) -> str:
+        """sha256 over model, inputs, precision and options: what decides the result on a given target."""
+        digest = hashlib.sha256(hashlib.sha256(self.model).digest())
+        for feed in self.feeds:
+            digest.update(b"feed")
+            for array in feed:
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        digest.update(repr((str(self.precision), sorted(self.options.items()))).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What produced a result. Everything needed to tell whether two results may be compared.
+
+    target: the target's full name, for example `gpu:lavapipe`.
+    runtime: LiteRT version, for example `2.3.0`.
+    libraries: file name -> sha256 of the runtime's shared libraries.
+    driver: Vulkan (or device) driver name and version; empty on cpu.
+    adapter: adapter name as the delegate saw it, or the device's model; empty on cpu.
+    precision: `fp32` or `fp16`.
+    model_sha256: of the .tflite bytes.
+    device: properties of a phone (model, SoC, Android build, thermal status...); empty on the host.
+    """
+
+    target: str
+    runtime: str
+    libraries: Mapping[str, str]
+    driver: str
+    adapter: str
+    precision: str
+    model_sha256: str
+    device: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record of one job on one target. See the module's docstring.
+
+    outputs: outputs[k][i] is output i (file order) after feed k; empty unless the model ran.
+    fully_accelerated: what the runtime said of the GPU-only compile (None: not asked or cpu).
+    stages: seconds for `load`, `compile`, `first_run`, `repeat_run` (mean of the later runs), `read`.
+    log: what the delegate printed during this job (its end, if long).
+    message: one line saying why, unless outcome is OK.
+    """
+
+    name: str
+    outcome: Outcome
+    fingerprint: Fingerprint
+    outputs: tuple[tuple[np.ndarray, ...], ...] = ()
+    output_names: tuple[str, ...] = ()
+    fully_accelerated: bool | None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
+    log: str = ""
+    message: str = ""
+
+
+def unwritten_mask(array: np.ndarray) -> np.ndarray:
+    """Boolean mask, same shape: which float32 elements still hold the sentinel, compared by bits."""
+    if array.dtype != np.float32:
+        return np.zeros(array.shape, dtype=bool)
+    return np.ascontiguousarray(array).view(np.uint32) == np.uint32(SENTINEL_BITS)
