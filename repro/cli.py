@@ -13,25 +13,26 @@ import click
 
 from runner.errors import ReproError
 
-# name -> module; the module's click command is called `command`. The order is the order of `--help`.
+# name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
+# The help stands here so that `--help` imports nothing. The order is the order of `--help`.
 COMMANDS = {
-    "doctor": "repro.commands.doctor",
-    "list": "repro.commands.list",
-    "run": "repro.commands.run",
-    "check": "repro.commands.check",
-    "judge": "repro.commands.judge",
-    "lint": "repro.commands.lint",
-    "reduce": "repro.commands.reduce",
-    "fix": "repro.commands.fix",
-    "fuzz": "repro.commands.fuzz",
-    "matrix": "repro.commands.matrix",
-    "expect": "repro.commands.expect",
-    "finding": "repro.commands.finding",
-    "report": "repro.commands.report",
-    "gate": "repro.commands.gate",
-    "detect": "repro.commands.detect",
-    "device": "repro.commands.device",
-    "prepare": "repro.commands.prepare",
+    "doctor": "What can run here, and the exact command that mends what cannot.",
+    "list": "The catalogue of cases.",
+    "run": "Run the catalogue on targets, compared with what is expected.",
+    "check": "Any .tflite on a target, judged without expectations.",
+    "judge": "Judge saved runs, or bare arrays, again.",
+    "lint": "Hazards of a .tflite, by reading only.",
+    "reduce": "The smallest graph with the same failure.",
+    "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
+    "fuzz": "New graphs, new bugs, shrunk.",
+    "matrix": "Cases x runtimes x drivers x precisions.",
+    "expect": "Rewrite expectations from results.",
+    "finding": "Findings: new, verify, list.",
+    "report": "The upstream issue of a finding, with its attachments.",
+    "gate": "Pass or refuse a layout before a release.",
+    "detect": "Boxes of torch and of a target on an image, side by side.",
+    "device": "Phones over adb: list, setup.",
+    "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 
 
@@ -42,10 +43,15 @@ class LazyCommands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(module).command
+        command: click.Command = importlib.import_module(f"repro.commands.{cmd_name}").command
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _version() -> str:

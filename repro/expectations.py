@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from repro.verdict import Status, Verdict
 from runner.errors import BadInput
 
@@ -48,6 +50,7 @@ class Expectation:
     origin: `measured` here, or `reported` by somebody else (then a pass refutes nothing upstream
         until a device has run it, and the run says whether it was confirmed).
     workaround: id of the workaround that exists because of it; named when it can go.
+    fixed_in: first runtime in which it is gone; from there on PASS is expected again.
     """
 
     case: str
@@ -61,6 +64,7 @@ class Expectation:
     confirmed: str = ""
     origin: str = "measured"
     workaround: str = ""
+    fixed_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,7 @@ def compare(
         if expectation.origin == "reported":
             message = f"not confirmed: {where}: reported as {text} ({expectation.link}), passes in {runtime}"
             return Comparison(Outcome.FIXED, text, message, expectation)
-        message = (
-            f"fixed in {runtime} on {target}: {where}: finding {expectation.finding or '?'} can be closed"
-        )
+        message = f"fixed in {runtime} on {target}: {where}: finding {expectation.finding or '?'} can be closed"
         if expectation.workaround:
             message += f", workaround {expectation.workaround} can go"
         return Comparison(Outcome.FIXED, text, message, expectation)
@@ -162,8 +164,10 @@ def _parents(target: str) -> list[str]:
     return list(dict.fromkeys(stems))
 
 
-def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "") -> Expectations:
+def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "", runtime: str = "") -> Expectations:
     """Expectations of a target, for example `gpu:lavapipe`; later, more specific files win.
+
+    runtime: LiteRT version that will run; entries with a `fixed_in` up to it no longer apply.
 
     device_model: a phone's model, for example `Pixel 8a`: `adb-pixel-8a.toml` applies to it.
     Raises BadInput for a file that is not TOML or has an unknown key or a missing field.
@@ -179,20 +183,29 @@ def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "") -
             for entry in read_entries(path):
                 entries[entry.case, entry.output, entry.precision] = entry
     # A more specific file can take back an inherited line by expecting PASS.
-    entries = {key: entry for key, entry in entries.items() if entry.status is not Status.PASS}
-    flakes = {
-        (f.case, f.output, f.precision): f for f in read_flakes(folder / "flakes.toml") if f.target in stems
+    entries = {
+        key: entry
+        for key, entry in entries.items()
+        if entry.status is not Status.PASS and not _is_fixed(entry.fixed_in, runtime)
     }
+    flakes = {(f.case, f.output, f.precision): f for f in read_flakes(folder / "flakes.toml") if f.target in stems}
     return Expectations(target, entries, flakes)
+
+
+def _is_fixed(fixed_in: str, runtime: str) -> bool:
+    if not fixed_in or not runtime:
+        return False
+    try:
+        return Version(runtime) >= Version(fixed_in)
+    except InvalidVersion:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{path.name} is not readable TOML ({error}); mend it or restore it from git"
-        ) from error
+        raise BadInput(f"{path.name} is not readable TOML ({error}); mend it or restore it from git") from error
 
 
 def read_entries(path: Path) -> list[Expectation]:
@@ -203,14 +216,10 @@ def read_entries(path: Path) -> list[Expectation]:
         label = f"{path.name}, entry {number} ({table.get('case', 'no case')})"
         strange = set(table) - known
         if strange:
-            raise BadInput(
-                f"{label}: unknown key {sorted(strange)[0]!r}; known are {', '.join(sorted(known))}"
-            )
+            raise BadInput(f"{label}: unknown key {sorted(strange)[0]!r}; known are {', '.join(sorted(known))}")
         missing = {"case", "output", "precision", "status", "reason"} - set(table)
         if missing:
-            raise BadInput(
-                f"{label}: '{sorted(missing)[0]}' is missing; an expectation without it is refused"
-            )
+            raise BadInput(f"{label}: '{sorted(missing)[0]}' is missing; an expectation without it is refused")
         if table["precision"] not in ("fp32", "fp16", ANY):
             raise BadInput(f"{label}: precision {table['precision']!r} is none of fp32, fp16, any")
         try:
@@ -234,8 +243,6 @@ def read_flakes(path: Path) -> list[Flake]:
         except TypeError as error:
             raise BadInput(f"{path.name}, entry {number}: {error}") from error
         if not 0.0 < flake.rate < 1.0:
-            raise BadInput(
-                f"{path.name}, entry {number} ({flake.case}): rate {flake.rate} is not inside (0, 1)"
-            )
+            raise BadInput(f"{path.name}, entry {number} ({flake.case}): rate {flake.rate} is not inside (0, 1)")
         found.append(flake)
     return found

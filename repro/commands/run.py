@@ -1,0 +1,150 @@
+"""`repro run`: the catalogue, or part of it, on one or more targets, compared with what is expected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cases import catalogue
+from cases.case import Case
+from repro import campaign_report, expectations, json_lines, junit
+from repro.campaign import Result, run_campaign
+from repro.journal import Journal
+from repro.precisions import CHOICES, precisions_for
+from repro.progress import progress_line
+from runner import targets
+from runner.cache import cache_root
+from runner.errors import BadInput
+
+
+def journal_path(target_name: str) -> Path:
+    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.jsonl"
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("cases", nargs=-1)
+@click.option("--family", help="Only this family of the catalogue.")
+@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
+@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+@click.option("--runtime", help="LiteRT version, default the installed one.")
+@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
+@click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
+@click.option("--again", is_flag=True, help="Run unchanged cases too.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted campaign (the default behaviour, said aloud).")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
+@click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--html", "html_file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one a group.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    cases: tuple[str, ...],
+    family: str | None,
+    target_names: tuple[str, ...],
+    device: str | None,
+    runtime: str | None,
+    precision: str,
+    kind: str | None,
+    seed: int | None,
+    again: bool,
+    resume: bool,
+    workers: int,
+    save: Path | None,
+    as_json: bool,
+    junit_file: Path | None,
+    html_file: Path | None,
+    verbose: bool,
+) -> None:
+    """Run catalogue cases and compare each output with what is expected of it.
+
+    CASE is a name or a shell pattern ('fan-out/*'); without one the whole catalogue runs. A known bug
+    that shows is expected. Exit 1 if one vanished, changed or is new; results already measured for the
+    same model, inputs, options, runtime and driver are not measured again unless --again.
+
+    \b
+    1. repro run                                    the whole catalogue, plain gpu, both precisions
+    2. repro run 'output-plus-consumer/*' --target gpu:lavapipe --precision fp32
+    3. repro run --target cpu --target gpu --json > results.jsonl
+    """
+    if again and resume:
+        raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
+    chosen = catalogue.select(cases, family)
+    names = targets.resolve(target_names)
+    started = time.monotonic()
+    results: list[Result] = []
+    for name in names:
+        results += run_on(
+            name,
+            chosen,
+            precision,
+            device,
+            runtime,
+            workers,
+            again=again,
+            kind=kind,
+            seed=seed,
+            save=save,
+            lines=as_json,
+        )
+    seed_text = "of each case" if seed is None else str(seed)
+    summary = campaign_report.summary_line(results, time.monotonic() - started, seed_text)
+    console = Console(stderr=as_json)
+    controls = frozenset(c.name for c in chosen if c.control_of)
+    campaign_report.print_campaign(console, results, controls=controls, verbose=verbose)
+    console.print(summary, highlight=False)
+    if junit_file is not None:
+        junit.write_junit(junit_file, "repro run", campaign_report.junit_rows(results))
+    if html_file is not None:
+        campaign_report.write_html(html_file, results, summary)
+    ctx.exit(1 if any(r.is_news for r in results) else 0)
+
+
+def run_on(
+    name: str,
+    chosen: Sequence[Case],
+    precision: str,
+    device: str | None,
+    runtime: str | None,
+    workers: int,
+    *,
+    again: bool,
+    kind: str | None,
+    seed: int | None,
+    save: Path | None,
+    lines: bool,
+) -> list[Result]:
+    """The campaign on one target, with its journal and its progress line."""
+    extra = {"device": device} if device else {}
+    precisions = precisions_for(name, precision)
+    with targets.open_target(name, runtime=runtime, workers=workers, **extra) as target:
+        known = expectations.load(target.name, runtime=runtime or "")
+        with (
+            Journal(journal_path(target.name)) as journal,
+            progress_line(target.name, len(chosen) * len(precisions)) as line,
+        ):
+
+            def show(result: Result) -> None:
+                line.advance(f"{result.case} {result.precision}")
+                if lines:
+                    for record in json_lines.result_objects(result):
+                        click.echo(json_lines.dump(record))
+
+            return run_campaign(
+                chosen,
+                target,
+                precisions,
+                known,
+                journal,
+                again=again,
+                kind=kind,
+                seed=seed,
+                save=save,
+                on_result=show,
+            )

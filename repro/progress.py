@@ -1,0 +1,35 @@
+"""A live progress line on stderr that stays silent where stderr is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Line:
+    """Handle of the running line: `advance` after each step, with what is in hand."""
+
+    def __init__(self, progress: Progress, task: object) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, text: str, steps: int = 1) -> None:
+        self._progress.update(self._task, advance=steps, text=text)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress_line(title: str, total: int) -> Iterator[Line]:
+    """Show `title [bar] n/total text elapsed` while the block runs."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}", table_column=None),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield Line(progress, progress.add_task(title, total=total, text=""))
