@@ -1,0 +1,106 @@
+"""`repro expect`: keep findings/expectations/ in step with what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cases import catalogue, convert
+from cases.tflite_read import read_tflite
+from repro import expectations
+from repro.expectation_update import Reason, update
+from repro.hazards import find_hazards
+from runner.errors import BadInput
+
+
+@click.group()
+def command() -> None:
+    """Rewrite expectations from results."""
+
+
+@command.command(name="update")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--reason", help="Why failures that are new or changed are expected.")
+@click.option("--finding", default="", help="The finding that documents them.")
+@click.option("--link", default="", help="Upstream issue.")
+@click.option("--from-lint", is_flag=True, help="Take reason and finding from the hazard that the lint sees there.")
+@click.option("--shared", is_flag=True, help="Write to gpu.toml (every driver) instead of the target's own file.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, write nothing.")
+@click.pass_context
+def update_command(
+    ctx: click.Context,
+    results: Path,
+    reason: str | None,
+    finding: str,
+    link: str,
+    from_lint: bool,
+    shared: bool,
+    dry_run: bool,
+) -> None:
+    """Bring expectations up to date with RESULTS, the lines that `repro run --json` printed.
+
+    Comments are kept. A failure that is new or changed its signature is refused (exit 1) unless
+    --reason, or with --from-lint a known hazard, says why it is expected.
+    """
+
+    def explain(case: str, output: int) -> Reason | None:
+        if from_lint:
+            found = _lint_reason(case, output)
+            if found is not None:
+                return found
+        return Reason(reason, finding, link) if reason else None
+
+    refused = 0
+    for target, records in read_results(results).items():
+        stem = target.partition(":")[0] if shared else expectations.file_stem(target.partition("@")[0])
+        path = expectations.EXPECTATIONS_DIR / f"{stem}.toml"
+        text = path.read_text(encoding="utf-8") if path.exists() else f"# What is expected on {target}.\n"
+        if not shared:
+            # What the shared file already says of this target needs no line in the target's own.
+            known = expectations.load(target)
+            own = {(e.case, e.output) for e in expectations.read_entries(path)} if path.exists() else set()
+            records = [r for r in records if (r["case"], r["output"]) in own or not _is_as_known(r, known)]
+        outcome = update(text, records, explain)
+        for line in outcome.changes:
+            click.echo(f"{path.name}: {line}")
+        for line in outcome.refusals:
+            click.echo(f"{path.name}: refused: {line}", err=True)
+        refused += len(outcome.refusals)
+        if not dry_run and outcome.changes:
+            path.write_text(outcome.text, encoding="utf-8")
+    ctx.exit(1 if refused else 0)
+
+
+def _is_as_known(record: dict[str, Any], known: expectations.Expectations) -> bool:
+    entry = known.lookup(record["case"], record["output"], record["precision"])
+    said = f"{record['verdict']} {record['signature']}".strip()
+    return said == expectations.expected_text(entry)
+
+
+def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Records by target from a file of JSON lines. Raises BadInput naming the line that is none."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such file; write it with: repro run --json > {path}")
+    by_target: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            by_target[record["target"]].append(record)
+            if not {"case", "output", "precision", "verdict", "signature", "runtime"} <= set(record):
+                raise KeyError("a field")
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise BadInput(f"{path}, line {number}: not a line of `repro run --json` ({error})") from error
+    return by_target
+
+
+def _lint_reason(case_name: str, output: int) -> Reason | None:
+    case = next(iter(catalogue.select([case_name], None)))
+    graph = read_tflite(convert.model_bytes(case), case_name)
+    for hazard in find_hazards(graph):
+        if hazard.output == output and hazard.finding:
+            return Reason(f"{hazard.rule}: {hazard.message}", hazard.finding, hazard.link)
+    return None
