@@ -1,0 +1,15 @@
+"""Options and fixtures that every test may use."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mali-delegate-repro")
+    group.addoption(
+        "--target",
+        action="append",
+        default=None,
+        help="Targets of the catalogue's tests (repeatable): cpu, gpu, gpu:lavapipe, ... Default: cpu and gpu.",
+    )
