@@ -1,0 +1,342 @@
+"""What is known to go wrong, as data, and the search for it in a graph that nobody has run.
+
+Key insight: a rule has two halves. What happens inside the delegate is replayed by `repro.normalise`,
+which names the rule; what that means for the one who ships the model (is it silent, what to do,
+which finding documents it) is the table here. A rule is a hazard only if a delegate has shown it:
+`repro.lint_truth` draws graphs around every rule and holds the prediction against the delegate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.graph import Graph
+from repro.delegate_graph import constant_data
+from repro.normalise import Event, normalise
+from repro.vendor_fusions import vendor_events
+
+LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
+EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1): `repro fix` does it and proves it"
+ALL_RUNTIMES = ">=2.1.3"
+FP16_MAX = 65504.0
+FP16_TINY = 2.0**-25
+"""Half of fp16's smallest subnormal: what is smaller rounds to zero."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One known hazard or risk.
+
+    level: `hazard` (a delegate was seen to compute wrong results, silently) or `risky`.
+    pattern: the shape of it, in the delegate's node names, for people.
+    message, fix: one sentence each; {tensor}, {producer}, {consumer}, {outputs} and {detail} are filled in.
+    finding: slug of the folder under findings/, or empty.
+    runtimes: which LiteRT versions show it; where: on which adapters, empty meaning every one.
+    fixable: whether emitting the tensor through an extra op is the workaround, so that `repro fix` knows it.
+    """
+
+    id: str
+    level: str
+    pattern: str
+    message: str
+    fix: str
+    finding: str = ""
+    upstream: str = ""
+    runtimes: str = ALL_RUNTIMES
+    where: str = ""
+    fixable: bool = False
+
+
+RULES = {
+    rule.id: rule
+    for rule in (
+        Rule(
+            "add-reduce",
+            "hazard",
+            "ADD of two tensors of equal shape -> SUM/MEAN/MAX/MIN/PROD (or a global average pool)",
+            "output '{tensor}' is swallowed by the kernel that adds and reduces: it returns stale memory",
+            EXTRA_OP,
+            finding="add-reduce-output-stale",
+            upstream=LITERT_8599,
+            fixable=True,
+        ),
+        Rule(
+            "gemm-elementwise",
+            "hazard",
+            "CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED -> ADD or MUL by a scalar or per-channel constant",
+            "output '{tensor}' is folded into the weights with the {consumer} behind it and never written",
+            EXTRA_OP,
+            finding="gemm-elementwise-output-unwritten",
+            upstream=LITERT_8599,
+            fixable=True,
+        ),
+        Rule(
+            "elementwise-gemm",
+            "hazard",
+            "MUL by constant -> CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED, or ADD of constant -> unpadded CONV",
+            "output '{tensor}' is folded into the weights of the {consumer} behind it and never written",
+            EXTRA_OP,
+            finding="elementwise-gemm-output-unwritten",
+            upstream=LITERT_8599,
+            fixable=True,
+        ),
+        Rule(
+            "pad-merged",
+            "hazard",
+            "PAD of height and width -> CONV/DEPTHWISE/POOL, or PAD of channels -> ADD",
+            "output '{tensor}' is merged into the padding of the {consumer} behind it and never written",
+            EXTRA_OP,
+            fixable=True,
+        ),
+        Rule(
+            "noop-removed",
+            "hazard",
+            "any op -> one-input CONCAT, RESIZE to the same size, or a SLICE of everything that is an output",
+            "output '{tensor}' is deleted together with the {consumer} behind it, which changes nothing",
+            EXTRA_OP,
+            fixable=True,
+        ),
+        Rule(
+            "mean-stddev-norm",
+            "hazard",
+            "MEAN -> SUB -> SQUARE -> MEAN -> ADD eps -> RSQRT -> MUL over channels",
+            "output '{tensor}' is an inner step of a normalisation that becomes one kernel: it returns stale memory",
+            EXTRA_OP,
+            fixable=True,
+        ),
+        Rule(
+            "mish",
+            "hazard",
+            "EXP -> ADD 1 -> LOG -> TANH -> MUL",
+            "output '{tensor}' is an inner step of a Mish that becomes one kernel: it returns stale memory",
+            EXTRA_OP,
+            fixable=True,
+        ),
+        Rule(
+            "slice-mul-reduce-concat",
+            "hazard",
+            "SLICE -> MUL -> MEAN/SUM over channels -> CONCAT over channels",
+            "'{tensor}' is inside or behind a correlation that becomes one kernel, which assumes that all branches "
+            "slice one tensor, start at channel 0 and multiply by one other",
+            "keep the branches apart: give the first SLICE of the CONCAT a second consumer that is used",
+        ),
+        Rule(
+            "split-merged",
+            "hazard",
+            "SPLIT -> CONCAT or ADD that reads nothing but the SPLIT's parts",
+            "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together",
+            "take the parts with SLICE instead of SPLIT",
+        ),
+        Rule(
+            "constant-broadcast-gemm",
+            "hazard",
+            "CONV/FULLY_CONNECTED next to ADD or MUL by a per-channel constant of another channel count",
+            "'{tensor}' is wrong: {producer} and {consumer} are folded although the constant broadcasts the channels",
+            "make the constant's channel count equal to the tensor's, or reshape it to [1,1,C] with a spatial size",
+        ),
+        Rule(
+            "pad-pool",
+            "hazard",
+            "PAD of height and width with zeros -> AVERAGE_POOL or MAX_POOL",
+            "'{tensor}' is wrong at its border: the pooling ignores padding, the PAD's zeros should count",
+            "pool before padding, or express the pooling as a DEPTHWISE_CONV_2D",
+        ),
+        Rule(
+            "pad-value-gemm",
+            "hazard",
+            "PADV2 of height and width with a value that is not zero -> CONV or DEPTHWISE",
+            "'{tensor}' is wrong at its border: the padding value is lost when the PAD is merged",
+            "subtract the value first, pad with zeros and add it back into the bias",
+        ),
+        Rule(
+            "grouped-mul",
+            "hazard",
+            "MUL by a per-channel constant -> grouped CONV",
+            "'{tensor}' is wrong: every group is scaled with the first group's constants",
+            "fold the constant into the convolution's weights",
+        ),
+        Rule(
+            "norm-other-input",
+            "hazard",
+            "the normalisation pattern whose MEAN and SUB read different tensors of one producer (or two inputs)",
+            "'{tensor}' is wrong: the kernel normalises the tensor whose mean was taken, not the one it is taken from",
+            "put any op between one of the two tensors and the normalisation",
+        ),
+        Rule(
+            "output-consumed",
+            "risky",
+            "a graph output that another op reads",
+            "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but this is the role in "
+            "which outputs have been lost, and phones may fuse more than the host",
+            EXTRA_OP,
+        ),
+        Rule(
+            "op-refused",
+            "risky",
+            "an op or rank that the delegate does not take",
+            "{producer} makes '{tensor}': {detail}; compiled for GPU only, the model is refused",
+            "replace the op, or let it run on the cpu on purpose",
+        ),
+        Rule(
+            "fp16-range",
+            "risky",
+            "a constant outside fp16's range",
+            "constant '{tensor}': {detail}; with fp16 arithmetic it becomes infinite or zero",
+            "rescale the constant, clamp it on the host, or run this model in fp32",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """One match of one rule in one graph.
+
+    tensor: the tensor that is not what it should be; output: its index among the graph's outputs,
+    or None; affected: indices of all graph outputs that are wrong because of it.
+    producer, consumer: op kinds of the file ("" where there is none).
+    effect: `lost`, `wrong`, or `risk` for risky rules.
+    """
+
+    rule: str
+    level: str
+    tensor: str
+    output: int | None
+    producer: str
+    consumer: str
+    message: str
+    fix: str
+    effect: str
+    affected: tuple[int, ...] = ()
+
+
+def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
+    """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
+    found: dict[tuple[str, str], Hazard] = {}
+    normalised = normalise(graph)
+    events = (*normalised.events, *vendor_events(normalised.graph))
+    if not events:
+        return ()
+    positions = {name: index for index, name in enumerate(graph.outputs)}
+    wrong = [event.tensor for event in events if event.effect == "wrong"]
+    reach = _outputs_reached(graph, wrong) if wrong else {}
+    for event in events:
+        affected = reach[event.tensor] if event.effect == "wrong" else (positions[event.tensor],)
+        found.setdefault((event.rule, event.tensor), _hazard(event, positions.get(event.tensor), affected, graph))
+    return tuple(found.values())
+
+
+def _hazard(event: Event, output: int | None, affected: tuple[int, ...], graph: Graph) -> Hazard:
+    rule = RULES[event.rule]
+    words = {
+        "tensor": event.tensor,
+        "producer": event.producer.kind,
+        "consumer": event.consumer.kind,
+        "outputs": ", ".join(graph.outputs[index] for index in affected),
+        "detail": "",
+    }
+    return Hazard(
+        rule.id,
+        rule.level,
+        event.tensor,
+        output,
+        event.producer.kind,
+        event.consumer.kind,
+        rule.message.format(**words),
+        rule.fix.format(**words),
+        event.effect,
+        affected,
+    )
+
+
+def _outputs_reached(graph: Graph, sources: list[str]) -> dict[str, tuple[int, ...]]:
+    """Which outputs lie behind each source. One walk a source, at most; wrong values are rare."""
+    found: dict[str, tuple[int, ...]] = {}
+    for source in dict.fromkeys(sources):
+        seen, stack = {source}, [source]
+        while stack:
+            for op in graph.uses.get(stack.pop(), ()):
+                fresh = [name for name in op.outputs if name not in seen]
+                seen.update(fresh)
+                stack.extend(fresh)
+        found[source] = tuple(index for index, name in enumerate(graph.outputs) if name in seen)
+    return found
+
+
+# The op kinds that the delegate's parser table has (NewOperationParser in model_builder.cc).
+SUPPORTED = frozenset(
+    """ABS ADD ADD_N ARG_MAX ATAN2 AVERAGE_POOL_2D BATCH_MATMUL BITCAST BITWISE_XOR STABLEHLO_BROADCAST_IN_DIM CAST
+    STABLEHLO_CBRT CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV
+    DYNAMIC_UPDATE_SLICE EQUAL ELU EMBEDDING_LOOKUP EXP FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GELU GREATER
+    GREATER_EQUAL HARD_SWISH LESS LESS_EQUAL LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC LOG LSTM MAXIMUM MAX_POOL_2D
+    MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL ONE_HOT PACK PAD PADV2 POW REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN
+    REDUCE_PROD QUANTIZE RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 LEAKY_RELU PRELU STABLEHLO_REMAINDER RESHAPE
+    RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR REVERSE_V2 ROUND RSQRT SELECT SELECT_V2 STABLEHLO_SHIFT_LEFT RIGHT_SHIFT
+    SIGN SIN SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE STRIDED_SLICE SUB SUM TANH TILE
+    TOPK_V2 TRANSPOSE TRANSPOSE_CONV UNPACK STABLEHLO_CLAMP STABLEHLO_COMPOSITE CUSTOM""".split()
+)
+MAX_RANK = 4
+
+
+def find_risks(graph: Graph) -> tuple[Hazard, ...]:
+    """What may go wrong: outputs in a dangerous role, what the delegate refuses, constants outside fp16."""
+    hazardous = {hazard.tensor for hazard in find_hazards(graph)}
+    return tuple(_risks(graph, hazardous))
+
+
+def lint(graph: Graph) -> tuple[Hazard, ...]:
+    """Hazards first, then risks; each list in the order of the graph."""
+    hazards = find_hazards(graph)
+    return (*hazards, *_risks(graph, {hazard.tensor for hazard in hazards}))
+
+
+def _risks(graph: Graph, hazardous: set[str]) -> Iterator[Hazard]:
+    for index, name in enumerate(graph.outputs):
+        readers = graph.uses.get(name, ())
+        if readers and name not in hazardous:
+            producer = graph.producers.get(name)
+            yield _risk("output-consumed", name, index, producer.kind if producer else "input", readers[0].kind, "")
+    for op in graph.ops:
+        detail = _refusal(graph, op.kind, (*op.inputs, *op.outputs))
+        if detail:
+            name = op.outputs[0] if op.outputs else ""
+            yield _risk("op-refused", name, None, op.kind, "", detail)
+    for name, tensor in graph.tensors.items():
+        if tensor.data is not None and tensor.data.dtype.kind == "f" and tensor.dtype != "float16":
+            detail = _range_note(tensor.data)
+            if detail and constant_data(graph, name) is not None:
+                readers = graph.uses.get(name, ())
+                yield _risk("fp16-range", name, None, "constant", readers[0].kind if readers else "", detail)
+
+
+def _risk(rule_id: str, tensor: str, output: int | None, producer: str, consumer: str, detail: str) -> Hazard:
+    rule = RULES[rule_id]
+    words = {"tensor": tensor, "producer": producer, "consumer": consumer, "outputs": tensor, "detail": detail}
+    message, fix = rule.message.format(**words), rule.fix.format(**words)
+    affected = () if output is None else (output,)
+    return Hazard(rule_id, rule.level, tensor, output, producer, consumer, message, fix, "risk", affected)
+
+
+def _refusal(graph: Graph, kind: str, names: tuple[str, ...]) -> str:
+    if kind not in SUPPORTED:
+        return f"the delegate has no {kind}"
+    for name in names:
+        if name and len(graph.tensors[name].shape) > MAX_RANK:
+            return f"'{name}' has rank {len(graph.tensors[name].shape)}, the delegate takes at most {MAX_RANK}"
+    return ""
+
+
+def _range_note(data: np.ndarray) -> str:
+    if data.size == 0:
+        return ""
+    low, high = float(data.min()), float(data.max())
+    peak = max(abs(low), abs(high))
+    if not np.isfinite(peak) or peak > FP16_MAX:
+        return f"holds {peak:g}, the largest fp16 number is {FP16_MAX:g}"
+    # Only where nothing of the constant survives: small entries among larger ones are what fp16 rounds anyway.
+    if 0 < peak < FP16_TINY:
+        return f"its largest value is {peak:g}, which fp16 rounds to zero"
+    return ""

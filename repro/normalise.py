@@ -1,0 +1,413 @@
+"""The delegate's rewriting of its graph, pass by pass, with a record of every graph output it loses.
+
+Key insight: whether an output survives is not a property of two neighbouring ops but of the order in
+which the delegate's passes run: a CONV_2D swallows a following ADD only after it had its chance at a
+MUL, and a RESHAPE between two ops is gone before either. So the passes are replayed here in the
+delegate's own order, and each says what it did: `lost` (the pass deleted a tensor that is a graph
+output, or swallowed it into one kernel) or `wrong` (the rewritten graph computes something else).
+
+Source: google-ai-edge/ml-drift, `common/transformations/model_transformations.cc` (the order),
+`transformations/*.cc` (the passes), `model.cc` (RemoveFollowingNode, RemovePrecedingNode) and
+`selectors/special_selector.cc` (fusions into one kernel).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cases.graph import Graph, Op
+from repro.delegate_graph import GEMM, DelegateGraph, Node, Value, lower, only_reader
+from repro.kernel_fusions import fuse_into_kernels
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that a pass did to the meaning of the graph.
+
+    rule: which rule of `repro.hazards` describes it.
+    tensor: the file's name of the tensor that is not what it should be; the nearest named tensor
+        downstream where the delegate's own value has no name.
+    effect: `lost` (graph output never written, or left as stale memory), `wrong` (other values).
+    producer, consumer: the two ops of the file that met.
+    """
+
+    rule: str
+    tensor: str
+    effect: str
+    producer: Op
+    consumer: Op
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """The rewritten graph and what went wrong on the way, in the order it happened."""
+
+    graph: DelegateGraph
+    events: tuple[Event, ...]
+
+
+Accepts = Callable[[Node, Node], bool]
+Wrong = Callable[[Node, Node], str]
+
+
+@dataclass(frozen=True)
+class PairPass:
+    """A pass over pairs of nodes where all that the first makes goes to the second and to nothing else.
+
+    rule: the rule under which a graph output between the two is reported as lost.
+    keep: which of the two survives, `first` or `second`; the values between them are deleted.
+    accepts: whether the pass applies to a pair.
+    wrong: the rule that this pair breaks in its values, or empty. A pair pass can be right about
+        roles and still compute something else.
+    """
+
+    name: str
+    rule: str
+    keep: str
+    accepts: Accepts
+    wrong: Wrong = lambda first, second: ""
+
+
+def _operand_fits(node: Node) -> bool:
+    operand = node.attrs.get("operand")
+    return operand is not None and operand.form in ("scalar", "linear") and len(node.inputs) == 1
+
+
+def _gemm(node: Node) -> bool:
+    return node.kind in GEMM and len(node.inputs) == 1
+
+
+def _channels_differ(gemm: Node, elementwise: Node, side: str) -> bool:
+    operand = elementwise.attrs["operand"]
+    if operand.form != "linear":
+        return False
+    have = gemm.attrs.get("out", operand.values.size) if side == "out" else elementwise.inputs[0].shape[3]
+    return int(have) != int(operand.values.size)
+
+
+def _grouped(gemm: Node) -> bool:
+    return gemm.kind == "CONV" and gemm.attrs.get("groups", 1) != 1
+
+
+def _padding_only(node: Node, letters: str) -> bool:
+    return all(amount == (0, 0) for letter, amount in node.attrs["amounts"].items() if letter not in letters)
+
+
+def _mergeable_pad(node: Node) -> bool:
+    return node.kind == "PAD" and not node.attrs["mirror"] and _padding_only(node, "HW")
+
+
+def _pad_changes_values(pad: Node, second: Node) -> str:
+    amounts = pad.attrs["amounts"]
+    if not any(amounts["H"]) and not any(amounts["W"]):
+        return ""
+    if second.kind in ("POOL_AVERAGE", "POOL_MAX"):
+        return "pad-pool"
+    return "pad-value-gemm" if pad.attrs["fill"] != 0.0 else ""
+
+
+def _same_split(first: Node, second: Node) -> bool:
+    """CONCAT puts back together what SPLIT took apart, in order and on the same axis."""
+    made = [value for value in first.outputs if value.consumers or value.is_output]
+    return second.kind == "CONCAT" and second.attrs.get("axis") == first.attrs.get("axis") and second.inputs == made
+
+
+def _kernel_is_one(node: Node) -> bool:
+    keys = ("kernel", "stride", "dilation")
+    return all(node.attrs.get(key) == (1, 1) for key in keys) and node.attrs.get("pad") == (0, 0)
+
+
+DEGENERATE_RESIZE = PairPass(
+    "remove_degenerate_upsampling",
+    "noop-removed",
+    "first",
+    lambda a, b: b.kind == "RESIZE" and len(b.inputs) == 1 and b.inputs[0].shape == b.outputs[0].shape,
+)
+SINGLE_INPUT_ADD = PairPass(
+    "remove_single_input_add",
+    "split-merged",
+    "first",
+    lambda a, b: b.kind == "ADD" and "operand" not in b.attrs,
+    lambda a, b: "split-merged",
+)
+SINGLE_INPUT_CONCAT = PairPass(
+    "remove_single_input_concat",
+    "noop-removed",
+    "first",
+    lambda a, b: b.kind == "CONCAT",
+    lambda a, b: "split-merged" if len(b.inputs) > 1 and not _same_split(a, b) else "",
+)
+PAD_PASSES = tuple(
+    PairPass(
+        f"merge_padding_with_{kinds[0].lower()}",
+        "pad-merged",
+        "second",
+        lambda a, b, kinds=kinds: _mergeable_pad(a) and b.kind in kinds,  # type: ignore[misc]
+        _pad_changes_values,
+    )
+    for kinds in (("CONV",), ("POOL_AVERAGE", "POOL_MAX"), ("DEPTHWISE",))
+)
+GEMM_PASSES = (
+    PairPass(
+        "merge_convolution_with_mul",
+        "gemm-elementwise",
+        "first",
+        lambda a, b: b.kind == "MUL" and _operand_fits(b) and _gemm(a),
+        lambda a, b: "constant-broadcast-gemm" if _channels_differ(a, b, "out") else "",
+    ),
+    PairPass(
+        "merge_convolution_with_add",
+        "gemm-elementwise",
+        "first",
+        lambda a, b: b.kind == "ADD" and _operand_fits(b) and _gemm(a),
+        lambda a, b: "constant-broadcast-gemm" if _channels_differ(a, b, "out") else "",
+    ),
+    PairPass(
+        "merge_add_with_convolution",
+        "elementwise-gemm",
+        "second",
+        lambda a, b: (
+            a.kind == "ADD"
+            and _operand_fits(a)
+            and b.kind == "CONV"
+            and _gemm(b)
+            and not _grouped(b)
+            and b.attrs.get("pad") == (0, 0)
+        ),
+        lambda a, b: "constant-broadcast-gemm" if _channels_differ(b, a, "in") else "",
+    ),
+    PairPass(
+        "merge_mul_with_convolution",
+        "elementwise-gemm",
+        "second",
+        lambda a, b: a.kind == "MUL" and _operand_fits(a) and _gemm(b),
+        lambda a, b: (
+            "grouped-mul"
+            if _grouped(b) and a.attrs["operand"].form == "linear"
+            else "constant-broadcast-gemm"
+            if _channels_differ(b, a, "in")
+            else ""
+        ),
+    ),
+)
+
+
+class _Rewriter:
+    """Replays the passes on one delegate graph and collects the events."""
+
+    def __init__(self, graph: DelegateGraph) -> None:
+        self.graph = graph
+        self.events: list[Event] = []
+
+    def run(self) -> None:
+        self.pairs(DEGENERATE_RESIZE)
+        self.pairs(SINGLE_INPUT_ADD)
+        self.pairs(SINGLE_INPUT_CONCAT)
+        self.identity_reshapes()
+        self.consecutive_reshapes()
+        self.identity_reshapes()
+        self.identity_slices()
+        self.padding_from_concat()
+        self.fully_connected_from_convolution()
+        for fusion in (*PAD_PASSES, *GEMM_PASSES):
+            self.pairs(fusion)
+        self.global_pooling()
+        self.padding_into_add()
+        for rule, effect, value, first, second in fuse_into_kernels(self.graph):
+            self.report(rule, effect, value, first, second)
+
+    def report(self, rule: str, effect: str, value: Value, first: Node, second: Node) -> None:
+        named = _nearest_name(value)
+        if named:
+            self.events.append(Event(rule, named, effect, first.op, second.op))
+
+    # -- pairs ---------------------------------------------------------------------------------
+
+    def pairs(self, fusion: PairPass) -> None:
+        """Apply a pair pass to its fixed point: a merged node gets another chance, as in the delegate."""
+        queue = deque(node for node in self.graph.nodes if not node.removed)
+        while queue:
+            first = queue.popleft()
+            second = None if first.removed else _only_consumer(first)
+            if second is None or not fusion.accepts(first, second):
+                continue
+            broken = fusion.wrong(first, second)
+            before = first.inputs[0].producer if first.inputs else None
+            if fusion.keep == "first":
+                self.drop_following(fusion.rule, first, second)
+                queue.appendleft(first)
+            else:
+                self.drop_preceding(fusion.rule, first, second)
+                if before is not None:
+                    queue.appendleft(before)
+            kept = first if fusion.keep == "first" else second
+            if broken:
+                self.report(broken, "wrong", kept.outputs[0], first, second)
+
+    def drop_following(self, rule: str, first: Node, second: Node) -> None:
+        """RemoveFollowingNode: second vanishes and first now makes second's outputs."""
+        for value in second.inputs:
+            if value.is_output:
+                self.report(rule, "lost", value, first, second)
+            first.outputs.remove(value)
+        for value in second.outputs:
+            first.outputs.append(value)
+            value.producer = first
+        second.removed = True
+
+    def drop_preceding(self, rule: str, first: Node, second: Node) -> None:
+        """RemovePrecedingNode: first vanishes and second reads first's inputs."""
+        for value in first.outputs:
+            if value.is_output:
+                self.report(rule, "lost", value, first, second)
+            if value in second.inputs:
+                second.inputs.remove(value)
+        for value in first.inputs:
+            del value.consumers[first]
+            value.consumers[second] = None
+            second.inputs.append(value)
+        first.removed = True
+
+    # -- single nodes --------------------------------------------------------------------------
+
+    def bypass(self, node: Node) -> None:
+        """RemoveSimpleNodeKeepInput: consumers of the node's output read its input instead."""
+        source, target = node.inputs[0], node.outputs[0]
+        del source.consumers[node]
+        for consumer in target.consumers:
+            consumer.inputs[consumer.inputs.index(target)] = source
+            source.consumers[consumer] = None
+        target.consumers = {}
+        node.removed = True
+
+    def identity_reshapes(self) -> None:
+        for node in self.graph.live():
+            if node.kind != "RESHAPE" or len(node.inputs) != 1 or node.inputs[0].shape != node.attrs.get("shape"):
+                continue
+            target = node.outputs[0]
+            if target.is_output or not target.consumers:
+                continue
+            if any(node.inputs[0] in consumer.inputs for consumer in target.consumers):
+                continue
+            self.bypass(node)
+
+    def consecutive_reshapes(self) -> None:
+        for second in self.graph.live():
+            if second.kind != "RESHAPE" or len(second.inputs) != 1:
+                continue
+            middle = second.inputs[0]
+            first = middle.producer
+            if first is None or first.kind != "RESHAPE" or len(middle.consumers) != 1 or middle.is_output:
+                continue
+            first.attrs["shape"] = second.attrs["shape"]
+            self.drop_following("noop-removed", first, second)
+
+    def identity_slices(self) -> None:
+        for node in self.graph.live():
+            if node.kind != "SLICE" or not node.attrs.get("identity"):
+                continue
+            source, target = node.inputs[0], node.outputs[0]
+            if not target.is_output and target.consumers:
+                if not any(source in consumer.inputs for consumer in target.consumers):
+                    self.bypass(node)
+                continue
+            # RemoveSimpleNodeKeepOutput: the slice's output stays, what it read is deleted.
+            if source.producer is None or len(source.consumers) != 1:
+                continue
+            if source.is_output:
+                self.report("noop-removed", "lost", source, source.producer, node)
+            maker = source.producer
+            maker.outputs[maker.outputs.index(source)] = target
+            target.producer = maker
+            source.consumers = {}
+            node.removed = True
+
+    def padding_from_concat(self) -> None:
+        """CONCAT of a tensor with one constant of zeros becomes a PAD of the constant's size."""
+        for node in self.graph.live():
+            if node.kind != "CONCAT" or len(node.inputs) != 2 or node.attrs.get("axis") not in ("H", "W", "C"):
+                continue
+            for position, value in enumerate(node.inputs):
+                maker = value.producer
+                if maker is None or maker.kind != "CONSTANT" or maker.attrs["data"].dtype.kind != "f":
+                    continue
+                if maker.attrs["data"].any():
+                    continue
+                axis = node.attrs["axis"]
+                size = value.shape["BHWC".index(axis)]
+                amounts = {letter: (0, 0) for letter in "BHWC"}
+                amounts[axis] = (size, 0) if position == 0 else (0, size)
+                node.kind = "PAD"
+                node.attrs = {"amounts": amounts, "fill": 0.0, "mirror": False, "rank": 4}
+                node.inputs.remove(value)
+                maker.removed = True
+                break
+
+    def fully_connected_from_convolution(self) -> None:
+        for node in self.graph.live():
+            if node.kind == "CONV" and len(node.inputs) == 1 and _kernel_is_one(node):
+                shape = node.inputs[0].shape
+                if shape[1] == shape[2] == 1:
+                    node.kind = "FULLY_CONNECTED"
+
+    def global_pooling(self) -> None:
+        """Average pooling of the whole image becomes a MEAN, and so a consumer that ADD fuses with."""
+        for node in self.graph.live():
+            if node.kind == "POOL_AVERAGE" and len(node.outputs) == 1 and node.attrs.get("pad") == (0, 0):
+                shape = node.inputs[0].shape
+                if node.attrs["kernel"] == (shape[1], shape[2]) and node.outputs[0].shape[1:3] == (1, 1):
+                    node.kind, node.attrs = "MEAN", {"axes": frozenset("HW")}
+
+    def padding_into_add(self) -> None:
+        """A PAD that only appends channels is dropped in front of an ADD of two tensors."""
+        for pad in self.graph.live():
+            if pad.kind != "PAD" or len(pad.inputs) != 1 or pad.inputs[0].shape[3] % 4:
+                continue
+            amounts = pad.attrs["amounts"]
+            if pad.attrs["mirror"] or not _padding_only(pad, "C") or amounts["C"][0] != 0:
+                continue
+            add = only_reader(pad.outputs[0])
+            if add is None or add.kind != "ADD" or "operand" in add.attrs:
+                continue
+            self.drop_preceding("pad-merged", pad, add)
+            if pad.attrs["fill"] != 0.0 and any(amounts["C"]):
+                self.report("pad-value-gemm", "wrong", add.outputs[0], pad, add)
+
+
+def _only_consumer(first: Node) -> Node | None:
+    """The one node that reads everything `first` makes and reads nothing else, or None."""
+    if first.kind == "CONSTANT":
+        return None
+    found: Node | None = None
+    for value in first.outputs:
+        for consumer in value.consumers:
+            if found is not None and consumer is not found:
+                return None
+            found = consumer
+    if found is None or any(value.producer is not first for value in found.inputs):
+        return None
+    return found
+
+
+def _nearest_name(value: Value) -> str:
+    """The value's name in the file, or that of the first named value behind it.
+
+    The delegate puts at most a handful of values of its own (activation, reshapes) between two of the file's.
+    """
+    for _ in range(8):
+        if value.name:
+            return value.name
+        reader = next(iter(value.consumers), None)
+        if reader is None:
+            break
+        value = reader.outputs[0]
+    return value.name
+
+
+def normalise(graph: Graph) -> Normalised:
+    """The delegate's graph after all its passes, and what they lost or changed. Linear in the ops."""
+    rewriter = _Rewriter(lower(graph))
+    rewriter.run()
+    return Normalised(rewriter.graph, tuple(rewriter.events))
