@@ -1,0 +1,41 @@
+# Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
+.DEFAULT_GOAL := help
+.PHONY: help setup prepared repro test bench oracle lint-truth clean
+PY := .venv/bin/python
+
+help:
+	@echo "make repro       set up what is missing, then run the catalogue on the host's GPU delegate"
+	@echo "make test        set up what is missing, then the tests"
+	@echo "make setup       only the set-up (says what it installs, and how to undo it)"
+	@echo "make bench       benchmarks, into build/bench.json"
+	@echo "make oracle      the judge against injected faults and healthy runs"
+	@echo "make lint-truth  the lint against the delegate on drawn graphs"
+	@echo "make clean       remove what was built here (the cache and .venv stay)"
+
+setup:
+	@bash runner/setup/setup.sh
+	@$(PY) -m repro prepare
+	@$(PY) -m repro doctor
+
+# The set-up without the doctor's page, for targets that go on to something else.
+prepared:
+	@bash runner/setup/setup.sh
+	@$(PY) -m repro prepare
+
+repro: prepared
+	@$(PY) -m repro run --target gpu --precision both
+
+test: prepared
+	@$(PY) -m pytest
+
+bench: prepared
+	@$(PY) -m tests.bench
+
+oracle: prepared
+	@$(PY) -m repro.oracle
+
+lint-truth: prepared
+	@$(PY) -m repro.lint_truth
+
+clean:
+	rm -rf build reductions fuzz-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis
