@@ -40,10 +40,11 @@ KINDS = {
     "PADV2": "PAD",
     "MIRROR_PAD": "PAD",
 }
-ELEMENTWISE = frozenset(
+ELEMENTWISE_KINDS = (
     "ADD SUB MUL DIV MAXIMUM MINIMUM POW SQUARED_DIFFERENCE FLOOR_DIV FLOOR_MOD EQUAL NOT_EQUAL "
-    "LESS LESS_EQUAL GREATER GREATER_EQUAL LOGICAL_AND LOGICAL_OR".split()
+    "LESS LESS_EQUAL GREATER GREATER_EQUAL LOGICAL_AND LOGICAL_OR"
 )
+ELEMENTWISE = frozenset(ELEMENTWISE_KINDS.split())
 REDUCTIONS = frozenset({"SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"})
 GEMM = frozenset({"CONV", "DEPTHWISE", "TRANSPOSE_CONV", "FULLY_CONNECTED"})
 # Where the data is among the inputs of ops whose other inputs only carry parameters.
@@ -71,7 +72,7 @@ DATA_INPUTS = {
 ACTIVATIONS = {
     "RELU": "RELU",
     "RELU6": "RELU",
-    "RELU_N1_TO_1": "RELU",
+    "RELU_N1_TO_1": "RELU_N1_TO_1",
     "TANH": "TANH",
     "SIGN_BIT": "SIGN",
 }
@@ -328,7 +329,9 @@ class _Lowering:
             else:
                 form = "bhwc"
             operand = Operand(form, constant)
-            self.finish(self.node(kind, op, [value], operand=operand, first=data[0] is not None), op)
+            node = self.node(kind, op, [value], operand=operand, first=data[0] is not None)
+            node.attrs["misread"] = _misread(shape, self.tensor(runtime).shape, self.tensor(op.outputs[0]).shape)
+            self.finish(node, op)
         elif constant.size == 1:
             self.finish(self.node(kind, op, [value], operand=Operand("integer", constant)), op)
         else:
@@ -337,11 +340,14 @@ class _Lowering:
 
     def two_tensors(self, op: Op, kind: str) -> None:
         shapes = [tuple(self.tensor(name).shape) for name in op.inputs]
+        names = list(zip(op.inputs, shapes, strict=True))
+        if kind in ("ADD", "MUL") and _fits(broadcast_bhwc(shapes[0]), broadcast_bhwc(shapes[1])):
+            names.reverse()  # the parser wants the larger tensor first, and swaps equal ones too
         if len(shapes[0]) == len(shapes[1]):
-            return self.finish(self.node(kind, op, [self.value(name) for name in op.inputs]), op)
+            return self.finish(self.node(kind, op, [self.value(name) for name, _ in names]), op)
         # Ranks differ: both inputs and the result are put through reshapes to right-aligned BHWC.
         values = []
-        for name, shape in zip(op.inputs, shapes, strict=True):
+        for name, shape in names:
             aligned = broadcast_bhwc(shape)
             reshape = self.node("RESHAPE", op, [self.value(name)], shape=aligned)
             values.append(self.new_value(reshape, aligned))
@@ -432,7 +438,7 @@ class _Lowering:
     def pad(self, op: Op) -> None:
         rank = len(self.tensor(op.inputs[0]).shape)
         table = constant_data(self.graph, op.inputs[1])
-        amounts = {letter: (0, 0) for letter in "BHWC"}
+        amounts = dict.fromkeys("BHWC", (0, 0))
         if table is not None:
             # Three rows are read as H, W, C (and one row of batch): see the rank-3 PAD rule.
             letters = "BHWC" if len(table) == 4 else "HWC" if len(table) == 3 else ""
@@ -531,6 +537,31 @@ class _Lowering:
         for output in op.outputs:
             self.produce(node, self.value(output))
         return None
+
+
+CONSTANT_LETTERS = ("", "C", "WC", "HWC", "BHWC")
+"""Which axis the delegate takes each axis of a constant operand for, by the constant's rank."""
+
+
+def _misread(constant: tuple[int, ...], runtime: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether an axis of the constant lands on another axis than the one it broadcasts along.
+
+    Constants are aligned to the right of BHWC, runtime tensors are not: [N,C] is B=N for a tensor and
+    W=N for a constant, so the constant's row 0 is used for every row.
+    """
+    if len(result) > 4 or len(constant) > 4:
+        return False
+    letters = axis_letters(len(result))
+    for shape, own in ((constant, CONSTANT_LETTERS[len(constant)]), (runtime, axis_letters(len(runtime)))):
+        offset = len(result) - len(shape)
+        for axis, size in enumerate(shape):
+            if size != 1 and offset + axis >= 0 and own[axis] != letters[offset + axis]:
+                return True
+    return False
+
+
+def _fits(small: Bhwc, large: Bhwc) -> bool:
+    return all(a <= b for a, b in zip(small[:3], large[:3], strict=True)) and small[3] == large[3]
 
 
 def _window(

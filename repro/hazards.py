@@ -131,6 +131,21 @@ RULES = {
             "take the parts with SLICE instead of SPLIT",
         ),
         Rule(
+            "split-linked",
+            "hazard",
+            "SPLIT whose first part (perhaps through elementwise ops) meets another part in one elementwise op",
+            "every output is wrong: {consumer} is linked into the kernel of the {producer} whose other part it reads, "
+            "and that kernel is rejected",
+            "swap the operands of the {consumer}, or take the parts with SLICE instead of SPLIT",
+        ),
+        Rule(
+            "constant-axis",
+            "hazard",
+            "elementwise op of a [N], [N,C] or [B,N,C] tensor and a constant of the same rank that varies along N or B",
+            "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses its first row for all",
+            "give both operands rank 4, or make the batch (rank 2: the rows) of the constant 1",
+        ),
+        Rule(
             "constant-broadcast-gemm",
             "hazard",
             "CONV/FULLY_CONNECTED next to ADD or MUL by a per-channel constant of another channel count",
@@ -169,8 +184,8 @@ RULES = {
             "output-consumed",
             "risky",
             "a graph output that another op reads",
-            "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but this is the role in "
-            "which outputs have been lost, and phones may fuse more than the host",
+            "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but outputs in this "
+            "role have been lost, and phones may fuse more than the host",
             EXTRA_OP,
         ),
         Rule(
@@ -179,6 +194,13 @@ RULES = {
             "an op or rank that the delegate does not take",
             "{producer} makes '{tensor}': {detail}; compiled for GPU only, the model is refused",
             "replace the op, or let it run on the cpu on purpose",
+        ),
+        Rule(
+            "graph-refused",
+            "risky",
+            "a SPLIT of a graph input whose parts are all put together again, or a no-op SLICE next to its own input",
+            "the delegate fails to compile this graph: its own rewrite of {producer} -> {consumer} breaks it",
+            "remove the ops that do nothing",
         ),
         Rule(
             "fp16-range",
@@ -198,7 +220,7 @@ class Hazard:
     tensor: the tensor that is not what it should be; output: its index among the graph's outputs,
     or None; affected: indices of all graph outputs that are wrong because of it.
     producer, consumer: op kinds of the file ("" where there is none).
-    effect: `lost`, `wrong`, or `risk` for risky rules.
+    effect: as in `repro.normalise.Event`, or `risk` where nothing is known to happen.
     """
 
     rule: str
@@ -215,6 +237,11 @@ class Hazard:
 
 def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
     """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
+    return tuple(hazard for hazard in _replayed(graph) if hazard.level == "hazard")
+
+
+def _replayed(graph: Graph) -> tuple[Hazard, ...]:
+    """What the replay of the delegate's passes says, hazards and refusals."""
     found: dict[tuple[str, str], Hazard] = {}
     normalised = normalise(graph)
     events = (*normalised.events, *vendor_events(normalised.graph))
@@ -224,9 +251,14 @@ def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
     wrong = [event.tensor for event in events if event.effect == "wrong"]
     reach = _outputs_reached(graph, wrong) if wrong else {}
     for event in events:
-        affected = reach[event.tensor] if event.effect == "wrong" else (positions[event.tensor],)
+        if event.effect == "lost":
+            affected = (positions[event.tensor],)
+        elif event.effect == "wrong":
+            affected = reach[event.tensor]
+        else:
+            affected = tuple(range(len(graph.outputs)))
         found.setdefault((event.rule, event.tensor), _hazard(event, positions.get(event.tensor), affected, graph))
-    return tuple(found.values())
+    return tuple(hazard for hazard in found.values() if hazard.affected)
 
 
 def _hazard(event: Event, output: int | None, affected: tuple[int, ...], graph: Graph) -> Hazard:
@@ -267,8 +299,8 @@ def _outputs_reached(graph: Graph, sources: list[str]) -> dict[str, tuple[int, .
 
 
 # The op kinds that the delegate's parser table has (NewOperationParser in model_builder.cc).
-SUPPORTED = frozenset(
-    """ABS ADD ADD_N ARG_MAX ATAN2 AVERAGE_POOL_2D BATCH_MATMUL BITCAST BITWISE_XOR STABLEHLO_BROADCAST_IN_DIM CAST
+SUPPORTED_KINDS = """
+    ABS ADD ADD_N ARG_MAX ATAN2 AVERAGE_POOL_2D BATCH_MATMUL BITCAST BITWISE_XOR STABLEHLO_BROADCAST_IN_DIM CAST
     STABLEHLO_CBRT CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV
     DYNAMIC_UPDATE_SLICE EQUAL ELU EMBEDDING_LOOKUP EXP FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GELU GREATER
     GREATER_EQUAL HARD_SWISH LESS LESS_EQUAL LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC LOG LSTM MAXIMUM MAX_POOL_2D
@@ -276,21 +308,23 @@ SUPPORTED = frozenset(
     REDUCE_PROD QUANTIZE RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 LEAKY_RELU PRELU STABLEHLO_REMAINDER RESHAPE
     RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR REVERSE_V2 ROUND RSQRT SELECT SELECT_V2 STABLEHLO_SHIFT_LEFT RIGHT_SHIFT
     SIGN SIN SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE STRIDED_SLICE SUB SUM TANH TILE
-    TOPK_V2 TRANSPOSE TRANSPOSE_CONV UNPACK STABLEHLO_CLAMP STABLEHLO_COMPOSITE CUSTOM""".split()
-)
+    TOPK_V2 TRANSPOSE TRANSPOSE_CONV UNPACK STABLEHLO_CLAMP STABLEHLO_COMPOSITE CUSTOM
+"""
+SUPPORTED = frozenset(SUPPORTED_KINDS.split())
 MAX_RANK = 4
 
 
 def find_risks(graph: Graph) -> tuple[Hazard, ...]:
     """What may go wrong: outputs in a dangerous role, what the delegate refuses, constants outside fp16."""
-    hazardous = {hazard.tensor for hazard in find_hazards(graph)}
-    return tuple(_risks(graph, hazardous))
+    return tuple(hazard for hazard in lint(graph) if hazard.level == "risky")
 
 
 def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""
-    hazards = find_hazards(graph)
-    return (*hazards, *_risks(graph, {hazard.tensor for hazard in hazards}))
+    replayed = _replayed(graph)
+    hazards = [hazard for hazard in replayed if hazard.level == "hazard"]
+    refusals = [hazard for hazard in replayed if hazard.level != "hazard"]
+    return (*hazards, *refusals, *_risks(graph, {hazard.tensor for hazard in hazards}))
 
 
 def _risks(graph: Graph, hazardous: set[str]) -> Iterator[Hazard]:
@@ -323,6 +357,8 @@ def _risk(rule_id: str, tensor: str, output: int | None, producer: str, consumer
 def _refusal(graph: Graph, kind: str, names: tuple[str, ...]) -> str:
     if kind not in SUPPORTED:
         return f"the delegate has no {kind}"
+    if kind == "SPLIT" and len(names) == 3:
+        return "a SPLIT into one part crashes the delegate"
     for name in names:
         if name and len(graph.tensors[name].shape) > MAX_RANK:
             return f"'{name}' has rank {len(graph.tensors[name].shape)}, the delegate takes at most {MAX_RANK}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from cases.graph import Graph, Op
 from repro.delegate_graph import GEMM, DelegateGraph, Node, Value, lower, only_reader
 from repro.kernel_fusions import fuse_into_kernels
+from repro.kernel_links import link_into_splits
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Event:
     rule: which rule of `repro.hazards` describes it.
     tensor: the file's name of the tensor that is not what it should be; the nearest named tensor
         downstream where the delegate's own value has no name.
-    effect: `lost` (graph output never written, or left as stale memory), `wrong` (other values).
+    effect: `lost` (graph output never written, or left as stale memory), `wrong` (other values),
+        `void` (the kernel is invalid, so every output of the graph is), `refused` (compilation fails).
     producer, consumer: the two ops of the file that met.
     """
 
@@ -48,6 +50,7 @@ class Normalised:
     events: tuple[Event, ...]
 
 
+FP16_MAX = 65504.0
 Accepts = Callable[[Node, Node], bool]
 Wrong = Callable[[Node, Node], str]
 
@@ -103,15 +106,29 @@ def _pad_changes_values(pad: Node, second: Node) -> str:
     amounts = pad.attrs["amounts"]
     if not any(amounts["H"]) and not any(amounts["W"]):
         return ""
-    if second.kind in ("POOL_AVERAGE", "POOL_MAX"):
+    if second.kind == "POOL_MAX":
+        # Pooling ignores its own padding, so what the PAD fills in is only missed where it could win.
+        fill = pad.attrs["fill"]
+        harmless = fill <= -FP16_MAX or (fill <= 0.0 and _not_negative(pad.inputs[0]))
+        return "" if harmless else "pad-pool"
+    if second.kind == "POOL_AVERAGE":
         return "pad-pool"
     return "pad-value-gemm" if pad.attrs["fill"] != 0.0 else ""
 
 
+def _not_negative(value: Value) -> bool:
+    """Whether the node that makes the value cannot make a negative one."""
+    maker = value.producer
+    return maker is not None and maker.kind in ("RELU", "RELU6", "RELU_0_TO_1", "SIGMOID", "SQUARE", "ABS", "SOFTMAX")
+
+
 def _same_split(first: Node, second: Node) -> bool:
-    """CONCAT puts back together what SPLIT took apart, in order and on the same axis."""
-    made = [value for value in first.outputs if value.consumers or value.is_output]
-    return second.kind == "CONCAT" and second.attrs.get("axis") == first.attrs.get("axis") and second.inputs == made
+    """CONCAT puts back together the last parts of what SPLIT took apart, in order and on the same axis.
+
+    Parts that nobody reads stay with the SPLIT, in front of the merged one.
+    """
+    last = first.outputs[len(first.outputs) - len(second.inputs) :]
+    return second.kind == "CONCAT" and second.attrs.get("axis") == first.attrs.get("axis") and second.inputs == last
 
 
 def _kernel_is_one(node: Node) -> bool:
@@ -202,6 +219,7 @@ class _Rewriter:
         self.events: list[Event] = []
 
     def run(self) -> None:
+        self.misread_constants()
         self.pairs(DEGENERATE_RESIZE)
         self.pairs(SINGLE_INPUT_ADD)
         self.pairs(SINGLE_INPUT_CONCAT)
@@ -216,6 +234,8 @@ class _Rewriter:
         self.global_pooling()
         self.padding_into_add()
         for rule, effect, value, first, second in fuse_into_kernels(self.graph):
+            self.report(rule, effect, value, first, second)
+        for rule, effect, value, first, second in link_into_splits(self.graph):
             self.report(rule, effect, value, first, second)
 
     def report(self, rule: str, effect: str, value: Value, first: Node, second: Node) -> None:
@@ -242,9 +262,10 @@ class _Rewriter:
                 self.drop_preceding(fusion.rule, first, second)
                 if before is not None:
                     queue.appendleft(before)
-            kept = first if fusion.keep == "first" else second
             if broken:
-                self.report(broken, "wrong", kept.outputs[0], first, second)
+                self.report(broken, "wrong", second.outputs[0], first, second)
+            if first.kind == "SPLIT" and not first.removed and len(first.outputs) == 1:
+                self.split_of_one(first, second)
 
     def drop_following(self, rule: str, first: Node, second: Node) -> None:
         """RemoveFollowingNode: second vanishes and first now makes second's outputs."""
@@ -269,6 +290,25 @@ class _Rewriter:
             value.consumers[second] = None
             second.inputs.append(value)
         first.removed = True
+
+    def misread_constants(self) -> None:
+        """Not a pass: the parser already took the constant's axes for others than they are."""
+        for node in self.graph.nodes:
+            if node.attrs.get("misread"):
+                self.report("constant-axis", "wrong", node.outputs[0], node, node)
+
+    def split_of_one(self, split: Node, second: Node) -> None:
+        """A SPLIT with one part left makes no kernel: its source is renamed, and nobody writes the source."""
+        source = split.inputs[0]
+        if source.producer is None:
+            # Nothing to rename: the compilation ends with "Output id not found".
+            self.report("graph-refused", "refused", split.outputs[0], split, second)
+            return
+        if source.is_output:
+            self.report("split-merged", "lost", source, split, second)
+        for other in source.consumers:
+            if other is not split:
+                self.report("split-merged", "wrong", other.outputs[0], split, other)
 
     # -- single nodes --------------------------------------------------------------------------
 
@@ -310,8 +350,11 @@ class _Rewriter:
                 continue
             source, target = node.inputs[0], node.outputs[0]
             if not target.is_output and target.consumers:
-                if not any(source in consumer.inputs for consumer in target.consumers):
+                twice = next((reader for reader in target.consumers if source in reader.inputs), None)
+                if twice is None:
                     self.bypass(node)
+                else:  # the pass fails on it, and with it the compilation
+                    self.report("graph-refused", "refused", twice.outputs[0], node, twice)
                 continue
             # RemoveSimpleNodeKeepOutput: the slice's output stays, what it read is deleted.
             if source.producer is None or len(source.consumers) != 1:
@@ -337,7 +380,7 @@ class _Rewriter:
                     continue
                 axis = node.attrs["axis"]
                 size = value.shape["BHWC".index(axis)]
-                amounts = {letter: (0, 0) for letter in "BHWC"}
+                amounts = dict.fromkeys("BHWC", (0, 0))
                 amounts[axis] = (size, 0) if position == 0 else (0, size)
                 node.kind = "PAD"
                 node.attrs = {"amounts": amounts, "fill": 0.0, "mirror": False, "rank": 4}
