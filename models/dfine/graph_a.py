@@ -45,7 +45,7 @@ class Encoder(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = self.stem(image)
-        maps = []
+        maps: list[torch.Tensor] = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in self.taken:

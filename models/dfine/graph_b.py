@@ -54,9 +54,9 @@ class DecoderLayer(nn.Module):
 
 
 class GraphB(nn.Module):
-    """memory_raw [1, tokens, 256], target [1, 300, 256], ref [1, 300, 4] logits -> boxes [1, 300, 4], logits [1, 300, 80].
+    """memory_raw [1, tokens, 256], target [1, 300, 256], ref [1, 300, 4] (logits) -> boxes, logits.
 
-    Boxes are cxcywh in [0, 1] of the image.
+    boxes: [1, 300, 4]. logits: [1, 300, 80]. Boxes are cxcywh in [0, 1] of the image.
     """
 
     def __init__(self, model: DFineForObjectDetection, size: int) -> None:

@@ -27,9 +27,7 @@ class TentSampler(nn.Module):
         self.side = side
         self.ticks = nn.Buffer(torch.arange(side, dtype=torch.float32))
 
-    def forward(
-        self, value: torch.Tensor, x: torch.Tensor, y: torch.Tensor, attention: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, value: torch.Tensor, x: torch.Tensor, y: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """value: [1, heads, side*side, channels]. x, y (in [0, 1] of the map), attention: [heads, Q, P].
 
         Returns [1, heads, Q, channels].

@@ -1,0 +1,79 @@
+"""Boxes and logits into detections: sigmoid, threshold, cxcywh to xyxy, light NMS. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SCORE_THRESHOLD = 0.5
+NMS_IOU = 0.7
+"""Light: a DETR's queries are trained not to repeat each other; only near copies go."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """box: (x0, y0, x1, y1) relative to the image. token: index of the token it grew from, -1 if unknown."""
+
+    box: tuple[float, float, float, float]
+    label: int
+    score: float
+    token: int = -1
+
+
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """[..., 4] cxcywh -> [..., 4] xyxy."""
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return np.concatenate([center - half, center + half], axis=-1)
+
+
+def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[n, 4] and [m, 4] xyxy -> [n, m] intersection over union; 0 for empty, inverted or non-finite boxes."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        low = np.maximum(a[:, None, :2], b[None, :, :2])
+        high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+        shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+        areas_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0, None), axis=-1)
+        areas_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=-1)
+        union = areas_a[:, None] + areas_b[None, :] - shared
+        iou = shared / union
+    return np.where(np.isfinite(iou), iou, 0.0)
+
+
+def scores(logits: np.ndarray) -> np.ndarray:
+    """Sigmoid, computed so that it never overflows; NaN gives 0."""
+    return np.nan_to_num(np.exp(-np.logaddexp(0, -np.nan_to_num(logits, nan=-np.inf).astype(np.float64))))
+
+
+def decode(
+    boxes: np.ndarray,
+    logits: np.ndarray,
+    tokens: np.ndarray | None = None,
+    *,
+    score_threshold: float = SCORE_THRESHOLD,
+    nms_iou: float = NMS_IOU,
+) -> tuple[Detection, ...]:
+    """boxes [1, Q, 4] cxcywh, logits [1, Q, labels], tokens [Q] -> detections, best first, one label a query.
+
+    NMS is per class: of two boxes of one class that overlap more than `nms_iou` the better one stays.
+    """
+    probability = scores(logits[0])
+    label = probability.argmax(axis=-1)
+    score = probability.max(axis=-1)
+    box = corners(boxes[0].astype(np.float64))
+    usable = (score > score_threshold) & np.isfinite(box).all(axis=-1)
+    order = [i for i in np.argsort(-score, kind="stable") if usable[i]]
+    overlap = pairwise_iou(box, box)
+    kept: list[int] = []
+    for i in order:
+        if all(label[i] != label[k] or overlap[i, k] <= nms_iou for k in kept):
+            kept.append(int(i))
+    return tuple(
+        Detection(
+            tuple(float(v) for v in box[i]),  # type: ignore[arg-type]
+            int(label[i]),
+            float(score[i]),
+            -1 if tokens is None else int(tokens[i]),
+        )
+        for i in kept
+    )
