@@ -1,0 +1,222 @@
+"""The host's targets: a pool of worker processes that turns jobs into Runs and survives every one of them.
+
+Key insight: isolation need not cost a process per job. A worker serves jobs until it dies, and what
+a death costs is one job: a job that died in a worker others had used is run once more, alone in a
+fresh one, before it is called a crash or a hang, because the fault may have been its predecessors'.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from runner.deadline import deadline_s
+from runner.errors import BadInput, TargetUnavailable
+from runner.probe import Probe, probe
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
+from runner.runtimes import Runtime
+from runner.target import Target
+from runner.vulkan import Adapter, driver_environment
+from runner.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+
+MAX_MEMORY_BYTES = 8 << 30
+
+
+class HostTarget(Target):
+    """`cpu`, `cpu:reference` or one Vulkan adapter of this host.
+
+    engine: `cpu`, `reference` or `gpu`. adapter: for gpu, which driver to make visible. workers:
+    how many jobs run at once. memory_bytes: resident memory that a worker may use.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: str,
+        runtime: Runtime,
+        *,
+        adapter: Adapter | None = None,
+        workers: int = 1,
+        memory_bytes: int | None = None,
+        module: str = "runner.worker",
+        environment: Mapping[str, str] | None = None,
+        note: str = "",
+    ) -> None:
+        self.name = name
+        self.runtime = runtime
+        self.workers = max(1, workers)
+        self._engine = engine
+        self._adapter = adapter
+        self._note = note
+        threads = max(1, (os.cpu_count() or 1) // self.workers)
+        base = {**os.environ, **(environment or {})}
+        self._spec = WorkerSpec(
+            engine=engine,
+            runtime=runtime.folder,
+            environment=driver_environment(base, Path(adapter.manifest), threads) if adapter else base,
+            memory_bytes=memory_bytes or default_memory_bytes(self.workers),
+            module=module,
+        )
+        self._probed: Probe | None = None
+        self._lock = threading.Lock()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._closing = False
+
+    @property
+    def identity(self) -> str:  # type: ignore[override]
+        """Everything but the job that decides a result, as one stable line."""
+        libraries = ",".join(f"{name}={sha[:16]}" for name, sha in sorted(self.runtime.libraries.items()))
+        return "|".join((self.name, self.runtime.version, libraries, self.driver, self.adapter))
+
+    @property
+    def driver(self) -> str:
+        if self._adapter is None:
+            return ""
+        return f"{self._adapter.driver} ({self._note})" if self._note else self._adapter.driver
+
+    @property
+    def adapter(self) -> str:
+        """The adapter's name as the delegate logged it; empty on cpu."""
+        return self._probe().adapter if self._adapter is not None else ""
+
+    def activate_impl(self) -> None:
+        """Check that the target works. Cheap when it was found working before and nothing has changed."""
+        self._closing = False
+        self._probe()
+
+    def _probe(self) -> Probe:
+        if self._probed is None:
+            self._probed = probe(self.name, self._spec, self.runtime, self._adapter)
+        if not self._probed.ok:
+            raise TargetUnavailable(self._probed.message)
+        return self._probed
+
+    def deactivate_impl(self) -> None:
+        self._closing = True
+        with self._lock:
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+        for worker in busy:
+            worker.kill()
+        for worker in idle:
+            worker.stop()
+
+    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+        """Runs in the order of the jobs, which are drawn only a few ahead of the consumer: a stream may be endless."""
+        self._probe()
+        self._closing = False
+        ahead = 2 * self.workers + 1
+        waiting: deque[Future[Run]] = deque()
+        pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix=f"repro-{self._engine}")
+        try:
+            for job in jobs:
+                self._check(job)
+                waiting.append(pool.submit(self._run_job, job))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # Left early (an error, Ctrl-C, a consumer that stopped): what is in flight has no reader.
+            unfinished = [future for future in waiting if not future.cancel() and not future.done()]
+            if unfinished:
+                self.deactivate_impl()
+            pool.shutdown(wait=True)
+
+    def _check(self, job: Job) -> None:
+        if self._engine != "gpu" and job.precision is not Precision.FP32:
+            raise BadInput(f"target {self.name} computes fp32 only; ask for --precision fp32, or for a gpu target")
+
+    def _run_job(self, job: Job) -> Run:
+        deadline = deadline_s(job)
+        reply, alone = self._attempt(job, deadline)
+        if reply.outcome in (Outcome.CRASH, Outcome.HANG) and not alone and not self._closing:
+            first = reply
+            reply, _ = self._attempt(job, deadline, fresh=True)
+            note = f"[{first.outcome} in a worker that had run other jobs ({first.message}); run again alone]\n"
+            reply = replace(reply, log=note + reply.log)
+        return self._record(job, reply)
+
+    def _attempt(self, job: Job, deadline: float, fresh: bool = False) -> tuple[Reply, bool]:
+        """One try: the reply, and whether the worker was fresh."""
+        try:
+            worker = self._take(fresh)
+        except StartFailed as error:
+            raise TargetUnavailable(f"{self.name} worked before but starts no worker now: {error}") from error
+        alone = worker.served == 0
+        try:
+            return worker.execute(job, deadline), alone
+        finally:
+            self._give_back(worker)
+
+    def _take(self, fresh: bool) -> WorkerProcess:
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.alive and not fresh:
+                    self._busy.add(worker)
+                    return worker
+                worker.stop()
+        worker = WorkerProcess(self._spec)
+        with self._lock:
+            self._busy.add(worker)
+        return worker
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if worker.alive and not self._closing:
+                self._idle.append(worker)
+                return
+        worker.stop()
+
+    def _record(self, job: Job, reply: Reply) -> Run:
+        message = reply.message
+        if reply.outcome is Outcome.REFUSED:
+            message = explain_refusal(reply)
+        elif reply.outcome in (Outcome.CRASH, Outcome.HANG):
+            message = f"{message}; its log ends: {last_line(reply.log)}"
+        return Run(
+            name=job.name,
+            outcome=reply.outcome,
+            fingerprint=Fingerprint(
+                target=self.name,
+                runtime=self.runtime.version,
+                libraries=self.runtime.libraries,
+                driver=self.driver,
+                adapter=self.adapter,
+                precision=str(job.precision),
+                model_sha256=job.model_sha256,
+            ),
+            outputs=reply.outputs,
+            output_names=reply.names,
+            fully_accelerated=reply.fully_accelerated,
+            stages=reply.stages,
+            log=reply.log,
+            message=message,
+        )
+
+
+def explain_refusal(reply: Reply) -> str:
+    """The worker's one line, with what the log says of it: the unsupported op, or the first error."""
+    lines = [line.strip() for line in reply.log.splitlines()]
+    ops = [line for line in lines if ": Not supported op " in line]
+    named = [line for line in lines if line.split(":")[0].isupper() and " " not in line.split(":")[0]]
+    ops = ops or [line for line in named if line.split(":")[0] not in ("INFO", "VERBOSE", "WARNING", "ERROR")]
+    errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+    said = ops or errors[:2]
+    return f"{reply.message}: {'; '.join(dict.fromkeys(said))}" if said else reply.message
+
+
+def default_memory_bytes(workers: int) -> int:
+    """Three quarters of what is available now, shared by the workers, at most 8 GiB each."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return min(MAX_MEMORY_BYTES, int(line.split()[1]) * 1024 * 3 // 4 // workers)
+    return MAX_MEMORY_BYTES // workers

@@ -1,0 +1,151 @@
+"""LiteRT runtimes: the installed one, and others by version, each unpacked in a cached folder of its own.
+
+Key insight: a runtime is a folder with `libLiteRt.so` beside its accelerator. A wheel is a zip with
+that folder inside, so no virtual environment is needed to hold five versions at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, read_json, write_atomically
+from runner.errors import BadInput, TargetUnavailable
+
+PACKAGE = "ai-edge-litert"
+NIGHTLY_PACKAGE = "ai-edge-litert-nightly"
+MODULE = "ai_edge_litert"
+NIGHTLY = "nightly"
+# 2.1.0 and older ship no accelerator library: nothing to reproduce with.
+KNOWN = ("2.1.3", "2.1.6", "2.2.0", "2.3.0", NIGHTLY)
+_NIGHTLY_LASTS_S = 24 * 3600
+_LIBRARIES = ("libLiteRt.so", "libLiteRt*Accelerator.so", "libpywrap_litert_common.so")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One LiteRT version. `folder` is the package folder that holds libLiteRt.so."""
+
+    version: str
+    folder: Path
+
+    @cached_property
+    def libraries(self) -> Mapping[str, str]:
+        """File name -> sha256 of the shared libraries that decide results."""
+        files = sorted({f for pattern in _LIBRARIES for f in self.folder.glob(pattern)})
+        return {file.name: file_sha256(file) for file in files}
+
+    @property
+    def accelerator(self) -> Path | None:
+        """The GPU accelerator library, or None if this version ships none."""
+        return next(iter(sorted(self.folder.glob("libLiteRt*Accelerator.so"))), None)
+
+
+def installed() -> Runtime:
+    """The runtime of this Python environment. Raises TargetUnavailable if there is none."""
+    spec = importlib.util.find_spec(MODULE)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    for place in places:
+        if (Path(place) / "libLiteRt.so").is_file():
+            return Runtime(_installed_version(), Path(place).resolve())
+    raise TargetUnavailable(f"no LiteRT runtime is installed here; run `{sys.executable} -m pip install {PACKAGE}`")
+
+
+def _installed_version() -> str:
+    for name in (PACKAGE, NIGHTLY_PACKAGE):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def runtime(version: str | None = None, say: Callable[[str], None] | None = None) -> Runtime:
+    """The runtime of a version, fetched on first use; None is the installed one, `nightly` the newest nightly.
+
+    say: told what is being fetched (default: standard error). Raises BadInput for what is no
+    version, TargetUnavailable if it cannot be fetched.
+    """
+    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    if version is None:
+        return installed()
+    if version == NIGHTLY:
+        return _newest_nightly(tell)
+    try:
+        wanted = str(Version(version))
+    except InvalidVersion:
+        raise BadInput(
+            f"'{version}' is no LiteRT version; give one like {KNOWN[-2]}, or one of: {', '.join(KNOWN)}"
+        ) from None
+    if wanted == _installed_version():
+        return installed()
+    home = _home(wanted)
+    if not home.is_dir():
+        package = NIGHTLY_PACKAGE if Version(wanted).is_devrelease else PACKAGE
+        _fetch(f"{package}=={wanted}", tell)
+    if not home.is_dir():
+        raise TargetUnavailable(f"LiteRT {wanted} was fetched but calls itself otherwise; see {home.parent}")
+    return Runtime(wanted, home / MODULE)
+
+
+def fetched() -> list[Runtime]:
+    """The runtimes that lie in the cache, oldest version first."""
+    homes = [home for home in _home("x").parent.glob("[0-9]*") if (home / MODULE / "libLiteRt.so").is_file()]
+    return [Runtime(home.name, home / MODULE) for home in sorted(homes, key=lambda home: Version(home.name))]
+
+
+def _home(version: str) -> Path:
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return cache_root() / "runtimes" / tag / version
+
+
+def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
+    memory = _home("nightly.json")
+    known = read_json(memory) or {}
+    if time.time() - known.get("asked", 0) < _NIGHTLY_LASTS_S and _home(known["version"]).is_dir():
+        return Runtime(known["version"], _home(known["version"]) / MODULE)
+    try:
+        version = _fetch(NIGHTLY_PACKAGE, tell)
+    except TargetUnavailable:
+        nightlies = [r for r in fetched() if Version(r.version).is_devrelease]
+        if not nightlies:
+            raise
+        tell(f"no newer nightly can be fetched now; using {nightlies[-1].version} from the cache")
+        return nightlies[-1]
+    write_atomically(memory, canonical_json({"asked": time.time(), "version": version}))
+    return Runtime(version, _home(version) / MODULE)
+
+
+def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
+    """Download one wheel with pip and unpack it in its cached folder; return its version."""
+    tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
+    with tempfile.TemporaryDirectory(prefix="repro-runtime-") as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--pre"]
+        command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
+        try:
+            pip = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise TargetUnavailable(f"{requirement} did not arrive within 15 minutes; try again") from error
+        wheels = list(Path(scratch).glob("*.whl"))
+        if pip.returncode != 0 or not wheels:
+            why = next((line for line in pip.stderr.splitlines() if line.startswith("ERROR")), "pip gave no reason")
+            raise TargetUnavailable(
+                f"{requirement} cannot be fetched ({why}); check the network and that this version exists for "
+                f"Python {sys.version_info.major}.{sys.version_info.minor}, then run the same command again"
+            )
+        version = str(Version(wheels[0].name.split("-")[1]))
+        tell(f"unpacking LiteRT {version}")
+        with folder_in_place(_home(version)) as made, zipfile.ZipFile(wheels[0]) as archive:
+            archive.extractall(made)
+    return version

@@ -1,0 +1,142 @@
+"""Target names, what they stand for here, and opening one.
+
+`cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`,
+`gpu:<adapter>`, any of those with `@<name>` (another adapter name is presented to the delegate),
+`adb`, `adb:SERIAL`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.errors import BadInput, TargetUnavailable
+from runner.host import HostTarget
+from runner.runtimes import Runtime
+from runner.runtimes import runtime as runtime_of
+from runner.target import Target
+from runner.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """A target that this machine has, or could have. adapter and driver are empty on cpu.
+
+    usable: it was tried and works. reason: why not. device: what the driver calls the adapter.
+    """
+
+    name: str
+    usable: bool
+    device: str = ""
+    adapter: str = ""
+    driver: str = ""
+    reason: str = ""
+
+
+def open_target(name: str, *, runtime: str | Runtime | None = None, workers: int = 1) -> Target:
+    """A target by name, not yet activated. Raises BadInput for an unknown name, TargetUnavailable if it is not here.
+
+    runtime: a LiteRT version (fetched on first use), `nightly`, or None for the installed one.
+    workers: jobs that run at once; on the host each has its own process.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "adb":
+        from runner.adb.target import open_adb_target
+
+        return open_adb_target(rest or None, runtime=runtime if isinstance(runtime, str) else None)
+    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
+    if name == "cpu":
+        return HostTarget("cpu", "cpu", chosen, workers=workers)
+    if name == "cpu:reference":
+        return HostTarget("cpu:reference", "reference", chosen, workers=workers)
+    if kind != "gpu":
+        raise _unknown(name)
+    key, _, presented = rest.partition("@")
+    adapter = _best(chosen) if not key else _adapter(key)
+    full = f"gpu:{adapter.key}" + (f"@{presented}" if presented else "")
+    if not presented:
+        return HostTarget(full, "gpu", chosen, adapter=adapter, workers=workers)
+    from runner.naming import naming_environment, naming_note
+
+    return HostTarget(
+        full,
+        "gpu",
+        chosen,
+        adapter=adapter,
+        workers=workers,
+        environment=naming_environment(presented),
+        note=naming_note(presented),
+    )
+
+
+def resolve(names: Sequence[str]) -> list[str]:
+    """Full names, each once, in the order given: `gpu` becomes the best usable adapter, `adb` the one device."""
+    full: list[str] = []
+    for name in names:
+        kind, _, rest = name.partition(":")
+        if kind == "gpu":
+            key, at, presented = rest.partition("@")
+            adapter = _adapter(key) if key else _best(runtime_of(None))
+            full.append(f"gpu:{adapter.key}{at}{presented}")
+        elif kind == "adb":
+            from runner.adb.target import resolve_serial
+
+            full.append(f"adb:{resolve_serial(rest or None)}")
+        elif name in ("cpu", "cpu:reference"):
+            full.append(name)
+        else:
+            raise _unknown(name)
+    return list(dict.fromkeys(full))
+
+
+def available(runtime: str | Runtime | None = None) -> list[TargetInfo]:
+    """The host's targets, each tried: cpu, then every Vulkan adapter, best first. Phones are `repro device list`'s."""
+    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
+    infos = [_try(HostTarget("cpu", "cpu", chosen))]
+    return infos + [_try_adapter(adapter, chosen) for adapter in adapters()]
+
+
+def _try_adapter(adapter: Adapter, runtime: Runtime) -> TargetInfo:
+    info = _try(HostTarget(f"gpu:{adapter.key}", "gpu", runtime, adapter=adapter))
+    return TargetInfo(info.name, info.usable, adapter.device, info.adapter, adapter.driver, info.reason)
+
+
+def _try(target: HostTarget) -> TargetInfo:
+    try:
+        target.activate()
+    except TargetUnavailable as error:
+        return TargetInfo(target.name, False, reason=str(error))
+    return TargetInfo(target.name, True, adapter=target.adapter, driver=target.driver)
+
+
+def _best(runtime: Runtime) -> Adapter:
+    found = adapters()
+    for adapter in found:
+        if _try_adapter(adapter, runtime).usable:
+            return adapter
+    seen = ", ".join(f"{a.device} ({a.driver})" for a in found) or "none"
+    raise TargetUnavailable(
+        f"no GPU target works here (Vulkan adapters found: {seen}); run `make setup`, or `repro doctor` for details"
+    )
+
+
+def _adapter(key: str) -> Adapter:
+    found = adapters()
+    wanted = key.lower()
+    for adapter in found:
+        if wanted in (adapter.key, adapter.device.lower()):
+            return adapter
+    known = ", ".join(f"gpu:{adapter.key}" for adapter in found) or "none"
+    if wanted in (LAVAPIPE, SWIFTSHADER):
+        raise TargetUnavailable(
+            f"gpu:{wanted} is not here (adapters found: {known}); `repro doctor` says how to get it"
+        )
+    raise TargetUnavailable(f"no Vulkan adapter is called '{key}' here (adapters found: {known})")
+
+
+def _unknown(name: str) -> BadInput:
+    known = ["cpu", "cpu:reference", "gpu", "gpu:lavapipe", "gpu:swiftshader", "adb"]
+    near = difflib.get_close_matches(name, known, 1)
+    meant = f"; did you mean '{near[0]}'?" if near else f"; targets are {', '.join(known)} (see `repro doctor`)"
+    return BadInput(f"there is no target '{name}'{meant}")
