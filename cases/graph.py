@@ -75,12 +75,16 @@ class Role:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A directed acyclic graph in execution order. Names are unique; `validate` holds it to that."""
+    """A directed acyclic graph in execution order. Names are unique; `validate` holds it to that.
+
+    extras: what a file that was read carries beside the graph (signature names, metadata).
+    """
 
     tensors: Mapping[str, Tensor]
     ops: tuple[Op, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    extras: Any = None
 
     @cached_property
     def producers(self) -> Mapping[str, Op]:
@@ -130,7 +134,5 @@ class Graph:
             if tensor.name != name:
                 raise GraphError(f"tensor '{tensor.name}' is filed under '{name}'")
             if tensor.data is not None and tuple(tensor.data.shape) != tuple(tensor.shape):
-                raise GraphError(
-                    f"constant '{name}' has data of shape {tensor.data.shape}, declared {tensor.shape}"
-                )
+                raise GraphError(f"constant '{name}' has data of shape {tensor.data.shape}, declared {tensor.shape}")
         return self

@@ -1,0 +1,46 @@
+"""What a .tflite file carries that the graph language does not model, kept so that a rewrite loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TensorExtras:
+    """In `Tensor.raw`. data: the buffer's bytes of a constant whose dtype numpy does not know."""
+
+    quantization: Any = None
+    sparsity: Any = None
+    is_variable: bool = False
+    shape_signature: tuple[int, ...] | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True)
+class OpExtras:
+    """In `Op.raw`. options is set only for a kind whose options the language does not read into attrs."""
+
+    version: int = 1
+    custom_code: str = ""
+    custom_options: bytes = b""
+    options_code: int = 0
+    options: Any = None
+    options_2_code: int = 0
+    options_2: Any = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """True where the language cannot know what the op computes."""
+        return bool(self.custom_code) or self.options is not None or self.options_2 is not None
+
+
+@dataclass(frozen=True)
+class FileExtras:
+    """In `Graph.extras`: signature and metadata. Names are pairs (tensor name, name in the signature)."""
+
+    signature_key: str = "serving_default"
+    input_names: tuple[tuple[str, str], ...] = ()
+    output_names: tuple[tuple[str, str], ...] = ()
+    description: str = ""
+    metadata: tuple[tuple[str, bytes], ...] = ()
