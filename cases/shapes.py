@@ -1,0 +1,177 @@
+"""Output shapes of the language's ops, as TFLite's kernels compute them. Pure.
+
+Source of the formulas: the TFLite operator semantics (SAME: ceil(n / stride); VALID:
+ceil((n - (k - 1) * dilation) / stride)); broadcasting is numpy's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cases.graph import GraphError, Tensor
+
+Shape = tuple[int, ...]
+
+ELEMENTWISE = frozenset(
+    {
+        *("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "FLOOR_DIV", "FLOOR_MOD"),
+        *("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "LOGICAL_AND", "LOGICAL_OR", "PRELU"),
+    }
+)
+COMPARISONS = frozenset({"GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"})
+UNARY = frozenset(
+    {
+        *(
+            "RELU",
+            "RELU6",
+            "RELU_0_TO_1",
+            "RELU_N1_TO_1",
+            "LOGISTIC",
+            "TANH",
+            "GELU",
+            "HARD_SWISH",
+            "ELU",
+            "LEAKY_RELU",
+        ),
+        *("EXP", "LOG", "SQRT", "RSQRT", "NEG", "ABS", "SQUARE", "SIN", "COS", "FLOOR", "CEIL", "ROUND", "SIGN"),
+        *("SOFTMAX", "LOG_SOFTMAX", "DEQUANTIZE", "CAST", "LOGICAL_NOT", "L2_NORMALIZATION"),
+    }
+)
+REDUCTIONS = frozenset({"SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"})
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """numpy's broadcasting of several shapes. Raises GraphError where they do not fit."""
+    try:
+        return tuple(np.broadcast_shapes(*shapes))
+    except ValueError as error:
+        raise GraphError(f"shapes {' and '.join(map(str, shapes))} do not broadcast") from error
+
+
+def window(size: int, kernel: int, stride: int, padding: str, dilation: int = 1) -> int:
+    """Output extent of a convolution or pooling along one axis."""
+    if padding == "SAME":
+        return math.ceil(size / stride)
+    extent = math.ceil((size - (kernel - 1) * dilation) / stride)
+    if extent <= 0:
+        raise GraphError(f"window of {kernel} does not fit into {size}")
+    return extent
+
+
+def _constant(tensor: Tensor, what: str) -> list[int]:
+    if tensor.data is None:
+        raise GraphError(f"{what} must be a constant, '{tensor.name}' is not")
+    return [int(v) for v in np.asarray(tensor.data).reshape(-1)]
+
+
+def _window_shape(x: Shape, kernel: tuple[int, int], channels: int, attrs: Mapping[str, Any]) -> Shape:
+    padding = attrs.get("padding", "SAME")
+    height = window(x[1], kernel[0], attrs.get("stride_h", 1), padding, attrs.get("dilation_h_factor", 1))
+    width = window(x[2], kernel[1], attrs.get("stride_w", 1), padding, attrs.get("dilation_w_factor", 1))
+    return (x[0], height, width, channels)
+
+
+def _reshape(x: Shape, wanted: list[int]) -> Shape:
+    known = math.prod(d for d in wanted if d != -1)
+    shape = tuple(math.prod(x) // known if d == -1 else d for d in wanted) if known else tuple(wanted)
+    if math.prod(shape) != math.prod(x):
+        raise GraphError(f"cannot reshape {x} to {tuple(wanted)}")
+    return shape
+
+
+def _reduced(x: Shape, axes: Sequence[int], keep: bool) -> Shape:
+    gone = {a % len(x) for a in axes}
+    if keep:
+        return tuple(1 if i in gone else d for i, d in enumerate(x))
+    return tuple(d for i, d in enumerate(x) if i not in gone)
+
+
+def strided_slice_shape(
+    x: Shape, begin: Sequence[int], end: Sequence[int], strides: Sequence[int], attrs: Mapping[str, Any]
+) -> Shape:
+    """Shape of STRIDED_SLICE with begin/end/shrink masks (ellipsis and new-axis masks are not modelled)."""
+    if attrs.get("ellipsis_mask") or attrs.get("new_axis_mask"):
+        raise GraphError("STRIDED_SLICE with an ellipsis or new-axis mask is not modelled")
+    shape = []
+    for i, size in enumerate(x):
+        first = None if attrs.get("begin_mask", 0) >> i & 1 else begin[i]
+        last = None if attrs.get("end_mask", 0) >> i & 1 else end[i]
+        if attrs.get("shrink_axis_mask", 0) >> i & 1:
+            continue
+        shape.append(len(range(*slice(first, last, strides[i]).indices(size))))
+    return tuple(shape)
+
+
+def output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]) -> tuple[Shape, ...]:
+    """Shapes of an op's outputs. Raises GraphError for inputs that do not fit or a kind that is not modelled."""
+    x = inputs[0].shape
+    if kind in ELEMENTWISE:
+        return (broadcast([t.shape for t in inputs]),)
+    if kind in UNARY:
+        return (x,)
+    if kind == "SELECT_V2":
+        return (broadcast([t.shape for t in inputs]),)
+    if kind in REDUCTIONS:
+        return (_reduced(x, _constant(inputs[1], "axes"), bool(attrs.get("keep_dims", False))),)
+    if kind == "FULLY_CONNECTED":
+        units, depth = inputs[1].shape
+        if attrs.get("keep_num_dims", False):
+            if x[-1] != depth:
+                raise GraphError(f"FULLY_CONNECTED of depth {depth} on {x}")
+            return ((*x[:-1], units),)
+        if math.prod(x) % depth:
+            raise GraphError(f"FULLY_CONNECTED of depth {depth} on {x}")
+        return ((math.prod(x) // depth, units),)
+    if kind == "CONV_2D":
+        out, height, width, depth = inputs[1].shape
+        if len(x) != 4 or x[3] != depth:
+            raise GraphError(f"CONV_2D of depth {depth} on {x}")
+        return (_window_shape(x, (height, width), out, attrs),)
+    if kind == "DEPTHWISE_CONV_2D":
+        _, height, width, channels = inputs[1].shape
+        if len(x) != 4 or channels % x[3]:
+            raise GraphError(f"DEPTHWISE_CONV_2D of {channels} channels on {x}")
+        return (_window_shape(x, (height, width), channels, attrs),)
+    if kind in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        return (_window_shape(x, (attrs["filter_height"], attrs["filter_width"]), x[3], attrs),)
+    if kind == "BATCH_MATMUL":
+        left, right = x, inputs[1].shape
+        left = (*left[:-2], left[-1], left[-2]) if attrs.get("adj_x") else left
+        right = (*right[:-2], right[-1], right[-2]) if attrs.get("adj_y") else right
+        if left[-1] != right[-2]:
+            raise GraphError(f"BATCH_MATMUL of {left} and {right}")
+        return ((*broadcast([left[:-2], right[:-2]]), left[-2], right[-1]),)
+    if kind == "PAD":
+        pads = np.asarray(inputs[1].data).reshape(-1, 2)
+        return (tuple(int(d + lo + hi) for d, (lo, hi) in zip(x, pads, strict=True)),)
+    if kind == "RESHAPE":
+        wanted = _constant(inputs[1], "shape") if len(inputs) > 1 else list(attrs["new_shape"])
+        return (_reshape(x, wanted),)
+    if kind == "TRANSPOSE":
+        return (tuple(x[p] for p in _constant(inputs[1], "permutation")),)
+    if kind == "CONCATENATION":
+        axis = attrs.get("axis", 0) % len(x)
+        rest = {t.shape[:axis] + t.shape[axis + 1 :] for t in inputs}
+        if len(rest) != 1:
+            raise GraphError(f"CONCATENATION of {[t.shape for t in inputs]} along {axis}")
+        return ((*x[:axis], sum(t.shape[axis] for t in inputs), *x[axis + 1 :]),)
+    if kind == "SLICE":
+        begin, size = _constant(inputs[1], "begin"), _constant(inputs[2], "size")
+        return (tuple(d - b if s == -1 else s for d, b, s in zip(x, begin, size, strict=True)),)
+    if kind == "STRIDED_SLICE":
+        begin, end, strides = (_constant(t, "slice parameter") for t in inputs[1:4])
+        return (strided_slice_shape(x, begin, end, strides, attrs),)
+    if kind == "SPLIT":
+        x, count = inputs[1].shape, attrs["num_splits"]
+        axis = _constant(inputs[0], "axis")[0] % len(x)
+        if x[axis] % count:
+            raise GraphError(f"SPLIT of {x} into {count} along {axis}")
+        return ((*x[:axis], x[axis] // count, *x[axis + 1 :]),) * count
+    if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        height, width = _constant(inputs[1], "size")
+        return ((x[0], height, width, x[3]),)
+    raise GraphError(f"the shape of {kind} is not modelled")
