@@ -54,11 +54,13 @@ class HostTarget(Target):
         self._adapter = adapter
         self._note = note
         threads = max(1, (os.cpu_count() or 1) // self.workers)
-        base = {**os.environ, **(environment or {})}
+        base = dict(os.environ)
+        if adapter:
+            base = driver_environment(base, Path(adapter.manifest), threads)
         self._spec = WorkerSpec(
             engine=engine,
             runtime=runtime.folder,
-            environment=driver_environment(base, Path(adapter.manifest), threads) if adapter else base,
+            environment={**base, **(environment or {})},
             memory_bytes=memory_bytes or default_memory_bytes(self.workers),
             module=module,
         )
@@ -76,14 +78,16 @@ class HostTarget(Target):
 
     @property
     def driver(self) -> str:
-        if self._adapter is None:
-            return ""
-        return f"{self._adapter.driver} ({self._note})" if self._note else self._adapter.driver
+        """Driver name and version, with the note of a presented name; empty on cpu."""
+        return self._noted(self._adapter.driver) if self._adapter is not None else ""
+
+    def _noted(self, text: str) -> str:
+        return f"{text} ({self._note})" if self._note else text
 
     @property
     def adapter(self) -> str:
-        """The adapter's name as the delegate logged it; empty on cpu."""
-        return self._probe().adapter if self._adapter is not None else ""
+        """The adapter's name as the delegate logged it, with the note of a presented name; empty on cpu."""
+        return self._noted(self._probe().adapter) if self._adapter is not None else ""
 
     def activate_impl(self) -> None:
         """Check that the target works. Cheap when it was found working before and nothing has changed."""
