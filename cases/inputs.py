@@ -1,0 +1,75 @@
+"""Seeded inputs: Gaussian, and watermarked ones whose values say where they come from.
+
+A watermark encodes operand, row and channel in a number that fp16 holds exactly, so that an output
+that holds another tensor, a shifted or a transposed one can be read like a label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cases.graph import Tensor
+from runner.errors import BadInput
+from runner.run import Feed
+
+KINDS = ("gaussian", "watermark")
+
+# fp16 holds every integer up to 2048 exactly, and so every multiple of 1/512 up to 4.
+_STEP = 1.0 / 512.0
+_CODES = 2048
+
+
+def gaussian(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    """N(0, 1), scaled by 0.75 to 1.25 (operands stay within a factor of two of each other, and differ)."""
+    scale = 0.75 + 0.5 * rng.random()
+    return (scale * rng.standard_normal(tensor.shape)).astype(np.float32)
+
+
+def watermark(tensor: Tensor, operand: int, version: int) -> np.ndarray:
+    """Value = code / 512 - 2, code = a hash-free mix of operand, row, channel and version, below 2048.
+
+    Rows (all axes but the last) step by 37, channels by 1, operands by 509, versions by 1021: all prime
+    to 2048, so neighbours differ along every axis and no two operands agree in a whole row.
+    """
+    channels = tensor.shape[-1] if tensor.shape else 1
+    rows = math.prod(tensor.shape[:-1]) if tensor.shape else 1
+    code = (
+        np.arange(rows, dtype=np.int64)[:, None] * 37
+        + np.arange(channels, dtype=np.int64)[None, :]
+        + operand * 509
+        + version * 1021
+    ) % _CODES
+    return (code * _STEP - 2.0).astype(np.float32).reshape(tensor.shape)
+
+
+def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> Feed:
+    """One feed for the declared inputs. version 0 and 1 give two different feeds of the same seed.
+
+    Integer inputs get 0 to 7, booleans a fair coin. Raises BadInput for an unknown kind or dtype.
+    """
+    if kind not in KINDS:
+        raise BadInput(f"inputs '{kind}' is none of {', '.join(KINDS)}")
+    rng = np.random.default_rng([seed, version])
+    feed = []
+    for operand, tensor in enumerate(inputs):
+        if tensor.dtype == "float32":
+            array = gaussian(tensor, rng) if kind == "gaussian" else watermark(tensor, operand, version)
+        elif tensor.dtype == "float16":
+            array = gaussian(tensor, rng).astype(np.float16)
+        elif tensor.dtype == "bool":
+            array = rng.random(tensor.shape) < 0.5
+        elif tensor.dtype.startswith(("int", "uint")) and tensor.dtype not in ("int4", "uint4", "int2"):
+            array = rng.integers(0, 8, tensor.shape).astype(tensor.dtype)
+        else:
+            raise BadInput(f"input '{tensor.name}' has dtype {tensor.dtype}, for which no inputs are made")
+        feed.append(np.ascontiguousarray(array))
+    return tuple(feed)
+
+
+def standard_feeds(inputs: Sequence[Tensor], seed: int, kind: str = "gaussian") -> tuple[Feed, Feed, Feed]:
+    """(a, b, a): two different feeds, then the first again (the same arrays)."""
+    first = make_feed(inputs, seed, kind, 0)
+    return first, make_feed(inputs, seed, kind, 1), first
