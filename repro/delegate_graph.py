@@ -557,7 +557,8 @@ def _misread(constant: tuple[int, ...], runtime: tuple[int, ...], result: tuple[
         for axis, size in enumerate(shape):
             if size != 1 and offset + axis >= 0 and own[axis] != letters[offset + axis]:
                 return True
-    return False
+    # Same axis, but a constant that has batches where the tensor has one is not broadcast either.
+    return len(constant) == 4 and constant[0] != 1 and (len(runtime) < 4 or runtime[0] == 1)
 
 
 def _fits(small: Bhwc, large: Bhwc) -> bool:

@@ -9,17 +9,18 @@ which finding documents it) is the table here. A rule is a hazard only if a dele
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from cases.graph import Graph
+from cases.graph import Graph, Op
 from repro.delegate_graph import constant_data
 from repro.normalise import Event, normalise
 from repro.vendor_fusions import vendor_events
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
 EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1): `repro fix` does it and proves it"
+BLOCK = "keep {producer} and {consumer} apart with an identity TRANSPOSE: `repro fix` does it and proves it"
 ALL_RUNTIMES = ">=2.1.3"
 FP16_MAX = 65504.0
 FP16_TINY = 2.0**-25
@@ -35,7 +36,7 @@ class Rule:
     message, fix: one sentence each; {tensor}, {producer}, {consumer}, {outputs} and {detail} are filled in.
     finding: slug of the folder under findings/, or empty.
     runtimes: which LiteRT versions show it; where: on which adapters, empty meaning every one.
-    fixable: whether emitting the tensor through an extra op is the workaround, so that `repro fix` knows it.
+    workaround: which edit of `repro.workarounds` avoids it, or empty where none is known.
     """
 
     id: str
@@ -47,7 +48,7 @@ class Rule:
     upstream: str = ""
     runtimes: str = ALL_RUNTIMES
     where: str = ""
-    fixable: bool = False
+    workaround: str = ""
 
 
 RULES = {
@@ -61,7 +62,7 @@ RULES = {
             EXTRA_OP,
             finding="add-reduce-output-stale",
             upstream=LITERT_8599,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "gemm-elementwise",
@@ -71,7 +72,7 @@ RULES = {
             EXTRA_OP,
             finding="gemm-elementwise-output-unwritten",
             upstream=LITERT_8599,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "elementwise-gemm",
@@ -81,7 +82,7 @@ RULES = {
             EXTRA_OP,
             finding="elementwise-gemm-output-unwritten",
             upstream=LITERT_8599,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "pad-merged",
@@ -89,15 +90,31 @@ RULES = {
             "PAD of height and width -> CONV/DEPTHWISE/POOL, or PAD of channels -> ADD",
             "output '{tensor}' is merged into the padding of the {consumer} behind it and never written",
             EXTRA_OP,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "noop-removed",
             "hazard",
             "any op -> one-input CONCAT, RESIZE to the same size, or a SLICE of everything that is an output",
             "output '{tensor}' is deleted together with the {consumer} behind it, which changes nothing",
-            EXTRA_OP,
-            fixable=True,
+            BLOCK,
+            workaround="block-edge",
+        ),
+        Rule(
+            "source-renamed",
+            "hazard",
+            "SPLIT whose parts are all put together again, with a source that is used elsewhere",
+            "'{tensor}' is wrong: the source of the {producer} is renamed to its result, and nobody writes the source",
+            "remove the {producer}, which does nothing: `repro fix` puts an identity TRANSPOSE behind its first part",
+            workaround="block-split",
+        ),
+        Rule(
+            "concat-of-one",
+            "hazard",
+            "one-input CONCAT of a graph input, or of a tensor that other ops read too",
+            "every output is wrong: the kernel of the one-input {producer} does not compile, and is left out",
+            "remove the {producer}, which does nothing: `repro fix` puts an identity TRANSPOSE in front of it",
+            workaround="block-source",
         ),
         Rule(
             "mean-stddev-norm",
@@ -105,7 +122,7 @@ RULES = {
             "MEAN -> SUB -> SQUARE -> MEAN -> ADD eps -> RSQRT -> MUL over channels",
             "output '{tensor}' is an inner step of a normalisation that becomes one kernel: it returns stale memory",
             EXTRA_OP,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "mish",
@@ -113,7 +130,7 @@ RULES = {
             "EXP -> ADD 1 -> LOG -> TANH -> MUL",
             "output '{tensor}' is an inner step of a Mish that becomes one kernel: it returns stale memory",
             EXTRA_OP,
-            fixable=True,
+            workaround="emit",
         ),
         Rule(
             "slice-mul-reduce-concat",
@@ -121,14 +138,16 @@ RULES = {
             "SLICE -> MUL -> MEAN/SUM over channels -> CONCAT over channels",
             "'{tensor}' is inside or behind a correlation that becomes one kernel, which assumes that all branches "
             "slice one tensor, start at channel 0 and multiply by one other",
-            "keep the branches apart: give the first SLICE of the CONCAT a second consumer that is used",
+            BLOCK,
+            workaround="block-concat",
         ),
         Rule(
             "split-merged",
             "hazard",
             "SPLIT -> CONCAT or ADD that reads nothing but the SPLIT's parts",
             "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together",
-            "take the parts with SLICE instead of SPLIT",
+            "take the parts with SLICE, or put an identity TRANSPOSE behind the first part: `repro fix` does",
+            workaround="block-split",
         ),
         Rule(
             "split-linked",
@@ -136,49 +155,57 @@ RULES = {
             "SPLIT whose first part (perhaps through elementwise ops) meets another part in one elementwise op",
             "every output is wrong: {consumer} is linked into the kernel of the {producer} whose other part it reads, "
             "and that kernel is rejected",
-            "swap the operands of the {consumer}, or take the parts with SLICE instead of SPLIT",
+            "swap the operands of the {consumer}, or put an identity TRANSPOSE behind the first part: `repro fix` does",
+            workaround="block-split",
         ),
         Rule(
             "constant-axis",
             "hazard",
-            "elementwise op of a [N], [N,C] or [B,N,C] tensor and a constant of the same rank that varies along N or B",
+            "elementwise op of a tensor and a constant whose ranks, read as BHWC, put one axis in two places: [N,C] "
+            "with [N,C] or [1,N,C], [B,N,C] with [B,N,C] and B above 1, or a constant with a batch of its own",
             "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses its first row for all",
-            "give both operands rank 4, or make the batch (rank 2: the rows) of the constant 1",
+            "give both operands rank 4, aligned to the right: `repro fix` does it and proves it",
+            workaround="align-ranks",
         ),
         Rule(
             "constant-broadcast-gemm",
             "hazard",
             "CONV/FULLY_CONNECTED next to ADD or MUL by a per-channel constant of another channel count",
             "'{tensor}' is wrong: {producer} and {consumer} are folded although the constant broadcasts the channels",
-            "make the constant's channel count equal to the tensor's, or reshape it to [1,1,C] with a spatial size",
+            BLOCK,
+            workaround="block-edge",
         ),
         Rule(
             "pad-pool",
             "hazard",
             "PAD of height and width with zeros -> AVERAGE_POOL or MAX_POOL",
             "'{tensor}' is wrong at its border: the pooling ignores padding, the PAD's zeros should count",
-            "pool before padding, or express the pooling as a DEPTHWISE_CONV_2D",
+            BLOCK,
+            workaround="block-edge",
         ),
         Rule(
             "pad-value-gemm",
             "hazard",
             "PADV2 of height and width with a value that is not zero -> CONV or DEPTHWISE",
             "'{tensor}' is wrong at its border: the padding value is lost when the PAD is merged",
-            "subtract the value first, pad with zeros and add it back into the bias",
+            BLOCK,
+            workaround="block-edge",
         ),
         Rule(
             "grouped-mul",
             "hazard",
             "MUL by a per-channel constant -> grouped CONV",
             "'{tensor}' is wrong: every group is scaled with the first group's constants",
-            "fold the constant into the convolution's weights",
+            "fold the constant into the convolution's weights, or put an identity TRANSPOSE between: `repro fix` does",
+            workaround="block-edge",
         ),
         Rule(
             "norm-other-input",
             "hazard",
             "the normalisation pattern whose MEAN and SUB read different tensors of one producer (or two inputs)",
             "'{tensor}' is wrong: the kernel normalises the tensor whose mean was taken, not the one it is taken from",
-            "put any op between one of the two tensors and the normalisation",
+            "put an identity TRANSPOSE in front of the MEAN: `repro fix` does it and proves it",
+            workaround="block-input",
         ),
         Rule(
             "output-consumed",
@@ -233,6 +260,8 @@ class Hazard:
     fix: str
     effect: str
     affected: tuple[int, ...] = ()
+    ops: tuple[Op, Op] | None = field(default=None, repr=False, compare=False)
+    """The two ops of the file, for those who edit it; None for risks."""
 
 
 def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
@@ -281,6 +310,7 @@ def _hazard(event: Event, output: int | None, affected: tuple[int, ...], graph: 
         rule.fix.format(**words),
         event.effect,
         affected,
+        (event.producer, event.consumer),
     )
 
 

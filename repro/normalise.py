@@ -233,6 +233,7 @@ class _Rewriter:
             self.pairs(fusion)
         self.global_pooling()
         self.padding_into_add()
+        self.concats_of_one()
         for rule, effect, value, first, second in fuse_into_kernels(self.graph):
             self.report(rule, effect, value, first, second)
         for rule, effect, value, first, second in link_into_splits(self.graph):
@@ -265,7 +266,7 @@ class _Rewriter:
             if broken:
                 self.report(broken, "wrong", second.outputs[0], first, second)
             if first.kind == "SPLIT" and not first.removed and len(first.outputs) == 1:
-                self.split_of_one(first, second)
+                self.source_renamed(first, second)
 
     def drop_following(self, rule: str, first: Node, second: Node) -> None:
         """RemoveFollowingNode: second vanishes and first now makes second's outputs."""
@@ -297,18 +298,24 @@ class _Rewriter:
             if node.attrs.get("misread"):
                 self.report("constant-axis", "wrong", node.outputs[0], node, node)
 
-    def split_of_one(self, split: Node, second: Node) -> None:
-        """A SPLIT with one part left makes no kernel: its source is renamed, and nobody writes the source."""
-        source = split.inputs[0]
+    def source_renamed(self, node: Node, second: Node) -> None:
+        """A node that makes no kernel of its own: its source is renamed to its result, and nobody writes the source."""
+        source = node.inputs[0]
         if source.producer is None:
             # Nothing to rename: the compilation ends with "Output id not found".
-            self.report("graph-refused", "refused", split.outputs[0], split, second)
+            self.report("graph-refused", "refused", node.outputs[0], node, second)
             return
         if source.is_output:
-            self.report("split-merged", "lost", source, split, second)
+            self.report("source-renamed", "lost", source, node, second)
         for other in source.consumers:
-            if other is not split:
-                self.report("split-merged", "wrong", other.outputs[0], split, other)
+            if other is not node:
+                self.report("source-renamed", "wrong", other.outputs[0], node, other)
+
+    def concats_of_one(self) -> None:
+        """A CONCAT of one tensor that no pass removed: its kernel does not compile, and the submission is dropped."""
+        for node in self.graph.live():
+            if node.kind == "CONCAT" and len(node.inputs) == 1:
+                self.report("concat-of-one", "void", node.outputs[0], node, node)
 
     # -- single nodes --------------------------------------------------------------------------
 
