@@ -1,0 +1,64 @@
+"""`repro doctor`: what can run here, and the exact command that mends what cannot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from repro.checkup import Check, check_all
+from runner.targets import TargetInfo
+
+_STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Print what can run here: runtime, accelerator library, Vulkan adapters, adb and its phones, converter.
+
+    For each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
+
+    \b
+    1. repro doctor
+    2. repro doctor --json
+    """
+    checks, infos = check_all()
+    usable = [info.name for info in infos if info.usable and info.name.startswith("gpu")]
+    if as_json:
+        answer = {"checks": [asdict(c) for c in checks], "targets": [asdict(i) for i in infos], "gpu": usable}
+        click.echo(json.dumps(answer, sort_keys=True))
+    else:
+        show(checks, infos, usable)
+    ctx.exit(0 if usable else 3)
+
+
+def show(checks: list[Check], infos: list[TargetInfo], usable: list[str]) -> None:
+    """The page for people: a table of what was looked at, then what to do, then what can run."""
+    console = Console(soft_wrap=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        style = _STYLES[check.state]
+        table.add_row(escape(check.subject), f"[{style}]{check.state}[/]", escape(check.detail))
+    console.print(table)
+    mends = [check for check in checks if check.remedy]
+    if mends:
+        console.print("\nto mend:")
+    for check in mends:
+        # Commands are printed unwrapped, so that they can be copied whole.
+        click.echo(f"  {check.subject}: {check.remedy}")
+    everything = ["cpu"] if any(info.name == "cpu" and info.usable for info in infos) else []
+    everything += ["cpu:reference"] * bool(everything) + usable
+    console.print(f"\nthese targets can run here: {escape(', '.join(everything) or 'none')}")
+    if usable:
+        console.print(f"plain 'gpu' is {escape(usable[0])}")
+    else:
+        console.print("[red]no GPU target works here[/] (exit 3)")
