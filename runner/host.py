@@ -89,6 +89,12 @@ class HostTarget(Target):
         """The adapter's name as the delegate logged it, with the note of a presented name; empty on cpu."""
         return self._noted(self._probe().adapter) if self._adapter is not None else ""
 
+    @property
+    def idle_workers(self) -> list[WorkerProcess]:
+        """The workers that wait for a job now."""
+        with self._lock:
+            return list(self._idle)
+
     def activate_impl(self) -> None:
         """Check that the target works. Cheap when it was found working before and nothing has changed."""
         self._closing = False

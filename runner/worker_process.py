@@ -122,6 +122,10 @@ class WorkerProcess:
             raise StartFailed(str(header.get("message", "the worker gave no reason")))
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return not self._stopped and self._process.poll() is None
 
