@@ -1,0 +1,54 @@
+"""All cases, and finding some of them by name or pattern."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+from collections.abc import Sequence
+
+from cases.case import Case
+from cases.families import fanout, output_plus_consumer, public_reports, token_tensor
+from runner.errors import BadInput
+
+
+@functools.cache
+def catalogue() -> tuple[Case, ...]:
+    """Every case, in a stable order. Raises ValueError for two cases of one name or a control of nothing."""
+    modules = (output_plus_consumer, fanout, token_tensor, public_reports)
+    found = [case for module in modules for case in module.cases()]
+    unique = {case.name: case for case in found}
+    if len(unique) != len(found):
+        names = [case.name for case in found]
+        raise ValueError(f"two cases are called {next(n for n in names if names.count(n) > 1)}")
+    for case in found:
+        if case.control_of and case.control_of not in unique:
+            raise ValueError(f"{case.name} is the control of '{case.control_of}', which is no case")
+    return tuple(found)
+
+
+def families() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(case.family for case in catalogue()))
+
+
+def select(patterns: Sequence[str], family: str | None = None) -> tuple[Case, ...]:
+    """Cases whose name matches one of the shell patterns (all without a pattern), of one family if given.
+
+    A pattern without a wildcard must be a name, a family, or a name without its family. Raises
+    BadInput for one that matches nothing, with the nearest names.
+    """
+    if family is not None and family not in families():
+        raise BadInput(f"no family '{family}'; there are: {', '.join(families())}")
+    pool = [case for case in catalogue() if family is None or case.family == family]
+    if not patterns:
+        return tuple(pool)
+    chosen: dict[str, Case] = {}
+    for pattern in patterns:
+        matching = [c for c in pool if fnmatch.fnmatchcase(c.name, pattern)]
+        matching = matching or [c for c in pool if pattern in (c.family, c.name.partition("/")[2])]
+        if not matching:
+            near = difflib.get_close_matches(pattern, [c.name for c in pool], n=3, cutoff=0.4)
+            hint = f"; near it: {', '.join(near)}" if near else "; `repro list` shows them all"
+            raise BadInput(f"no case '{pattern}'{hint}")
+        chosen |= {case.name: case for case in matching}
+    return tuple(case for case in pool if case.name in chosen)

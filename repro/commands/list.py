@@ -1,0 +1,55 @@
+"""`repro list`: the catalogue, without running or importing anything heavy."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cases import catalogue
+from cases.case import Case
+
+
+def as_object(case: Case) -> dict[str, object]:
+    """What `--json` says of a case."""
+    return {
+        "case": case.name,
+        "family": case.family,
+        "reason": case.reason,
+        "control_of": case.control_of,
+        "link": case.link,
+        "source": "graph" if case.graph is not None else "torch module through litert-torch",
+        "inputs": case.inputs,
+        "seed": case.seed,
+    }
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("cases", nargs=-1)
+@click.option("--family", help="Only this family.")
+@click.option("--json", "as_json", is_flag=True, help="One object a case on stdout.")
+def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
+    """Show the catalogue: every case with its one-line reason; controls stand under their case.
+
+    CASE is a name or a shell pattern.
+    """
+    chosen = catalogue.select(cases, family)
+    if as_json:
+        for case in chosen:
+            click.echo(json.dumps(as_object(case), sort_keys=True))
+        return
+    console = Console(soft_wrap=True)
+    for name in dict.fromkeys(case.family for case in chosen):
+        members = [case for case in chosen if case.family == name]
+        table = Table(
+            box=None, pad_edge=False, show_header=False, title=f"{name} ({len(members)})", title_justify="left"
+        )
+        for case in members:
+            label = case.name.partition("/")[2]
+            table.add_row(f"{'  ' if case.control_of else ''}{escape(label)}", escape(case.reason))
+        console.print(table)
+    controls = sum(bool(case.control_of) for case in chosen)
+    console.print(f"{len(chosen)} cases, {controls} of them controls", highlight=False)
