@@ -110,13 +110,10 @@ def shipped_step(
     return {"memory_raw": memory, "target": target[None], "ref": ref[None].astype(memory.dtype), "tokens": chosen}
 
 
-def naive_step(
-    enc_class: np.ndarray, enc_coord: np.ndarray, output_memory: np.ndarray, memory_raw: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Outputs of the naive Graph A -> inputs of Graph B and the `tokens` chosen."""
+def naive_step(enc_class: np.ndarray, enc_coord: np.ndarray, output_memory: np.ndarray) -> dict[str, np.ndarray]:
+    """Outputs of the naive Graph A -> `target` and `ref` for Graph B, and `tokens`; memory_raw passes by as it is."""
     chosen = top_tokens(enc_class)
     return {
-        "memory_raw": memory_raw,
         "target": output_memory[:, chosen],
         "ref": np.minimum(enc_coord[:, chosen], enc_coord.dtype.type(OUT_OF_RANGE)),
         "tokens": chosen,

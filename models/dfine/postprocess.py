@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.box_geometry import box_iou, corners
+
 SCORE_THRESHOLD = 0.5
 NMS_IOU = 0.7
 """Light: a DETR's queries are trained not to repeat each other; only near copies go."""
@@ -19,25 +21,6 @@ class Detection:
     label: int
     score: float
     token: int = -1
-
-
-def corners(boxes: np.ndarray) -> np.ndarray:
-    """[..., 4] cxcywh -> [..., 4] xyxy."""
-    center, half = boxes[..., :2], boxes[..., 2:] / 2
-    return np.concatenate([center - half, center + half], axis=-1)
-
-
-def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[n, 4] and [m, 4] xyxy -> [n, m] intersection over union; 0 for empty, inverted or non-finite boxes."""
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        low = np.maximum(a[:, None, :2], b[None, :, :2])
-        high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-        shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-        areas_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0, None), axis=-1)
-        areas_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=-1)
-        union = areas_a[:, None] + areas_b[None, :] - shared
-        iou = shared / union
-    return np.where(np.isfinite(iou), iou, 0.0)
 
 
 def scores(logits: np.ndarray) -> np.ndarray:
@@ -63,7 +46,7 @@ def decode(
     box = corners(boxes[0].astype(np.float64))
     usable = (score > score_threshold) & np.isfinite(box).all(axis=-1)
     order = [i for i in np.argsort(-score, kind="stable") if usable[i]]
-    overlap = pairwise_iou(box, box)
+    overlap = box_iou(box[:, None], box[None])
     kept: list[int] = []
     for i in order:
         if all(label[i] != label[k] or overlap[i, k] <= nms_iou for k in kept):

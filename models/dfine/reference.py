@@ -11,6 +11,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from models.dfine import weights as weights_module
 from models.dfine.anchors import anchors
 from models.dfine.architecture import QUERIES, check_size
+from models.dfine.sources import source_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +78,12 @@ def chain_outputs(
         "logits": core.intermediate_logits[:, -1].numpy(),
         "tokens": chosen.numpy(),
     }
+
+
+def key(*, size: int, weights: str = weights_module.DEFAULT) -> str:
+    """Changes whenever any of these references would: what they may be cached under. Imports no torch."""
+    versions = " ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return f"{weights_module.resolve(weights).sha256} {size} {source_sha256()} {versions}"
 
 
 def anchor_constant(*, size: int, **_: object) -> np.ndarray:

@@ -16,7 +16,7 @@ def shipped_host(
 
 
 def naive_host(
-    *, enc_class: np.ndarray, enc_coord: np.ndarray, output_memory: np.ndarray, memory_raw: np.ndarray, **_: object
+    *, enc_class: np.ndarray, enc_coord: np.ndarray, output_memory: np.ndarray, **_: object
 ) -> dict[str, np.ndarray]:
-    """Top 300 by gathering what the graph emitted: gives memory_raw, target, ref, tokens."""
-    return host_step.naive_step(enc_class, enc_coord, output_memory, memory_raw)
+    """Top 300 by gathering what the graph emitted: gives target, ref, tokens; memory_raw passes by."""
+    return host_step.naive_step(enc_class, enc_coord, output_memory)

@@ -1,0 +1,113 @@
+"""`repro detect`: what the split sees in a photograph, torch and a target side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+
+from models.dfine import detect, weights
+from models.dfine.architecture import SIZES, check_size
+from models.dfine.labels import coco_labels
+from models.dfine.postprocess import SCORE_THRESHOLD, Detection
+from models.dfine.preprocess import open_image
+from repro.detection_drawing import side_by_side
+from repro.detections import match_by_box
+from runner import targets
+from runner.errors import BadInput, ReproError
+from runner.run import Job, Outcome, Precision
+from runner.target import Target
+
+
+class GraphDidNotRun(ReproError):
+    """The target refused, crashed or hung on a graph."""
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--target", "target_name", default="gpu", show_default=True)
+@click.option("--device", help="For --target adb: SERIAL or 'loopback'.")
+@click.option("--runtime", help="LiteRT version, default the installed one.")
+@click.option("--precision", type=click.Choice([str(p) for p in Precision]), default="fp32", show_default=True)
+@click.option("--size", type=int, default=SIZES[0], show_default=True, help="Side of the network's input.")
+@click.option("--weights", "spec", default=weights.DEFAULT, show_default=True, help="seed:N, folder, file or hub id.")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One object a detection on stdout.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    image: Path,
+    target_name: str,
+    device: str | None,
+    runtime: str | None,
+    precision: str,
+    size: int,
+    spec: str,
+    threshold: float,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Detect in IMAGE with D-FINE-S by torch and by a target, and draw both side by side into a PNG.
+
+    The default weights are seeded, not trained: the boxes mean nothing, their agreement does. Exits 1 where the
+    two disagree in number or class.
+
+    \b
+    1. repro detect models/dfine/images/coffee.jpg
+    2. repro detect photo.jpg --size 640 --weights ustc-community/dfine-small-coco --out out.png
+    """
+    picture = open_image(image)
+    settings = detect.Settings(check_size(size), spec, precision, threshold)
+    used = weights.resolve(spec)
+    console = Console(stderr=as_json, soft_wrap=True)
+    console.print(f"D-FINE-S at {size}, {used.describe()}", highlight=False)
+    extra = {"device": device} if device else {}
+    name = target_name if device else targets.resolve([target_name])[0]
+    progress = Console(stderr=True)
+    with targets.open_target(name, runtime=runtime, **extra) as target, progress.status("torch") as status:
+        expected = detect.by_torch(picture, settings)
+        status.update(target.name)
+        found = detect.by_graphs(picture, settings, _runner(target, Precision(precision)))
+    match = match_by_box(expected, found)
+    labels = coco_labels()
+    panels = (
+        (f"torch float64: {len(expected)} detections", expected),
+        (f"{target.name} {precision}: {len(found)} detections", found),
+    )
+    drawn = side_by_side(picture, panels, lambda label: labels[label])
+    try:
+        drawn.save(out)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--out '{out}': cannot be written as a picture ({error})") from None
+    same = sum(expected[i].label == found[j].label for i, j, _ in match.pairs)
+    ious = [iou for _, _, iou in match.pairs]
+    if as_json:
+        for source, detections in (("torch", expected), (target.name, found)):
+            for detection in detections:
+                click.echo(json.dumps(_record(source, detection, labels), sort_keys=True))
+    worst = f"IoU min {min(ious):.4f}, median {np.median(ious):.4f}" if ious else "no pair"
+    console.print(
+        f"{len(match.pairs)} of {len(expected)} matched, {same} with the same class, {len(match.extra)} extra; {worst}",
+        highlight=False,
+    )
+    console.print(f"drawn into {out}", highlight=False)
+    ctx.exit(0 if same == len(expected) == len(found) else 1)
+
+
+def _runner(target: Target, precision: Precision) -> detect.RunGraph:
+    def run(name: str, model: bytes, feed: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        result = target.run(Job(model, (feed,), precision, name=name))
+        if result.outcome is not Outcome.OK:
+            raise GraphDidNotRun(f"{name} on {target.name}: {result.outcome}: {result.message}")
+        return result.outputs[0]
+
+    return run
+
+
+def _record(source: str, detection: Detection, labels: tuple[str, ...]) -> dict[str, object]:
+    return {"source": source, "name": labels[detection.label], **asdict(detection)}

@@ -1,0 +1,116 @@
+"""`repro gate`: pass or refuse a declared split, before it ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from repro import json_lines
+from repro.gate import chosen_size, gate
+from repro.gate_baseline import record_baseline
+from repro.gate_report import json_objects, junit_rows, show
+from repro.gate_result import Report
+from repro.junit import write_junit
+from repro.layout_reader import read_layout
+from repro.precisions import CHOICES
+from runner import targets
+from runner.errors import BadInput
+from runner.run import Precision
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("layout", type=click.Path(path_type=Path))
+@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
+@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+@click.option("--runtime", help="LiteRT version, default the installed one.")
+@click.option("--precision", type=click.Choice(CHOICES), default="fp32", show_default=True)
+@click.option("--size", type=int, help="One of the layout's sizes; default its first.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
+@click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
+@click.option("--json", "as_json", is_flag=True, help="One object a check on stdout, and a summary object.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    layout: Path,
+    target_names: tuple[str, ...],
+    device: str | None,
+    runtime: str | None,
+    precision: str,
+    size: int | None,
+    settings: tuple[str, ...],
+    update_baseline: bool,
+    as_json: bool,
+    junit: Path | None,
+) -> None:
+    """Pass (0) or refuse (1) the split that LAYOUT declares, on each target.
+
+    Six checks: the structure of each graph, residency, every output at its own noise floor, the whole chain against
+    its reference, the control (a layout that must fail), and the recorded baseline. Each refusal says why and which
+    tensor it is about.
+
+    \b
+    1. repro gate models/dfine/shipped.toml                        every day
+    2. repro gate models/dfine/shipped.toml --size 640 --precision both --junit gate.xml      before a release
+    3. repro gate my_split.toml --target gpu:lavapipe --target gpu:swiftshader
+    4. repro gate models/dfine/shipped.toml --set weights=ustc-community/dfine-small-coco
+    """
+    manifest = read_layout(layout, _overrides(settings))
+    at = chosen_size(manifest, size)
+    precisions = manifest.precisions if precision == "both" else (Precision(precision),)
+    for wanted in precisions:
+        if wanted not in manifest.precisions:
+            known = ", ".join(manifest.precisions)
+            raise BadInput(f"layout '{layout}': no thresholds for {wanted}; it is gated in {known}")
+    extra = {"device": device} if device else {}
+    names = list(target_names) if device else targets.resolve(target_names)
+    console = Console(stderr=as_json)
+    notes = Console(stderr=True)
+    reports: list[Report] = []
+    for name in names:
+        with targets.open_target(name, runtime=runtime, **extra) as target:
+            for wanted in precisions:
+                if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
+                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)
+                    continue
+                with notes.status(f"gate {manifest.name}") as status:
+
+                    def say(text: str, status: object = status) -> None:
+                        if notes.is_terminal:
+                            status.update(text)  # type: ignore[attr-defined]
+                        else:
+                            notes.print(escape(text), style="dim", highlight=False)
+
+                    report = gate(manifest, target, wanted, at, say)
+                reports.append(report)
+                show(console, report)
+                for record in json_objects(report) if as_json else ():
+                    click.echo(json_lines.dump(record))
+    if junit is not None:
+        _write_junit(junit, manifest.name, reports)
+    for report in reports if update_baseline else ():
+        path = record_baseline(manifest, report)
+        notes.print(f"recorded {path}", highlight=False)
+    if not reports:
+        raise BadInput(f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision})")
+    ctx.exit(0 if all(report.passed for report in reports) else 1)
+
+
+def _overrides(settings: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--set {text}: expected KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def _write_junit(path: Path, title: str, reports: list[Report]) -> None:
+    try:
+        write_junit(path, title, [row for report in reports for row in junit_rows(report)])
+    except OSError as error:
+        raise BadInput(f"--junit '{path}': cannot be written ({error.strerror})") from None
