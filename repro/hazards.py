@@ -37,6 +37,7 @@ class Rule:
     finding: slug of the folder under findings/, or empty.
     runtimes: which LiteRT versions show it; where: on which adapters, empty meaning every one.
     workaround: which edit of `repro.workarounds` avoids it, or empty where none is known.
+    latent: whether the wrong values show for some inputs only (a border that is negative everywhere, ...).
     """
 
     id: str
@@ -49,6 +50,7 @@ class Rule:
     runtimes: str = ALL_RUNTIMES
     where: str = ""
     workaround: str = ""
+    latent: bool = False
 
 
 RULES = {
@@ -63,6 +65,16 @@ RULES = {
             finding="add-reduce-output-stale",
             upstream=LITERT_8599,
             workaround="emit",
+        ),
+        Rule(
+            "add-reduce-extremum",
+            "hazard",
+            "ADD of two tensors of equal shape -> REDUCE_MAX or REDUCE_MIN",
+            "'{tensor}' is wrong where the true value is below (MAX) or above (MIN) zero: the kernel that adds and "
+            "reduces starts from zero",
+            BLOCK,
+            workaround="block-edge",
+            latent=True,
         ),
         Rule(
             "gemm-elementwise",
@@ -182,6 +194,7 @@ RULES = {
             "'{tensor}' is wrong at its border: the pooling ignores padding, the PAD's zeros should count",
             BLOCK,
             workaround="block-edge",
+            latent=True,
         ),
         Rule(
             "pad-value-gemm",

@@ -26,6 +26,7 @@ REDUCE_KINDS = frozenset({"MEAN", "SUM", "MAX", "MIN", "PROD"})
 def fuse_into_kernels(graph: DelegateGraph) -> Iterator[Finding]:
     """Walk the nodes in execution order, as the delegate does, and report what each fusion swallows."""
     consumed: set[int] = set()
+    emitted: set[int] = set()
     for node in graph.live():
         if id(node) in consumed or node.kind == "CONSTANT":
             continue
@@ -34,20 +35,23 @@ def fuse_into_kernels(graph: DelegateGraph) -> Iterator[Finding]:
             if found is not None:
                 rule, nodes, last, wrong = found
                 consumed |= {id(member) for member in nodes}
-                yield from _swallowed(rule, nodes, last)
+                yield from _swallowed(rule, nodes, last, emitted)
                 if wrong:
                     yield wrong, "wrong", last.outputs[0], nodes[0], last
                 break
+        else:
+            emitted.add(id(node))
 
 
 Match = tuple[str, list[Node], Node, str] | None
 """(rule, all nodes of the kernel, the node whose output it writes, rule its values break or empty)."""
 
 
-def _swallowed(rule: str, nodes: list[Node], last: Node) -> Iterator[Finding]:
+def _swallowed(rule: str, nodes: list[Node], last: Node, emitted: set[int]) -> Iterator[Finding]:
+    """What nobody writes any more. A member that had become a kernel of its own before is written all the same."""
     members = {id(node) for node in nodes}
     for node in nodes:
-        if node is last:
+        if node is last or id(node) in emitted:
             continue
         for value in node.outputs:
             reader = next((other for other in value.consumers if id(other) in members), last)
@@ -80,7 +84,9 @@ def _add_reduce(add: Node, consumed: set[int]) -> Match:
     reduce = only_reader(add.outputs[0])
     if reduce is None or reduce.kind not in REDUCE_KINDS:
         return None
-    return "add-reduce", [add, reduce], reduce, ""
+    # The fused kernel starts its maximum and minimum at zero.
+    wrong = "add-reduce-extremum" if reduce.kind in ("MAX", "MIN") else ""
+    return "add-reduce", [add, reduce], reduce, wrong
 
 
 def _mean_stddev(mean: Node, consumed: set[int]) -> Match:
