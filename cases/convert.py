@@ -10,8 +10,13 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from cases.case import Case, ModuleSource
 from cases.graph import Graph
@@ -110,12 +115,32 @@ def _need_converter() -> None:
         raise BadInput(f"{CONVERTER} is installed but cannot be imported; reinstall the convert extra with make setup")
 
 
-def _export(module: object, examples: tuple, path: Path) -> None:
-    import litert_torch
-
-    edge = litert_torch.convert(module, examples)
+def _export(module: Any, examples: tuple[Any, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".part.tflite")
-    edge.export(str(scratch))
+    with _quiet(path.with_suffix(".log")):
+        import litert_torch
+
+        litert_torch.convert(module, examples).export(str(scratch))
     write_atomically(path, scratch.read_bytes())
     scratch.unlink()
+
+
+@contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """Send what the converter (C++ and Python) prints to a log file that stays only if it fails."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with log.open("wb") as file:
+        try:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+    log.unlink()
