@@ -25,7 +25,7 @@ _CODES = 2048
 def gaussian(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     """N(0, 1), scaled by 0.75 to 1.25 (operands stay within a factor of two of each other, and differ)."""
     scale = 0.75 + 0.5 * rng.random()
-    return (scale * rng.standard_normal(tensor.shape)).astype(np.float32)
+    return np.asarray(scale * rng.standard_normal(tensor.shape), dtype=np.float32)
 
 
 def watermark(tensor: Tensor, operand: int, version: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> F
             array = rng.integers(0, 8, tensor.shape).astype(tensor.dtype)
         else:
             raise BadInput(f"input '{tensor.name}' has dtype {tensor.dtype}, for which no inputs are made")
-        feed.append(np.ascontiguousarray(array))
+        feed.append(np.asarray(array, order="C"))  # ascontiguousarray would turn a scalar into a vector
     return tuple(feed)
 
 

@@ -78,6 +78,21 @@ def _same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[i
     return total // 2, total - total // 2
 
 
+def _sample_positions(size: int, wanted: int, attrs: Mapping[str, Any], dtype: torch.dtype) -> Value:
+    """Where TFLite's resize kernels sample an axis: corners aligned, half-pixel centres, or neither.
+
+    With half-pixel centres the nearest neighbour is floor((i + 0.5) * scale), the bilinear position
+    (i + 0.5) * scale - 0.5, never below 0.
+    """
+    i = torch.arange(wanted, dtype=dtype)
+    if attrs.get("align_corners") and wanted > 1:
+        return i * ((size - 1) / (wanted - 1))
+    if attrs.get("half_pixel_centers"):
+        centre = (i + 0.5) * (size / wanted)
+        return centre if attrs.get("nearest") else torch.clamp(centre - 0.5, min=0.0)
+    return i * (size / wanted)
+
+
 class GraphModule(nn.Module):
     """forward takes the graph's inputs in order and returns a tuple of its outputs in order.
 
@@ -256,6 +271,22 @@ class GraphModule(nn.Module):
     def _leaky(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return functional.leaky_relu(args[0], attrs.get("alpha", 0.0))
 
+    def _resize(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        value = args[0]
+        for axis, size in zip((1, 2), self._ints(op.inputs[1]), strict=True):
+            nearest = {"nearest": op.kind == "RESIZE_NEAREST_NEIGHBOR"}
+            at = _sample_positions(value.shape[axis], size, {**attrs, **nearest}, self.dtype)
+            if op.kind == "RESIZE_NEAREST_NEIGHBOR":
+                at = torch.round(at) if attrs.get("align_corners") else torch.floor(at)
+                value = torch.index_select(value, axis, at.long().clamp(0, value.shape[axis] - 1))
+                continue
+            low = torch.floor(at)
+            share = (at - low).reshape(-1, *(1,) * (value.dim() - axis - 1))
+            first, second = (i.long().clamp(0, value.shape[axis] - 1) for i in (low, low + 1))
+            left, right = torch.index_select(value, axis, first), torch.index_select(value, axis, second)
+            value = left * (1 - share) + right * share
+        return value
+
     def _dequantize(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return args[0].to(self.dtype)
 
@@ -279,5 +310,7 @@ _OPS: Mapping[str, Callable[[GraphModule, Op, list[Any], Mapping[str, Any]], Val
     "GELU": GraphModule._gelu,
     "LEAKY_RELU": GraphModule._leaky,
     "DEQUANTIZE": GraphModule._dequantize,
+    "RESIZE_BILINEAR": GraphModule._resize,
+    "RESIZE_NEAREST_NEIGHBOR": GraphModule._resize,
 }
 KINDS = frozenset(_UNARY) | frozenset(_BINARY) | frozenset(_OPS) | {"SPLIT"}

@@ -1,0 +1,58 @@
+"""The catalogue: size, names, reasons, controls, and finding cases by name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cases import catalogue
+from cases.tflite_read import read_tflite
+from cases.tflite_write import write_tflite
+from runner.errors import BadInput
+
+ALL = catalogue.catalogue()
+
+
+def test_it_is_large_and_every_case_says_why_it_is_there():
+    assert len(ALL) >= 200
+    assert all(case.reason and "\n" not in case.reason for case in ALL)
+    assert all(re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", case.name) for case in ALL)
+    assert all(case.name.startswith(f"{case.family}/") for case in ALL)
+
+
+def test_every_case_is_a_graph_or_a_module():
+    assert all((case.graph is None) != (case.module is None) for case in ALL)
+
+
+def test_a_control_belongs_to_a_case_that_is_none_itself():
+    by_name = {case.name: case for case in ALL}
+    assert all(not by_name[case.control_of].control_of for case in ALL if case.control_of)
+
+
+@pytest.mark.parametrize("family", catalogue.families())
+def test_every_graph_of_a_family_is_well_formed_and_writes(family: str):
+    for case in catalogue.select((), family):
+        if case.graph is not None:
+            graph = case.graph().validate()
+            assert read_tflite(write_tflite(graph)).outputs == graph.outputs
+
+
+def test_graphs_are_the_same_each_time_they_are_built():
+    for case in ALL[::7]:
+        if case.graph is not None:
+            assert write_tflite(case.graph()) == write_tflite(case.graph())
+
+
+def test_cases_are_found_by_name_pattern_family_and_short_name():
+    assert [c.name for c in catalogue.select(["fanout/add-to-2"])] == ["fanout/add-to-2"]
+    assert [c.name for c in catalogue.select(["add-to-2"])] == ["fanout/add-to-2"]
+    assert len(catalogue.select(["fanout"])) == len(catalogue.select((), "fanout"))
+    assert all("8599" in c.name for c in catalogue.select(["*8599*"]))
+
+
+def test_an_unknown_case_or_family_names_what_is_near():
+    with pytest.raises(BadInput, match=r"near it: .*fanout/add-to-2"):
+        catalogue.select(["fanout/ad-to-2"])
+    with pytest.raises(BadInput, match=r"no family 'fan'; there are: .*fanout"):
+        catalogue.select((), "fan")
