@@ -79,9 +79,7 @@ def parse_line(line: bytes) -> CaseLine | EventLine:
         if not isinstance(value, dict):
             raise ValueError("no object")
         if "event" in value:
-            return EventLine(
-                str(value["event"]), str(value.get("kind", "")), _text(value.get("message", "")), value
-            )
+            return EventLine(str(value["event"]), str(value.get("kind", "")), _text(value.get("message", "")), value)
         return _case_line(value)
     except (ValueError, KeyError, TypeError) as error:
         shown = line[:60].decode("ascii", "replace").strip()

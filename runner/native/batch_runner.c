@@ -44,7 +44,7 @@
 
 #define RUNNER_VERSION "1"
 #define SENTINEL_BITS 0xFEEDC0DEu /* runner/run.py: finite, outside fp16's range, written by no kernel */
-#define LOG_BYTES (16 * 1024)
+#define LOG_BYTES (64 * 1024)
 #define START_MS 60000 /* for the runtime and the driver to come up in a new child */
 
 enum { EXIT_BAD_MANIFEST = 2, EXIT_NO_RUNTIME = 3, EXIT_DEADLINE = 4, EXIT_STORAGE = 5, EXIT_UNHEARD = 6 };
@@ -1239,10 +1239,10 @@ static bool open_litert(LiteRt *lib, const char *library_dir) {
   return true;
 }
 
-/* Only one runner works in a batch folder: one that a lost cable left behind is told to go. */
-static bool take_lock(const char *batch_dir) {
+/* Only one runner works on a session's objects: one that a lost cable left behind is ended. */
+static bool take_lock(const char *objects) {
   char path[4096], text[32] = "";
-  snprintf(path, sizeof path, "%s/lock", batch_dir);
+  snprintf(path, sizeof path, "%s/lock", objects);
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
@@ -1250,7 +1250,7 @@ static bool take_lock(const char *batch_dir) {
     long pid = 0;
     ssize_t got = pread(fd, text, sizeof text - 1, 0);
     if (got > 0) text[got] = '\0';
-    /* The lock is held, so the number in it is a living runner of this very folder. */
+    /* The lock is held, so the number in it is a living runner of this very session. */
     if (got > 0 && parse_number(text, 2, 1L << 30, &pid)) kill((pid_t)pid, SIGKILL);
     poll(NULL, 0, 50);
   }
@@ -1269,8 +1269,8 @@ static int command_run(const char *batch_dir, const char *objects, const char *l
     return EXIT_BAD_MANIFEST;
   }
   signal(SIGPIPE, SIG_IGN);
-  if (!take_lock(batch_dir)) {
-    say_error(errno == ENOSPC ? "disk_full" : "storage", "the batch folder cannot be locked: %s", strerror(errno));
+  if (!take_lock(objects)) {
+    say_error(errno == ENOSPC ? "disk_full" : "storage", "the session cannot be locked: %s", strerror(errno));
     return EXIT_STORAGE;
   }
   snprintf(path, sizeof path, "%s/manifest", batch_dir);

@@ -1,0 +1,184 @@
+"""Which phones the adb server sees, what state each is in, and choosing one.
+
+Every state that is not `device` has its own remedy; a choice that is not clear is an error that
+lists the devices, never a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbutils
+
+from runner.errors import BadInput, TargetUnavailable
+
+LOOPBACK = "loopback"
+ALL = "all"
+READY = "device"
+_REMEDIES = {
+    "unauthorized": "unlock the phone and accept 'Allow USB debugging' (or revoke and re-plug to be asked again)",
+    "offline": "re-plug the cable or toggle USB debugging; if it stays, run `adb reconnect offline`",
+    "no permissions": "this user may not open the USB device: install the udev rules (package android-sdk-platform-tools-common), "
+    "add the user to group plugdev, log in again and re-plug",
+    "authorizing": "wait a moment, or unlock the phone and accept 'Allow USB debugging'",
+    "connecting": "wait a moment and try again",
+    "recovery": "boot the phone into Android",
+    "sideload": "boot the phone into Android",
+    "bootloader": "boot the phone into Android (`fastboot reboot`)",
+}
+NONE_HERE = (
+    "no device is attached: plug in a phone with USB debugging on (`adb devices` must list it), "
+    "or use --device loopback"
+)
+
+
+@dataclass(frozen=True)
+class AdbServer:
+    """Where the adb server listens."""
+
+    host: str
+    port: int
+
+    def client(self) -> adbutils.AdbClient:
+        return adbutils.AdbClient(host=self.host, port=self.port)
+
+
+@dataclass(frozen=True)
+class AttachedDevice:
+    """One line of `adb devices`. state is adb's word; detail what it added (as for `no permissions`)."""
+
+    serial: str
+    state: str
+    detail: str = ""
+
+    @property
+    def ready(self) -> bool:
+        return self.state == READY
+
+    @property
+    def problem(self) -> str:
+        """One line with the remedy; empty for a device that is ready."""
+        if self.ready:
+            return ""
+        remedy = _REMEDIES.get(self.state, "see `adb devices -l`")
+        return f"device {self.serial} is {self.state}: {remedy}"
+
+    @property
+    def tag(self) -> str:
+        return serial_tag(self.serial)
+
+
+def serial_tag(serial: str) -> str:
+    """What stands for a serial number in anything that may be published: stable, and says nothing."""
+    return hashlib.sha256(f"mali-delegate-repro serial {serial}".encode()).hexdigest()[:10]
+
+
+def default_server() -> AdbServer:
+    """The user's adb server ($ANDROID_ADB_SERVER_ADDRESS, $ANDROID_ADB_SERVER_PORT), started if it is not running.
+
+    Raises TargetUnavailable if it cannot be started.
+    """
+    host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
+    text = os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037"
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise BadInput(f"ANDROID_ADB_SERVER_PORT is '{text}', which is no port; unset it or give a number")
+    server = AdbServer(host, int(text))
+    if not _listens(server):
+        _start_server(server)
+    return server
+
+
+def _listens(server: AdbServer) -> bool:
+    try:
+        with socket.create_connection((server.host, server.port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _start_server(server: AdbServer) -> None:
+    # The user's own adb first: a second version on the same port would end the first one's server.
+    bundled = Path(adbutils.__file__).parent / "binaries" / "adb"
+    binary = os.environ.get("ADBUTILS_ADB_PATH") or shutil.which("adb") or str(bundled)
+    try:
+        done = subprocess.run(
+            [binary, "-P", str(server.port), "start-server"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetUnavailable(
+            f"the adb server cannot be started with {binary}: {error}; start it with `adb start-server`"
+        ) from error
+    if not _listens(server):
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise TargetUnavailable(f"the adb server did not start ({said}); run `adb start-server` to see why")
+
+
+def attached(server: AdbServer) -> list[AttachedDevice]:
+    """All devices the server lists, in its order. Raises TargetUnavailable if the server does not answer."""
+    try:
+        with server.client().make_connection(timeout=10) as connection:
+            connection.send_command("host:devices")
+            connection.check_okay()
+            listing = connection.read_string_block()
+    except (OSError, adbutils.AdbError, ValueError) as error:
+        raise TargetUnavailable(
+            f"the adb server on {server.host}:{server.port} does not answer ({error}); restart it: adb kill-server"
+        ) from error
+    return parse_listing(listing)
+
+
+def parse_listing(listing: str) -> list[AttachedDevice]:
+    """The body of `adb devices`: a serial, a tab, a state that may carry an explanation."""
+    found = []
+    for line in listing.splitlines():
+        serial, tab, state = line.partition("\t")
+        if not tab or not serial.strip():
+            continue
+        word, _, detail = state.strip().partition(" (")
+        word = "no permissions" if word.startswith("no permissions") else word
+        found.append(AttachedDevice(serial.strip(), word, detail.rstrip(")")))
+    return found
+
+
+def choose(devices: Sequence[AttachedDevice], wanted: str | None) -> AttachedDevice:
+    """The one device to use: `wanted`, else $ANDROID_SERIAL, else the only one attached.
+
+    Raises TargetUnavailable where there is none, several without a choice, or it is not ready.
+    """
+    serial = wanted or os.environ.get("ANDROID_SERIAL") or ""
+    if serial:
+        chosen = next((device for device in devices if device.serial == serial), None)
+        if chosen is None:
+            raise TargetUnavailable(f"device '{serial}' is not attached; {_listed(devices)}")
+    elif not devices:
+        raise TargetUnavailable(NONE_HERE)
+    elif len(devices) > 1:
+        raise TargetUnavailable(
+            f"several devices are attached: choose one with --device SERIAL, or --device all; {_listed(devices)}"
+        )
+    else:
+        chosen = devices[0]
+    if not chosen.ready:
+        raise TargetUnavailable(chosen.problem)
+    return chosen
+
+
+def choose_all(devices: Sequence[AttachedDevice]) -> list[AttachedDevice]:
+    """Every device, all of which must be ready: a campaign that silently leaves one out would look complete."""
+    if not devices:
+        raise TargetUnavailable(NONE_HERE)
+    for device in devices:
+        if not device.ready:
+            raise TargetUnavailable(f"--device all: {device.problem}")
+    return list(devices)
+
+
+def _listed(devices: Sequence[AttachedDevice]) -> str:
+    return "attached: " + (", ".join(f"{device.serial} ({device.state})" for device in devices) or "none")

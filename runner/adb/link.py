@@ -1,0 +1,247 @@
+"""Talking to one device: commands with a deadline and an exit code, files that arrive whole or not at all.
+
+Key insight: over adb, a lost cable looks like the end of the output. A command is over only when
+its exit code came; everything else is `Lost`, and nothing is believed because a stream ended.
+"""
+
+from __future__ import annotations
+
+import shlex
+import struct
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+import adbutils
+
+from runner.adb.devices import AdbServer, attached
+from runner.errors import DeviceFailed
+
+_CHUNK = 64 * 1024
+_STDOUT, _STDERR, _EXIT = 1, 2, 3
+
+
+class Lost(DeviceFailed):
+    """The connection ended or went silent: what was in flight has to run again."""
+
+
+class StorageFull(DeviceFailed):
+    """The device has no room left."""
+
+
+class FileRefused(DeviceFailed):
+    """The device would not read or write a file, for a reason other than a full disk."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended by itself. code as the shell gives it: 126, 127, 128 + signal."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def quoted(words: Sequence[str]) -> str:
+    """A command line for the device's shell in which every word is inert."""
+    return " ".join(shlex.quote(word) for word in words)
+
+
+class DeviceLink:
+    """One device behind one adb server. Connections are made when needed and closed after use.
+
+    silence_s: how long a transfer may stand still before the device counts as lost.
+    """
+
+    def __init__(self, server: AdbServer, serial: str, *, silence_s: float = 30.0) -> None:
+        self.server = server
+        self.serial = serial
+        self.silence_s = silence_s
+        self._device = server.client().device(serial)
+        self._v2: bool | None = None
+
+    @contextmanager
+    def _connection(self, service: str) -> Iterator[adbutils.AdbConnection]:
+        """A transport with a service opened on it. Every failure underneath becomes Lost."""
+        try:
+            with self._device.open_transport(timeout=self.silence_s) as connection:
+                connection.send_command(service)
+                connection.check_okay()
+                yield connection
+        except (OSError, EOFError, adbutils.AdbError, struct.error, ValueError) as error:
+            raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
+
+    def speaks_v2(self) -> bool:
+        """Whether the device's shell gives exit codes; older ones need them printed."""
+        if self._v2 is None:
+            try:
+                self._v2 = "shell_v2" in self._device.get_features().split(",")
+            except (OSError, EOFError, adbutils.AdbError, ValueError) as error:
+                raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
+        return self._v2
+
+    def state(self) -> str:
+        """adb's word for the device's state, or `absent`."""
+        return next((device.state for device in attached(self.server) if device.serial == self.serial), "absent")
+
+    def await_back(self, patience_s: float) -> bool:
+        """Wait until the device is usable again. A network device is also asked to reconnect."""
+        deadline = time.monotonic() + patience_s
+        asked = 0.0
+        while True:
+            if self.state() == "device":
+                # A transport that is about to be noticed as dead still reads `device`: ask it something.
+                with suppress(Lost):
+                    if self.run(["true"], timeout_s=5).code == 0:
+                        return True
+            if time.monotonic() > deadline:
+                return False
+            if ":" in self.serial and time.monotonic() - asked > 1.0:
+                asked = time.monotonic()
+                with suppress(OSError, EOFError, adbutils.AdbError):
+                    self.server.client().connect(self.serial, timeout=5)
+            time.sleep(0.1)
+
+    def run(self, words: Sequence[str], timeout_s: float = 30.0) -> Finished:
+        """Run one command to its end. Raises Lost where no exit code comes in time."""
+        output, errors = bytearray(), bytearray()
+        code = -1
+        for kind, data in self.stream(quoted(words), timeout_s):
+            if kind == _STDOUT:
+                output += data
+            elif kind == _STDERR:
+                errors += data
+            else:
+                code = data[0]
+        return Finished(code, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+
+    def stream(self, command: str, timeout_s: float, silence_s: float | None = None) -> Iterator[tuple[int, bytes]]:
+        """(1, output), (2, errors), and at the end (3, exit code). `command` must be made with `quoted`.
+
+        timeout_s: for the whole command. silence_s: the longest pause. Raises Lost without an exit code.
+        """
+        if self.speaks_v2():
+            yield from self._stream_v2(command, timeout_s, silence_s or timeout_s)
+        else:
+            yield from self._stream_v1(command, timeout_s, silence_s or timeout_s)
+
+    def lines(
+        self, words: Sequence[str], timeout_s: float, silence_s: float, prefix: str = ""
+    ) -> Iterator[tuple[int, bytes]]:
+        """Like `stream`, but output comes as whole lines (without their newline)."""
+        rest = b""
+        for kind, data in self.stream(prefix + quoted(words), timeout_s, silence_s):
+            if kind != _STDOUT:
+                if kind == _EXIT and rest:
+                    yield _STDOUT, rest
+                yield kind, data
+                continue
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                yield _STDOUT, line.rstrip(b"\r")
+
+    def _stream_v2(self, command: str, timeout_s: float, silence_s: float) -> Iterator[tuple[int, bytes]]:
+        deadline = time.monotonic() + timeout_s
+        with self._connection(f"shell,v2,raw:{command}") as connection:
+            while True:
+                self._patience(connection, deadline, silence_s)
+                kind, size = struct.unpack("<BI", connection.read_exact(5))
+                data = connection.read_exact(size)
+                if kind in (_STDOUT, _STDERR, _EXIT):
+                    yield kind, data
+                if kind == _EXIT:
+                    return
+
+    def _stream_v1(self, command: str, timeout_s: float, silence_s: float) -> Iterator[tuple[int, bytes]]:
+        deadline = time.monotonic() + timeout_s
+        mark = f"exit-{uuid.uuid4().hex}:".encode()
+        held = b""
+        # Parentheses: an `exit` inside the command must not skip the line that tells its code.
+        with self._connection(f"shell:({command}); echo; echo {mark.decode()}$?") as connection:
+            while True:
+                self._patience(connection, deadline, silence_s)
+                data = connection.conn.recv(_CHUNK)
+                if not data:
+                    raise EOFError("the output ended without an exit code")
+                held = (held + data).replace(b"\r\n", b"\n")
+                body, found, tail = held.partition(b"\n" + mark)
+                if found and b"\n" in tail:
+                    if body:
+                        yield _STDOUT, body
+                    yield _EXIT, bytes([int(tail.split(b"\n")[0]) & 0xFF])
+                    return
+                # What might be the beginning of the mark is held back.
+                keep = len(mark) + 8 if not found else len(held) - len(body)
+                if len(held) > keep:
+                    yield _STDOUT, held[:-keep]
+                    held = held[-keep:]
+
+    def _patience(self, connection: adbutils.AdbConnection, deadline: float, silence_s: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time given for the command is over")
+        connection.conn.settimeout(min(left, silence_s))
+
+    def push(self, data: bytes, path: str, mode: int = 0o644) -> None:
+        """Write a file (folders are made on demand). Raises StorageFull, FileRefused or Lost."""
+        with self._connection("sync:") as connection:
+            sync = connection.conn
+            target = f"{path},{0o100000 | mode}".encode()
+            sync.sendall(b"SEND" + struct.pack("<I", len(target)) + target)
+            for start in range(0, len(data), _CHUNK):
+                part = data[start : start + _CHUNK]
+                sync.sendall(b"DATA" + struct.pack("<I", len(part)) + part)
+            sync.sendall(b"DONE" + struct.pack("<I", int(time.time()) & 0xFFFFFFFF))
+            answer, size = struct.unpack("<4sI", connection.read_exact(8))
+            if answer != b"OKAY":
+                self._refused(path, connection.read_exact(size) if answer == b"FAIL" else answer)
+            sync.sendall(b"QUIT" + struct.pack("<I", 0))
+
+    def pull(self, path: str) -> bytes:
+        """A file's bytes. Raises FileRefused where it is not there, or Lost."""
+        with self.pulls() as pull:
+            return pull(path)
+
+    @contextmanager
+    def pulls(self) -> Iterator[Callable[[str], bytes]]:
+        """Many files over one connection, which is made on the first: a batch pulls one file a case."""
+        with ExitStack() as stack:
+            opened: list[adbutils.AdbConnection] = []
+
+            def pull(path: str) -> bytes:
+                if not opened:
+                    opened.append(stack.enter_context(self._connection("sync:")))
+                try:
+                    return self._receive(opened[0], path)
+                except (OSError, EOFError, adbutils.AdbError, struct.error) as error:
+                    raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
+
+            yield pull
+
+    def _receive(self, connection: adbutils.AdbConnection, path: str) -> bytes:
+        name = path.encode()
+        connection.conn.sendall(b"RECV" + struct.pack("<I", len(name)) + name)
+        parts = []
+        while True:
+            answer, size = struct.unpack("<4sI", connection.read_exact(8))
+            if answer == b"DONE":
+                return b"".join(parts)
+            if answer != b"DATA":
+                self._refused(path, connection.read_exact(size) if answer == b"FAIL" else answer)
+            parts.append(connection.read_exact(size))
+
+    def _refused(self, path: str, answer: bytes) -> None:
+        said = answer.decode("utf-8", "replace")
+        if "No space left" in said:
+            raise StorageFull(
+                f"the storage of device {self.serial} is full; free some room and run again (results are kept)"
+            )
+        raise FileRefused(f"device {self.serial} refused {path}: {said}")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError | adbutils.AdbTimeout):
+        return f"no answer in time: {error}" if str(error) else "no answer in time"
+    return str(error) or "the connection ended"

@@ -1,0 +1,345 @@
+"""A stay on a device: what it needs is put there, batches are run, and what was put there is taken away.
+
+Layout on the device, under /data/local/tmp/mali-delegate-repro:
+
+    runner-<sha>/batch_runner      shared by all stays, named by content
+    litert-<sha>/*.so              shared, named by content
+    stay-<id>/objects/<sha256>     models and inputs of this stay
+    stay-<id>/batch-<n>/           manifest, pack, results, out/<number>
+
+Key insight: nothing is skipped because it seems to be there. Libraries are compared by sha256, models
+and inputs are hashed by the runner before each use, outputs are hashed before they are believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from runner.adb.link import DeviceLink, FileRefused, Lost, StorageFull
+from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack, total_seconds
+from runner.adb.results import CaseLine, EventLine, Garbage, parse_line, split_outputs
+from runner.cache import file_sha256
+from runner.deadline import deadline_s
+from runner.errors import DeviceFailed, TargetUnavailable
+
+ROOT = "/data/local/tmp/mali-delegate-repro"
+Outputs = tuple[tuple[np.ndarray, ...], ...]
+_START_ALLOWANCE_S = 150.0
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """What a device needs to run anything. note: why the runner is not the supported build, or empty."""
+
+    runner: Path
+    libraries: Mapping[str, Path]
+    version: str
+    note: str = ""
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        return {name: file_sha256(path) for name, path in sorted(self.libraries.items())}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One case's answer: its line, and its outputs where it ran."""
+
+    case: BatchCase
+    line: CaseLine
+    outputs: Outputs
+
+
+class Killed(DeviceFailed):
+    """The runner was killed from outside: out of memory, or by the system."""
+
+
+class Stay:
+    """See the module's docstring. patience_s: how long to wait for a lost device before giving up."""
+
+    def __init__(
+        self,
+        link: DeviceLink,
+        supplies: Supplies,
+        *,
+        patience_s: float = 60.0,
+        memory_mb: int = 0,
+        per_child: int = 64,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.link = link
+        self.supplies = supplies
+        self.patience_s = patience_s
+        self._memory_mb = memory_mb
+        self._per_child = per_child
+        self._say = say
+        self._home = f"{ROOT}/stay-{uuid.uuid4().hex[:12]}"
+        self._present: set[str] = set()
+        self._batches: list[str] = []
+        runner_sha = hashlib.sha256(supplies.runner.read_bytes()).hexdigest()
+        libraries_sha = hashlib.sha256(repr(sorted(supplies.sha256.items())).encode()).hexdigest()
+        self._runner_sha = runner_sha
+        self.runner_path = f"{ROOT}/runner-{runner_sha[:16]}/batch_runner"
+        self.library_dir = f"{ROOT}/litert-{libraries_sha[:16]}"
+        self.clocks: list[float] = []
+
+    # -- putting things there
+
+    def prepare(self) -> None:
+        """Put runner and libraries there unless they are, byte for byte. Raises TargetUnavailable or DeviceFailed."""
+        if self.link.run([self.runner_path, "version"]).code != 0:
+            self.place(self.supplies.runner.read_bytes(), self.runner_path, 0o755)
+        started = self.link.run([self.runner_path, "version"])
+        if started.code != 0:
+            raise TargetUnavailable(self._cannot_start(started.code, started.output + started.errors))
+        wanted = {
+            f"{self.library_dir}/{name}": (self.supplies.sha256[name], path)
+            for name, path in self.supplies.libraries.items()
+        }
+        wanted[self.runner_path] = (self._runner_sha, self.supplies.runner)
+        held = self._hashes(list(wanted))
+        for path, (sha, source) in wanted.items():
+            if held.get(path) != sha:
+                self._say(f"pushing {source.name} ({source.stat().st_size / 1e6:.1f} MB) to {self.link.serial}")
+                self.place(source.read_bytes(), path, 0o755)
+        wrong = [path for path, sha in self._hashes(list(wanted)).items() if sha != wanted[path][0]]
+        if wrong:
+            raise DeviceFailed(
+                f"device {self.link.serial} holds other bytes than were pushed ({wrong[0]}); its storage may be failing"
+            )
+        made = self.link.run(["mkdir", "-p", f"{self._home}/objects"])
+        if made.code != 0:
+            raise DeviceFailed(
+                f"device {self.link.serial} makes no folder under {ROOT}: {made.errors.strip() or made.output.strip()}"
+            )
+
+    def place(self, data: bytes, path: str, mode: int) -> None:
+        """Push under another name, then rename: a cut push never has the name of a whole file."""
+        self.link.push(data, path + ".part", mode)
+        moved = self.link.run(["mv", "-f", path + ".part", path])
+        if moved.code != 0:
+            raise FileRefused(
+                f"device {self.link.serial} refused {path}: {moved.errors.strip() or moved.output.strip()}"
+            )
+
+    def _hashes(self, paths: Sequence[str]) -> dict[str, str]:
+        output = self.link.run([self.runner_path, "sha256", *paths], timeout_s=120).output
+        pairs = [line.split("  ", 1) for line in output.splitlines() if "  " in line]
+        return {path if path in paths else _by_name(path, paths): sha for sha, path in pairs}
+
+    def _cannot_start(self, code: int, said: str) -> str:
+        where = f"on device {self.link.serial}"
+        text = said.strip().splitlines()[0] if said.strip() else f"exit code {code}"
+        lowered = text.lower()
+        if any(hint in lowered for hint in ("exec format", "not executable", "wrong elf", "syntax error", "e_machine")):
+            return (
+                f"the runner is built for another ABI than the device's ({text}); run `repro device setup` for its ABI"
+            )
+        if "permission denied" in lowered or code == 126:
+            return (
+                f"nothing may be executed under {ROOT} {where} (noexec mount or no execute permission: {text}); "
+                f"use a device whose /data/local/tmp is executable"
+            )
+        if code == 127 or "not found" in lowered or "no such file" in lowered:
+            return f"the runner does not start {where}: its dynamic linker or a library is missing ({text}); it may be built for another ABI"
+        return f"the runner does not start {where}: {text}"
+
+    # -- running
+
+    def run_batch(self, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+        """Answers in the order of the cases, each as soon as it is here and verified.
+
+        A device that goes away is awaited; what it had finished is fetched, the rest runs again.
+        Raises DeviceFailed if it stays away, or fails twice without a new answer in between.
+        """
+        pending = list(cases)
+        fruitless = 0
+        unread = ""
+        while pending:
+            before = len(pending)
+            try:
+                if unread:
+                    for answer in self._finished_in(unread, pending):
+                        pending.remove(answer.case)
+                        yield answer
+                    unread = ""
+                if not pending:
+                    return
+                unread = self._put_batch(pending)
+                for answer in self._follow(unread, pending):
+                    pending.remove(answer.case)
+                    yield answer
+                unread = ""
+            except (Lost, Killed, _Damaged) as error:
+                fruitless = fruitless + 1 if len(pending) == before else 0
+                done = len(cases) - len(pending)
+                kept = f"{done} of {len(cases)} results of this batch are kept; run again (--resume) for the rest"
+                if fruitless >= 2:
+                    raise DeviceFailed(
+                        f"{error}, twice without a new result ({pending[0].job.name} was in flight); {kept}"
+                    ) from error
+                self._say(f"{error}; waiting for it")
+                if not self.link.await_back(self.patience_s):
+                    raise DeviceFailed(
+                        f"{error} and did not come back within {self.patience_s:.0f} s; {kept}"
+                    ) from error
+                if isinstance(error, _Damaged):
+                    self._present.clear()
+
+    def _put_batch(self, cases: Sequence[BatchCase]) -> str:
+        """One push: the manifest and what of its objects is missing. Returns the batch's folder."""
+        folder = f"{self._home}/batch-{len(self._batches)}"
+        self._batches.append(folder)
+        objects: dict[str, bytes] = {}
+        for case in cases:
+            objects.update(case.objects())
+        missing = {sha: data for sha, data in objects.items() if sha not in self._present}
+        limits = BatchLimits(total_seconds(cases), self._memory_mb, self._per_child)
+        self.link.push(manifest_text(cases, limits).encode(), f"{folder}/manifest")
+        if missing:
+            self.link.push(pack(missing), f"{folder}/pack")
+        self._pushed = set(missing)
+        return folder
+
+    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+        """Start the runner and pass on what it says, until its exit code."""
+        by_number = {case.number: case for case in cases}
+        command = [self.runner_path, "run", folder, f"{self._home}/objects", self.library_dir]
+        silence = 2 * max(deadline_s(case.job) for case in cases) + _START_ALLOWANCE_S
+        started = ended = False
+        errors = b""
+        stray: list[bytes] = []
+        prefix = f"LD_LIBRARY_PATH={self.library_dir} "
+        with self.link.pulls() as pull:
+            for kind, data in self.link.lines(command, total_seconds(cases) + 60.0, silence, prefix):
+                if kind == 2:
+                    errors = (errors + data)[-4096:]
+                elif kind == 1 and not data.strip():
+                    continue
+                elif kind == 1 and not started and not data.startswith(b"{"):
+                    stray.append(data)  # the shell's own words where the runner did not even start
+                elif kind == 1:
+                    line = parse_line(data)
+                    if isinstance(line, EventLine):
+                        started, ended = started or line.event == "start", ended or line.event == "end"
+                        self._event(line)
+                        if line.event == "start":
+                            self._present |= self._pushed
+                            self.clocks = [float(line.values["clock"])]
+                    elif line.number in by_number:
+                        yield self._answer(folder, by_number[line.number], line, pull)
+                else:
+                    self._exit(data[0], ended, b"\n".join(stray) + errors)
+
+    def _event(self, line: EventLine) -> None:
+        if line.event != "error":
+            return
+        serial, said = self.link.serial, line.message
+        if line.kind == "disk_full":
+            raise StorageFull(
+                f"the storage of device {serial} is full ({said}); free some room and run again (results are kept)"
+            )
+        if line.kind == "missing_library":
+            raise TargetUnavailable(
+                f"a LiteRT library is missing on device {serial} ({said}); run `repro device setup`"
+            )
+        if line.kind == "wrong_abi":
+            raise TargetUnavailable(
+                f"the LiteRT libraries are built for another ABI than device {serial} ({said}); run `repro device setup`"
+            )
+        if line.kind == "noexec":
+            raise TargetUnavailable(
+                f"libraries under {ROOT} on device {serial} may not be executed ({said}); noexec mount"
+            )
+        if line.kind in ("bad_library", "no_start"):
+            raise TargetUnavailable(f"LiteRT does not start on device {serial}: {said}; run `repro device setup` again")
+        if line.kind == "storage" and "damaged push" in said:
+            raise _Damaged(f"what device {serial} received is not what was sent ({said})")
+        if line.kind == "deadline":
+            raise DeviceFailed(
+                f"device {serial}: {said}; results until then are kept, run again (--resume) for the rest"
+            )
+        raise DeviceFailed(f"device {serial}: {line.kind}: {said}")
+
+    def _exit(self, code: int, ended: bool, errors: bytes) -> None:
+        if code == 0 and ended:
+            return
+        said = errors.decode("utf-8", "replace").strip()
+        if code in (126, 127):
+            raise TargetUnavailable(self._cannot_start(code, said))
+        if code > 128:
+            raise Killed(
+                f"the runner on device {self.link.serial} was killed by signal {code - 128} (out of memory, or by the system)"
+            )
+        raise Garbage(
+            f"the runner on device {self.link.serial} ended with exit code {code} and without its last line"
+            f"{': ' + said.splitlines()[0] if said else ''}; results until then are kept, run again"
+        )
+
+    def _answer(self, folder: str, case: BatchCase, line: CaseLine, pull: Callable[[str], bytes]) -> Answer:
+        self.clocks.append(line.clock)
+        if line.status == "damaged_object":
+            raise _Damaged(f"an object on device {self.link.serial} is damaged ({line.message})")
+        if line.status == "disk_full":
+            raise StorageFull(
+                f"the storage of device {self.link.serial} is full ({line.message}); free some room and run again (results are kept)"
+            )
+        if line.status == "storage":
+            raise DeviceFailed(f"device {self.link.serial} cannot write outputs: {line.message}")
+        outputs: Outputs = ()
+        if line.status == "ok":
+            outputs = split_outputs(line, len(case.job.feeds), pull(f"{folder}/out/{case.number}"))
+        return Answer(case, line, outputs)
+
+    def _finished_in(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+        """What an interrupted batch had finished: the runner keeps its lines on the device too."""
+        try:
+            kept = self.link.pull(f"{folder}/results")
+        except FileRefused:
+            return  # it had not begun
+        by_number = {case.number: case for case in cases}
+        for data in kept.split(b"\n")[:-1]:
+            with suppress(Garbage):  # a torn or foreign line, or outputs of a torn write: that case runs again
+                line = parse_line(data)
+                if isinstance(line, CaseLine) and line.number in by_number:
+                    answer = self._answer(folder, by_number.pop(line.number), line, self.link.pull)
+                    yield answer
+
+    @property
+    def clock_jump_s(self) -> float:
+        """How far the wall clock moved against the monotonic one during the last batch, in seconds."""
+        return max(self.clocks) - min(self.clocks) if self.clocks else 0.0
+
+    # -- taking away
+
+    def clean(self) -> None:
+        """Remove what this stay pushed and made, and nothing else. Runner and libraries stay for the next one."""
+        for folder in self._batches:
+            outs = self.link.run(["rm", "-rf", f"{folder}/out"])
+            del outs
+            self.link.run(
+                ["rm", "-f", *(f"{folder}/{name}" for name in ("manifest", "pack", "pack.part", "results", "log"))]
+            )
+            self.link.run(["rmdir", folder])
+        names = sorted(self._present)
+        for start in range(0, len(names), 200):
+            self.link.run(["rm", "-f", *(f"{self._home}/objects/{sha}" for sha in names[start : start + 200])])
+        self.link.run(["rm", "-f", f"{self._home}/objects/lock"])
+        self.link.run(["rmdir", f"{self._home}/objects"])
+        self.link.run(["rmdir", self._home])
+
+
+class _Damaged(DeviceFailed):
+    """Something arrived or was kept wrongly: push everything again."""
+
+
+def _by_name(path: str, paths: Sequence[str]) -> str:
+    """The asked path for the path a device printed (the loopback's sandbox has another prefix)."""
+    return next((asked for asked in paths if path.endswith(asked)), path)

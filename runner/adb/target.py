@@ -1,0 +1,308 @@
+"""The adb target: a phone (LITERT_CL over adb), or the loopback device (WebGPU on this host, said plainly).
+
+`adb` is the only device attached or $ANDROID_SERIAL; `adb:SERIAL` names one; `adb:loopback` starts a
+loopback device for the life of the target. `device=` of `open_target` gives the same choice.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from runner.adb import build
+from runner.adb.android import android_libraries
+from runner.adb.devices import ALL, LOOPBACK, AdbServer, attached, choose, choose_all, default_server, serial_tag
+from runner.adb.link import DeviceLink
+from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.manifest import BatchCase
+from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.session import Answer, Stay, Supplies
+from runner.errors import BadInput, DeviceFailed, TargetUnavailable
+from runner.host import explain_refusal
+from runner.probe import MODEL
+from runner.run import Fingerprint, Job, Outcome, Run
+from runner.runtimes import runtime as runtime_of
+from runner.target import Target
+from runner.worker_process import Reply, last_line
+
+BATCH_CASES = 64
+BATCH_BYTES = 64 << 20
+_CLOCK_JUMP_S = 2.0
+_OUTCOMES = {"ok": Outcome.OK, "refused": Outcome.REFUSED, "crash": Outcome.CRASH, "hang": Outcome.HANG}
+_REPLACING = re.compile(
+    r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partitions"
+)
+
+
+def resolve_serial(serial: str | None, device: str | None = None) -> str:
+    """The serial that `adb` or `adb:SERIAL` stands for; `loopback` stays. Raises TargetUnavailable."""
+    return resolve_serials(serial, device)[0]
+
+
+def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
+    """Serials of a target name and a --device choice: several only for `all`."""
+    if serial and device and device != serial:
+        raise BadInput(f"target adb:{serial} and --device {device} name different devices; give one of them")
+    wanted = serial or device
+    if wanted == LOOPBACK:
+        return [LOOPBACK]
+    devices = attached(default_server())
+    if wanted == ALL:
+        return [chosen.serial for chosen in choose_all(devices)]
+    return [choose(devices, wanted).serial]
+
+
+def open_adb_target(serial: str | None, *, runtime: str | None = None, device: str | None = None) -> AdbTarget:
+    """The target of one device, not yet activated. Raises BadInput for `all`, which is several."""
+    serials = resolve_serials(serial, device)
+    if len(serials) > 1:
+        raise BadInput(f"--device all stands for {len(serials)} devices here; name one, or run them one by one")
+    return AdbTarget(serials[0], runtime=runtime)
+
+
+class AdbTarget(Target):
+    """One device. `loopback`: use this running loopback device instead of starting one.
+
+    patience_s: how long a lost device is awaited. per_child: cases that share a process on the device.
+    """
+
+    def __init__(
+        self,
+        serial: str,
+        *,
+        runtime: str | None = None,
+        server: AdbServer | None = None,
+        loopback: LoopbackDevice | None = None,
+        supplies: Supplies | None = None,
+        patience_s: float = 60.0,
+        per_child: int = 64,
+        silence_s: float = 30.0,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self.serial = serial
+        self.is_loopback = serial == LOOPBACK or loopback is not None
+        self.name = f"adb:{LOOPBACK if self.is_loopback else serial}"
+        self._runtime = runtime
+        self._server = server
+        self._loopback = loopback
+        self._owns_loopback = loopback is None
+        self._supplies = supplies
+        self._patience_s = patience_s
+        self._per_child = per_child
+        self._silence_s = silence_s
+        self._say = say or (lambda line: print(f"adb: {line}", file=sys.stderr, flush=True))
+        self._stay: Stay | None = None
+        self._device: dict[str, str] = {}
+        self._next = 0
+
+    @property
+    def public_name(self) -> str:
+        """The name in results: a serial number is replaced by its tag."""
+        return self.name if self.is_loopback else f"adb:{serial_tag(self.serial)}"
+
+    @property
+    def device_model(self) -> str:
+        """For the choice of expectations; known once active."""
+        return self._device.get("model", "")
+
+    @property
+    def expectations_name(self) -> str:
+        """Whose expectations hold: a phone's own, or for the loopback those of the driver underneath."""
+        return f"gpu:{self._loopback.adapter.key}" if self._loopback is not None else self.name
+
+    @property
+    def identity(self) -> str:  # type: ignore[override]
+        """Everything but the job that decides a result. Raises TargetUnavailable before activation."""
+        stay = self._active()
+        libraries = ",".join(f"{name}={sha[:16]}" for name, sha in stay.supplies.sha256.items())
+        device = ",".join(f"{key}={value}" for key, value in sorted(self._device.items()))
+        return "|".join((self.public_name, stay.supplies.version, libraries, device))
+
+    def _active(self) -> Stay:
+        if self._stay is None:
+            raise TargetUnavailable(f"target {self.name} is not active; use it in a `with` block")
+        return self._stay
+
+    @property
+    def stay(self) -> Stay:
+        """The stay on the device, for measurements and set-up."""
+        return self._active()
+
+    def activate_impl(self) -> None:
+        """Find the device, put runner and libraries there, run one small model. Raises TargetUnavailable."""
+        if self._stay is not None:
+            return
+        try:
+            link = self._link()
+            properties = read_properties(link)
+            self._device = describe(properties, "" if self.is_loopback else read_gles(link))
+            supplies = self._supplies or self._find_supplies(self._device.get("abi", ""))
+            if supplies.note:
+                self._device["runner"] = supplies.note
+            self._stay = Stay(link, supplies, patience_s=self._patience_s, per_child=self._per_child, say=self._say)
+            self._stay.prepare()
+            self._self_test()
+        except BaseException:
+            self.deactivate_impl()
+            raise
+
+    def _link(self) -> DeviceLink:
+        if not self.is_loopback:
+            server = self._server or default_server()
+            return DeviceLink(server, choose(attached(server), self.serial).serial, silence_s=self._silence_s)
+        if self._loopback is None:
+            self._loopback = LoopbackDevice()
+        serial = self._loopback.connect()
+        server = AdbServer("127.0.0.1", self._loopback.server.port)
+        choose(attached(server), serial)
+        return DeviceLink(server, serial, silence_s=self._silence_s)
+
+    def _find_supplies(self, abi: str) -> Supplies:
+        if self.is_loopback:
+            chosen = runtime_of(self._runtime)
+            # The Python binding's own library is of no use to the runner.
+            libraries = {name: chosen.folder / name for name in chosen.libraries if name.startswith("libLiteRt")}
+            return Supplies(build.host_runner(), libraries, chosen.version)
+        version, libraries = android_libraries(abi, self._runtime)
+        runner, note = build.android_runner(abi)
+        return Supplies(runner, libraries, version, note)
+
+    def _self_test(self) -> None:
+        a = np.array([1, 2, 3, 4], dtype=np.float32)
+        job = Job(MODEL.read_bytes(), ((a, a[::-1].copy()),), name="self-test", deadline_s=60.0)
+        answer = next(iter(self._active().run_batch([BatchCase(0, job)])))
+        if answer.line.status == "ok" and np.array_equal(answer.outputs[0][0], np.full(4, 5, np.float32)):
+            return
+        if answer.line.status == "ok":
+            why = f"1+4, 2+3, 3+2, 4+1 came out as {answer.outputs[0][0].tolist()}"
+        else:
+            why = f"{answer.line.status}: {answer.line.message}; its log ends: {last_line(answer.line.log)}"
+        log = answer.line.log
+        if (
+            answer.line.status == "refused"
+            and "Dynamically loaded GPU" not in log
+            and "GPU accelerator registered" not in log
+        ):
+            why = f"the GPU accelerator library could not be loaded ({why})"
+        raise TargetUnavailable(f"target {self.name} does not work: {why}; run `repro device setup` again")
+
+    def deactivate_impl(self) -> None:
+        stay, self._stay = self._stay, None
+        if stay is not None:
+            try:
+                stay.clean()
+            except DeviceFailed as error:
+                self._say(f"{error}: what was pushed could not be removed (`repro device clean` does it later)")
+        if self._loopback is not None and self._owns_loopback:
+            self._loopback.stop()
+            self._loopback = None
+
+    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+        """Runs in the order of the jobs, batch by batch. Raises DeviceFailed where the device is lost for good."""
+        stay = self._active()
+        stream = iter(jobs)
+        while batch := self._batch(stream):
+            before = read_thermal(stay.link)
+            done: list[Answer] = []
+            for answer in stay.run_batch(batch):
+                done.append(answer)
+                yield self._record(answer, before)
+            self._after(stay)
+
+    def _batch(self, jobs: Iterator[Job]) -> list[BatchCase]:
+        batch: list[BatchCase] = []
+        size = 0
+        for job in islice(jobs, BATCH_CASES):
+            batch.append(BatchCase(self._next, job))
+            self._next += 1
+            size += len(job.model) + sum(array.nbytes for feed in job.feeds for array in feed)
+            if size > BATCH_BYTES:
+                break
+        return batch
+
+    def _after(self, stay: Stay) -> None:
+        """Thermal status and clock after a batch: told, since the batch's Runs are gone already."""
+        with suppress(DeviceFailed):
+            self._device_after = read_thermal(stay.link)
+            if self._device_after not in ("none", "unknown"):
+                self._say(f"thermal status after the batch: {self._device_after}; times may be throttled")
+        if stay.clock_jump_s > _CLOCK_JUMP_S:
+            self._say(
+                f"the clock of device {stay.link.serial} jumped by {stay.clock_jump_s:.0f} s during the batch; "
+                f"results and times do not depend on it"
+            )
+
+    def _record(self, answer: Answer, thermal: str) -> Run:
+        stay, line, job = self._active(), answer.line, answer.case.job
+        outcome = _OUTCOMES[line.status]
+        message = line.message
+        if outcome is Outcome.REFUSED:
+            message = explain_refusal(Reply(outcome, message, line.log))
+        elif outcome in (Outcome.CRASH, Outcome.HANG):
+            message = f"{message}; its log ends: {last_line(line.log)}"
+        elif reason := not_resident(line.log, line.fully_accelerated, loopback=self.is_loopback):
+            outcome, message = Outcome.NOT_RESIDENT, reason
+        return Run(
+            name=job.name,
+            outcome=outcome,
+            fingerprint=Fingerprint(
+                target=self.public_name,
+                runtime=stay.supplies.version,
+                libraries=stay.supplies.sha256,
+                driver=self._device.get("gpu_driver", ""),
+                adapter=self._adapter_name(),
+                precision=str(job.precision),
+                model_sha256=job.model_sha256,
+                device={**self._device, "thermal_before": thermal},
+            ),
+            outputs=answer.outputs,
+            output_names=tuple(info.name for info in line.outputs),
+            fully_accelerated=line.fully_accelerated,
+            stages=line.stages,
+            log=line.log,
+            message=message,
+        )
+
+    def _adapter_name(self) -> str:
+        if self._loopback is not None:
+            return f"loopback: {self._loopback.adapter.device}"
+        return " / ".join(filter(None, (self._device.get("model"), self._device.get("gpu") or self._device.get("soc"))))
+
+
+def not_resident(log: str, fully_accelerated: bool | None, *, loopback: bool) -> str:
+    """Why a run does not count as resident on the GPU; empty where it does.
+
+    On a phone the proof is the delegate's own line: all nodes in one partition of LITERT_CL. Without
+    it nothing says that OpenCL ran (the accelerator falls back to OpenGL without an error).
+    """
+    if fully_accelerated is False:
+        return "compiled for the GPU alone, yet not fully accelerated"
+    if loopback:
+        return ""
+    found = _REPLACING.findall(log)
+    if not found:
+        return "no line in the log says that the nodes were given to LITERT_CL"
+    for replaced, total, delegate, partitions in found:
+        if delegate != "LITERT_CL":
+            return f"the nodes were given to {delegate}, not to LITERT_CL (no OpenCL on this device?)"
+        if replaced != total or partitions != "1":
+            return f"LITERT_CL took {replaced} of {total} nodes in {partitions} partitions, not all in one"
+    return ""
+
+
+def public(serials: Sequence[str]) -> list[str]:
+    """Tags instead of serial numbers."""
+    return [serial_tag(serial) for serial in serials]
+
+
+def loopback_folder(target: AdbTarget) -> Path:
+    """Where the loopback's /data/local/tmp lies on this host."""
+    if target._loopback is None:
+        raise BadInput(f"target {target.name} is no loopback")
+    return target._loopback.sandbox.tmp
