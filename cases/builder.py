@@ -28,6 +28,19 @@ class GraphBuilder:
         self._inputs: list[str] = []
         self._outputs: list[str] = []
 
+    @classmethod
+    def extending(cls, graph: Graph) -> GraphBuilder:
+        """A builder that already holds the graph's inputs, constants and ops; its outputs are named anew."""
+        builder = cls()
+        builder._tensors = dict(graph.tensors)
+        builder._ops = list(graph.ops)
+        builder._inputs = list(graph.inputs)
+        return builder
+
+    @property
+    def input_names(self) -> tuple[Name, ...]:
+        return tuple(self._inputs)
+
     def shape(self, name: Name) -> tuple[int, ...]:
         return self._tensors[name].shape
 

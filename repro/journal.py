@@ -48,6 +48,10 @@ class Journal:
     def __len__(self) -> int:
         return len(self._records)
 
+    def __iter__(self) -> Iterator[str]:
+        """Every key, oldest first."""
+        return iter(tuple(self._records))
+
     def get(self, key: str) -> Mapping[str, Any] | None:
         return self._records.get(key)
 

@@ -113,7 +113,7 @@ def prepare(graph: Graph, feeds: tuple[Feed, ...], precision: Precision, referen
 
 def judge(trial: Trial, run: Run) -> Tried:
     """Judge what came back of a trial."""
-    verdicts = judge_run(run, trial.feeds, trial.references, trial.floors, graph=trial.graph)
+    verdicts = judge_run(run, trial.feeds, trial.references, trial.floors, graph=trial.graph, metrics="none")
     return Tried(trial, run, tuple(verdicts))
 
 

@@ -96,9 +96,7 @@ def command(
         def on_runs(runs: int, current: Specimen) -> None:
             progress.update(f"{len(current.graph.ops)} ops, {runs} of at most {max_runs} runs")
 
-        search = Search(
-            target, chosen, reference, journal, max_runs=max_runs, on_step=on_step, on_runs=on_runs
-        )
+        search = Search(target, chosen, reference, journal, max_runs=max_runs, on_step=on_step, on_runs=on_runs)
         reduced = search.reduce(Specimen(subject.graph, subject.feeds, failing))
     record = history.summary(reduced, name, chosen, folder, seed)
     history.write_result(folder, reduced, record)
@@ -115,7 +113,9 @@ def _failing_output(
     graph = subject.graph
     if index is not None:
         if not 0 <= index < len(graph.outputs):
-            raise BadInput(f"{subject.name} has outputs 0 to {len(graph.outputs) - 1}; --output {index} is none of them")
+            raise BadInput(
+                f"{subject.name} has outputs 0 to {len(graph.outputs) - 1}; --output {index} is none of them"
+            )
         return graph.outputs[index]
     trial = prepare(graph, subject.feeds, precision, reference, subject.name)
     (tried,) = try_all([trial], target)

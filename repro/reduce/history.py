@@ -1,9 +1,9 @@
 """What a reduction leaves on disk: every accepted step as a folder that can be replayed, and the result.
 
-    OUT/reductions/0000/   the original        model.tflite, inputs.npz, verdict.json, replay.sh
-    OUT/reductions/0001/   the first step      ...
-    OUT/tried.jsonl        every candidate's answer: what makes a reduction resumable
-    OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
+OUT/reductions/0000/   the original        model.tflite, inputs.npz, verdict.json, replay.sh
+OUT/reductions/0001/   the first step      ...
+OUT/tried.jsonl        every candidate's answer: what makes a reduction resumable
+OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite")
     """The model and its first feed."""
     write_atomically(place / model, write_tflite(specimen.graph))
     place.mkdir(parents=True, exist_ok=True)
-    arrays = {name: array for name, array in zip(specimen.graph.inputs, specimen.feeds[0], strict=True)}
+    arrays = dict(zip(specimen.graph.inputs, specimen.feeds[0], strict=True))
     np.savez(place / INPUTS, **arrays)  # type: ignore[arg-type]
 
 

@@ -353,7 +353,9 @@ def canonical(specimen: Specimen) -> Specimen:
         names |= {name: f"{prefix}{index}" for index, name in enumerate(fresh)}
     tensors = {names[old]: replace(graph.tensors[old], name=names[old]) for old in names if old in graph.tensors}
     ops = tuple(
-        replace(op, inputs=tuple(names.get(n, n) for n in op.inputs), outputs=tuple(names.get(n, n) for n in op.outputs))
+        replace(
+            op, inputs=tuple(names.get(n, n) for n in op.inputs), outputs=tuple(names.get(n, n) for n in op.outputs)
+        )
         for op in graph.ops
     )
     renamed = Graph(tensors, ops, tuple(names[n] for n in graph.inputs), tuple(names[n] for n in graph.outputs))

@@ -18,10 +18,11 @@ import numpy as np
 
 from cases.graph import GraphError, Role
 from cases.tflite_write import write_tflite
+from repro.campaign import judge_version
 from repro.journal import Journal
 from repro.reduce.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reduce.problem import Failure, ReferenceValues, Specimen, cut, failure_of, map_feeds, op_label, role_drift
-from repro.trial import UNFIT, NoReference, Reference, Tried, Trial, prepare, try_all
+from repro.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
 from repro.verdict import Status
 from runner.errors import ReproError
 from runner.run import Job, Precision
@@ -106,6 +107,7 @@ class Search:
         self._failure = Failure("", None)
         self._steps = 0
         self._moved: list[str] = []
+        self._watched = ""
         self._original: Specimen
 
     # -- asking ------------------------------------------------------------------------------------
@@ -133,26 +135,26 @@ class Search:
             known = self._journal.get(key)
             if known is not None:
                 answers[index] = _from_record(known)
-                self._asked |= {key} if answers[index].tried else set()  # type: ignore[union-attr]
+                self._asked.add(key)
                 continue
             try:
                 trial = prepare(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
             except (GraphError, NoReference, *UNFIT) as error:
+                # Not journaled: it cost no run, and another version may be able to try it.
                 answers[index] = Answer(None, f"cannot be tried: {error}", tried=False)
-                self._journal.add(key, _to_record(answers[index]))  # type: ignore[arg-type]
                 continue
             waiting.append((index, key, trial))
-        for (index, key, trial), tried in zip(
+        for (index, key, _), tried in zip(
             waiting, try_all((trial for _, _, trial in waiting), self._target), strict=True
         ):
             self._asked.add(key)
-            answers[index] = answer_of(specimens[index], tried)
-            self._journal.add(key, _to_record(answers[index]))  # type: ignore[arg-type]
+            answer = answers[index] = answer_of(specimens[index], tried)
+            self._journal.add(key, _to_record(answer))
         return [answer for answer in answers if answer is not None]
 
     def _key(self, specimen: Specimen, salt: str) -> str:
         job = Job(write_tflite(specimen.graph), specimen.feeds, self._precision)
-        parts = (job.key, specimen.output, self._target.identity, salt)
+        parts = (job.key, specimen.output, self._target.identity, judge_version(), salt)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     # -- accepting ---------------------------------------------------------------------------------
@@ -337,7 +339,6 @@ def _to_record(answer: Answer) -> dict[str, Any]:
     role = failure.role if failure is not None else None
     return {
         "text": answer.text,
-        "tried": answer.tried,
         "signature": failure.signature if failure is not None else None,
         "role": None if role is None else [role.rank, role.producer, list(role.consumers), role.is_output],
     }
@@ -348,4 +349,4 @@ def _from_record(record: Mapping[str, Any]) -> Answer:
     found = None if role is None else Role(int(role[0]), role[1], tuple(role[2]), bool(role[3]))
     signature = record["signature"]
     failure = None if signature is None else Failure(signature, found)
-    return Answer(failure, record["text"], bool(record["tried"]))
+    return Answer(failure, record["text"])

@@ -1,0 +1,131 @@
+"""`repro fuzz`: new graphs, new bugs, shrunk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from cases.catalogue import catalogue
+from cases.graph import Graph
+from cases.tflite_read import read_tflite
+from repro import json_lines
+from repro.check import read_bytes
+from repro.fuzz.campaign import Bug, Campaign, Progress, Sources
+from repro.fuzz.corpus import Corpus, known_patterns
+from repro.trial import Reference
+from runner import targets
+from runner.cache import cache_root
+from runner.run import Precision
+from runner.target import Target
+
+FINDINGS = Path(__file__).resolve().parents[2] / "findings"
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.option("--target", "target_name", default="gpu", show_default=True)
+@click.option("--runtime", help="LiteRT version, default the installed one.")
+@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
+@click.option("--graphs", type=click.IntRange(min=1), help="Stop after about so many judged graphs.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--corpus", type=click.Path(path_type=Path), help="Campaign folder; default in the cache, one a seed.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one a core.")
+@click.option("--json", "as_json", is_flag=True, help="One object a distinct bug on stdout, the summary last.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    target_name: str,
+    runtime: str | None,
+    precision: str,
+    seconds: float,
+    graphs: int | None,
+    seed: int,
+    corpus: Path | None,
+    models: tuple[Path, ...],
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Draw graphs, run them on a target, judge them, reduce what fails, keep what is new.
+
+    The same command goes on where it stopped; graph N of a seed is always the same graph. Failures
+    that `repro lint` predicts are counted, not reduced. Exits 1 if a new bug was found, else 0.
+
+    \b
+    1. repro fuzz --seconds 600 --seed 3
+    2. repro fuzz --precision fp16 --model graph_a.tflite --corpus fuzz-corpus --json
+    """
+    (name,) = targets.resolve([target_name])
+    chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
+    folder = corpus or cache_root() / "fuzz" / re.sub(
+        r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}"
+    )
+    console = Console(stderr=True, soft_wrap=True)
+    sources = Sources(
+        tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
+    )
+    with contextlib.ExitStack() as stack:
+
+        def open_cpu() -> Target:
+            return stack.enter_context(targets.open_target("cpu", runtime=runtime))
+
+        count = workers or max(1, os.cpu_count() or 1)
+        target = stack.enter_context(targets.open_target(name, runtime=runtime, workers=count))
+        store = Corpus(folder, seed, f"{target.identity}|{chosen}")
+        console.print(
+            f"seed {seed} on {name} {chosen}, from graph {store.state.next_index}, {count} workers, corpus {folder}",
+            highlight=False,
+        )
+        live = stack.enter_context(console.status("starting"))
+
+        def on_progress(progress: Progress) -> None:
+            rate = progress.graphs / progress.seconds if progress.seconds else 0.0
+            line = f"{progress.graphs} graphs, {rate:.0f}/s, {progress.known} known and {progress.new} new bugs"
+            live.update(escape(f"{line}  {progress.doing}".rstrip()))
+
+        def on_bug(bug: Bug) -> None:
+            word = f"known ({bug.known})" if bug.known else "[red]NEW[/]"
+            where = f"  {bug.candidate}" if bug.candidate else ""
+            console.print(
+                f"{word}  {escape(f'{bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{where}')}",
+                highlight=False,
+            )
+            if as_json:
+                click.echo(json_lines.dump(bug.__dict__))
+
+        campaign = Campaign(
+            target, chosen, Reference(open_cpu), sources, store, known_patterns(FINDINGS), on_progress, on_bug
+        )
+        summary = campaign.run(seconds, graphs)
+    _show(console, summary)
+    if as_json:
+        click.echo(json_lines.dump(summary))
+    ctx.exit(1 if summary["new"] else 0)
+
+
+def _read(path: Path) -> Graph:
+    return read_tflite(read_bytes(path, "a .tflite to cut graphs from"), str(path))
+
+
+def _show(console: Console, summary: dict) -> None:
+    console.print(
+        f"{summary['graphs']} graphs in {summary['seconds']:.0f} s ({summary['graphs_per_s']:.0f}/s), "
+        f"{summary['distinct']} distinct bugs: {summary['known']} known, {summary['new']} new in this session",
+        highlight=False,
+    )
+    for title, counts in (
+        ("verdicts", summary["verdicts"]),
+        ("failures that the lint predicted", summary["known_by_rule"]),
+        ("predicted by the lint and right", summary["overpredicted_by_rule"]),
+        ("refusals", summary["refusals"]),
+    ):
+        if counts:
+            console.print(f"  {title}: " + escape(", ".join(f"{k} {v}" for k, v in counts.items())), highlight=False)

@@ -1,0 +1,1 @@
+"""The fuzzer: new graphs, judged, reduced, told apart."""
