@@ -10,10 +10,19 @@ class Floor:
     """s of the rule: RMSE between an emulation of the target's arithmetic and float64.
 
     source: `emulation` (the graph was evaluated with rounding) or `rule` (no emulation: derived
-    from precision, accumulation depth and the reference's range).
+        from precision, accumulation depth and the reference's range).
     depth: number of accumulations on the longest path into the output (used by the rule).
+    gain, offset: |slope of error over reference| and |mean error| of the emulation: rounding is not
+        unbiased, so this much of a coherent error is legal.
+    levels: for outputs whose values span many powers of two, (magnitude, s) ascending: s of the elements
+        with |reference| >= magnitude; empty where one s serves all.
+    why: what the emulation could not read, where source is `rule`.
     """
 
     rmse: float
     source: str
     depth: int
+    gain: float = 0.0
+    offset: float = 0.0
+    levels: tuple[tuple[float, float], ...] = ()
+    why: str = ""

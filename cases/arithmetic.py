@@ -1,0 +1,143 @@
+"""Number formats for the evaluator: where a value is rounded, and how sums accumulate.
+
+Key insight: k roundings of one unit each have the same RMS as one rounding of sqrt(k) units. So a chain of
+fused multiply-adds that a delegate runs one by one is emulated in blocks of 4, 16 or 64 terms, each
+block rounded 1, 2 or 3 bits coarser: the same noise at a fraction of the cost.
+
+Values live in a container wide enough that the format's products are exact in it: float32 for float16,
+float64 for float32. Rounding to b bits is Veltkamp's: c = x * (2^k + 1), c - (c - x), with k = container bits - b.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_LANES = 32  # threads that share one reduction before a tree joins them
+_CHUNK = 1 << 16  # accumulators worked on at a time: they stay in cache
+_NOISE = np.random.default_rng(20261122).uniform(-1.0, 1.0, 1 << 16)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How values are stored and sums accumulate.
+
+    store_bits: significant bits of a stored value (53, 24 or 11).
+    accumulate_bits: significant bits of an accumulator.
+    function_ulps: error of transcendental functions, in units of the wider of store and accumulator; Vulkan
+        allows a few for exp, log, inverse square root and division, and numpy's are nearly exact.
+    """
+
+    name: str
+    store_bits: int
+    accumulate_bits: int
+    function_ulps: float = 0.0
+
+    @property
+    def container(self) -> type[np.floating]:
+        return np.float32 if self.store_bits == 11 else np.float64
+
+    @property
+    def exact(self) -> bool:
+        return self.store_bits == 53
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Round to the stored format, with its overflow and subnormals. Integers and booleans pass through."""
+        if values.dtype.kind != "f":
+            return values
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.store_bits == 53:
+                return values.astype(np.float64, copy=False)
+            if self.store_bits == 24:
+                return values.astype(np.float32).astype(np.float64)
+            return values.astype(np.float16).astype(np.float32)
+
+    def function(self, values: np.ndarray) -> np.ndarray:
+        """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`."""
+        if not self.function_ulps:
+            return values
+        relative = self.function_ulps * 2.0**-self.store_bits
+        noise = np.resize(_NOISE, values.size).reshape(values.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(values * (1.0 + relative * noise), dtype=self.container)
+
+    def _round(self, values: np.ndarray, coarser: int) -> np.ndarray:
+        """Round accumulators to `accumulate_bits - coarser` significant bits, in place."""
+        bits = 24 if self.container is np.float32 else 53
+        keep = self.accumulate_bits - coarser
+        if keep >= bits:
+            return values
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = values * self.container(2.0 ** (bits - keep) + 1.0)
+            np.subtract(scaled, values, out=values)
+            np.subtract(scaled, values, out=values)
+        return values
+
+    def matmul(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """[..., m, k] @ [..., k, n], accumulated along k in order. Not yet stored."""
+        if self.exact:
+            return np.matmul(left, right)
+        left, right = left.astype(self.container, copy=False), right.astype(self.container, copy=False)
+        if self.container is np.float32 and self.accumulate_bits >= 24:
+            return np.matmul(left, right)
+        batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        rows, depth, columns = left.shape[-2], left.shape[-1], right.shape[-1]
+        left = np.broadcast_to(left, (*batch, rows, depth)).reshape(-1, rows, depth)
+        right = np.ascontiguousarray(np.broadcast_to(right, (*batch, depth, columns)).reshape(-1, depth, columns))
+        result = np.empty((len(left), rows, columns), dtype=self.container)
+        block, coarser = _block(result.size * depth)
+        # Whole matrices are taken together while they are small, rows of one while they are large.
+        matrices = max(1, _CHUNK // max(1, rows * columns))
+        step = max(1, _CHUNK // max(1, columns))
+        for first in range(0, len(left), matrices):
+            for row in range(0, rows, step):
+                part = left[first : first + matrices, row : row + step]
+                other = right[first : first + matrices]
+                accumulator = np.zeros((len(part), part.shape[1], columns), dtype=self.container)
+                for k in range(0, depth, block):
+                    accumulator += np.matmul(part[:, :, k : k + block], other[:, k : k + block])
+                    self._round(accumulator, coarser)
+                result[first : first + matrices, row : row + step] = accumulator
+        return result.reshape(*batch, rows, columns)
+
+    def accumulate(self, total: np.ndarray, term: np.ndarray) -> np.ndarray:
+        """total + term, rounded to the accumulator."""
+        return self._round(np.asarray(total + term, dtype=self.container), 0)
+
+    def sum(self, values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+        """Sum over axes (kept with extent 1): lanes accumulate in order, a tree joins the lanes."""
+        if self.exact or not axes:
+            return values.sum(axis=axes, keepdims=True) if axes else values
+        kept = [i for i in range(values.ndim) if i not in axes]
+        count = int(np.prod([values.shape[i] for i in axes]))
+        terms = values.astype(self.container, copy=False).transpose(*axes, *kept).reshape(count, -1)
+        lanes = min(_LANES, count)
+        steps = -(-count // lanes)
+        padded = np.zeros((steps * lanes, terms.shape[1]), dtype=self.container)
+        padded[:count] = terms
+        in_lanes = padded.reshape(steps, lanes, -1)
+        total = in_lanes[0].copy()
+        for step in in_lanes[1:]:
+            total += step
+            self._round(total, 0)
+        while len(total) > 1:
+            half = -(-len(total) // 2)
+            joined = total[:half].copy()
+            joined[: len(total) - half] += total[half:]
+            total = self._round(joined, 0)
+        shape = [1 if i in axes else values.shape[i] for i in range(values.ndim)]
+        return total.reshape(shape)
+
+
+def _block(work: int) -> tuple[int, int]:
+    """Terms per rounding and how many bits coarser it is, for a product of `work` multiply-adds."""
+    if work < 1 << 24:
+        return 4, 1
+    return (16, 2) if work < 1 << 30 else (64, 3)
+
+
+FLOAT64 = Arithmetic("float64", 53, 53)
+FLOAT32 = Arithmetic("float32", 24, 24, function_ulps=4.0)
+FLOAT16 = Arithmetic("float16", 11, 11, function_ulps=2.0)
+FLOAT16_ACC32 = Arithmetic("float16-acc32", 11, 24, function_ulps=2.0)

@@ -1,0 +1,121 @@
+"""The judge's thresholds: one table, each entry with its reason and the day it was decided.
+
+Results never carry thresholds, so a saved run can be judged again under another table
+(`repro judge RUN --thresholds FILE.toml`). Nothing else in the project compares an error with a number
+of its own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.errors import BadInput
+from runner.run import Precision
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One number of the rule: its value, why it is what it is, and since when."""
+
+    value: float
+    reason: str
+    since: str
+
+
+_MEASURED = "2026-11-20"
+_DECIDED = "2026-11-22"
+
+ENTRIES: Mapping[str, Threshold] = {
+    "tensor_rmse_floors": Threshold(
+        3.0, "missed none of 1,800 held-back faults, no alarm in 180 healthy runs (with the next two)", _MEASURED
+    ),
+    "group_rmse_floors": Threshold(6.0, "one wrong row or channel that the whole tensor's RMSE hides", _MEASURED),
+    "element_floors": Threshold(30.0, "one wrong element of a million; healthy fp16 tails end near 12", _MEASURED),
+    "gain_floors": Threshold(
+        6.0, "a common scale error far below the noise: standard errors of the fitted gain", _DECIDED
+    ),
+    "offset_floors": Threshold(6.0, "a common offset far below the noise: standard errors of the mean", _DECIDED),
+    "coherent_emulations": Threshold(
+        3.0, "rounding is not unbiased: this many times the gain or offset error of the emulation is legal", _DECIDED
+    ),
+    "coherent_share": Threshold(
+        0.1,
+        "of the floor (per element): a gain or offset error below it is noise; driver rounding modes differ by it",
+        _DECIDED,
+    ),
+    "span_ulps": Threshold(
+        16.0, "a reference flatter than this many fp16 ulps of its maximum hides any fault", _MEASURED
+    ),
+    "floor_snr_db": Threshold(20.0, "a floor above a tenth of the signal lets wrong tensors pass", _MEASURED),
+    "rule_element": Threshold(
+        8.0, "without an emulation: ulps of |ref| + rms per sqrt(depth) that one element may be off", _MEASURED
+    ),
+    "rule_snr_db_fp16": Threshold(
+        40.0, "without an emulation: variance SNR of the worst healthy fp16 graphs", _MEASURED
+    ),
+    "rule_snr_db_fp32": Threshold(
+        80.0, "without an emulation: variance SNR of the worst healthy fp32 graphs", _MEASURED
+    ),
+    "rule_channel_pearson": Threshold(0.99, "without an emulation: the worst channel's correlation", _MEASURED),
+    "fp16_ulp": Threshold(2.0**-10, "spacing of float16 at 1", _MEASURED),
+    "fp32_ulp": Threshold(2.0**-23, "spacing of float32 at 1", _MEASURED),
+    "fp32_rule_ulp": Threshold(
+        2.0**-20,
+        "without an emulation: GPU exp, log and rsqrt are a few ulps off in fp32 (Vulkan's own limits)",
+        _DECIDED,
+    ),
+    "explained": Threshold(0.99, "share of a tensor that an explanation must cover to name the failure", _DECIDED),
+}
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A table of thresholds by name. `name` is said in records of judging again."""
+
+    name: str = "default"
+    entries: Mapping[str, Threshold] = field(default_factory=lambda: ENTRIES)
+
+    def __getitem__(self, name: str) -> float:
+        return self.entries[name].value
+
+    def ulp(self, precision: Precision) -> float:
+        """Spacing at 1 of the arithmetic of a precision."""
+        return self["fp16_ulp"] if precision is Precision.FP16 else self["fp32_ulp"]
+
+    def rule_ulp(self, precision: Precision) -> float:
+        """What the rule without an emulation takes as one rounding."""
+        return self["fp16_ulp"] if precision is Precision.FP16 else self["fp32_rule_ulp"]
+
+    def rule_snr_db(self, precision: Precision) -> float:
+        return self["rule_snr_db_fp16"] if precision is Precision.FP16 else self["rule_snr_db_fp32"]
+
+
+DEFAULT = Thresholds()
+
+
+def load_thresholds(path: Path) -> Thresholds:
+    """The default table with the entries of a TOML file in their place.
+
+    The file has one table an entry: `[tensor_rmse_floors]` with `value`, `reason` and `since`; reason
+    and since are required, a threshold without a reason is refused. Raises BadInput.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such file; give a TOML table of thresholds") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path}: not readable TOML ({error})") from error
+    entries = dict(ENTRIES)
+    for name, entry in data.items():
+        if name not in ENTRIES:
+            raise BadInput(f"{path}: no threshold '{name}'; there are: {', '.join(ENTRIES)}")
+        if not isinstance(entry, dict) or not {"value", "reason", "since"} <= entry.keys():
+            raise BadInput(f"{path}: [{name}] needs value, reason and since")
+        value = entry["value"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise BadInput(f"{path}: [{name}] value must be a number above 0, got {value!r}")
+        entries[name] = Threshold(float(value), str(entry["reason"]), str(entry["since"]))
+    return Thresholds(path.stem, entries)
