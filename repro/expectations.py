@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from repro.verdict import Status, Verdict
 from runner.errors import BadInput
+from runner.target import Target
 
 EXPECTATIONS_DIR = Path(__file__).resolve().parent.parent / "findings" / "expectations"
 ANY = "any"
@@ -190,6 +191,12 @@ def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "", r
     }
     flakes = {(f.case, f.output, f.precision): f for f in read_flakes(folder / "flakes.toml") if f.target in stems}
     return Expectations(target, entries, flakes)
+
+
+def load_for(target: Target, runtime: str = "") -> Expectations:
+    """Expectations of an active target: a phone's by its model, the loopback's by the driver underneath it."""
+    name = getattr(target, "expectations_name", target.name)
+    return load(name, device_model=getattr(target, "device_model", ""), runtime=runtime)
 
 
 def _is_fixed(fixed_in: str, runtime: str) -> bool:

@@ -34,17 +34,22 @@ class TargetInfo:
     reason: str = ""
 
 
-def open_target(name: str, *, runtime: str | Runtime | None = None, workers: int = 1) -> Target:
+def open_target(
+    name: str, *, runtime: str | Runtime | None = None, workers: int = 1, device: str | None = None
+) -> Target:
     """A target by name, not yet activated. Raises BadInput for an unknown name, TargetUnavailable if it is not here.
 
     runtime: a LiteRT version (fetched on first use), `nightly`, or None for the installed one.
     workers: jobs that run at once; on the host each has its own process.
+    device: for `adb`: a serial number, or `loopback`.
     """
     kind, _, rest = name.partition(":")
     if kind == "adb":
         from runner.adb.target import open_adb_target
 
-        return open_adb_target(rest or None, runtime=runtime if isinstance(runtime, str) else None)
+        version = runtime.version if isinstance(runtime, Runtime) else runtime
+        return open_adb_target(rest or None, runtime=version, device=device)
+    _only_adb(name, device)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
     if name == "cpu":
         return HostTarget("cpu", "cpu", chosen, workers=workers)
@@ -70,8 +75,13 @@ def open_target(name: str, *, runtime: str | Runtime | None = None, workers: int
     )
 
 
-def resolve(names: Sequence[str]) -> list[str]:
-    """Full names, each once, in the order given: `gpu` becomes the best usable adapter, `adb` the one device."""
+def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
+    """Full names, each once, in the order given: `gpu` becomes the best usable adapter, `adb` the one device.
+
+    device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
+    """
+    if device and not any(name.partition(":")[0] == "adb" for name in names):
+        _only_adb(", ".join(names), device)
     full: list[str] = []
     for name in names:
         kind, _, rest = name.partition(":")
@@ -80,9 +90,9 @@ def resolve(names: Sequence[str]) -> list[str]:
             adapter = _adapter(key) if key else _best(runtime_of(None))
             full.append(f"gpu:{adapter.key}{at}{presented}")
         elif kind == "adb":
-            from runner.adb.target import resolve_serial
+            from runner.adb.target import resolve_serials
 
-            full.append(f"adb:{resolve_serial(rest or None)}")
+            full += [f"adb:{serial}" for serial in resolve_serials(rest or None, device)]
         elif name in ("cpu", "cpu:reference"):
             full.append(name)
         else:
@@ -95,6 +105,11 @@ def available(runtime: str | Runtime | None = None) -> list[TargetInfo]:
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
     infos = [_try(HostTarget("cpu", "cpu", chosen))]
     return infos + [_try_adapter(adapter, chosen) for adapter in adapters()]
+
+
+def _only_adb(name: str, device: str | None) -> None:
+    if device:
+        raise BadInput(f"--device {device} is for phones and target {name} is none; add --target adb")
 
 
 def _try_adapter(adapter: Adapter, runtime: Runtime) -> TargetInfo:

@@ -59,14 +59,13 @@ def command(
     3. repro check model.tflite --taps              which tensor is the first wrong one
     """
     subject = load_subject(model, inputs_file, seed)
-    names = targets.resolve(target_names)
+    names = targets.resolve(target_names, device)
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.feeds_from}", highlight=False)
     unexpected = 0
     with targets.open_target("cpu", runtime=runtime) as cpu:
         for name in names:
-            extra = {"device": device} if device else {}
-            with targets.open_target(name, runtime=runtime, **extra) as target:
+            with targets.open_target(name, runtime=runtime) as target:
                 for chosen in precisions_for(name, precision):
                     checked = check(subject, target, cpu, chosen, deadline)
                     comparisons = _compare(checked, expected_as, runtime)

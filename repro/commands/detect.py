@@ -66,10 +66,9 @@ def command(
     used = weights.resolve(spec)
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"D-FINE-S at {size}, {used.describe()}", highlight=False)
-    extra = {"device": device} if device else {}
-    name = target_name if device else targets.resolve([target_name])[0]
+    name = targets.resolve([target_name], device)[0]
     progress = Console(stderr=True)
-    with targets.open_target(name, runtime=runtime, **extra) as target, progress.status("torch") as status:
+    with targets.open_target(name, runtime=runtime) as target, progress.status("torch") as status:
         expected = detect.by_torch(picture, settings)
         status.update(target.name)
         found = detect.by_graphs(picture, settings, _runner(target, Precision(precision)))

@@ -65,13 +65,12 @@ def command(
         if wanted not in manifest.precisions:
             known = ", ".join(manifest.precisions)
             raise BadInput(f"layout '{layout}': no thresholds for {wanted}; it is gated in {known}")
-    extra = {"device": device} if device else {}
-    names = list(target_names) if device else targets.resolve(target_names)
+    names = targets.resolve(target_names, device)
     console = Console(stderr=as_json)
     notes = Console(stderr=True)
     reports: list[Report] = []
     for name in names:
-        with targets.open_target(name, runtime=runtime, **extra) as target:
+        with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
                 if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
                     notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)

@@ -76,7 +76,7 @@ def command(
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
     chosen = catalogue.select(cases, family)
-    names = targets.resolve(target_names)
+    names = targets.resolve(target_names, device)
     started = time.monotonic()
     results: list[Result] = []
     for name in names:
@@ -84,7 +84,6 @@ def command(
             name,
             chosen,
             precision,
-            device,
             runtime,
             workers,
             again=again,
@@ -110,7 +109,6 @@ def run_on(
     name: str,
     chosen: Sequence[Case],
     precision: str,
-    device: str | None,
     runtime: str | None,
     workers: int,
     *,
@@ -121,10 +119,9 @@ def run_on(
     lines: bool,
 ) -> list[Result]:
     """The campaign on one target, with its journal and its progress line."""
-    extra = {"device": device} if device else {}
     precisions = precisions_for(name, precision)
-    with targets.open_target(name, runtime=runtime, workers=workers, **extra) as target:
-        known = expectations.load(target.name, runtime=runtime or "")
+    with targets.open_target(name, runtime=runtime, workers=workers) as target:
+        known = expectations.load_for(target, runtime=runtime or "")
         with (
             Journal(journal_path(target.name)) as journal,
             progress_line(target.name, len(chosen) * len(precisions)) as line,

@@ -175,6 +175,9 @@ def _pump(
     """Pass output on, with the faults that strike in the middle of a run."""
     try:
         while data := os.read(output.fileno(), 65536):
+            if not any(fault is not None for fault in (faults.garbage_after, faults.drop_run_after, faults.kill_after)):
+                send(data)
+                continue
             lines = data.splitlines(keepends=True)
             # A started line counts when its rest comes; only the runner prints that many.
             for line in lines:
