@@ -97,7 +97,7 @@ def _with_tensor(kind: str) -> Step:
         elif pen.chance(0.15) and len(shape) > 1:
             other = shape[1:]
         made = pen.input(other)
-        activation = "RELU" if pen.chance(0.1) else "NONE"
+        activation = "RELU" if kind != "MAXIMUM" and pen.chance(0.1) else "NONE"
         first, second = (made, name) if pen.chance(0.5) else (name, made)
         return pen.builder.binary(kind, first, second, activation=activation)
 

@@ -22,12 +22,13 @@ MAX_ROUNDS = 8
 
 @dataclass(frozen=True)
 class Fixed:
-    """A graph after its workarounds.
+    """A graph before and after its workarounds.
 
     done: (hazard, what was done) in order. left: hazards for which no workaround is known or none helped.
     removed, added: the ops that differ, for a diff.
     """
 
+    before: Graph
     graph: Graph
     done: tuple[tuple[Hazard, str], ...]
     left: tuple[Hazard, ...]
@@ -233,6 +234,7 @@ def avoid_hazards(graph: Graph) -> Fixed:
         done.append((todo, told))
     before, after = set(map(id, graph.ops)), set(map(id, current.ops))
     return Fixed(
+        graph,
         current,
         tuple(done),
         find_hazards(current),
