@@ -15,7 +15,7 @@ from repro.gate_chain import chain_checks
 from repro.gate_graphs import GraphPlan, job_of, output_checks, plan, residency_check
 from repro.gate_models import Model, Values, load_inputs, load_model
 from repro.gate_reference import ReferenceSource, host_outputs
-from repro.gate_result import Answer, Check, Report
+from repro.gate_result import KINDS, Answer, Check, Report
 from repro.gate_structure import structure_checks
 from repro.layout import GraphPart, Layout
 from repro.layout_reader import read_layout
@@ -104,6 +104,7 @@ def gate(layout: Layout, target: Target, precision: Precision, size: int | None,
     checks += control
     if walk.fingerprint is not None:
         checks.append(baseline_check(layout, walk.fingerprint, size, checks))
+    checks.sort(key=lambda check: KINDS.index(check.kind))
     return Report(
         layout.name,
         target.name,

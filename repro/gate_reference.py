@@ -10,16 +10,20 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from dataclasses import asdict
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import cases
-import repro
+from cases import arithmetic, window_ops
+from cases import evaluate as evaluate_module
+from cases.evaluate import FLOAT16, FLOAT32, FLOAT64, accumulation_depth, evaluate, unsupported
 from cases.tflite_read import read_tflite
+from repro import floors
 from repro.floor import Floor
+from repro.floors import floor_between
 from repro.gate_models import Model, Values, sized
 from repro.layout import HostPart, Layout
 from repro.named_functions import call
@@ -114,19 +118,23 @@ class ReferenceSource:
         order = graph.outputs if set(graph.outputs) == set(wanted) else wanted
         return dict(zip(order, outputs, strict=True))
 
-    def floors(self, model: Model, feeds: tuple[Arrays, ...], references: tuple[Arrays, ...], precision: Precision):  # type: ignore[no-untyped-def]
-        """The noise floor of every output, from an emulation of the target's arithmetic."""
-        from repro.floors import floors_for
+    def residual_floor(
+        self, model: Model, feed: Arrays, index: int, constant: np.ndarray, precision: Precision
+    ) -> Floor | None:
+        """The noise floor of one output without its constant; None where no emulation gives one.
 
-        def compute() -> dict[str, np.ndarray]:
-            found = floors_for(model.graph, feeds, references, precision)
-            text = json.dumps([[floor.rmse, floor.source, floor.depth] for floor in found])
-            return {"floors": np.frombuffer(text.encode(), dtype=np.uint8)}
+        Not the output's own floor: the rows that are left out may have been the noisiest, by far.
+        """
 
-        flat = tuple(array for arrays in (*feeds, *references) for array in arrays)
-        key = ("floors", model.sha256, str(precision), str(len(feeds)), _sources())
-        text = _cached_arrays(key, flat, compute)["floors"].tobytes().decode()
-        return tuple(Floor(rmse, source, depth) for rmse, source, depth in json.loads(text))
+        def compute() -> Values:
+            reference = self.graph(model, feed)[index]
+            floor = _residual_floor(model, feed, index, reference, constant, precision)
+            text = json.dumps(None if floor is None else asdict(floor))
+            return {"floor": np.frombuffer(text.encode(), dtype=np.uint8)}
+
+        key = ("residual floor", model.sha256, str(index), str(precision), _sources())
+        record = json.loads(_cached_arrays(key, (*feed, constant), compute)["floor"].tobytes())
+        return None if record is None else _floor(record)
 
     def _cached(self, kind: str, names: tuple[str, ...], feed: Arrays, compute: Callable[[], Arrays]) -> Arrays:
         found = self._cached_values((kind, *names), feed, lambda: {str(i): a for i, a in enumerate(compute())})
@@ -136,6 +144,29 @@ class ReferenceSource:
         if self._key is None and key[0] != "whole":
             return compute()
         return _cached_arrays((*key, self._key or ""), feed, compute)
+
+
+def _residual_floor(
+    model: Model, feed: Arrays, index: int, reference: np.ndarray, constant: np.ndarray, precision: Precision
+) -> Floor | None:
+    graph, output = model.graph, model.graph.outputs[index]
+    if unsupported(graph):
+        return None
+    kind = FLOAT16 if precision is Precision.FP16 else FLOAT32
+    emulated = evaluate(graph, feed, kind)[output]
+    depth = accumulation_depth(graph, output)
+    return floor_between(without(reference, constant), without(emulated, constant), depth)
+
+
+def without(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    """array - constant over the rows (last axis) in which the constant is finite, as [rows, last axis]."""
+    full = np.broadcast_to(constant, array.shape)
+    rows = np.isfinite(full).all(axis=-1)
+    return np.ascontiguousarray((array[rows] - full[rows]).astype(array.dtype))
+
+
+def _floor(record: dict[str, Any]) -> Floor:
+    return Floor(**{**record, "levels": tuple((magnitude, s) for magnitude, s in record["levels"])})
 
 
 def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], Values]) -> Values:
@@ -155,23 +186,16 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
         return values
 
 
+@cache
 def _sources() -> str:
-    """sha256 over the sources of floors and evaluation: cached floors must not outlive the code that made them."""
+    """sha256 over the sources of evaluation and floors: what they gave must not outlive them."""
     digest = hashlib.sha256()
-    files = [
-        *Path(cases.__file__).parent.glob("eval*.py"),
-        *Path(cases.__file__).parent.glob("arith*.py"),
-        Path(cases.__file__).parent / "reference.py",
-        *Path(repro.__file__).parent.glob("floor*.py"),
-    ]
-    for file in sorted(files):
-        digest.update(file.read_bytes())
+    for module in (arithmetic, evaluate_module, window_ops, floors):
+        digest.update(Path(module.__file__ or "").read_bytes())
     return digest.hexdigest()
 
 
 def _float64(data: bytes, name: str, feed: Arrays) -> Arrays:
-    from cases.evaluate import FLOAT64, evaluate, unsupported
-
     graph = read_tflite(data, where=name)
     foreign = unsupported(graph)
     if foreign:

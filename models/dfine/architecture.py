@@ -27,7 +27,7 @@ def check_size(size: int) -> int:
     """Return `size`, or raise BadInput: the input side must be a multiple of 32 that gives at least 300 tokens."""
     if size % 32 or tokens(size) < QUERIES:
         raise BadInput(
-            f"size {size} does not fit D-FINE-S: take a multiple of 32 with at least {QUERIES} tokens (160 or more)"
+            f"size {size} does not fit D-FINE-S: take a multiple of 32 with at least {QUERIES} tokens (128 or more)"
         )
     return size
 
