@@ -38,14 +38,17 @@ def _cached(case: Case, key: str, path: Path) -> References | None:
         )
 
 
-def reference_key(case: Case, feeds: Sequence[Feed]) -> str:
-    """Content key over the model's source, the distinct feeds and the lowering's source."""
+def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> str:
+    """Content key over the model's source, the distinct feeds and the lowering's source.
+
+    model: the graph's .tflite bytes, where the caller has written them already.
+    """
     digest = hashlib.sha256()
     if case.module is not None:
         digest.update(convert.module_key(case).encode())
     else:
         assert case.graph is not None
-        digest.update(write_tflite(case.graph()))
+        digest.update(model if model is not None else write_tflite(case.graph()))
         digest.update(Path(__file__).with_name("torch_module.py").read_bytes())
     for feed in feeds:
         for array in feed:
@@ -54,13 +57,13 @@ def reference_key(case: Case, feeds: Sequence[Feed]) -> str:
     return digest.hexdigest()[:24]
 
 
-def reference_outputs(case: Case, feeds: Sequence[Feed]) -> References:
+def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> References:
     """Per feed, per output (file order): float64 arrays (bool and integer outputs keep their dtype).
 
     A feed that occurs again (the same object) is computed once and shared.
     """
     distinct = list({id(feed): feed for feed in feeds}.values())
-    key = reference_key(case, distinct)
+    key = reference_key(case, distinct, model)
     path = cache_root() / "references" / f"{key}.npz"
     known = _cached(case, key, path)
     if known is None:

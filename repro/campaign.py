@@ -22,11 +22,12 @@ from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from repro import saved
 from repro.expectations import Comparison, Expectations, compare
+from repro.floor import Floor
 from repro.floors import floors_for
 from repro.journal import Journal
 from repro.judge import judge_run
 from repro.verdict import Status, Verdict
-from runner.run import Fingerprint, Job, Precision, Run
+from runner.run import Feed, Fingerprint, Job, Precision, Run
 from runner.target import Target
 
 JUDGE_MODULES = (
@@ -36,6 +37,10 @@ JUDGE_MODULES = (
     "thresholds.py",
     "floors.py",
     "floor.py",
+    "rule.py",
+    "metrics.py",
+    "../cases/arithmetic.py",
+    "../cases/window_ops.py",
     "../cases/evaluate.py",
     "../cases/reference.py",
 )
@@ -72,8 +77,20 @@ class Prepared:
     kind: str
     seed: int
 
-    def graph(self) -> Graph:
+    @functools.cached_property
+    def _graph(self) -> Graph:
         return read_tflite(self.model, self.case.name)
+
+    def graph(self) -> Graph:
+        """The graph as the file holds it, read once."""
+        return self._graph
+
+    def truth(
+        self, feeds: Sequence[Feed], precision: Precision
+    ) -> tuple[tuple[tuple[np.ndarray, ...], ...], tuple[Floor, ...]]:
+        """(float64 torch references per feed and output, noise floors per output), both cached by content."""
+        references = reference.reference_outputs(self.case, feeds, self.model)
+        return references, floors_for(self.graph(), feeds, references, precision)
 
     def feeds(self) -> tuple[tuple[np.ndarray, ...], ...]:
         graph = self.graph()
@@ -120,12 +137,10 @@ class _Pending:
     key: str
 
 
-def judge_prepared(prepared: Prepared, run: Run, feeds: Sequence[tuple[np.ndarray, ...]]) -> tuple[Verdict, ...]:
+def judge_prepared(prepared: Prepared, run: Run, feeds: Sequence[Feed]) -> tuple[Verdict, ...]:
     """Judge a Run of a catalogue case against its float64 torch reference at its own noise floor."""
-    graph = prepared.graph()
-    references = reference.reference_outputs(prepared.case, tuple(feeds))
-    floors = floors_for(graph, tuple(feeds), references, Precision(run.fingerprint.precision))
-    return judge_run(run, feeds, references, floors, graph=graph)
+    references, floors = prepared.truth(feeds, Precision(run.fingerprint.precision))
+    return judge_run(run, feeds, references, floors, graph=prepared.graph())
 
 
 def run_campaign(
@@ -185,9 +200,8 @@ def run_campaign(
     return [results[key] for key in order]
 
 
-def _save(folder: Path, item: _Pending, run: Run, feeds: Sequence[tuple[np.ndarray, ...]]) -> None:
-    references = reference.reference_outputs(item.prepared.case, tuple(feeds))
-    floors = floors_for(item.prepared.graph(), tuple(feeds), references, item.precision)
+def _save(folder: Path, item: _Pending, run: Run, feeds: Sequence[Feed]) -> None:
+    references, floors = item.prepared.truth(feeds, item.precision)
     name = f"{item.prepared.case.name.replace('/', '--')}--{item.precision}--{run.fingerprint.target.replace(':', '-')}"
     saved.save_judgeable(folder / name, run, feeds, references, floors, item.prepared.model)
 

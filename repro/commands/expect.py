@@ -13,7 +13,7 @@ from cases import catalogue, convert
 from cases.tflite_read import read_tflite
 from repro import expectations
 from repro.expectation_update import Reason, update
-from repro.hazards import find_hazards
+from repro.hazards import RULES, find_hazards
 from runner.errors import BadInput
 
 
@@ -101,6 +101,7 @@ def _lint_reason(case_name: str, output: int) -> Reason | None:
     case = next(iter(catalogue.select([case_name], None)))
     graph = read_tflite(convert.model_bytes(case), case_name)
     for hazard in find_hazards(graph):
-        if hazard.output == output and hazard.finding:
-            return Reason(f"{hazard.rule}: {hazard.message}", hazard.finding, hazard.link)
+        if output in hazard.affected or output == hazard.output:
+            rule = RULES[hazard.rule]
+            return Reason(f"{rule.id}: {rule.pattern}", rule.finding, rule.upstream)
     return None

@@ -6,17 +6,20 @@ import importlib.util
 
 import click
 
-from cases import catalogue, convert, inputs, reference
-from cases.tflite_read import read_tflite
+from cases import catalogue, convert
+from repro import campaign
 from repro.progress import progress_line
 from runner.errors import BadInput
+from runner.run import Precision
 
 
 @click.command()
 @click.argument("cases", nargs=-1)
 @click.option("--force", is_flag=True, help="Convert again what is converted already.")
 def command(cases: tuple[str, ...], force: bool) -> None:
-    """Convert the torch cases with litert-torch and compute all float64 references, both cached by content."""
+    """Convert the torch cases with litert-torch and compute all float64 references and noise floors.
+
+    Everything is cached by content: what is there already costs a moment."""
     chosen = catalogue.select(cases)
     modules = [case for case in chosen if case.module is not None]
     missing = [case for case in modules if force or not convert.is_converted(case)]
@@ -32,7 +35,11 @@ def command(cases: tuple[str, ...], force: bool) -> None:
     with progress_line("references", len(chosen)) as line:
         for case in chosen:
             line.advance(case.name)
-            graph = read_tflite(convert.model_bytes(case), case.name)
-            feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], case.seed, case.inputs)
-            reference.reference_outputs(case, feeds)
-    click.echo(f"{len(modules)} torch cases: {len(missing)} converted now; references of {len(chosen)} cases are there")
+            prepared = campaign.prepare(case)
+            feeds = prepared.feeds()
+            for precision in Precision:
+                prepared.truth(feeds, precision)
+    click.echo(
+        f"{len(modules)} torch cases, {len(missing)} of them converted now; "
+        f"references and noise floors of {len(chosen)} cases are there"
+    )
