@@ -17,7 +17,8 @@ _REQUIRED: Any = object()
 class Table:
     """One table of a manifest. Call `close` when all keys were asked for: the rest is unknown and raises BadInput."""
 
-    def __init__(self, file: str, where: str, content: Mapping[str, Any]) -> None:
+    def __init__(self, file: str, where: str, content: Mapping[str, Any], document: str = "layout") -> None:
+        self._document = document
         self._file = file
         self._where = where
         self._content = content
@@ -26,7 +27,7 @@ class Table:
     def error(self, key: str, problem: str) -> BadInput:
         """The error for a key of this table; raise it."""
         place = f"[{self._where}] " if self._where else ""
-        return BadInput(f"layout '{self._file}': {place}{key}: {problem}")
+        return BadInput(f"{self._document} '{self._file}': {place}{key}: {problem}")
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._content)
@@ -103,7 +104,9 @@ class Table:
         """A nested table. missing: what to say where a required one is not there."""
         called = f"a table: {missing}" if missing else "a table"
         content = self._get(key, (dict,), called, None if optional else _REQUIRED)
-        return None if content is None else Table(self._file, f"{self._where}.{key}".strip("."), content)
+        if content is None:
+            return None
+        return Table(self._file, f"{self._where}.{key}".strip("."), content, self._document)
 
     def tables(self, key: str) -> Iterator[Table]:
         """Each entry of an array of tables `[[key]]`; none if absent."""
@@ -111,4 +114,4 @@ class Table:
         for index, entry in enumerate(entries, start=1):
             if not isinstance(entry, dict):
                 raise self.error(key, f"must be an array of tables, written [[{key}]]")
-            yield Table(self._file, f"{key} {index}", entry)
+            yield Table(self._file, f"{key} {index}", entry, self._document)

@@ -1,0 +1,250 @@
+"""The graphs of the shipped findings, each a function with the knobs that its claims turn.
+
+The graphs are as small as the bug allows, so that a report fits on a screen and a folder in a few KB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph
+
+TOKENS = (1, 16, 32)
+
+
+def weights(*shape: int, seed: int = 7) -> np.ndarray:
+    """Seeded weights whose products keep the scale of the input: N(0, 1 / fan-in)."""
+    fan_in = int(np.prod(shape[1:]))
+    return (np.random.default_rng(seed).standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
+
+
+def per_channel(channels: int, seed: int = 8) -> np.ndarray:
+    """Seeded constants in [0.5, 1.5], one a channel."""
+    return np.random.default_rng(seed).uniform(0.5, 1.5, channels).astype(np.float32)
+
+
+Emit = Callable[[GraphBuilder, str], str]
+
+
+def _plain(g: GraphBuilder, y: str) -> str:
+    return y
+
+
+def times_one(g: GraphBuilder, y: str) -> str:
+    return g.scaled(y, 1.0, name="y_emitted")
+
+
+def identity_reshape(g: GraphBuilder, y: str) -> str:
+    return g.op("RESHAPE", (y, g.const(list(g.shape(y)), dtype="int32")), name="same")[0]
+
+
+# --- ADD -> reduction ---------------------------------------------------------------------------------
+
+
+def add_reduce(
+    shape: tuple[int, ...] = TOKENS,
+    kind: str = "MEAN",
+    axis: int | None = None,
+    first: str = "ADD",
+    emit: Emit = _plain,
+    between: Emit = _plain,
+    swap: bool = False,
+    second_reader: bool = False,
+    exposed: bool = True,
+) -> Graph:
+    """y = x + z is an output and feeds a reduction."""
+    g = GraphBuilder()
+    x, z = g.input("x", shape), g.input("z", shape)
+    y = g.binary(first, x, z, name="y")
+    reduced = g.reduce(kind, between(g, y), [len(shape) - 1 if axis is None else axis], name="reduced")
+    outputs = [emit(g, y), reduced] if exposed else [reduced]
+    if second_reader:
+        outputs.append(g.unary("NEG", y, name="negated"))
+    return g.build(outputs=outputs[::-1] if swap else outputs)
+
+
+# --- CONV / FULLY_CONNECTED -> constant ------------------------------------------------------------------
+
+
+def gemm_constant(
+    kind: str = "MUL",
+    constant: str = "scalar",
+    conv: bool = False,
+    activation: str = "NONE",
+    emit: Emit = _plain,
+    between: Emit = _plain,
+    swap: bool = False,
+    second_reader: bool = False,
+) -> Graph:
+    """y = x @ w is an output and feeds an ADD or MUL by a constant."""
+    g = GraphBuilder()
+    if conv:
+        x = g.input("x", (1, 4, 4, 32))
+        y = g.conv2d(x, weights(8, 1, 1, 32), per_channel(8, 9), name="y", activation=activation)
+    else:
+        x = g.input("x", TOKENS)
+        y = g.fully_connected(x, weights(8, 32), per_channel(8, 9), name="y", activation=activation)
+    held = between(g, y)
+    c = g.const(0.5) if constant == "scalar" else g.const(per_channel(8))
+    other = g.binary(kind, held, c, name="scaled")
+    outputs = [emit(g, y), other]
+    if second_reader:
+        outputs.append(g.unary("NEG", y, name="negated"))
+    return g.build(outputs=outputs[::-1] if swap else outputs)
+
+
+# --- constant -> CONV / FULLY_CONNECTED ------------------------------------------------------------------
+
+
+def constant_gemm(
+    kind: str = "MUL",
+    constant: str = "per-channel",
+    conv: bool = False,
+    emit: Emit = _plain,
+    between: Emit = _plain,
+    swap: bool = False,
+    second_reader: bool = False,
+    runtime_factor: bool = False,
+) -> Graph:
+    """y = x * c is an output and feeds a FULLY_CONNECTED or CONV_2D."""
+    g = GraphBuilder()
+    shape = (1, 4, 4, 32) if conv else TOKENS
+    x = g.input("x", shape)
+    factor = 0.5 if constant == "scalar" else per_channel(32)
+    c = g.input("z", shape) if runtime_factor else g.const(factor)
+    y = g.binary(kind, x, c, name="y")
+    held = between(g, y)
+    if conv:
+        head = g.conv2d(held, weights(8, 1, 1, 32), per_channel(8, 9), name="head")
+    else:
+        head = g.fully_connected(held, weights(8, 32), per_channel(8, 9), name="head")
+    outputs = [emit(g, y), head]
+    if second_reader:
+        outputs.append(g.unary("NEG", y, name="negated"))
+    return g.build(outputs=outputs[::-1] if swap else outputs)
+
+
+# --- a constant lined up with the wrong axis ----------------------------------------------------------------
+
+
+def add_anchors(
+    x_shape: tuple[int, ...] = (6, 4),
+    c_shape: tuple[int, ...] = (1, 6, 4),
+    kind: str = "ADD",
+    head: bool = False,
+    runtime_anchors: bool = False,
+) -> Graph:
+    """One elementwise op of a tensor and a constant of the same extents, perhaps of another rank."""
+    g = GraphBuilder()
+    if head:
+        x = g.fully_connected(g.input("x", (x_shape[0], 16)), weights(x_shape[1], 16), name="offsets")
+    else:
+        x = g.input("x", x_shape)
+    anchors = np.random.default_rng(5).standard_normal(c_shape).astype(np.float32)
+    c = g.input("anchors", c_shape) if runtime_anchors else g.const(anchors, name="anchors")
+    return g.build(outputs=[g.binary(kind, x, c, name="coord")])
+
+
+# --- the card's graph ------------------------------------------------------------------------------------
+
+
+def token_fan_out(readers: int = 3, exposed: bool = True) -> Graph:
+    """conv.flatten(2).transpose(1, 2) as the converter writes it: tokens [1, N, 256], an output, read by heads."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 4))
+    feature = g.conv2d(x, weights(256, 1, 1, 4), per_channel(256, 9), name="feature")
+    tokens = g.op("RESHAPE", (feature, g.const([1, 16, 256], dtype="int32")), name="memory_raw")[0]
+    heads = [
+        g.fully_connected(tokens, weights(2, 256, seed=20 + i), per_channel(2, 9), name=f"head{i}")
+        for i in range(readers)
+    ]
+    return g.build(outputs=[tokens, *heads] if exposed else heads)
+
+
+# --- others that the reading of the delegate and the catalogue have shown ------------------------------------
+
+
+def add_max(negative: bool = True, kind: str = "REDUCE_MAX", apart: bool = False) -> Graph:
+    """The largest of sums that are all below zero (or, without NEG, all above)."""
+    g = GraphBuilder()
+    a, b = (g.unary("ABS", g.input(name, TOKENS), name=f"abs_{name}") for name in ("x", "z"))
+    if negative:
+        a, b = g.unary("NEG", a, name="a"), g.unary("NEG", b, name="b")
+    total = g.add(a, b, name="total")
+    if apart:
+        total = g.unary("NEG", g.unary("NEG", total, name="there"), name="back")
+    return g.build(outputs=[g.reduce(kind, total, [2], name="extreme")])
+
+
+def pad_conv(emit: Emit = _plain, second_reader: bool = False) -> Graph:
+    """y = PAD(x) is an output and feeds an unpadded CONV_2D."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 8))
+    pads = g.const([[0, 0], [1, 1], [1, 1], [0, 0]], dtype="int32")
+    y = g.op("PAD", (x, pads), name="y")[0]
+    conv = g.conv2d(y, weights(8, 3, 3, 8), per_channel(8, 9), name="conv", padding="VALID")
+    outputs = [emit(g, y), conv]
+    if second_reader:
+        outputs.append(g.unary("NEG", y, name="negated"))
+    return g.build(outputs=outputs)
+
+
+def pad_pool(separate: bool = False, pool: str = "AVERAGE_POOL_2D", border: int = 1) -> Graph:
+    """PAD with zeros feeds a VALID pooling; the zeros must count."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 6, 6, 8))
+    pads = g.const([[0, 0], [border, border], [border, border], [0, 0]], dtype="int32")
+    y = g.op("PAD", (x, pads), name="padded")[0]
+    if separate:
+        y = g.unary("NEG", g.unary("NEG", y, name="there"), name="back")
+    window: dict[str, Any] = {"padding": "VALID", "stride_w": 2, "stride_h": 2, "filter_width": 2, "filter_height": 2}
+    return g.build(outputs=[g.op(pool, (y,), name="pooled", **window)[0]])
+
+
+def layer_norm_inner(exposed: bool = True, emit: Emit = _plain) -> Graph:
+    """A hand-written LayerNorm whose centred tensor is an output as well."""
+    g = GraphBuilder()
+    x = g.input("x", TOKENS)
+    centred = g.sub(x, g.mean(x, axes=[2], name="mean"), name="centred")
+    variance = g.mean(g.unary("SQUARE", centred, name="squared"), axes=[2], name="variance")
+    scale = g.unary("RSQRT", g.add(variance, g.const(1e-5), name="shifted"), name="scale")
+    out = g.mul(centred, scale, name="normalised")
+    return g.build(outputs=[emit(g, variance), out] if exposed else [out])
+
+
+def split_meets(kind: str = "SUB", swap: bool = False, sliced: bool = False) -> Graph:
+    """The two halves of a SPLIT meet in one elementwise op; a third output has nothing to do with them."""
+    g = GraphBuilder()
+    x, other = g.input("x", TOKENS), g.input("other", TOKENS)
+    if sliced:
+        size = g.const([1, 16, 16], dtype="int32")
+        a = g.op("SLICE", (x, g.const([0, 0, 0], dtype="int32"), size), name="a")[0]
+        b = g.op("SLICE", (x, g.const([0, 0, 16], dtype="int32"), size), name="b")[0]
+    else:
+        a, b = g.op("SPLIT", (g.const(2, dtype="int32"), x), outputs=("a", "b"), num_splits=2)
+    met = g.binary(kind, b, a, name="met") if swap else g.binary(kind, a, b, name="met")
+    return g.build(outputs=[met, g.unary("TANH", other, name="bystander")])
+
+
+def split_added(sliced: bool = False) -> Graph:
+    """The two halves of a SPLIT are only read by one ADD."""
+    g = GraphBuilder()
+    x = g.unary("TANH", g.input("x", TOKENS), name="source")
+    if sliced:
+        size = g.const([1, 16, 16], dtype="int32")
+        a = g.op("SLICE", (x, g.const([0, 0, 0], dtype="int32"), size), name="a")[0]
+        b = g.op("SLICE", (x, g.const([0, 0, 16], dtype="int32"), size), name="b")[0]
+    else:
+        a, b = g.op("SPLIT", (g.const(2, dtype="int32"), x), outputs=("a", "b"), num_splits=2)
+    return g.build(outputs=[g.add(a, b, name="sum")])
+
+
+def constant_broadcast(channels: int = 1, kind: str = "MUL") -> Graph:
+    """A FULLY_CONNECTED with `channels` outputs times a constant of 8 channels."""
+    g = GraphBuilder()
+    y = g.fully_connected(g.input("x", TOKENS), weights(channels, 32), per_channel(channels, 9), name="y")
+    return g.build(outputs=[g.binary(kind, y, g.const(per_channel(8)), name="spread")])

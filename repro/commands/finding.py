@@ -1,0 +1,202 @@
+"""`repro finding`: new, measure, verify, list."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from repro import finding as findings
+from repro import finding_evidence, matrix, matrix_rows
+from repro.check import read_bytes
+from repro.finding import Finding
+from repro.finding_draft import draft
+from repro.journal import Journal
+from repro.json_lines import dump
+from repro.progress import progress_line
+from repro.report import render_report
+from runner import targets
+from runner.errors import BadInput
+from runner.runtimes import KNOWN, installed
+
+
+@click.group(context_settings={"max_content_width": 110})
+def command() -> None:
+    """Findings: one bug a folder, with its models, its evidence and its report.
+
+    \b
+    1. repro finding list
+    2. repro finding verify --all                what still holds here
+    3. repro finding new my-bug --model bad.tflite --control good.tflite
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One object a finding on stdout.")
+def list_(as_json: bool) -> None:
+    """All findings: status, since when, what they claim."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("finding", "status", "shows in", "claim"):
+        table.add_column(heading, overflow="fold")
+    for slug in findings.slugs():
+        finding = findings.load(slug)
+        on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
+        row = next(r for r in matrix_rows.rows(on_gpu) if r["case"] == finding.minimal.name)
+        if as_json:
+            said = {k: row[k] for k in ("since", "fixed_in", "sentence")}
+            click.echo(dump({"slug": slug, "title": finding.title, "status": str(finding.status), **said}))
+        table.add_row(slug, str(finding.status), escape(row["sentence"]), escape(finding.claim))
+    if not as_json:
+        Console().print(table)
+
+
+@command.command()
+@click.argument("slug")
+@click.option("--model", "model", type=click.Path(path_type=Path), required=True, help="The minimal .tflite.")
+@click.option("--control", type=click.Path(path_type=Path), required=True, help="Its healthy twin.")
+@click.option("--wrong", type=int, multiple=True, default=(0,), show_default=True, help="Index of a wrong output.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
+    """Start a finding from a minimal model and its healthy twin: folder, manifest to fill in, inputs.
+
+    `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
+    """
+    path = draft(slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed)
+    click.echo(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
+
+
+@command.command()
+@click.argument("slugs", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+@click.option("--runtime", "runtimes", multiple=True, help=f"Repeatable. Default: {', '.join(KNOWN)}.")
+@click.option(
+    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+)
+@click.option("--again", is_flag=True, help="Measure unchanged cells too.")
+@click.pass_context
+def measure(
+    ctx: click.Context,
+    slugs: tuple[str, ...],
+    everything: bool,
+    runtimes: tuple[str, ...],
+    target_names: tuple[str, ...],
+    again: bool,
+) -> None:
+    """Measure findings over runtimes, drivers and precisions; rewrite evidence, report and seal.
+
+    Models whose graph this project knows are written anew. Exit 1 if a measurement contradicts a claim.
+    """
+    names = targets.resolve(target_names) if target_names else [*matrix.default_targets(), "cpu"]
+    environments = matrix.environments_for(runtimes or KNOWN, names)
+    chosen = _chosen(slugs, everything)
+    console = Console(stderr=True)
+    contradictions = 0
+    with Journal(matrix.journal_path()) as journal:
+        for finding in chosen:
+            finding_evidence.build_models(finding)
+            finding_evidence.write_arrays(finding)
+            with progress_line(finding.slug, len(environments) * len(finding.models) * 2) as line:
+                measured = finding_evidence.measure(
+                    finding,
+                    environments,
+                    journal,
+                    again=again,
+                    on_record=lambda record, line=line: line.advance(f"{record['runtime']} {record['target']}"),  # type: ignore[misc]
+                )
+            finding_evidence.record_evidence(finding, measured)
+            finding_evidence.seal(finding, render_report(finding))
+            on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
+            said = finding_evidence.claims(finding, on_gpu, [])
+            bad = [c for c in said if c.state != "holds"]
+            contradictions += len(bad)
+            console.print(
+                f"{finding.slug}: {len(measured.records)} cells, {measured.cached} unchanged", highlight=False
+            )
+            _print_claims(console, bad)
+    ctx.exit(1 if contradictions else 0)
+
+
+@command.command()
+@click.argument("slugs", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+@click.option("--runtime", "runtimes", multiple=True, help="Repeatable. Default: the installed one.")
+@click.option(
+    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+)
+@click.option("--json", "as_json", is_flag=True, help="One object a claim and cell on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    slugs: tuple[str, ...],
+    everything: bool,
+    runtimes: tuple[str, ...],
+    target_names: tuple[str, ...],
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Check the seal of findings, measure every claim again here, and say what still holds.
+
+    Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3 if nothing
+    can run here.
+    """
+    chosen = _chosen(slugs, everything)
+    for finding in chosen:
+        findings.check_seal(finding)
+        if render_report(finding) != (finding.folder / findings.REPORT).read_text(encoding="utf-8"):
+            raise BadInput(
+                f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
+                f"`repro finding measure {finding.slug}` renders it"
+            )
+    names = targets.resolve(target_names) if target_names else matrix.default_targets()
+    environments = matrix.environments_for(runtimes or [installed().version], names)
+    console = Console(stderr=as_json)
+    failed = 0
+    for finding in chosen:
+        with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch:
+            claims = finding_evidence.verify(finding, environments, Path(scratch))
+        bad = [c for c in claims if c.state != "holds"]
+        failed += len(bad)
+        if as_json:
+            for claim in claims:
+                click.echo(json.dumps({"finding": finding.slug, **claim.__dict__}, sort_keys=True))
+        state = "[green]holds[/]" if not bad else f"[red]{' and '.join(sorted({c.state for c in bad}))}[/]"
+        cells = len({(c.runtime, c.target, c.precision) for c in claims})
+        console.print(
+            f"{finding.slug}: {state}: {len(claims) - len(bad)} of {len(claims)} claims in {cells} cells "
+            f"({finding.status})",
+            highlight=False,
+        )
+        _print_claims(console, claims if verbose else bad)
+        if claims and all(c.state == "fixed" for c in claims if _of(finding, c.model).wrong) and bad:
+            where = ", ".join(sorted({c.runtime for c in bad}, key=matrix_rows.version_order))
+            console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
+    ctx.exit(1 if failed else 0)
+
+
+def _of(finding: Finding, name: str) -> findings.Model:
+    return next(m for m in finding.models if m.name == name)
+
+
+def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
+    if everything == bool(slugs):
+        raise BadInput("name findings, or give --all (`repro finding list` shows them)")
+    return [findings.load(slug) for slug in (slugs or findings.slugs())]
+
+
+def _print_claims(console: Console, claims: Sequence[finding_evidence.Claim]) -> None:
+    colours = {"holds": "green", "fixed": "cyan", "changed": "red", "unclear": "yellow"}
+    for claim in claims:
+        place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
+        console.print(
+            f"  [{colours[claim.state]}]{claim.state}[/] {claim.model} ({escape(claim.what)}), {place}: "
+            f"{escape(claim.said)}",
+            highlight=False,
+            soft_wrap=True,
+        )

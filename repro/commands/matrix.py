@@ -1,0 +1,215 @@
+"""`repro matrix`: cases x runtimes x drivers x precisions, and which runtime changed a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cases import catalogue
+from repro import matrix, matrix_rows
+from repro.bisect import bisect
+from repro.canonical import canonical
+from repro.check import read_bytes
+from repro.journal import Journal
+from repro.json_lines import dump
+from repro.matrix_document import to_document
+from repro.precisions import CHOICES
+from repro.progress import progress_line
+from runner import targets
+from runner.cache import write_atomically
+from runner.errors import BadInput
+from runner.runtimes import KNOWN
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("cases", nargs=-1)
+@click.option("--runtime", "runtimes", multiple=True, help=f"LiteRT version, repeatable. Default: {', '.join(KNOWN)}.")
+@click.option(
+    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+)
+@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
+@click.option("--again", is_flag=True, help="Measure unchanged cells too.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/matrix.json"))
+@click.option("--json", "as_json", is_flag=True, help="One object a row on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    cases: tuple[str, ...],
+    runtimes: tuple[str, ...],
+    target_names: tuple[str, ...],
+    precision: str,
+    bisecting: bool,
+    seed: int,
+    again: bool,
+    workers: int,
+    out: Path,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Measure CASES in every cell of runtimes x drivers x precisions, each beside its controls.
+
+    CASES are catalogue names, shell patterns or .tflite files; without any, all cases that are expected to
+    fail. Cells already measured for the same model, inputs, runtime, driver and judge are not measured
+    again, so an interrupted run goes on where it was. The result is canonical JSON in --out.
+    Exit 1 if a cell cannot tell because a control fails in it too, or an asked environment was not available.
+
+    \b
+    1. repro matrix                                        all failing cases on five runtimes and all drivers
+    2. repro matrix model.tflite --runtime 2.1.3 --runtime nightly --target gpu:lavapipe
+    3. repro matrix 'public-reports/*' --bisect            since which runtime
+    """
+    started = time.monotonic()
+    subjects = choose_subjects(cases, seed)
+    names = targets.resolve(target_names) if target_names else matrix.default_targets()
+    versions = runtimes or KNOWN
+    environments = matrix.environments_for(versions, names)
+    console = Console(stderr=as_json)
+    with Journal(matrix.journal_path()) as journal:
+        if bisecting:
+            ctx.exit(_bisect(console, subjects, environments, precision, journal, as_json))
+        per_environment = len(subjects) * (2 if precision == "both" else 1)
+        with progress_line("matrix", len(environments) * per_environment) as line:
+
+            def step(record: matrix.Record) -> None:
+                line.advance(f"{record['runtime']} {record['target']} {record['case']}")
+
+            measured = matrix.measure(
+                subjects, environments, precision, journal, again=again, workers=workers, on_record=step
+            )
+    rows = matrix_rows.rows(measured.records)
+    write_atomically(
+        out, canonical({**to_document(measured.records, measured.environments, measured.unavailable), "rows": rows})
+    )
+    if as_json:
+        for row in rows:
+            click.echo(dump(row))
+    print_matrix(console, rows, measured, verbose)
+    controls = sum(bool(s.control_of) for s in subjects)
+    console.print(
+        f"{len(subjects) - controls} cases and {controls} controls in {len(measured.environments)} environments: "
+        f"{len(measured.records)} cells, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
+        f"stored in {out}",
+        highlight=False,
+    )
+    ctx.exit(1 if matrix_rows.has_unclear(rows) or measured.unavailable else 0)
+
+
+def choose_subjects(names: Sequence[str], seed: int) -> list[matrix.Subject]:
+    """The models the user named, with the controls of those that have some. Raises BadInput for an unknown name."""
+    files = [Path(name) for name in names if name.endswith(".tflite")]
+    patterns = [name for name in names if not name.endswith(".tflite")]
+    subjects = [matrix.model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
+    twice = {s.name for s in subjects if sum(t.name == s.name for t in subjects) > 1}
+    if twice:
+        raise BadInput(f"two files are called {sorted(twice)[0]}; rename one, the matrix tells models by file name")
+    if patterns:
+        chosen = matrix.with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
+    elif not files:
+        chosen = matrix.failing_cases(catalogue.catalogue())
+    else:
+        chosen = []
+    return subjects + [matrix.case_subject(case) for case in _alone(chosen)]
+
+
+def _alone(chosen: Sequence[Any]) -> list[Any]:
+    """A control that was named without its case is measured for itself."""
+    import dataclasses
+
+    present = {case.name for case in chosen}
+    return [
+        case if case.control_of in present or not case.control_of else dataclasses.replace(case, control_of="")
+        for case in chosen
+    ]
+
+
+def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: matrix.Measured, verbose: bool) -> None:
+    """A line a row: cells by target and precision over the runtimes, then the sentence."""
+    for environment in measured.environments:
+        adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
+        console.print(
+            f"[dim]{environment['target']}  LiteRT {environment['runtime']}{escape(adapter)}[/]", highlight=False
+        )
+    for gone in measured.unavailable:
+        console.print(
+            f"[yellow]not available: {gone['target']} with LiteRT {gone['runtime']}: {escape(gone['reason'])}[/]",
+            highlight=False,
+        )
+    order = sorted({r["runtime"] for r in measured.records}, key=matrix_rows.version_order)
+    table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
+    for heading in ("case", "output", "target", *order):
+        table.add_column(heading, overflow="fold")
+    hidden = 0
+    for row in rows:
+        if not verbose and not row["since"] and not row["unclear"]:
+            hidden += 1
+            continue
+        by_place: dict[tuple[str, str], dict[str, str]] = {}
+        for cell in row["cells"]:
+            by_place.setdefault((cell["target"], cell["precision"]), {})[cell["runtime"]] = _mark(cell)
+        for number, ((target, precision), marks) in enumerate(by_place.items()):
+            head = (row["case"], row["name"]) if number == 0 else ("", "")
+            table.add_row(*head, f"{target} {precision}", *(marks.get(version, "") for version in order))
+    if table.row_count:
+        console.print(table)
+    for row in rows:
+        if verbose or row["since"] or row["unclear"]:
+            output = f" output {row['output']} '{row['name']}'" if row["output"] is not None else ""
+            console.print(f"{row['case']}{escape(output)}: {row['sentence']}", highlight=False, soft_wrap=True)
+    if hidden:
+        console.print(f"{hidden} cases pass everywhere (-v shows them)", highlight=False)
+
+
+def _mark(cell: Mapping[str, Any]) -> str:
+    if cell["state"] == matrix_rows.PASSES:
+        return "[green]pass[/]"
+    if cell["state"] == matrix_rows.UNCLEAR:
+        return "[yellow]unclear[/]"
+    return f"[red]{escape(cell['said'].removeprefix('FAIL '))}[/]"
+
+
+def _bisect(
+    console: Console,
+    subjects: Sequence[matrix.Subject],
+    environments: Sequence[matrix.Environment],
+    precision: str,
+    journal: Journal,
+    as_json: bool,
+) -> int:
+    """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
+    changed = False
+    target_names = dict.fromkeys(e.target for e in environments)
+    versions = sorted({e.runtime for e in environments}, key=matrix_rows.version_order)
+    for target in target_names:
+        for subject in (s for s in subjects if not s.control_of):
+            for chosen in ("fp32", "fp16") if precision == "both" else (precision,):
+
+                def said(version: str, subject: matrix.Subject = subject, target: str = target, p: str = chosen) -> str:
+                    one = matrix.measure([subject], [matrix.Environment(version, target)], p, journal, workers=1)
+                    if one.unavailable:
+                        raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
+                    return verdict_line(one.records[0])
+
+                found = bisect(versions, said)
+                changed = changed or bool(found.first_changed)
+                if as_json:
+                    fields = {k: v for k, v in found.__dict__.items() if k != "tried"}
+                    click.echo(dump({"case": subject.name, "target": target, "precision": chosen, **fields}))
+                console.print(f"{subject.name} on {target} {chosen}: {found.sentence}", highlight=False, soft_wrap=True)
+    return 1 if changed else 0
+
+
+def verdict_line(record: Mapping[str, Any]) -> str:
+    """What one cell says of all outputs: `PASS`, or the failing outputs with their signatures."""
+    bad = [o for o in record["outputs"] if o["verdict"] != "PASS"]
+    return ", ".join(f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in bad) or "PASS"

@@ -1,0 +1,35 @@
+"""`repro report`: the upstream issue of a finding, with its attachments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from repro import finding as findings
+from repro.report import write_report
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("slug", metavar="FINDING")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: build/report/FINDING.")
+def command(slug: str, out: Path | None) -> None:
+    """Write the folder to attach to an upstream issue about FINDING.
+
+    issue.md, a self-contained repro.py, the model (also as base64), raw inputs and expected outputs, the
+    evidence, the C runner with a batch for a phone, and a Kotlin snippet. A finding whose files are not what
+    was sealed is refused (exit 2).
+
+    \b
+    1. repro report add-output-feeds-reduction
+    2. repro report add-output-feeds-reduction --out issue && python issue/repro.py
+    """
+    finding = findings.load(slug)
+    findings.check_seal(finding)
+    folder = out or Path("build") / "report" / slug
+    names = write_report(finding, folder)
+    console = Console()
+    console.print(f"{folder}: {len(names)} files", highlight=False)
+    console.print(f"  the issue's text: {folder / 'issue.md'}", highlight=False)
+    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)", highlight=False)

@@ -1,0 +1,326 @@
+"""A finding on disk: its schema, reading it, and the seal that tells whether it is still what was measured.
+
+    findings/<slug>/finding.toml      what is claimed, by people
+                    models/*.tflite   the minimal model, its control, what was tried
+                    inputs/ expected/ raw little-endian arrays of the minimal model and the control
+                    evidence/         canonical JSON, by machines
+                    report.md         rendered, never by hand
+                    SHA256SUMS        seals models, inputs, expected, evidence and report
+
+Key insight: the claims and the measurements are different files with different authors. People may
+reword a claim; nobody may reword a measurement, and a model that was exchanged makes every
+measurement of it void. `sha256sum -c SHA256SUMS` checks the seal without this project.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases.finding_models import Purpose
+from cases.graph import Graph
+from cases.tflite_read import read_tflite
+from repro.canonical import is_canonical, sha256
+from repro.manifest import Table
+from repro.matrix_document import from_document
+from runner.errors import BadInput
+
+FINDINGS_DIR = Path(__file__).resolve().parent.parent / "findings"
+SEAL = "SHA256SUMS"
+MANIFEST = "finding.toml"
+EVIDENCE = "evidence/matrix.json"
+SAMPLE = "evidence/sample.json"
+REPORT = "report.md"
+WITH_ARRAYS = (Purpose.MINIMAL, Purpose.CONTROL)
+"""Models whose inputs and expected outputs are kept as raw arrays."""
+
+
+class Status(enum.StrEnum):
+    """How far a finding is proven. `REPORTED` was observed by others and is not confirmed here."""
+
+    CONFIRMED = "confirmed"
+    REPORTED = "reported, not confirmed here"
+    FIXED = "fixed"
+
+
+class Scope(enum.StrEnum):
+    """Where it shows: on the host's delegate, or, as far as is known, on a device only."""
+
+    HOST = "host"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place in public source that the cause rests on."""
+
+    repo: str
+    commit: str
+    file: str
+    where: str
+    says: str
+
+    @property
+    def url(self) -> str:
+        return f"https://github.com/{self.repo}/blob/{self.commit}/{self.file}"
+
+
+@dataclass(frozen=True)
+class Link:
+    """An upstream issue and what it has to do with this finding."""
+
+    url: str
+    relation: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a finding: the claim it carries and the outputs (indices) that are wrong on the host."""
+
+    name: str
+    purpose: Purpose
+    what: str
+    wrong: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One bug, documented. `folder` is where it lies; everything else is finding.toml's, in its words."""
+
+    folder: Path
+    title: str
+    status: Status
+    scope: Scope
+    claim: str
+    silent: str
+    rule: str
+    seed: int
+    not_claimed: tuple[str, ...]
+    cause: str
+    cause_known: str
+    sources: tuple[Source, ...]
+    models: tuple[Model, ...]
+    upstream: tuple[Link, ...]
+    siblings: tuple[str, ...]
+    reported: str
+
+    @property
+    def slug(self) -> str:
+        return self.folder.name
+
+    def of(self, *purposes: Purpose) -> tuple[Model, ...]:
+        return tuple(m for m in self.models if m.purpose in purposes)
+
+    @property
+    def minimal(self) -> Model:
+        return self.of(Purpose.MINIMAL)[0]
+
+    @property
+    def control(self) -> Model:
+        return self.of(Purpose.CONTROL)[0]
+
+    def model_path(self, model: Model) -> Path:
+        return self.folder / "models" / f"{model.name}.tflite"
+
+    def model_bytes(self, model: Model) -> bytes:
+        return _bytes(self.model_path(model), f"restore it from git, or `repro finding measure {self.slug}`")
+
+    def graph(self, model: Model) -> Graph:
+        return read_tflite(self.model_bytes(model), f"{self.slug}/{model.name}")
+
+    def arrays(self, model: Model, kind: str) -> tuple[np.ndarray, ...]:
+        """The raw `inputs` or `expected` of a model, shaped by its file. Raises BadInput for a wrong size."""
+        graph = self.graph(model)
+        names = graph.inputs if kind == "inputs" else graph.outputs
+        found = []
+        for index, name in enumerate(names):
+            path = self.array_path(model, kind, index)
+            tensor = graph.tensors[name]
+            data = _bytes(path, f"`repro finding measure {self.slug}` writes it")
+            array = np.frombuffer(data, dtype=np.dtype(tensor.dtype).newbyteorder("<"))
+            if array.size != int(np.prod(tensor.shape)):
+                raise BadInput(f"{self.slug}: {path.name} holds {array.size} values, '{name}' is {tensor.shape}")
+            found.append(array.astype(tensor.dtype).reshape(tensor.shape))
+        return tuple(found)
+
+    def array_path(self, model: Model, kind: str, index: int) -> Path:
+        return self.folder / kind / f"{model.name}-{index}.bin"
+
+    def evidence(self) -> Mapping[str, Any]:
+        """The sealed measurements. Raises BadInput where there are none."""
+        data = _bytes(self.folder / EVIDENCE, f"`repro finding measure {self.slug}` writes it")
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise BadInput(f"finding '{self.slug}': {EVIDENCE} is damaged ({error}); restore it from git") from error
+
+    def evidence_records(self) -> list[Mapping[str, Any]]:
+        """The sealed measurements, one record a model and cell. Raises BadInput where there are none."""
+        try:
+            return from_document(self.evidence())
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(
+                f"finding '{self.slug}': {EVIDENCE} is damaged ({type(error).__name__} {error}); restore it from git"
+            ) from error
+
+    def sample(self) -> Mapping[str, Any]:
+        """What one run of the minimal model gave, in numbers."""
+        return json.loads(_bytes(self.folder / SAMPLE, f"`repro finding measure {self.slug}` writes it"))
+
+
+def slugs(folder: Path = FINDINGS_DIR) -> list[str]:
+    return sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}"))
+
+
+def load(slug: str, folder: Path = FINDINGS_DIR) -> Finding:
+    """Read a finding. Raises BadInput for an unknown slug, an unknown key, a missing one, or an empty claim."""
+    path = folder / slug / MANIFEST
+    if not path.is_file():
+        raise BadInput(f"there is no finding '{slug}'; there are: {', '.join(slugs(folder)) or 'none'}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"finding '{slug}': {MANIFEST} is not readable TOML ({error})") from error
+    table = Table(slug, "", content, "finding")
+    cause = table.table("cause")
+    models = tuple(_model(entry) for entry in table.tables("model"))
+    finding = Finding(
+        folder / slug,
+        title=_said(table, "title"),
+        status=_one_of(table, "status", Status),
+        scope=_one_of(table, "scope", Scope),
+        claim=_said(table, "claim"),
+        silent=_said(table, "silent"),
+        rule=_said(table, "rule"),
+        seed=table.integer("seed", 0),
+        not_claimed=table.texts("not_claimed"),
+        cause=_said(cause, "summary"),
+        cause_known=_said(cause, "known"),
+        sources=tuple(_source(entry) for entry in cause.tables("source")),
+        models=models,
+        upstream=tuple(_link(entry) for entry in table.tables("upstream")),
+        siblings=table.texts("siblings", ()),
+        reported=table.text("reported", ""),
+    )
+    cause.close()
+    table.close()
+    _check(finding)
+    return finding
+
+
+def _check(finding: Finding) -> None:
+    for purpose in (Purpose.MINIMAL, Purpose.CONTROL):
+        if len(finding.of(purpose)) != 1:
+            raise BadInput(f"finding '{finding.slug}': needs exactly one [[model]] with purpose '{purpose}'")
+    names = [m.name for m in finding.models]
+    if len(set(names)) != len(names):
+        raise BadInput(f"finding '{finding.slug}': two models have one name; rename one")
+    for model in finding.models:
+        healthy = model.purpose in (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
+        host_clean = finding.status is not Status.CONFIRMED
+        if healthy and model.wrong:
+            raise BadInput(f"finding '{finding.slug}': model '{model.name}' is '{model.purpose}' and yet wrong")
+        if not healthy and not model.wrong and not host_clean:
+            raise BadInput(f"finding '{finding.slug}': model '{model.name}' ('{model.purpose}') names no wrong output")
+    if finding.status is Status.REPORTED and not finding.reported:
+        raise BadInput(f"finding '{finding.slug}': status is '{finding.status}': say in `reported` who saw what where")
+
+
+def _said(table: Table, key: str) -> str:
+    text = table.text(key).strip()
+    if not text or text.startswith("TODO"):
+        raise table.error(key, "says nothing yet; write it")
+    return text
+
+
+def _one_of(table: Table, key: str, kind: type[enum.StrEnum]) -> Any:
+    text = table.text(key)
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise table.error(key, f"'{text}' is none of: {'; '.join(kind)}") from error
+
+
+def _model(table: Table) -> Model:
+    model = Model(table.text("name"), _one_of(table, "purpose", Purpose), _said(table, "what"), table.integers("wrong"))
+    table.close()
+    return model
+
+
+def _source(table: Table) -> Source:
+    source = Source(*(_said(table, key) for key in ("repo", "commit", "file", "where", "says")))
+    table.close()
+    return source
+
+
+def _link(table: Table) -> Link:
+    link = Link(_said(table, "url"), _said(table, "relation"))
+    table.close()
+    return link
+
+
+# --- the seal ---------------------------------------------------------------------------------------
+
+
+def sealed_files(folder: Path) -> list[Path]:
+    """What the seal covers: everything in the folder but the manifest and the seal itself."""
+    return sorted(
+        p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in (MANIFEST, SEAL)
+    )
+
+
+def write_seal(folder: Path) -> None:
+    lines = [f"{sha256(p.read_bytes())}  {p.relative_to(folder).as_posix()}\n" for p in sealed_files(folder)]
+    (folder / SEAL).write_text("".join(lines), encoding="utf-8")
+
+
+def check_seal(finding: Finding) -> None:
+    """Raise BadInput naming the first file that is not what was sealed, or evidence that is of another model."""
+    folder = finding.folder
+    restore = f"restore it from git, or measure anew with `repro finding measure {finding.slug}`"
+    sealed: dict[str, str] = {}
+    for line in _bytes(folder / SEAL, restore).decode().splitlines():
+        digest, _, name = line.partition("  ")
+        sealed[name] = digest
+    present = {p.relative_to(folder).as_posix(): p for p in sealed_files(folder)}
+    for name, digest in sealed.items():
+        if name not in present:
+            raise BadInput(f"finding '{finding.slug}' is refused: {name} is missing; {restore}")
+        if sha256(present[name].read_bytes()) != digest:
+            raise BadInput(f"finding '{finding.slug}' is refused: {name} is not the file that was sealed; {restore}")
+    for name in present:
+        if name not in sealed:
+            raise BadInput(f"finding '{finding.slug}' is refused: {name} is not sealed; remove it or measure anew")
+    _check_evidence(finding, restore)
+
+
+def _check_evidence(finding: Finding, restore: str) -> None:
+    """The evidence is canonical and is about these very models: a seal made anew does not launder an edit."""
+    for name in (EVIDENCE, SAMPLE):
+        if not is_canonical(_bytes(finding.folder / name, restore)):
+            raise BadInput(f"finding '{finding.slug}' is refused: {name} was written by hand; {restore}")
+    known = {m.name: sha256(finding.model_bytes(m)) for m in finding.models}
+    records = finding.evidence_records()
+    for record in records:
+        if known.get(record["case"]) != record["model_sha256"]:
+            raise BadInput(
+                f"finding '{finding.slug}' is refused: the evidence is about another '{record['case']}' than "
+                f"models/{record['case']}.tflite; {restore}"
+            )
+    unmeasured = set(known) - {record["case"] for record in records}
+    if unmeasured:
+        raise BadInput(f"finding '{finding.slug}' is refused: no evidence about '{sorted(unmeasured)[0]}'; {restore}")
+
+
+def _bytes(path: Path, remedy: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path.parent.name}/{path.name} cannot be read ({error.strerror}); {remedy}") from error
