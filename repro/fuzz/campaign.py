@@ -17,7 +17,7 @@ from typing import Any
 from cases.graph import Graph, GraphError
 from cases.inputs import standard_feeds
 from repro.fuzz.corpus import Corpus
-from repro.fuzz.generate import grow
+from repro.fuzz.generate import draw_palette, grow
 from repro.fuzz.mutate import cutting, mutated
 from repro.fuzz.pattern import role_pattern, slug
 from repro.fuzz.twins import disagreement, twin_of
@@ -33,6 +33,7 @@ from runner.run import Outcome, Precision
 from runner.target import Target
 
 ROUND = 64
+BLOCK = 256  # graphs that share a palette, so that most of their shaders are compiled once
 TWINS = 0.2
 REDUCTIONS_PER_KIND = 3
 REDUCTION_RUNS = 80
@@ -81,15 +82,19 @@ class Sources:
 
     def draw(self, seed: int, index: int) -> Drawn:
         """Graph number `index`: a function of seed, index and the sources."""
-        rng = random.Random(f"{seed}/{index}")
+        rng, block = random.Random(f"{seed}/{index}"), random.Random(f"{seed}/block/{index // BLOCK}")
+        palette = draw_palette(block)
         roll = rng.random()
         if roll < 0.25 and self.catalogue:
-            return Drawn(index, mutated(rng, rng.choice(self.catalogue)), "mutated case")
+            few = block.sample(self.catalogue, min(3, len(self.catalogue)))
+            return Drawn(index, mutated(rng, rng.choice(few), palette), "mutated case")
         if roll < 0.4 and self.models:
-            cut = cutting(rng, rng.choice(self.models))
-            if cut is not None and cut.ops:
-                return Drawn(index, mutated(rng, cut) if rng.random() < 0.5 else cut, "cut from a model")
-        return Drawn(index, grow(rng), "grown")
+            cuts = [cutting(block, block.choice(self.models)) for _ in range(4)]
+            usable = [cut for cut in cuts if cut is not None and cut.ops]
+            if usable:
+                cut = rng.choice(usable)
+                return Drawn(index, mutated(rng, cut, palette) if rng.random() < 0.8 else cut, "cut from a model")
+        return Drawn(index, grow(rng, palette=palette), "grown")
 
 
 @dataclass

@@ -5,6 +5,10 @@ what an op computes. So growth prefers the newest tensors (producer-consumer pai
 read again (fan-out), and makes inner tensors outputs; shapes are small, odd, of every rank up to 4,
 sometimes with a batch, and constants come in every shape that broadcasts.
 
+Nearly all of the cost of a new graph on a software driver is compiling shaders that no graph had
+before (about 100 ms against 10 ms for known ones). So graphs come in blocks that share a palette: a
+few shapes, channel counts and kinds of steps, in ever new arrangements; the next block has another.
+
 All dice are one `random.Random`, so that a graph is a function of its seed, and a property-based
 test can draw graphs from the same code and shrink them.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,11 +30,26 @@ CHANNELS = (1, 2, 3, 4, 5, 8)
 EXTENTS = (1, 2, 3, 4, 5, 7)
 
 
+Step = Callable[["Growth", str], Sequence[str] | None]
+"""Adds ops behind a tensor and says which tensors it made; None where it does not fit the tensor."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What the graphs of one block are made of. The default is everything."""
+
+    shapes: tuple[Shape, ...] = ()
+    channels: tuple[int, ...] = CHANNELS
+    activations: tuple[str, ...] = ("RELU", "RELU6", "RELU_N1_TO_1")
+    steps: tuple[tuple[float, Step], ...] = ()
+
+
 class Growth:
     """A graph while it grows. `tensors` are the runtime float tensors so far, oldest first."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, palette: Palette | None = None) -> None:
         self.rng = rng
+        self.palette = palette or Palette()
         self.builder = GraphBuilder()
         self.tensors: list[str] = []
         self.inputs = 0
@@ -96,19 +116,15 @@ def _broadcasts(a: Shape, b: Shape) -> bool:
     return True
 
 
-Step = Callable[[Growth, str], Sequence[str] | None]
-"""Adds ops behind a tensor and says which tensors it made; None where it does not fit the tensor."""
-
-
 def _binary(kind: str, with_constant: float) -> Step:
     def step(growth: Growth, name: str) -> Sequence[str]:
         shape = growth.shape(name)
-        activation = growth.rng.choice(("RELU", "RELU6", "RELU_N1_TO_1")) if growth.chance(0.12) else "NONE"
+        activation = growth.rng.choice(growth.palette.activations) if growth.chance(0.12) else "NONE"
         if kind not in ("ADD", "SUB", "MUL", "DIV"):
             activation = "NONE"
         if growth.chance(with_constant):
             other = growth.builder.const(growth.numbers(*growth.constant_shape(shape)))
-        elif growth.chance(0.1):
+        elif growth.chance(0.1 if kind in ("ADD", "MUL") else 0.01):  # the delegate refuses the others
             other = name
         else:
             other = growth.partner(shape)
@@ -153,14 +169,14 @@ def _softmax(growth: Growth, name: str) -> Sequence[str] | None:
 
 
 def _fully_connected(growth: Growth, name: str) -> Sequence[str]:
-    depth, out = growth.shape(name)[-1], growth.rng.choice(CHANNELS)
-    activation = "RELU" if growth.chance(0.15) else "NONE"
+    depth, out = growth.shape(name)[-1], growth.rng.choice(growth.palette.channels)
+    activation = growth.rng.choice(growth.palette.activations) if growth.chance(0.15) else "NONE"
     bias = growth.numbers(out) if growth.chance(0.7) else None
     inputs = (name, growth.builder.const(growth.weights(out, depth, depth=depth)), "")
     if bias is not None:
         inputs = (*inputs[:2], growth.builder.const(bias))
-    attrs = {"keep_num_dims": len(growth.shape(name)) > 2 and growth.chance(0.75)}
-    return growth.builder.op("FULLY_CONNECTED", inputs, fused_activation_function=activation, **attrs)
+    keep = len(growth.shape(name)) > 2 and growth.chance(0.75)
+    return growth.builder.op("FULLY_CONNECTED", inputs, fused_activation_function=activation, keep_num_dims=keep)
 
 
 def _window(growth: Growth, shape: Shape) -> tuple[int, int, str]:
@@ -173,7 +189,7 @@ def _convolution(growth: Growth, name: str) -> Sequence[str] | None:
     if len(shape) != 4:
         return None
     size, stride, padding = _window(growth, shape)
-    out = growth.rng.choice(CHANNELS)
+    out = growth.rng.choice(growth.palette.channels)
     weights = growth.weights(out, size, size, shape[3], depth=size * size * shape[3])
     bias = growth.numbers(out) if growth.chance(0.8) else None
     activation = "RELU" if growth.chance(0.15) else "NONE"
@@ -302,7 +318,7 @@ def _batch_matmul(growth: Growth, name: str) -> Sequence[str] | None:
     if len(shape) < 3:
         return None
     turned = growth.chance(0.4)
-    columns = growth.rng.choice(CHANNELS)
+    columns = growth.rng.choice(growth.palette.channels)
     wanted = (*shape[:-2], columns, shape[-1]) if turned else (*shape[:-2], shape[-1], columns)
     fitting = [n for n in growth.tensors if growth.shape(n)[:-2] == shape[:-2] and len(growth.shape(n)) == len(shape)]
     fitting = [n for n in fitting if growth.shape(n)[-1 if turned else -2] == shape[-1]]
@@ -322,8 +338,7 @@ def _resize(growth: Growth, name: str) -> Sequence[str] | None:
     kind = growth.rng.choice(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"))
     factor = growth.rng.choice((1, 2, 2, 3))
     size = growth.builder.const([shape[1] * factor, shape[2] * factor], dtype="int32")
-    half = {"half_pixel_centers": True} if growth.chance(0.5) else {}
-    return growth.builder.op(kind, (name, size), **half)
+    return growth.builder.op(kind, (name, size), half_pixel_centers=growth.chance(0.5))
 
 
 def _select(growth: Growth, name: str) -> Sequence[str]:
@@ -378,7 +393,21 @@ STEPS: tuple[tuple[float, Step], ...] = (
     (0.6, _select),
     (0.8, _layer_norm),
 )
-_WEIGHTS = [weight for weight, _ in STEPS]
+
+
+def draw_palette(rng: random.Random, shapes: int = 3, channels: int = 2, kinds: int = 9) -> Palette:
+    """A palette for one block: the frequent steps are in most of them, the rare ones in some."""
+    pool = list(STEPS)
+    steps: list[tuple[float, Step]] = []
+    while len(steps) < kinds:
+        place = rng.choices(range(len(pool)), [weight for weight, _ in pool])[0]
+        # Weights count in the choice already, so inside a palette all steps are nearly equal.
+        weight, step = pool.pop(place)
+        steps.append((1.0 + weight / 8.0, step))
+    few = tuple(rng.sample(CHANNELS, channels))
+    starts = [start_shape(rng) for _ in range(shapes)]
+    starts = [(*shape[:-1], rng.choice(few)) if len(shape) > 2 else shape for shape in starts]
+    return Palette(tuple(starts), few, (rng.choice(("RELU", "RELU6", "RELU_N1_TO_1")),), tuple(steps))
 
 
 def start_shape(rng: random.Random) -> Shape:
@@ -395,7 +424,8 @@ def start_shape(rng: random.Random) -> Shape:
 def add_step(growth: Growth, step: Step | None = None) -> bool:
     """One more step on some tensor. False where the dice chose something that does not fit."""
     name = growth.operand()
-    chosen = step if step is not None else growth.rng.choices([s for _, s in STEPS], _WEIGHTS)[0]
+    steps = growth.palette.steps or STEPS
+    chosen = step if step is not None else growth.rng.choices([s for _, s in steps], [w for w, _ in steps])[0]
     try:
         made = chosen(growth, name)
     except GraphError:
@@ -416,12 +446,12 @@ def choose_outputs(growth: Growth, inner: float = 0.28) -> list[str]:
     return outputs
 
 
-def grow(rng: random.Random, steps: int | None = None) -> Graph:
-    """A new graph of 1 to 6 steps with at least one output. A function of the dice alone."""
+def grow(rng: random.Random, steps: int | None = None, palette: Palette | None = None) -> Graph:
+    """A new graph of 1 to 6 steps with at least one output. A function of the dice and the palette."""
     wanted = steps or rng.choices((1, 2, 3, 4, 5, 6), (1, 3, 4, 3, 2, 1))[0]
     while True:
-        growth = Growth(rng)
-        growth.input(start_shape(rng))
+        growth = Growth(rng, palette)
+        growth.input(rng.choice(growth.palette.shapes) if growth.palette.shapes else start_shape(rng))
         done = tries = 0
         while done < wanted and tries < 8 * wanted:
             done += add_step(growth)

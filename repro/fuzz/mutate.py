@@ -15,7 +15,7 @@ import numpy as np
 from cases.builder import GraphBuilder
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import output_shapes
-from repro.fuzz.generate import Growth, add_step, pruned
+from repro.fuzz.generate import Growth, Palette, add_step, pruned
 from repro.reduce.passes import SIZE_PARAMETERS, ball, nearest_upstream, resized
 from repro.reduce.problem import Specimen, trimmed
 
@@ -26,7 +26,7 @@ FAMILIES = (
     ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
     ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
 )
-Mutation = Callable[[random.Random, Graph], Graph | None]
+Mutation = Callable[[random.Random, Graph, Palette], Graph | None]
 
 
 def reinferred(graph: Graph) -> Graph:
@@ -43,7 +43,7 @@ def _made(graph: Graph) -> list[str]:
     return [n for op in graph.ops for n in op.outputs if graph.tensors[n].dtype == "float32"]
 
 
-def toggled_output(rng: random.Random, graph: Graph) -> Graph | None:
+def toggled_output(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """An inner tensor becomes an output, or an output that is read stops being one."""
     name = rng.choice(_made(graph))
     if name not in graph.outputs:
@@ -54,7 +54,7 @@ def toggled_output(rng: random.Random, graph: Graph) -> Graph | None:
     return replace(graph, outputs=tuple(n for n in graph.outputs if n != name))
 
 
-def reordered_outputs(rng: random.Random, graph: Graph) -> Graph | None:
+def reordered_outputs(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """The outputs in another order."""
     if len(graph.outputs) < 2:
         return None
@@ -63,7 +63,7 @@ def reordered_outputs(rng: random.Random, graph: Graph) -> Graph | None:
     return replace(graph, outputs=tuple(outputs))
 
 
-def other_kind(rng: random.Random, graph: Graph) -> Graph | None:
+def other_kind(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """An op becomes another of its family."""
     places = [i for i, op in enumerate(graph.ops) if any(op.kind in f for f in FAMILIES) and op.raw is None]
     if not places:
@@ -80,7 +80,7 @@ def other_kind(rng: random.Random, graph: Graph) -> Graph | None:
     return replace(graph, ops=tuple(ops))
 
 
-def swapped_operands(rng: random.Random, graph: Graph) -> Graph | None:
+def swapped_operands(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """The two operands of an elementwise op change places."""
     places = [i for i, op in enumerate(graph.ops) if op.kind in FAMILIES[0] and len(op.inputs) == 2]
     if not places:
@@ -91,7 +91,7 @@ def swapped_operands(rng: random.Random, graph: Graph) -> Graph | None:
     return replace(graph, ops=tuple(ops))
 
 
-def inserted_op(rng: random.Random, graph: Graph) -> Graph | None:
+def inserted_op(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """An op of unchanged shape between a tensor and one of its readers."""
     edges = [
         (i, k)
@@ -119,7 +119,7 @@ def inserted_op(rng: random.Random, graph: Graph) -> Graph | None:
     return Graph(tensors, tuple(ops), graph.inputs, graph.outputs)
 
 
-def constant_for_tensor(rng: random.Random, graph: Graph) -> Graph | None:
+def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """A float constant of an elementwise op becomes an input, or an operand that is an input becomes a constant."""
     slots = [
         (i, k)
@@ -137,6 +137,8 @@ def constant_for_tensor(rng: random.Random, graph: Graph) -> Graph | None:
     name = _fresh(graph, "other")
     ops = list(graph.ops)
     ops[place] = replace(op, inputs=tuple(name if k == slot else n for k, n in enumerate(op.inputs)))
+    if old.is_constant and not old.shape:
+        return None  # no target takes an input without dimensions
     if old.is_constant:
         tensors, inputs = {**graph.tensors, name: Tensor(name, old.shape)}, (*graph.inputs, name)
     else:
@@ -147,7 +149,7 @@ def constant_for_tensor(rng: random.Random, graph: Graph) -> Graph | None:
     return pruned(Graph(tensors, tuple(ops), inputs, graph.outputs))
 
 
-def shortened(rng: random.Random, graph: Graph) -> Graph | None:
+def shortened(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """The last ops go; what they read becomes an output."""
     if len(graph.ops) < 2:
         return None
@@ -159,9 +161,9 @@ def shortened(rng: random.Random, graph: Graph) -> Graph | None:
     return pruned(Graph(graph.tensors, ops, graph.inputs, outputs)) if outputs else None
 
 
-def extended(rng: random.Random, graph: Graph) -> Graph | None:
+def extended(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph | None:
     """One or two more steps behind some tensor of the graph."""
-    growth = Growth(rng)
+    growth = Growth(rng, palette)
     growth.builder = GraphBuilder.extending(graph)
     growth.inputs = sum(name.startswith("x") for name in graph.tensors) + 100
     growth.tensors = [n for n in (*graph.inputs, *_made(graph)) if len(graph.tensors[n].shape)]
@@ -190,12 +192,13 @@ MUTATIONS: tuple[Mutation, ...] = (
 )
 
 
-def mutated(rng: random.Random, graph: Graph) -> Graph:
+def mutated(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph:
     """The graph with one to three mutations; what does not fit is thrown again, a few times."""
+    chosen = palette or Palette()
     for _ in range(rng.choice((1, 1, 2, 3))):
         for _attempt in range(6):
             try:
-                changed = rng.choice(MUTATIONS)(rng, graph)
+                changed = rng.choice(MUTATIONS)(rng, graph, chosen)
                 if changed is None or not changed.outputs or not changed.ops:
                     continue
                 graph = reinferred(changed)
