@@ -1,56 +1,79 @@
 """The catalogue as tests: one item a case, target and precision; known bugs are strict xfails.
 
-A known bug raises KnownBug, and only that is the expected failure: a changed signature or a new
-failure is an AssertionError and fails, a vanished bug is an unexpected pass and fails too.
-`pytest -k fan-out`, `pytest --target gpu:swiftshader -k 8599` work as one expects.
+`pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import pytest
 
 from cases import catalogue
+from cases.case import Case
 from repro import expectations
-from repro.campaign import judge_prepared, prepare
-from repro.expectations import Outcome, compare
+from repro.campaign import Prepared, prepare
+from repro.expectations import Expectations
 from repro.precisions import precisions_for
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
-from runner.run import Job
-from runner.target import Target
+from runner.run import Feed, Job, Precision, Run
+from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu
 
 
-class KnownBug(Exception):
-    """The output is wrong exactly as findings/expectations/ says."""
+@functools.cache
+def known_on(target: str) -> Expectations:
+    return expectations.load(target)
 
 
-class Open:
-    """Targets opened so far: each is started once a session, on first use."""
+@functools.lru_cache(maxsize=8)
+def ready(case: Case) -> tuple[Prepared, tuple[Feed, ...]]:
+    prepared = prepare(case)
+    return prepared, prepared.feeds()
 
-    def __init__(self) -> None:
-        self.by_name: dict[str, Target] = {}
 
-    def get(self, name: str) -> Target:
-        if name not in self.by_name:
-            target = targets.open_target(name)
-            target.activate()
-            self.by_name[name] = target
-        return self.by_name[name]
+class Stream:
+    """The runs of one target, in the order of the items that will ask for them.
+
+    The next cases already run in the workers while pytest judges and reports this one.
+    """
+
+    def __init__(self, name: str, wanted: list[tuple[Case, Precision]]) -> None:
+        self.target = targets.open_target(name, workers=2)
+        self.target.activate()
+        self.runs = self.target.run_many(self._jobs(wanted))
+
+    def _jobs(self, wanted: list[tuple[Case, Precision]]) -> Iterator[Job]:
+        for case, precision in wanted:
+            prepared, feeds = ready(case)
+            yield Job(prepared.model, feeds, precision, case.name)
+
+    def next(self, case: Case, precision: Precision) -> Run:
+        run = next(self.runs)
+        assert (run.name, run.fingerprint.precision) == (case.name, precision), "items ran out of order"
+        return run
 
 
 @pytest.fixture(scope="session")
-def opened() -> Iterator[Open]:
-    pool = Open()
-    yield pool
-    for target in pool.by_name.values():
-        target.deactivate()
+def streams(request: pytest.FixtureRequest) -> Iterator[dict[str, Stream]]:
+    """One stream a target, over the items that were selected."""
+    wanted: dict[str, list[tuple[Case, Precision]]] = {}
+    for item in request.session.items:
+        if getattr(item, "originalname", "") == "test_case" and item.path.name == "test_catalogue.py":
+            params = item.callspec.params
+            wanted.setdefault(params["target_name"], []).append((params["case"], params["precision"]))
+    opened = {name: Stream(name, pairs) for name, pairs in wanted.items()}
+    yield opened
+    for stream in opened.values():
+        stream.target.deactivate()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target_name" not in metafunc.fixturenames:
+        return
     asked = metafunc.config.getoption("--target") or ["cpu", "gpu"]
     try:
         names = targets.resolve(asked)
@@ -58,36 +81,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"the catalogue has nothing to run on: {error}") from error
     except ReproError as error:
         raise pytest.UsageError(str(error)) from error
-    items = []
-    for name in names:
-        known = expectations.load(name)
-        for case in catalogue.catalogue():
-            for precision in precisions_for(name, "both"):
-                marks = []
-                reasons = {
-                    e.reason
-                    for (entry_case, _, entry_precision), e in known.entries.items()
-                    if entry_case == case.name and entry_precision in (str(precision), expectations.ANY)
-                }
-                if reasons:
-                    marks.append(pytest.mark.xfail(strict=True, raises=KnownBug, reason="; ".join(sorted(reasons))))
-                if case.module is not None:
-                    marks.append(pytest.mark.convert)
-                items.append(pytest.param(name, case, precision, marks=marks, id=f"{case.name}-{name}-{precision}"))
+    items = [
+        pytest.param(
+            name,
+            case,
+            precision,
+            marks=marks_for(case, precision, known_on(name)),
+            id=f"{case.name}-{name}-{precision}",
+        )
+        for name in names
+        for case in catalogue.catalogue()
+        for precision in precisions_for(name, "both")
+    ]
     metafunc.parametrize(("target_name", "case", "precision"), items)
 
 
-def test_case(opened: Open, target_name: str, case, precision) -> None:
+def test_case(streams: dict[str, Stream], target_name: str, case: Case, precision: Precision) -> None:
     """The case's outputs are as expected on the target."""
-    target = opened.get(target_name)
-    prepared = prepare(case)
-    feeds = prepared.feeds()
-    run = target.run(Job(prepared.model, feeds, precision, case.name))
-    verdicts = judge_prepared(prepared, run, feeds)
-    known = expectations.load(target.name)
-    comparisons = [compare(v, case.name, precision, target.name, run.fingerprint.runtime, known) for v in verdicts]
-    news = [c.message for c in comparisons if c.outcome.is_news]
-    assert not news, "\n".join(news)
-    bugs = [v for v, c in zip(verdicts, comparisons, strict=True) if c.outcome is Outcome.KNOWN]
-    if bugs:
-        raise KnownBug("; ".join(f"output {v.output} '{v.name}': {v.status} {v.signature} {v.holds}" for v in bugs))
+    run = streams[target_name].next(case, precision)
+    prepared, feeds = ready(case)
+    hold_to_expectations(prepared, run, feeds, target_name, known_on(target_name))
