@@ -19,7 +19,7 @@ from runner.adb import build
 from runner.adb.android import android_libraries
 from runner.adb.devices import ALL, LOOPBACK, AdbServer, attached, choose, choose_all, default_server, serial_tag
 from runner.adb.link import DeviceLink
-from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.session import Answer, Stay, Supplies
@@ -111,10 +111,19 @@ class AdbTarget(Target):
         """For the choice of expectations; known once active."""
         return self._device.get("model", "")
 
+    def read_model(self) -> str:
+        """The device's model without activating the target; empty for the loopback. Raises TargetUnavailable."""
+        if self.is_loopback:
+            return ""
+        return describe(read_properties(self._link()), "").get("model", "")
+
     @property
     def expectations_name(self) -> str:
         """Whose expectations hold: a phone's own, or for the loopback those of the driver underneath."""
-        return f"gpu:{self._loopback.adapter.key}" if self._loopback is not None else self.name
+        if not self.is_loopback:
+            return self.name
+        adapter = self._loopback.adapter if self._loopback is not None else default_adapter()
+        return f"gpu:{adapter.key}"
 
     @property
     def identity(self) -> str:  # type: ignore[override]

@@ -120,7 +120,7 @@ class LoopbackDevice:
         faults: Faults | None = None,
     ) -> None:
         self.faults = faults or Faults()
-        self.adapter = adapter or _default_adapter()
+        self.adapter = adapter or default_adapter()
         self._own_server = server is None
         self._folder = tempfile.TemporaryDirectory(prefix="repro-loopback-")
         root = Path(self._folder.name)
@@ -173,7 +173,8 @@ class LoopbackDevice:
         self.stop()
 
 
-def _default_adapter() -> Adapter:
+def default_adapter() -> Adapter:
+    """Lavapipe, or else the best adapter here. Raises TargetUnavailable where there is none."""
     found = adapters()
     if not found:
         raise TargetUnavailable(

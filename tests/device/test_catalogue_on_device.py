@@ -1,0 +1,65 @@
+"""The catalogue on every chosen device; known bugs are strict xfails of that device's expectations."""
+
+from __future__ import annotations
+
+import pytest
+
+from cases import catalogue
+from cases.case import Case
+from repro.campaign import judge_prepared
+from repro.precisions import precisions_for
+from repro.verdict import Status
+from runner.run import Precision, Run
+from tests.device.conftest import OpenDevice
+from tests.device_choice import CLAIMS, DEVICES, ChosenDevice
+from tests.known_bugs import hold_to_expectations, marks_for
+
+pytestmark = pytest.mark.device
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    items = []
+    for device in metafunc.config.stash[DEVICES]:
+        for case in catalogue.catalogue():
+            for precision in precisions_for(device.name, "both"):
+                name = f"{case.name}-{device.label}-{precision}"
+                items.append(
+                    pytest.param(device, case, precision, marks=marks_for(case, precision, device.known), id=name)
+                )
+    metafunc.parametrize(("device", "case", "precision"), items)
+
+
+def test_case(
+    devices: dict[str, OpenDevice],
+    device: ChosenDevice,
+    case: Case,
+    precision: Precision,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The case's outputs are as expected of the device."""
+    opened = devices[device.label]
+    run = opened.run_of(case, precision)
+    note_claims(request.config, opened, case, run)
+    assert run.fingerprint.target == device.label
+    hold_to_expectations(opened.prepared(case), run, opened.feeds(case), device.label, device.known)
+
+
+def note_claims(config: pytest.Config, opened: OpenDevice, case: Case, run: Run) -> None:
+    """What this run says of claims that others reported: confirmed, not confirmed, or no verdict."""
+    known, print_ = opened.chosen.known, run.fingerprint
+    reported = {e.output for e in known.entries.values() if e.case == case.name and e.origin == "reported"}
+    if not reported:
+        return
+    for verdict in judge_prepared(opened.prepared(case), run, opened.feeds(case)):
+        entry = known.lookup(case.name, verdict.output, print_.precision)
+        if entry is None or entry.origin != "reported":
+            continue
+        said = f"{verdict.status} {verdict.signature}".strip()
+        if verdict.status is Status.PASS:
+            answer = f"not confirmed: passes here with LiteRT {print_.runtime}"
+        elif verdict.status is entry.status:
+            answer = f"confirmed: {said} with LiteRT {print_.runtime}"
+        else:
+            answer = f"no verdict: {said}"
+        key = (opened.chosen.label, entry.case, entry.output, print_.precision)
+        config.stash[CLAIMS].answers[key] = answer

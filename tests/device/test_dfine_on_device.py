@@ -1,0 +1,40 @@
+"""D-FINE's layouts through the gate, on every chosen device: the shipped split passes, the naive one is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.device_choice import DEVICES, ChosenDevice
+
+pytestmark = [pytest.mark.device, pytest.mark.convert, pytest.mark.timeout(900)]
+LAYOUTS = Path(__file__).resolve().parents[2] / "models" / "dfine"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = metafunc.config.stash[DEVICES]
+    metafunc.parametrize("device", [pytest.param(d, id=d.label) for d in chosen])
+
+
+def gate(layout: str, device: ChosenDevice) -> tuple[int, list[dict[str, object]]]:
+    """Exit code and check objects of `repro gate`, in its own process: it holds several gigabytes."""
+    command = [sys.executable, "-m", "repro", "gate", str(LAYOUTS / layout), "--target", device.name]
+    command += ["--size", "160", "--precision", "fp32", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=850)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_shipped_split_passes(device: ChosenDevice) -> None:
+    code, checks = gate("shipped.toml", device)
+    assert code == 0, [check for check in checks if check.get("status") not in ("PASS", "NOTE")]
+    assert len(checks) > 10
+
+
+def test_the_naive_split_is_refused(device: ChosenDevice) -> None:
+    code, checks = gate("naive.toml", device)
+    assert code == 1
+    assert any("enc_coord" in json.dumps(check) for check in checks)
