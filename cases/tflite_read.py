@@ -39,7 +39,8 @@ def read_tflite(data: bytes, where: str = "model") -> Graph:
     except GraphError as error:
         raise BadInput(f"{where}: damaged .tflite: {error}; {_REMEDY}") from error
     except _DAMAGE as error:
-        raise BadInput(f"{where}: truncated or damaged .tflite ({type(error).__name__}); {_REMEDY}") from error
+        what = " ".join(str(error).split())[:120]
+        raise BadInput(f"{where}: truncated or damaged .tflite ({what}); {_REMEDY}") from error
 
 
 def _count(data: bytes, length: int, what: str) -> int:

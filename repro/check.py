@@ -7,6 +7,8 @@ where it does not, the cpu is the reference and the verdict says so.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,15 +90,13 @@ def feed_from_npz(path: Path, declared: Sequence[Tensor]) -> Feed:
     """
     if not path.exists():
         raise BadInput(f"{path}: no such file; give an .npz with one array an input")
+    if not zipfile.is_zipfile(path):
+        raise BadInput(f"{path}: not an .npz file; write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
-        raise BadInput(f"{path}: not a readable .npz ({error}); write it with numpy.savez") from error
-    except Exception as error:  # zipfile and zlib raise their own kinds for a damaged archive
-        if type(error).__module__ in ("zipfile", "zlib"):
-            raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
-        raise
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
     feed = []
     for index, tensor in enumerate(declared):
         key = tensor.name if tensor.name in arrays else f"arr_{index}"

@@ -79,7 +79,10 @@ def entry() -> None:
         click.echo(f"repro: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "repro"
+        message = " ".join(error.format_message().split())
+        click.echo(f"repro: {message.rstrip('.')}; see `{path} --help`", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("repro: interrupted; what was measured is kept, the same command resumes", err=True)
