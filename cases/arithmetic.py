@@ -27,12 +27,15 @@ class Arithmetic:
     accumulate_bits: significant bits of an accumulator.
     function_ulps: error of transcendental functions, in units of the wider of store and accumulator; Vulkan
         allows a few for exp, log, inverse square root and division, and numpy's are nearly exact.
+    truncates: stored values are rounded toward zero. Vulkan leaves the rounding of float16 conversions to the
+        driver and lavapipe truncates, which pulls every value by half an ulp in the same direction.
     """
 
     name: str
     store_bits: int
     accumulate_bits: int
     function_ulps: float = 0.0
+    truncates: bool = False
 
     @property
     def container(self) -> type[np.floating]:
@@ -51,7 +54,11 @@ class Arithmetic:
                 return values.astype(np.float64, copy=False)
             if self.store_bits == 24:
                 return values.astype(np.float32).astype(np.float64)
-            return values.astype(np.float16).astype(np.float32)
+            rounded = values.astype(np.float16)
+            if self.truncates:
+                beyond = np.abs(rounded.astype(np.float32)) > np.abs(values)
+                rounded[beyond] = np.nextafter(rounded[beyond], np.float16(0))
+            return rounded.astype(np.float32)
 
     def function(self, values: np.ndarray) -> np.ndarray:
         """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`."""
@@ -141,3 +148,4 @@ FLOAT64 = Arithmetic("float64", 53, 53)
 FLOAT32 = Arithmetic("float32", 24, 24, function_ulps=4.0)
 FLOAT16 = Arithmetic("float16", 11, 11, function_ulps=2.0)
 FLOAT16_ACC32 = Arithmetic("float16-acc32", 11, 24, function_ulps=2.0)
+FLOAT16_TRUNCATED = Arithmetic("float16-truncated", 11, 24, function_ulps=2.0, truncates=True)

@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from cases.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT32, FLOAT64, Arithmetic
+from cases.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
 from cases.graph import Graph, GraphError, Op
 from cases.window_ops import average_pool, convolve, depthwise, max_pool, resize_bilinear, resize_nearest
 
-__all__ = ["FLOAT16", "FLOAT16_ACC32", "FLOAT32", "FLOAT64", "Arithmetic", "evaluate", "unsupported"]
+__all__ = [
+    "FLOAT16",
+    "FLOAT16_ACC32",
+    "FLOAT16_TRUNCATED",
+    "FLOAT32",
+    "FLOAT64",
+    "Arithmetic",
+    "evaluate",
+    "unsupported",
+]
 
 Value = np.ndarray
 Handler = Callable[["_Step"], Sequence[Value]]

@@ -49,6 +49,15 @@ class Evidence:
             self._values[k] = self._evaluate(k)
         return self._values[k]
 
+    def values_of(self, k: int, wanted: Sequence[str]) -> Mapping[str, np.ndarray]:
+        """Float64 values of some tensors after feed k; empty where the evaluator does not know an op."""
+        from cases.evaluate import FLOAT64, evaluate, unsupported
+
+        if self.graph is None or unsupported(self.graph) or not self.feeds[k]:
+            return {}
+        values = evaluate(self.graph, self.feeds[k], FLOAT64, keep=tuple(wanted))
+        return {name: values[name] for name in wanted}
+
     def _evaluate(self, k: int) -> Mapping[str, np.ndarray]:
         from cases.evaluate import FLOAT64, evaluate, unsupported
 
@@ -113,6 +122,9 @@ def _one_run(evidence: Evidence, k: int, explained: float) -> Diagnosis:
     plain = _unwritten(actual) or _not_finite(actual, reference) or _constant(actual, reference)
     if plain:
         return plain
+    operand = _operand(evidence, k, explained)
+    if operand:
+        return operand
     earlier = _earlier_run(evidence, k, explained)
     best: Diagnosis | None = None
     for diagnosis in _aliases(evidence, k):
@@ -162,6 +174,62 @@ def _constant(actual: np.ndarray, reference: np.ndarray) -> Diagnosis | None:
     value = actual.flat[0]
     what = "zeros" if value == 0 else f"one constant ({value:.6g})"
     return Diagnosis("constant", f"{what} ({actual.size}/{actual.size})", 1.0)
+
+
+def _operand(evidence: Evidence, k: int, explained: float) -> Diagnosis | None:
+    """Is it the right operation on a wrong operand: one row or channel of an operand for all, or the operand left out?"""
+    graph = evidence.graph
+    name = evidence.names[evidence.index]
+    op = graph.producers.get(name) if graph is not None else None
+    function = _ELEMENTWISE.get(op.kind) if op is not None else None
+    if op is None or function is None or op.attrs.get("fused_activation_function", "NONE") not in ("NONE", "RELU"):
+        return None
+    values = evidence.values_of(k, op.inputs)
+    if len(values) != len(set(op.inputs)):
+        return None
+    actual, reference = evidence.actual(k), evidence.reference(k)
+    for position, operand in enumerate(op.inputs):
+        for words, variant in _operand_variants(values[operand]):
+            operands = [values[n] for n in op.inputs]
+            operands[position] = variant
+            with np.errstate(all="ignore"):
+                made = function(operands[0], operands[1])
+                if op.attrs.get("fused_activation_function") == "RELU":
+                    made = np.maximum(made, 0)
+            if (
+                made.size != actual.size
+                or _close_share(made.reshape(actual.shape), reference, evidence.precision) > 0.5
+            ):
+                continue
+            share = _close_share(actual, made.reshape(actual.shape), evidence.precision)
+            if share >= explained:
+                count = round(share * actual.size)
+                return Diagnosis(
+                    "wrong", f"{op.kind} with {words} of operand {position} '{operand}' ({count}/{actual.size})", share
+                )
+    return None
+
+
+_ELEMENTWISE = {
+    "ADD": np.add,
+    "SUB": np.subtract,
+    "MUL": np.multiply,
+    "DIV": np.divide,
+    "MAXIMUM": np.maximum,
+    "MINIMUM": np.minimum,
+    "SQUARED_DIFFERENCE": lambda a, b: np.square(a - b),
+}
+
+
+def _operand_variants(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Wrong readings of an operand, each with its words."""
+    if values.ndim > 1 and values.size > values.shape[-1]:
+        rows = as_rows(values)
+        yield "row 0 in the place of all", np.broadcast_to(rows[:1], rows.shape).reshape(values.shape)
+        if values.shape[-1] > 1:
+            yield "channel 0 in the place of all", np.broadcast_to(rows[:, :1], rows.shape).reshape(values.shape)
+    if values.size > 1:
+        yield "element 0 in the place of all", np.full(values.shape, values.flat[0])
 
 
 def _earlier_run(evidence: Evidence, k: int, explained: float) -> Diagnosis | None:
@@ -273,6 +341,14 @@ def _affine(evidence: Evidence, k: int) -> Diagnosis | None:
                 "wrong", f"{candidate.label} x {gain:.4g} {offset:+.4g} ({actual.size}/{actual.size})", 1.0
             )
     return None
+
+
+def _affine_words(gain: float, offset: float, values: np.ndarray) -> str:
+    scale = float(np.abs(values).max()) * abs(gain)
+    parts = f" x {gain:.6g}" if abs(gain - 1) > 1e-6 else ""
+    if abs(offset) > 1e-6 * scale or not parts:
+        parts += f" {'+' if offset >= 0 else '-'} {abs(offset):.4g}"
+    return parts
 
 
 def _fit(x: np.ndarray, y: np.ndarray, precision: Precision) -> tuple[float, float] | None:

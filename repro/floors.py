@@ -1,7 +1,7 @@
 """Noise floors of a graph's outputs: what each precision may legally do to them.
 
 The graph is evaluated with rounding after every op and accumulation in order (in fp16 also with fp32
-accumulation, which a delegate may choose as well); s is the larger RMSE against the float64 reference. A graph
+accumulation and rounding toward zero, which a delegate and its driver may choose as well); s is the larger RMSE against the float64 reference. A graph
 that the evaluator cannot read, or an emulation that overflows, falls to the rule without an emulation, and
 the floor says why.
 """
@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from cases import arithmetic, evaluate, window_ops
-from cases.evaluate import FLOAT16, FLOAT16_ACC32, FLOAT32, accumulation_depth, unsupported
+from cases.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accumulation_depth, unsupported
 from cases.graph import Graph
 from repro.floor import Floor
 from runner.cache import cache_root, canonical_json, read_json, write_atomically
 from runner.run import Feed, Precision
 
-_ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_ACC32)}
+_ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
 _SMALL = 1 << 19  # elements of all tensors: up to here every distinct feed is emulated, above only the first
 _LEVEL_SPREAD = 32.0  # floors of different magnitudes further apart than this are kept apart
 _LEVEL_MEMBERS = 64  # elements that a magnitude needs to have a floor of its own

@@ -142,7 +142,7 @@ def judge_numbers(
             return Judged("INVALID", flat + _difference(found), 0.0)
         if floor.source == "emulation":
             s = max(floor.rmse, table.ulp(precision) * 2.0 ** math.floor(math.log2(found.r_peak)))
-            return _by_floor(r, a, found, s, floor, table)
+            return _by_floor(r, a, found, s, floor, precision, table)
         return _by_rule(r, a, found, floor, precision, table)
 
 
@@ -182,7 +182,7 @@ def _judge_levels(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precisi
     scaled_a = np.where(judged, a.astype(np.float64) / s, 0.0)
     found = _sums(scaled_r, scaled_a)
     unit = Floor(1.0, floor.source, floor.depth, floor.gain, floor.offset / float(np.median(s)))
-    result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, table, typical=float(np.median(s)))
+    result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, precision, table, typical=float(np.median(s)))
     if left_out:
         beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
         return Judged(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
@@ -204,6 +204,7 @@ def _by_floor(
     found: _Sums,
     s: float,
     floor: Floor,
+    precision: Precision,
     table: Thresholds,
     typical: float = 1.0,
 ) -> Judged:
@@ -226,7 +227,7 @@ def _by_floor(
         if worst:
             return Judged("FAIL", worst, power)
     if found.n > 1:
-        share = table["coherent_share"] * s
+        share = table.coherent_share(precision) * s
         legal = table["coherent_emulations"]
         offset_limit = max(table["offset_floors"] * s / math.sqrt(found.n), share, legal * floor.offset)
         if abs(found.offset) > offset_limit:

@@ -1,0 +1,184 @@
+"""`repro judge`: saved runs or bare arrays, judged again, possibly under another table of thresholds."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+
+from repro import json_lines
+from repro.floor import Floor
+from repro.judge import DEFAULT_DEPTH, judge_arrays, judge_run, power_statement
+from repro.saved import load_judgeable
+from repro.thresholds import DEFAULT, Thresholds, load_thresholds
+from repro.verdict import Status, Verdict
+from runner.errors import BadInput
+from runner.run import Precision
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--reference", type=click.Path(path_type=Path), help=".npz with the right outputs (float64 best).")
+@click.option("--actual", type=click.Path(path_type=Path), help=".npz with the outputs to judge; keys pair by name.")
+@click.option(
+    "--floor",
+    "floor_file",
+    type=click.Path(path_type=Path),
+    help=".npz with what healthy arithmetic gives: an emulation's outputs, or one number (RMSE) an output.",
+)
+@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
+@click.option("--depth", type=click.IntRange(1), default=DEFAULT_DEPTH, show_default=True, help="Without --floor.")
+@click.option("--thresholds", "table_file", type=click.Path(path_type=Path), help="TOML with other thresholds.")
+@click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    runs: tuple[Path, ...],
+    reference: Path | None,
+    actual: Path | None,
+    floor_file: Path | None,
+    precision: str,
+    depth: int,
+    table_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Judge saved RUNS (folders that --save wrote) again, or one .npz of outputs against another.
+
+    Exit 0 if every output is PASS, else 1. An output without power to judge is INVALID and never a pass.
+
+    \b
+    1. repro run 'public-reports/*' --save saved && repro judge saved/*
+    2. repro judge saved/* --thresholds stricter.toml --json
+    3. repro judge --reference ref.npz --actual out.npz --floor emulated.npz --precision fp16
+    """
+    table = load_thresholds(table_file) if table_file is not None else DEFAULT
+    bare = reference is not None or actual is not None
+    if bare == bool(runs):
+        raise click.UsageError("give saved run folders, or --reference and --actual")
+    if bare and (reference is None or actual is None):
+        raise click.UsageError("--reference and --actual go together")
+    if not bare and floor_file is not None:
+        raise click.UsageError("--floor belongs to --reference and --actual; a saved run has its own floors")
+    console = Console(stderr=as_json, soft_wrap=True)
+    clean = True
+    verdicts: Iterator[tuple[dict[str, Any], Verdict]]
+    if reference is not None and actual is not None:
+        verdicts = _bare(reference, actual, floor_file, Precision(precision), depth, table)
+    else:
+        verdicts = (pair for folder in runs for pair in _saved(folder, table))
+    for where, verdict in verdicts:
+        clean &= verdict.status is Status.PASS
+        if as_json:
+            numbers = {name: json_lines.finite_or_none(value) for name, value in verdict.metrics.items()}
+            click.echo(json_lines.dump({**where, **json_lines.verdict_fields(verdict), "metrics": numbers}))
+        else:
+            console.print(escape(_line(where, verdict)), highlight=False)
+    ctx.exit(0 if clean else 1)
+
+
+def _line(where: Mapping[str, Any], verdict: Verdict) -> str:
+    head = f"{where.get('case', '')} output {verdict.output} '{verdict.name}'".strip()
+    if verdict.status is Status.PASS:
+        return f"{head} PASS ({power_statement(verdict)}; floor: {verdict.floor or 'exact'})"
+    if verdict.holds:
+        return f"{head} {verdict.status} {verdict.signature}: holds {verdict.holds}; {verdict.reason}"
+    return f"{head} {verdict.status} {verdict.signature}".rstrip() + f": {verdict.reason}"
+
+
+def _saved(folder: Path, table: Thresholds) -> Iterator[tuple[dict[str, Any], Verdict]]:
+    saved = load_judgeable(folder)
+    print_ = saved.run.fingerprint
+    where = {
+        "case": saved.run.name,
+        "target": print_.target,
+        "adapter": print_.adapter,
+        "runtime": print_.runtime,
+        "precision": str(print_.precision),
+        "thresholds": table.name,
+    }
+    for verdict in judge_run(
+        saved.run,
+        saved.feeds,
+        saved.references,
+        saved.floors,
+        graph=saved.graph,
+        thresholds=table,
+        metrics="all",
+    ):
+        yield where, verdict
+
+
+def _bare(
+    reference: Path, actual: Path, floor_file: Path | None, precision: Precision, depth: int, table: Thresholds
+) -> Iterator[tuple[dict[str, Any], Verdict]]:
+    references, actuals = _arrays(reference), _arrays(actual)
+    floors = _arrays(floor_file) if floor_file is not None else {}
+    missing = [name for name in references if name not in actuals]
+    extra = [name for name in actuals if name not in references]
+    if missing or extra:
+        lacks, name = (actual, missing[0]) if missing else (reference, extra[0])
+        raise BadInput(f"{lacks}: no array '{name}', which the other file has; keys pair by name")
+    unpaired = [name for name in floors if name not in references]
+    if unpaired:
+        raise BadInput(f"{floor_file}: '{unpaired[0]}' is no output of {reference.name}; keys pair by name")
+    where = {"precision": str(precision), "thresholds": table.name}
+    for index, (name, wanted) in enumerate(references.items()):
+        floor = Floor(0.0, "rule", depth)
+        if name in floors:
+            floor = _floor(wanted, floors[name], depth, f"{floor_file}: '{name}'")
+        yield (
+            where,
+            judge_arrays(wanted, actuals[name], floor, precision=precision, output=index, name=name, thresholds=table),
+        )
+
+
+def _floor(reference: np.ndarray, given: np.ndarray, depth: int, where: str) -> Floor:
+    """A floor from one number (its RMSE), from an emulation's output, or from element-wise error sizes."""
+    from repro.floors import floor_between
+
+    if given.size == 1 and reference.size != 1:
+        value = float(given.reshape(-1)[0])
+        if not (np.isfinite(value) and value >= 0):
+            raise BadInput(f"{where} is {value}; a floor is an RMS error, at least 0")
+        return Floor(value, "emulation", depth)
+    if given.shape != reference.shape:
+        raise BadInput(f"{where} has shape {given.shape}, the output has {reference.shape}; give that, or one number")
+    if reference.dtype.kind != "f":
+        return Floor(0.0, "rule", depth)
+    size, signal = float(np.sqrt(np.mean(np.square(given)))), float(np.sqrt(np.mean(np.square(reference))))
+    if (given >= 0).all() and size < 0.25 * signal:
+        return Floor(size, "emulation", depth)
+    floor = floor_between(reference, given, depth)
+    if floor is None:
+        raise BadInput(f"{where} is not finite where the reference is; such an emulation says nothing about noise")
+    return floor
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz (or the one of an .npy, called `array`). Raises BadInput."""
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; give an .npz written with numpy.savez")
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"array": loaded}
+            found = {name: loaded[name] for name in loaded.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path}: not a readable .npz ({error}); write it with numpy.savez") from error
+    except Exception as error:  # zlib raises its own kind for a damaged archive
+        if type(error).__module__ == "zlib":
+            raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
+        raise
+    if not found:
+        raise BadInput(f"{path}: holds no arrays; write it with numpy.savez")
+    for name, array in found.items():
+        if array.dtype.kind not in "fiub":
+            raise BadInput(f"{path}: '{name}' is {array.dtype}; outputs are float, integer or bool arrays")
+    return found
