@@ -93,6 +93,10 @@ class HostTarget(Target):
         """The adapter's name as the delegate logged it, with the note of a presented name; empty on cpu."""
         return self._noted(self._probe().adapter) if self._adapter is not None else ""
 
+    def worker_environment(self, job: Job) -> dict[str, str]:
+        """The environment variables under which this job's worker runs: driver, threads, shader compiler."""
+        return dict((self._quick_spec if is_small(job) else self._spec).environment)
+
     @property
     def idle_workers(self) -> list[WorkerProcess]:
         """The workers that wait for a job now."""
