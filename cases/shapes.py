@@ -128,7 +128,8 @@ def output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any])
         return ((math.prod(x) // depth, units),)
     if kind == "CONV_2D":
         out, height, width, depth = inputs[1].shape
-        if len(x) != 4 or x[3] != depth:
+        # Fewer input channels than the tensor has mean groups, as in TFLite.
+        if len(x) != 4 or x[3] % depth or out % (x[3] // depth):
             raise GraphError(f"CONV_2D of depth {depth} on {x}")
         return (_window_shape(x, (height, width), out, attrs),)
     if kind == "DEPTHWISE_CONV_2D":
@@ -145,7 +146,7 @@ def output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any])
         if left[-1] != right[-2]:
             raise GraphError(f"BATCH_MATMUL of {left} and {right}")
         return ((*broadcast([left[:-2], right[:-2]]), left[-2], right[-1]),)
-    if kind == "PAD":
+    if kind in ("PAD", "PADV2"):
         pads = np.asarray(inputs[1].data).reshape(-1, 2)
         return (tuple(int(d + lo + hi) for d, (lo, hi) in zip(x, pads, strict=True)),)
     if kind == "RESHAPE":

@@ -62,7 +62,7 @@ RULES = {
             "ADD of two tensors of equal shape -> SUM/MEAN/MAX/MIN/PROD (or a global average pool)",
             "output '{tensor}' is swallowed by the kernel that adds and reduces: it returns stale memory",
             EXTRA_OP,
-            finding="add-reduce-output-stale",
+            finding="add-output-feeds-reduction",
             upstream=LITERT_8599,
             workaround="emit",
         ),
@@ -73,6 +73,7 @@ RULES = {
             "'{tensor}' is wrong where the true value is below (MAX) or above (MIN) zero: the kernel that adds and "
             "reduces starts from zero",
             BLOCK,
+            finding="add-before-max",
             workaround="block-edge",
             latent=True,
         ),
@@ -82,7 +83,7 @@ RULES = {
             "CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED -> ADD or MUL by a scalar or per-channel constant",
             "output '{tensor}' is folded into the weights with the {consumer} behind it and never written",
             EXTRA_OP,
-            finding="gemm-elementwise-output-unwritten",
+            finding="conv-output-feeds-constant",
             upstream=LITERT_8599,
             workaround="emit",
         ),
@@ -92,7 +93,7 @@ RULES = {
             "MUL by constant -> CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED, or ADD of constant -> unpadded CONV",
             "output '{tensor}' is folded into the weights of the {consumer} behind it and never written",
             EXTRA_OP,
-            finding="elementwise-gemm-output-unwritten",
+            finding="scaled-output-feeds-conv",
             upstream=LITERT_8599,
             workaround="emit",
         ),
@@ -102,7 +103,16 @@ RULES = {
             "PAD of height and width -> CONV/DEPTHWISE/POOL, or PAD of channels -> ADD",
             "output '{tensor}' is merged into the padding of the {consumer} behind it and never written",
             EXTRA_OP,
+            finding="pad-output-feeds-conv",
             workaround="emit",
+        ),
+        Rule(
+            "pad-add-broadcast",
+            "hazard",
+            "PAD of channels -> ADD with a tensor that broadcasts",
+            "'{tensor}' is wrong: the PAD is dropped in front of an ADD whose other tensor broadcasts",
+            BLOCK,
+            workaround="block-edge",
         ),
         Rule(
             "noop-removed",
@@ -123,7 +133,7 @@ RULES = {
         Rule(
             "concat-of-one",
             "hazard",
-            "one-input CONCAT of a graph input, or of a tensor that other ops read too",
+            "one-input CONCAT (of batch 1) of a graph input, or of a tensor that other ops read too",
             "every output is wrong: the kernel of the one-input {producer} does not compile, and is left out",
             "remove the {producer}, which does nothing: `repro fix` puts an identity TRANSPOSE in front of it",
             workaround="block-source",
@@ -134,6 +144,7 @@ RULES = {
             "MEAN -> SUB -> SQUARE -> MEAN -> ADD eps -> RSQRT -> MUL over channels",
             "output '{tensor}' is an inner step of a normalisation that becomes one kernel: it returns stale memory",
             EXTRA_OP,
+            finding="layernorm-inner-output",
             workaround="emit",
         ),
         Rule(
@@ -159,6 +170,7 @@ RULES = {
             "SPLIT -> CONCAT or ADD that reads nothing but the SPLIT's parts",
             "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together",
             "take the parts with SLICE, or put an identity TRANSPOSE behind the first part: `repro fix` does",
+            finding="split-halves-added",
             workaround="block-split",
         ),
         Rule(
@@ -168,6 +180,7 @@ RULES = {
             "every output is wrong: {consumer} is linked into the kernel of the {producer} whose other part it reads, "
             "and that kernel is rejected",
             "swap the operands of the {consumer}, or put an identity TRANSPOSE behind the first part: `repro fix` does",
+            finding="split-halves-meet",
             workaround="block-split",
         ),
         Rule(
@@ -177,6 +190,7 @@ RULES = {
             "with [N,C] or [1,N,C], [B,N,C] with [B,N,C] and B above 1, or a constant with a batch of its own",
             "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses its first row for all",
             "give both operands rank 4, aligned to the right: `repro fix` does it and proves it",
+            finding="dfine-naive-enc-coord",
             workaround="align-ranks",
         ),
         Rule(
@@ -185,6 +199,7 @@ RULES = {
             "CONV/FULLY_CONNECTED next to ADD or MUL by a per-channel constant of another channel count",
             "'{tensor}' is wrong: {producer} and {consumer} are folded although the constant broadcasts the channels",
             BLOCK,
+            finding="constant-broadcasts-channels",
             workaround="block-edge",
         ),
         Rule(
@@ -193,6 +208,7 @@ RULES = {
             "PAD of height and width with zeros -> AVERAGE_POOL or MAX_POOL",
             "'{tensor}' is wrong at its border: the pooling ignores padding, the PAD's zeros should count",
             BLOCK,
+            finding="pad-before-pooling",
             workaround="block-edge",
             latent=True,
         ),

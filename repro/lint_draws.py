@@ -15,6 +15,8 @@ import numpy as np
 from cases.builder import GraphBuilder
 from cases.graph import Graph, GraphError
 
+READER = "TANH"
+"""What reads a tensor a second time. Not NEG: two of them give back the input, which stale memory may hold."""
 CHANNELS = (1, 3, 4, 8)
 SHAPES = (
     lambda c: (1, 5, c),
@@ -282,7 +284,7 @@ def _chain(pen: _Pen) -> Graph:
             made.append(current)
         outputs += [name for name in made if name not in outputs and pen.chance(0.35)]
         if pen.chance(0.2):
-            outputs.append(pen.builder.unary("NEG", str(pen.pick(made))))
+            outputs.append(pen.builder.unary(READER, str(pen.pick(made))))
     if current not in outputs:
         outputs.append(current)
     kept = list(dict.fromkeys(name for name in outputs))
@@ -317,9 +319,78 @@ def _pair(pen: _Pen) -> Graph:
     if bridge != y and pen.chance(0.3):
         outputs.append(bridge)
     if pen.chance(0.25):
-        outputs.append(_one_of(pen, (*CONSUMERS, _unary("NEG")), y))
+        outputs.append(_one_of(pen, (*CONSUMERS, _unary(READER)), y))
     pen.rng.shuffle(outputs)
     return pen.builder.build(outputs)
+
+
+def _padding(pen: _Pen) -> Graph:
+    """Padding in all its forms in front of what it can be merged into."""
+    g = pen.builder
+    channels = int(pen.pick((3, 4, 8)))  # type: ignore[call-overload]
+    x = pen.input((1 if pen.chance(0.8) else 2, 5, 5, channels))
+    if pen.chance(0.4):
+        x = g.unary(str(pen.pick(("NEG", "RELU", "LOGISTIC"))), x)
+    padded = _one_of(pen, (_pad, _pad, _pad, _concat_zeros), x)
+    shape = pen.shape(padded)
+    choice = int(pen.rng.integers(4))
+    if choice == 0 or shape[3] != channels:
+        other = tuple(1 if pen.chance(0.12) else size for size in shape)
+        z = g.add(padded, pen.input(other)) if pen.chance(0.5) else g.add(pen.input(other), padded)
+    elif choice == 1:
+        z = _one_of(pen, (_pool,), padded)
+    else:
+        z = _one_of(pen, (_convolution, _depthwise), padded)
+    outputs = [z]
+    if pen.chance(0.4):
+        outputs.append(padded)
+    if pen.chance(0.2):
+        outputs.append(g.unary(READER, padded))
+    pen.rng.shuffle(outputs)
+    return g.build(outputs)
+
+
+def _channel_counts(pen: _Pen) -> Graph:
+    """Per-channel constants beside convolutions of one channel, of groups, and of the same count."""
+    g = pen.builder
+    channels, out = int(pen.pick((1, 8, 16))), int(pen.pick((1, 8)))  # type: ignore[call-overload]
+    flat = pen.chance(0.4)
+    x = pen.input((1, 5, channels) if flat else (1, 4, 4, channels))
+
+    def gemm(name: str) -> str:
+        taken = pen.shape(name)[-1]
+        if flat:
+            return g.fully_connected(name, pen.numbers(out, taken) * 0.4, pen.numbers(out))
+        groups = 2 if taken == 16 and out == 8 and pen.chance(0.6) else 1
+        padding = "SAME" if pen.chance(0.5) else "VALID"
+        return g.conv2d(name, pen.numbers(out, 3, 3, taken // groups) * 0.3, pen.numbers(out), padding=padding)
+
+    def scaled(name: str) -> str:
+        have = pen.shape(name)[-1]
+        count = 8 if have == 1 and pen.chance(0.7) else (have if pen.chance(0.7) else 1)
+        return g.binary(str(pen.pick(("ADD", "MUL"))), name, g.const(pen.numbers(count)))
+
+    y = gemm(x) if pen.chance(0.5) else scaled(x)
+    z = scaled(y) if y.startswith(("fully", "conv")) else gemm(y)
+    return g.build([z, y] if pen.chance(0.3) else [z])
+
+
+def _splits(pen: _Pen) -> Graph:
+    """A SPLIT and what may be made of its parts."""
+    channels = int(pen.pick((4, 8)))  # type: ignore[call-overload]
+    x = pen.input(((1, 6, channels), (1, 4, 6, channels), (2, 4, channels))[int(pen.rng.integers(3))])
+    if pen.chance(0.6):
+        x = pen.builder.unary("NEG", x)
+    parts = _split(pen, x)
+    assert parts is not None
+    joined = _joined(pen, parts)
+    outputs = [joined] if pen.chance(0.6) else [pen.builder.unary("NEG", joined)]
+    outputs += [name for name in parts if pen.chance(0.12)]
+    if pen.chance(0.2):
+        outputs.append(pen.builder.unary(READER, str(pen.pick([x, *parts]))))
+    if x.startswith("neg") and pen.chance(0.15):
+        outputs.append(x)
+    return pen.builder.build(list(dict.fromkeys(outputs)))
 
 
 def _one_of(pen: _Pen, steps: tuple[Step, ...], name: str) -> str:
@@ -353,7 +424,7 @@ def _some(pen: _Pen, inner: list[str], last: str, probability: float = 0.3) -> l
     """The last tensor and, by chance, inner ones as outputs; sometimes an inner one is read once more."""
     outputs = [name for name in inner if pen.chance(probability)]
     if pen.chance(0.2):
-        outputs.append(pen.builder.unary("NEG", str(pen.pick(inner))))
+        outputs.append(pen.builder.unary(READER, str(pen.pick(inner))))
     return [*dict.fromkeys(outputs), last]
 
 
@@ -434,11 +505,14 @@ def _correlation(pen: _Pen) -> Graph:
 
 
 FAMILIES: tuple[tuple[float, str, Callable[[_Pen], Graph]], ...] = (
-    (0.40, "pair", _pair),
-    (0.36, "chain", _chain),
-    (0.12, "normalisation", _normalisation),
-    (0.04, "mish", _mish),
-    (0.08, "correlation", _correlation),
+    (0.30, "pair", _pair),
+    (0.24, "chain", _chain),
+    (0.13, "padding", _padding),
+    (0.08, "channels", _channel_counts),
+    (0.08, "splits", _splits),
+    (0.09, "normalisation", _normalisation),
+    (0.03, "mish", _mish),
+    (0.05, "correlation", _correlation),
 )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cases.graph import Graph, Op
-from repro.delegate_graph import GEMM, DelegateGraph, Node, Value, lower, only_reader
+from repro.delegate_graph import GEMM, Bhwc, DelegateGraph, Node, Value, lower, only_reader
 from repro.kernel_fusions import fuse_into_kernels
 from repro.kernel_links import link_into_splits
 
@@ -110,10 +110,19 @@ def _pad_changes_values(pad: Node, second: Node) -> str:
         # Pooling ignores its own padding, so what the PAD fills in is only missed where it could win.
         fill = pad.attrs["fill"]
         harmless = fill <= -FP16_MAX or (fill <= 0.0 and _not_negative(pad.inputs[0]))
-        return "" if harmless else "pad-pool"
+        return "" if harmless and not _window_of_padding_only(amounts, second) else "pad-pool"
     if second.kind == "POOL_AVERAGE":
         return "pad-pool"
     return "pad-value-gemm" if pad.attrs["fill"] != 0.0 else ""
+
+
+def _window_of_padding_only(amounts: dict[str, tuple[int, int]], pool: Node) -> bool:
+    """Whether some window sees nothing but padding, of which the pooling then makes a huge negative number."""
+    for letter, kernel, own in zip("HW", pool.attrs["kernel"], pool.attrs["pad"], strict=True):
+        before, after = amounts[letter]
+        if before + own // 2 >= kernel or after + own - own // 2 >= kernel:
+            return True
+    return False
 
 
 def _not_negative(value: Value) -> bool:
@@ -265,7 +274,7 @@ class _Rewriter:
                     queue.appendleft(before)
             if broken:
                 self.report(broken, "wrong", second.outputs[0], first, second)
-            if first.kind == "SPLIT" and not first.removed and len(first.outputs) == 1:
+            if first.kind == "SPLIT" and len(first.outputs) == 1 and _is_whole(first):
                 self.source_renamed(first, second)
 
     def drop_following(self, rule: str, first: Node, second: Node) -> None:
@@ -312,9 +321,12 @@ class _Rewriter:
                 self.report("source-renamed", "wrong", other.outputs[0], node, other)
 
     def concats_of_one(self) -> None:
-        """A CONCAT of one tensor that no pass removed: its kernel does not compile, and the submission is dropped."""
+        """A CONCAT of one tensor that no pass removed: its kernel does not compile, and the submission is dropped.
+
+        With nothing to tell the axis from, the delegate takes the batch, which a tensor of batch 1 does not have.
+        """
         for node in self.graph.live():
-            if node.kind == "CONCAT" and len(node.inputs) == 1:
+            if node.kind == "CONCAT" and len(node.inputs) == 1 and node.inputs[0].shape[0] == 1:
                 self.report("concat-of-one", "void", node.outputs[0], node, node)
 
     # -- single nodes --------------------------------------------------------------------------
@@ -421,9 +433,22 @@ class _Rewriter:
             add = only_reader(pad.outputs[0])
             if add is None or add.kind != "ADD" or "operand" in add.attrs:
                 continue
+            others = [value for value in add.inputs if value is not pad.outputs[0]]
             self.drop_preceding("pad-merged", pad, add)
+            if any(_broadcasts(value.shape, add.outputs[0].shape) for value in others):
+                self.report("pad-add-broadcast", "wrong", add.outputs[0], pad, add)
             if pad.attrs["fill"] != 0.0 and any(amounts["C"]):
                 self.report("pad-value-gemm", "wrong", add.outputs[0], pad, add)
+
+
+def _is_whole(split: Node) -> bool:
+    """Whether the one part left of a SPLIT is as long as the source, so that nothing needs to be cut."""
+    axis = "BHWC".find(split.attrs.get("axis", ""))
+    return axis >= 0 and split.outputs[0].shape[axis] == split.inputs[0].shape[axis]
+
+
+def _broadcasts(shape: Bhwc, result: Bhwc) -> bool:
+    return any(size == 1 and whole > 1 for size, whole in zip(shape, result, strict=True))
 
 
 def _only_consumer(first: Node) -> Node | None:
