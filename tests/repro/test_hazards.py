@@ -1,0 +1,298 @@
+"""The rules: what each names, and the near misses that it must not name. One graph a line, no delegate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph
+from repro.hazards import RULES, find_hazards, find_risks, lint
+from repro.lint_draws import draw
+from repro.workarounds import WORKAROUNDS, avoid_hazards
+
+W = np.linspace(-1.0, 1.0, 64).reshape(8, 8)
+ONES = np.ones(8)
+
+
+def found(graph: Graph) -> list[tuple[str, str]]:
+    return [(hazard.rule, hazard.tensor) for hazard in find_hazards(graph)]
+
+
+def add_reduce(g: GraphBuilder, kind: str = "SUM", other: tuple[int, ...] = (1, 4, 8)) -> tuple[str, str]:
+    y = g.add(g.input("x", (1, 4, 8)), g.input("z", other), name="y")
+    return y, g.reduce(kind, y, [2], name="r")
+
+
+def test_add_reduce():
+    g = GraphBuilder()
+    assert found(g.build(add_reduce(g))) == [("add-reduce", "y")]
+
+
+@pytest.mark.parametrize("kind", ["SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"])
+def test_add_reduce_takes_every_reduction(kind):
+    g = GraphBuilder()
+    assert ("add-reduce", "y") in found(g.build(add_reduce(g, kind)))
+
+
+def test_add_that_broadcasts_is_not_fused_with_the_reduction():
+    g = GraphBuilder()
+    assert found(g.build(add_reduce(g, other=(1, 1, 8)))) == []
+
+
+def test_add_that_is_no_output_is_only_fused():
+    g = GraphBuilder()
+    assert found(g.build([add_reduce(g)[1]])) == []
+
+
+def test_a_second_reader_blocks_the_fusion():
+    g = GraphBuilder()
+    y, r = add_reduce(g)
+    assert found(g.build([y, r, g.unary("NEG", y)])) == []
+
+
+def test_an_activation_stands_between():
+    g = GraphBuilder()
+    y = g.add(g.input("x", (1, 4, 8)), g.input("z", (1, 4, 8)), name="y", activation="RELU")
+    assert found(g.build([y, g.sum(y, [2])])) == []
+
+
+def test_extrema_of_a_sum_start_from_zero_without_any_role():
+    g = GraphBuilder()
+    assert found(g.build([add_reduce(g, "REDUCE_MAX")[1]])) == [("add-reduce-extremum", "r")]
+
+
+@pytest.mark.parametrize("kind", ["ADD", "MUL"])
+@pytest.mark.parametrize("shape", [(), (8,), (1, 1, 8)])
+def test_gemm_elementwise(kind, shape):
+    g = GraphBuilder()
+    y = g.fully_connected(g.input("x", (1, 4, 8)), W, name="y")
+    z = g.binary(kind, y, g.const(np.full(shape, 2.0)))
+    assert found(g.build([y, z])) == [("gemm-elementwise", "y")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda g, y: g.sub(y, g.const(ONES)),
+        lambda g, y: g.mul(y, g.const(np.ones((4, 8)))),
+        lambda g, y: g.add(y, g.input("z", (1, 4, 8))),
+        lambda g, y: g.unary("RELU", y),
+    ],
+)
+def test_gemm_keeps_what_it_cannot_fold(second: Callable[[GraphBuilder, str], str]):
+    g = GraphBuilder()
+    y = g.fully_connected(g.input("x", (1, 4, 8)), W, name="y")
+    assert found(g.build([y, second(g, y)])) == []
+
+
+def test_elementwise_gemm_and_its_padding():
+    for padding, expected in (("VALID", [("elementwise-gemm", "y")]), ("SAME", [])):
+        g = GraphBuilder()
+        y = g.add(g.input("x", (1, 6, 6, 8)), g.const(ONES), name="y")
+        z = g.conv2d(y, np.ones((4, 3, 3, 8)), padding=padding)
+        assert found(g.build([y, z])) == expected
+    g = GraphBuilder()
+    y = g.mul(g.input("x", (1, 6, 6, 8)), g.const(ONES), name="y")
+    assert found(g.build([y, g.conv2d(y, np.ones((4, 3, 3, 8)))])) == [("elementwise-gemm", "y")]
+
+
+def test_rank_two_does_not_take_an_add_into_fully_connected():
+    g = GraphBuilder()
+    y = g.add(g.input("x", (4, 8)), g.const(ONES), name="y")
+    assert found(g.build([y, g.fully_connected(y, W)])) == []
+
+
+def test_padding_that_is_an_output_is_merged_away():
+    g = GraphBuilder()
+    y = g.pad(g.input("x", (1, 4, 4, 8)), [(0, 0), (1, 1), (1, 1), (0, 0)], name="y")
+    assert found(g.build([y, g.conv2d(y, np.ones((4, 3, 3, 8)), padding="VALID")])) == [("pad-merged", "y")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "expected"),
+    [
+        ("AVERAGE_POOL_2D", "NEG", True),
+        ("AVERAGE_POOL_2D", "RELU", True),
+        ("MAX_POOL_2D", "NEG", True),
+        ("MAX_POOL_2D", "RELU", False),
+    ],
+)
+def test_pooling_forgets_padding_where_it_matters(kind, before, expected):
+    g = GraphBuilder()
+    x = g.unary(before, g.input("x", (1, 4, 4, 8)))
+    y = g.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    assert found(g.build([g.pool(kind, y, 3, 1, name="p")])) == ([("pad-pool", "p")] if expected else [])
+
+
+def test_padding_with_minus_infinity_in_front_of_a_maximum_is_fine():
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 8))
+    table = g.const([(0, 0), (1, 1), (1, 1), (0, 0)], dtype="int32")
+    y = g.op("PADV2", (x, table, g.const(np.float32(-np.inf))))[0]
+    assert found(g.build([g.pool("MAX_POOL_2D", y, 3, 1)])) == []
+
+
+@pytest.mark.parametrize(
+    ("tensor", "constant", "expected"),
+    [
+        ((6, 4), (1, 6, 4), True),
+        ((6, 4), (6, 4), True),
+        ((6, 4), (6, 1), True),
+        ((6, 4), (4,), False),
+        ((1, 6, 4), (1, 6, 4), False),
+        ((1, 6, 4), (6, 4), False),
+        ((2, 3, 4), (2, 3, 4), True),
+        ((2, 3, 4), (1, 3, 4), False),
+        ((2, 3, 3, 4), (2, 3, 3, 4), False),
+        ((1, 3, 3, 4), (2, 3, 3, 4), True),
+        ((4,), (4,), True),
+    ],
+)
+def test_constants_are_aligned_to_the_right_and_tensors_are_not(tensor, constant, expected):
+    g = GraphBuilder()
+    y = g.sub(g.input("x", tensor), g.const(np.full(constant, 2.0)), name="y")
+    assert found(g.build([y])) == ([("constant-axis", "y")] if expected else [])
+
+
+def test_two_tensors_of_different_rank_are_fine():
+    g = GraphBuilder()
+    assert found(g.build([g.sub(g.input("x", (6, 4)), g.input("z", (1, 6, 4)))])) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "swapped", "expected"),
+    [("SUB", False, True), ("SUB", True, False), ("MUL", False, False), ("MUL", True, True), ("MAXIMUM", False, True)],
+)
+def test_a_split_linked_with_its_own_parts_voids_every_output(kind, swapped, expected):
+    g = GraphBuilder()
+    a, b = g.split(g.input("x", (1, 4, 8)), 2, 2)
+    first, second = (b, a) if swapped else (a, b)
+    other = g.unary("NEG", g.input("z", (1, 4)), name="other")
+    hazards = find_hazards(g.build([g.binary(kind, first, second, name="y"), other]))
+    assert [(h.rule, h.effect, h.affected) for h in hazards] == ([("split-linked", "void", (0, 1))] if expected else [])
+
+
+def test_a_gate_behind_a_split():
+    """sigmoid(a) * b is linked into the SPLIT that makes b; a * sigmoid(b) is not."""
+    for gated, expected in ((0, ["split-linked"]), (1, [])):
+        g = GraphBuilder()
+        parts = g.split(g.input("x", (1, 4, 8)), 2, 2)
+        gate = g.unary("LOGISTIC", parts[gated])
+        assert [rule for rule, _ in found(g.build([g.mul(gate, parts[1 - gated])]))] == expected
+
+
+def test_a_split_put_together_again_must_be_the_same():
+    for order, expected in (((0, 1), []), ((1, 0), [("split-merged", "y")])):
+        g = GraphBuilder()
+        parts = g.split(g.unary("NEG", g.input("x", (1, 4, 8))), 2, 2)
+        assert found(g.build([g.concat([parts[i] for i in order], 2, name="y")])) == expected
+
+
+def test_every_inner_step_of_a_normalisation_is_lost_as_an_output():
+    for step in range(6):
+        g = GraphBuilder()
+        x = g.input("x", (1, 4, 8))
+        mean = g.mean(x, [2])
+        sub = g.sub(x, mean)
+        square = g.mul(sub, sub)
+        variance = g.mean(square, [2])
+        shifted = g.add(variance, g.const(np.float32(1e-5)))
+        root = g.unary("RSQRT", shifted)
+        inner = (mean, sub, square, variance, shifted, root)[step]
+        assert found(g.build([inner, g.mul(sub, root)])) == [("mean-stddev-norm", inner)]
+
+
+def test_risks_do_not_count_as_hazards():
+    g = GraphBuilder()
+    y = g.unary("NEG", g.input("x", (1, 4, 8)), name="y")
+    big = g.const(np.full((4, 8), 1e6), name="big")
+    graph = g.build([y, g.mul(y, big)])
+    assert find_hazards(graph) == ()
+    assert [(risk.rule, risk.tensor) for risk in find_risks(graph)] == [("output-consumed", "y"), ("fp16-range", "big")]
+
+
+def test_refused_ops_and_ranks_are_risks():
+    g = GraphBuilder()
+    x = g.input("x", (1, 2, 2, 2, 2))
+    graph = g.build([g.unary("NEG", x, name="y")])
+    assert [(risk.rule, risk.tensor) for risk in find_risks(graph)] == [("op-refused", "y")]
+    op = type(graph.ops[0])("GATHER_ND", graph.ops[0].inputs, graph.ops[0].outputs)
+    strange = Graph(graph.tensors, (op,), graph.inputs, graph.outputs)
+    assert "GATHER_ND" in find_risks(strange)[0].message
+
+
+def test_every_rule_says_what_it_is_and_can_be_worked_around():
+    for rule in RULES.values():
+        assert rule.id == rule.id.lower()
+        assert rule.level in ("hazard", "risky")
+        assert rule.pattern
+        words = dict.fromkeys(("tensor", "producer", "consumer", "outputs", "detail"), "X")
+        assert "{" not in rule.message.format(**words) + rule.fix.format(**words)
+        if rule.level == "hazard":
+            assert rule.workaround in WORKAROUNDS
+
+
+def test_workarounds_leave_no_hazard_and_keep_names_and_order():
+    mended = 0
+    for index in range(400):
+        graph = draw(2, index).graph
+        if not find_hazards(graph):
+            continue
+        fixed = avoid_hazards(graph)
+        assert fixed.left == (), index
+        assert fixed.graph.inputs == graph.inputs
+        assert fixed.graph.outputs == graph.outputs
+        for name in (*graph.inputs, *graph.outputs):
+            assert fixed.graph.tensors[name].shape == graph.tensors[name].shape
+        assert fixed.removed
+        assert fixed.added
+        mended += 1
+    assert mended > 60
+
+
+class _Counting(dict):
+    """A dict that counts its look-ups, to weigh an algorithm without a clock."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.looked = 0
+
+    def __getitem__(self, key: object) -> object:
+        self.looked += 1
+        return super().__getitem__(key)
+
+
+def long_chain(length: int) -> tuple[Graph, _Counting]:
+    """length ops of several kinds in a row, with a tensor that all of them read, and an output every tenth."""
+    g = GraphBuilder()
+    hub = g.input("hub", (1, 4, 8))
+    current = g.input("x", (1, 4, 8))
+    scale = g.const(ONES)
+    outputs = []
+    for index in range(length):
+        kind = index % 4
+        if kind == 0:
+            current = g.add(current, hub)
+        elif kind == 1:
+            current = g.mul(current, scale)
+        elif kind == 2:
+            current = g.reshape(current, (1, 4, 8))
+        else:
+            current = g.unary("NEG", current)
+        if index % 10 == 0:
+            outputs.append(current)
+    graph = g.build(dict.fromkeys([*outputs, current]))
+    tensors = _Counting(graph.tensors)
+    return Graph(tensors, graph.ops, graph.inputs, graph.outputs), tensors
+
+
+def test_work_grows_with_the_number_of_ops_only():
+    work = []
+    for length in (500, 2000):
+        graph, tensors = long_chain(length)
+        lint(graph)
+        work.append(tensors.looked / length)
+    assert work[1] <= work[0] * 1.1
