@@ -94,7 +94,7 @@ def command(
         )
     seed_text = "of each case" if seed is None else str(seed)
     summary = campaign_report.summary_line(results, time.monotonic() - started, seed_text)
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_report.print_campaign(console, results, controls=controls, verbose=verbose)
     console.print(summary, highlight=False)
