@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ _REMEDIES = {
     "sideload": "boot the phone into Android",
     "bootloader": "boot the phone into Android (`fastboot reboot`)",
 }
+_PASSING = ("offline", "connecting", "authorizing")
 NONE_HERE = (
     "no device is attached: plug in a phone with USB debugging on (`adb devices` must list it), "
     "or use --device loopback"
@@ -168,6 +170,17 @@ def choose(devices: Sequence[AttachedDevice], wanted: str | None) -> AttachedDev
     if not chosen.ready:
         raise TargetUnavailable(chosen.problem)
     return chosen
+
+
+def settled(server: AdbServer, wanted: str | None, patience_s: float = 3.0) -> AttachedDevice:
+    """`choose`, but a device that is just being connected gets a moment: it passes through `offline` on its way."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        devices = attached(server)
+        passing = [d for d in devices if d.state in _PASSING and (wanted is None or d.serial == wanted)]
+        if not passing or time.monotonic() > deadline:
+            return choose(devices, wanted)
+        time.sleep(0.05)
 
 
 def choose_all(devices: Sequence[AttachedDevice]) -> list[AttachedDevice]:

@@ -159,7 +159,7 @@ class DeviceLink:
         mark = f"exit-{uuid.uuid4().hex}:".encode()
         held = b""
         # Parentheses: an `exit` inside the command must not skip the line that tells its code.
-        with self._connection(f"shell:({command}); echo; echo {mark.decode()}$?") as connection:
+        with self._connection(f"shell:({command}); code=$?; echo; echo {mark.decode()}$code") as connection:
             while True:
                 self._patience(connection, deadline, silence_s)
                 data = connection.conn.recv(_CHUNK)

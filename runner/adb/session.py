@@ -90,6 +90,11 @@ class Stay:
         self.library_dir = f"{ROOT}/litert-{libraries_sha[:16]}"
         self.clocks: list[float] = []
 
+    @property
+    def home(self) -> str:
+        """This stay's own folder on the device."""
+        return self._home
+
     # -- putting things there
 
     def prepare(self) -> None:
@@ -322,8 +327,7 @@ class Stay:
     def clean(self) -> None:
         """Remove what this stay pushed and made, and nothing else. Runner and libraries stay for the next one."""
         for folder in self._batches:
-            outs = self.link.run(["rm", "-rf", f"{folder}/out"])
-            del outs
+            self.link.run(["rm", "-rf", f"{folder}/out"])
             self.link.run(
                 ["rm", "-f", *(f"{folder}/{name}" for name in ("manifest", "pack", "pack.part", "results", "log"))]
             )

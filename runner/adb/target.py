@@ -17,7 +17,7 @@ import numpy as np
 
 from runner.adb import build
 from runner.adb.android import android_libraries
-from runner.adb.devices import ALL, LOOPBACK, AdbServer, attached, choose, choose_all, default_server, serial_tag
+from runner.adb.devices import ALL, LOOPBACK, AdbServer, attached, choose, choose_all, default_server, serial_tag, settled
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
@@ -164,12 +164,12 @@ class AdbTarget(Target):
     def _link(self) -> DeviceLink:
         if not self.is_loopback:
             server = self._server or default_server()
-            return DeviceLink(server, choose(attached(server), self.serial).serial, silence_s=self._silence_s)
+            return DeviceLink(server, settled(server, self.serial).serial, silence_s=self._silence_s)
         if self._loopback is None:
             self._loopback = LoopbackDevice()
         serial = self._loopback.connect()
         server = AdbServer("127.0.0.1", self._loopback.server.port)
-        choose(attached(server), serial)
+        settled(server, serial)
         return DeviceLink(server, serial, silence_s=self._silence_s)
 
     def _find_supplies(self, abi: str) -> Supplies:

@@ -446,14 +446,24 @@ typedef struct {
   void *environment;
 } LiteRt;
 
-/* The error of dlopen sorted for the host: what the user must do differs. */
+/* Class and machine of an ELF file as one number; -1 for what is none. */
+static int elf_kind(const char *path) {
+  unsigned char head[20];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t got = read(fd, head, sizeof head);
+  close(fd);
+  if (got != (ssize_t)sizeof head || memcmp(head, "\177ELF", 4) != 0) return -1;
+  return head[4] << 16 | head[18] | head[19] << 8;
+}
+
+/* Why dlopen failed, sorted for the host: what the user must do differs. The loaders' own words do not
+ * tell: glibc says "No such file" of a library for another machine that lies right there. */
 static const char *load_problem(const char *path, const char *error) {
   if (access(path, F_OK) != 0) return "missing_library";
-  static const char *const abi[] = {"ELF class", "wrong ELF", "e_machine", "32-bit", "64-bit", "cannot open shared"};
-  for (size_t i = 0; i < sizeof abi / sizeof abi[0] - 1; i++) {
-    if (strstr(error, abi[i]) != NULL) return "wrong_abi";
-  }
-  if (strstr(error, "not found") != NULL || strstr(error, abi[5]) != NULL) return "missing_library";
+  int kind = elf_kind(path);
+  if (kind >= 0 && kind != elf_kind("/proc/self/exe")) return "wrong_abi";
+  if (strstr(error, "not found") != NULL || strstr(error, "cannot open shared") != NULL) return "missing_library";
   if (strstr(error, "map") != NULL && strstr(error, "ermi") != NULL) return "noexec";
   return "bad_library";
 }

@@ -275,7 +275,11 @@ def _receive_file(stream: Stream, sandbox: Sandbox, faults: Faults, name: str) -
         return
     assert target is not None
     bits = stat.S_IMODE(int(mode or "0") or 0o644)
-    target.chmod(bits & ~0o111 if faults.noexec else bits)
+    try:
+        target.chmod(bits & ~0o111 if faults.noexec else bits)
+    except OSError as error:  # removed meanwhile by a host that gave up on this push
+        _fail(stream, f"chmod failed: {error.strerror}")
+        return
     stream.send(b"OKAY" + struct.pack("<I", 0))
 
 

@@ -1,0 +1,62 @@
+"""One private adb server and one loopback device a session; each test starts from a device without faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from runner.adb.devices import AdbServer
+from runner.adb.link import DeviceLink
+from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.target import AdbTarget
+from runner.errors import TargetUnavailable
+from runner.probe import MODEL
+from runner.run import Job
+
+
+@pytest.fixture(scope="session")
+def session_device() -> Iterator[LoopbackDevice]:
+    try:
+        device = LoopbackDevice()
+    except TargetUnavailable as error:
+        pytest.skip(str(error))
+    with device:
+        yield device
+
+
+@pytest.fixture
+def device(session_device: LoopbackDevice) -> Iterator[LoopbackDevice]:
+    """The loopback device, healthy and known to its server."""
+    heal(session_device)
+    yield session_device
+    heal(session_device)
+
+
+def heal(device: LoopbackDevice) -> None:
+    presentation = device.faults.unauthorized or device.faults.offline or device.faults.shell_v1_only
+    device.faults.clear()
+    if presentation:
+        device.daemon.drop()
+    device.connect()
+    if not link_to(device).await_back(15):
+        pytest.fail("the loopback device did not come back")
+
+
+def link_to(device: LoopbackDevice) -> DeviceLink:
+    return DeviceLink(AdbServer("127.0.0.1", device.server.port), device.serial, silence_s=10)
+
+
+def target_on(device: LoopbackDevice, **options: object) -> AdbTarget:
+    said: list[str] = []
+    target = AdbTarget(device.serial, loopback=device, patience_s=8.0, silence_s=10.0, say=said.append, **options)  # type: ignore[arg-type]
+    target.said = said  # type: ignore[attr-defined]
+    return target
+
+
+def sums(count: int, seed: int = 0) -> tuple[list[Job], list[np.ndarray]]:
+    """Small jobs (a + b over four floats) with different inputs, and their right answers."""
+    draw = np.random.default_rng(seed).standard_normal((count, 2, 4)).astype(np.float32)
+    jobs = [Job(MODEL.read_bytes(), ((a, b), (b, b), (a, b)), name=f"sum {i}") for i, (a, b) in enumerate(draw)]
+    return jobs, [a + b for a, b in draw]
