@@ -177,7 +177,7 @@ def _constant(actual: np.ndarray, reference: np.ndarray) -> Diagnosis | None:
 
 
 def _operand(evidence: Evidence, k: int, explained: float) -> Diagnosis | None:
-    """Is it the right operation on a wrong operand: one row or channel of an operand for all, or the operand left out?"""
+    """Is it the right operation on a misread operand: one row, channel or element of it in the place of all?"""
     graph = evidence.graph
     name = evidence.names[evidence.index]
     op = graph.producers.get(name) if graph is not None else None

@@ -1,9 +1,9 @@
 """Noise floors of a graph's outputs: what each precision may legally do to them.
 
 The graph is evaluated with rounding after every op and accumulation in order (in fp16 also with fp32
-accumulation and rounding toward zero, which a delegate and its driver may choose as well); s is the larger RMSE against the float64 reference. A graph
-that the evaluator cannot read, or an emulation that overflows, falls to the rule without an emulation, and
-the floor says why.
+accumulation and rounding toward zero, which a delegate and its driver may choose as well); s is the larger
+RMSE against the float64 reference. A graph that the evaluator cannot read, or an emulation that overflows,
+falls to the rule without an emulation, and the floor says why.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ _ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TR
 _SMALL = 1 << 19  # elements of all tensors: up to here every distinct feed is emulated, above only the first
 _LEVEL_SPREAD = 32.0  # floors of different magnitudes further apart than this are kept apart
 _LEVEL_MEMBERS = 64  # elements that a magnitude needs to have a floor of its own
+
+# Read when the code was loaded: a file edited while this process runs is not what this process computes with.
+_SOURCE = b"".join(
+    Path(file or "").read_bytes() for file in (arithmetic.__file__, evaluate.__file__, window_ops.__file__, __file__)
+)
 
 
 def floors_for(
@@ -153,7 +158,5 @@ def _key(graph: Graph, feeds: Sequence[Feed], precision: Precision) -> str:
     for feed in feeds:
         for array in feed:
             digest.update(np.ascontiguousarray(array).data)
-    for module in (arithmetic, evaluate, window_ops):
-        digest.update(Path(module.__file__ or "").read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    digest.update(_SOURCE)
     return digest.hexdigest()[:24]

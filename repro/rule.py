@@ -181,8 +181,10 @@ def _judge_levels(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precisi
     scaled_r = np.where(judged, r / s, 0.0)
     scaled_a = np.where(judged, a.astype(np.float64) / s, 0.0)
     found = _sums(scaled_r, scaled_a)
+    spread = float(np.std(r[judged]))
+    plain_snr = 20 * math.log10(spread / floor.rmse) if floor.rmse > 0 and math.isfinite(spread) else -math.inf
     unit = Floor(1.0, floor.source, floor.depth, floor.gain, floor.offset / float(np.median(s)))
-    result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, precision, table, typical=float(np.median(s)))
+    result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, precision, table, float(np.median(s)), plain_snr)
     if left_out:
         beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
         return Judged(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
@@ -207,11 +209,12 @@ def _by_floor(
     precision: Precision,
     table: Thresholds,
     typical: float = 1.0,
+    plain_snr: float = -math.inf,
 ) -> Judged:
     """The rule with an emulated floor. typical: units of s, for reasons and power where errors were scaled."""
     power = table["tensor_rmse_floors"] * s * typical
     signal = found.r_std if found.n > 1 else found.r_peak
-    snr = 20 * math.log10(signal / s) if signal > 0 else -math.inf
+    snr = max(plain_snr, 20 * math.log10(signal / s) if signal > 0 else -math.inf)
     if snr < table["floor_snr_db"]:
         reason = f"the noise floor is only {snr:.1f} dB below the signal: a wrong tensor could pass"
         return Judged("INVALID", reason + _difference(found), power)
@@ -234,8 +237,18 @@ def _by_floor(
             return Judged("FAIL", _coherent("offset", found.offset * typical, offset_limit * typical), power)
         gain_limit = max(table["gain_floors"] * s / (math.sqrt(found.n) * signal), share / signal, legal * floor.gain)
         if abs(found.gain) > gain_limit:
+            # Where few elements carry the spread (a peaked softmax), their errors alone make a gain.
+            gain_limit = max(gain_limit, table["gain_floors"] * _gain_error(r, a, found))
+        if abs(found.gain) > gain_limit:
             return Judged("FAIL", _coherent("gain", found.gain, gain_limit), power)
     return Judged("PASS", "", power)
+
+
+def _gain_error(r: np.ndarray, a: np.ndarray, found: _Sums) -> float:
+    """Standard error of the fitted gain from its own residuals (White's, which allows unequal variances)."""
+    centred = r - found.r_mean
+    residual = a - r - found.offset - found.gain * centred
+    return float(np.sqrt(np.sum(np.square(centred * residual)))) / (found.n * found.r_std**2)
 
 
 def _worst_group(r: np.ndarray, a: np.ndarray, s: float, table: Thresholds) -> str:
