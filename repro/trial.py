@@ -16,7 +16,7 @@ import numpy as np
 from cases.evaluate import FLOAT64, evaluate, unsupported
 from cases.graph import Graph, GraphError
 from cases.tflite_write import write_tflite
-from repro.check import References, float64_references
+from repro.check import References
 from repro.floor import Floor
 from repro.floors import floors_for
 from repro.judge import judge_run
@@ -72,10 +72,21 @@ class Reference:
         self._cpu: Target | None = None
 
     def outputs(self, graph: Graph, feeds: tuple[Feed, ...]) -> References:
-        """Per feed, per output. Raises NoReference, or one of UNFIT for a graph whose shapes do not fit."""
-        if not unsupported(graph):
-            return float64_references(graph, feeds)
-        return self._cpu_outputs(graph, feeds)
+        """Per feed, per output. Raises NoReference, GraphError or one of UNFIT for a graph whose shapes do not fit.
+
+        Every tensor that is made has to have its declared shape: a file that declares another one
+        inside asks a delegate for something that has no right answer.
+        """
+        if unsupported(graph):
+            return self._cpu_outputs(graph, feeds)
+        made = tuple(name for op in graph.ops for name in op.outputs if name)
+        known: dict[int, tuple[np.ndarray, ...]] = {}
+        for feed in feeds:
+            if id(feed) not in known:
+                values = evaluate(graph, feed, FLOAT64, keep=() if known else made)
+                _check_shapes(graph, values)
+                known[id(feed)] = tuple(values[name] for name in graph.outputs)
+        return tuple(known[id(feed)] for feed in feeds)
 
     def values(self, graph: Graph, feed: Feed) -> Values:
         """Every runtime tensor of the graph (inputs included) after one feed. Raises as `outputs` does."""
@@ -100,13 +111,16 @@ class Reference:
         )
 
 
+def _check_shapes(graph: Graph, values: Values) -> None:
+    for name, value in values.items():
+        if tuple(np.shape(value)) != tuple(graph.tensors[name].shape):
+            raise GraphError(f"'{name}' is declared {graph.tensors[name].shape} and computes {np.shape(value)}")
+
+
 def prepare(graph: Graph, feeds: tuple[Feed, ...], precision: Precision, reference: Reference, name: str = "") -> Trial:
     """A trial of a graph. Raises NoReference, GraphError or one of UNFIT where there is none."""
     model = write_tflite(graph)
     references = reference.outputs(graph, feeds)
-    for output, value in zip(graph.outputs, references[0], strict=True):
-        if tuple(value.shape) != tuple(graph.tensors[output].shape):
-            raise GraphError(f"'{output}' is declared {graph.tensors[output].shape} and computes {value.shape}")
     floors = tuple(floors_for(graph, feeds, references, precision))
     return Trial(graph, feeds, references, floors, model, precision, name)
 

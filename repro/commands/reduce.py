@@ -149,8 +149,8 @@ def _show(console: Console, reduced: Reduced, record: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(head)}[/]{state}", highlight=False)
     for line in history.describe_graph(reduced.specimen.graph):
         console.print(f"  {escape(line)}", highlight=False)
-    if reduced.moved:
-        console.print(f"  the failing output was moved: {escape(reduced.moved)}", highlight=False)
+    if reduced.role_steps:
+        console.print(f"  steps that changed the failing output's role: {escape(reduced.role_steps)}", highlight=False)
     for need in reduced.needs:
         console.print(f"  {escape(need.op)}: {escape(need.without)}", highlight=False)
     console.print(f"  {escape(record['model'])}; see it fail: {escape(record['replay'])}", highlight=False)

@@ -81,7 +81,7 @@ def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, s
         "outputs": list(graph.outputs),
         "needs": [asdict(need) for need in reduced.needs],
         "steps": reduced.steps,
-        "moved": reduced.moved,
+        "role_steps": reduced.role_steps,
         "complete": reduced.complete,
         "target": target,
         "precision": str(precision),

@@ -156,7 +156,18 @@ def output_moved_up(specimen: Specimen, values: ReferenceValues) -> Iterator[Spe
         if name in graph.producers:
             smaller = cut(specimen, keep, values, f"watch '{name}' instead of '{specimen.output}'")
             outputs = smaller.graph.outputs if name in smaller.graph.outputs else (*smaller.graph.outputs, name)
-            yield replace(smaller, graph=replace(smaller.graph, outputs=outputs), output=name)
+            moved = replace(smaller.graph, outputs=outputs)
+            yield replace(smaller, graph=moved, output=name, about_role=True)
+
+
+def unread_output(specimen: Specimen, values: ReferenceValues) -> Iterator[Specimen]:
+    """The readers of the failing output go: does it fail at all because it is read?"""
+    graph = specimen.graph
+    readers = {id(op) for op in graph.uses.get(specimen.output, ())}
+    if readers:
+        keep = {index for index, op in enumerate(graph.ops) if id(op) not in readers}
+        smaller = cut(specimen, keep, values, f"'{specimen.output}' is not read any more")
+        yield replace(smaller, about_role=True)
 
 
 def _renamed(op: Op, rename: dict[str, str]) -> Op:
@@ -367,6 +378,7 @@ FINE_PASSES = (
     Pass("outputs", "an output that is read is no output any more", without_output),
     Pass("bypass", "bypass an op", bypassed),
     Pass("merge", "merge a chain", merged_chains),
+    Pass("unread", "nobody reads the failing output", unread_output),
     Pass("move", "watch a tensor further up", output_moved_up),
     Pass("options", "drop activations and biases", without_options),
     Pass("shrink", "shrink dimensions", shrunk),

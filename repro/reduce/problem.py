@@ -46,13 +46,15 @@ class Specimen:
     """A graph that (perhaps) fails. output: the failing output's tensor name, empty for a run-level failure.
 
     feeds: (a, b, a), where the third is the same object as the first.
-    role: for an output whose name was kept by role. drift: tensors whose role differs from the original's.
+    drift: tensors whose role differs from the original's. about_role: the proposal is to change the
+    failing output's own role, so the same signature is enough, if other inputs show it as well.
     """
 
     graph: Graph
     feeds: tuple[Feed, ...]
     output: str
     drift: frozenset[str] = frozenset()
+    about_role: bool = False
     made_by: str = "original"
 
     @property

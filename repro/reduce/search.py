@@ -67,14 +67,17 @@ class Need:
 
 @dataclass(frozen=True)
 class Reduced:
-    """The end of a reduction. moved: how the failing output moved, or empty. complete: a fixed point was reached."""
+    """The end of a reduction. role_steps: how the failing output's own role changed on the way, or empty.
+
+    complete: a fixed point was reached.
+    """
 
     specimen: Specimen
     failure: Failure
     needs: tuple[Need, ...]
     runs: int
     steps: int
-    moved: str
+    role_steps: str
     complete: bool
 
 
@@ -106,8 +109,7 @@ class Search:
         self._asked: set[str] = set()
         self._failure = Failure("", None)
         self._steps = 0
-        self._moved: list[str] = []
-        self._watched = ""
+        self._role_steps: list[str] = []
         self._original: Specimen
 
     # -- asking ------------------------------------------------------------------------------------
@@ -127,6 +129,9 @@ class Search:
         answers: list[Answer | None] = [None] * len(specimens)
         waiting: list[tuple[int, str, Trial]] = []
         for index, specimen in enumerate(specimens):
+            if not specimen.graph.ops:
+                answers[index] = Answer(None, "nothing is left", tried=False)
+                continue
             try:
                 key = self._key(specimen, salt)
             except GraphError as error:
@@ -170,28 +175,27 @@ class Search:
             for specimen, answer in sorted(good, key=lambda pair: pair[0].size):
                 if self._confirmed(specimen):
                     self._accept(specimen, answer)
-                    return specimen
+                    return replace(specimen, about_role=False)
         return None
 
     def _is_same(self, specimen: Specimen, answer: Answer) -> bool:
         if answer.failure is None or answer.failure.signature != self._failure.signature:
             return False
-        # Watching another tensor is a step about roles: its role is taken over, and checked from then on.
-        return specimen.output != self._watched or answer.failure.role == self._failure.role
+        # A step about the failing output's role takes the new role over; it is kept from then on.
+        return specimen.about_role or answer.failure.role == self._failure.role
 
     def _confirmed(self, specimen: Specimen) -> bool:
         """A step that changed other tensors' roles has to fail on other inputs, too."""
         drift = role_drift(self._original.graph, specimen.graph)
-        if not drift and specimen.output == self._watched:
+        if not drift and not specimen.about_role:
             return True
         (answer,) = self.ask([other_inputs(specimen)], "other inputs")
         return self._is_same(specimen, answer)
 
     def _accept(self, specimen: Specimen, answer: Answer) -> None:
         assert answer.failure is not None
-        if specimen.output != self._watched:
-            self._moved.append(specimen.made_by)
-            self._watched = specimen.output
+        if specimen.about_role:
+            self._role_steps.append(specimen.made_by)
         self._failure = answer.failure
         self._steps += 1
         drift = role_drift(self._original.graph, specimen.graph)
@@ -202,7 +206,6 @@ class Search:
     def reduce(self, original: Specimen) -> Reduced:
         """Reduce to a fixed point or until max_runs. Raises NotReducible where the failure does not hold still."""
         self._original = original
-        self._watched = original.output
         answers = [self.ask([original], f"confirmation {index}")[0] for index in range(CONFIRMATIONS)]
         self._failure = _stable(answers)
         self._on_step(Step(0, original, answers[0], self.runs))
@@ -222,16 +225,13 @@ class Search:
                     current = smaller
         complete = not self.exhausted
         named = canonical(current)
-        self._watched = named.output
         (answer,) = self.ask([named])
         if self._is_same(named, answer):
             current = named
             self._steps += 1
             self._on_step(Step(self._steps, current, answer, self.runs))
-        else:
-            self._watched = current.output
         needs = self._needs(current)
-        return Reduced(current, self._failure, needs, self.runs, self._steps, "; ".join(self._moved), complete)
+        return Reduced(current, self._failure, needs, self.runs, self._steps, "; ".join(self._role_steps), complete)
 
     def _values(self, specimen: Specimen) -> ReferenceValues:
         return ReferenceValues(self._reference.values, specimen)
