@@ -1,0 +1,151 @@
+"""`repro device`: phones over adb. List them, set one up, take everything of ours off again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from runner.adb import android, build
+from runner.adb.devices import LOOPBACK, AttachedDevice, attached, default_server
+from runner.adb.link import DeviceLink
+from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.session import ROOT
+from runner.adb.target import AdbTarget, resolve_serial
+from runner.errors import BadInput, DeviceFailed, TargetUnavailable
+
+DEFAULT_VERSION = "2.3.0"
+
+
+@click.group(context_settings={"max_content_width": 110})
+def command() -> None:
+    """Phones over adb: list them, set one up, clean one.
+
+    \b
+    1. repro device list
+    2. repro device setup --runtime 2.3.0
+    3. repro run --target adb --device loopback        no phone: a sandbox on this host, said plainly
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One object a device on stdout.")
+@click.pass_context
+def list_command(ctx: click.Context, as_json: bool) -> None:
+    """Every attached device: state, model, GPU and driver, ABI, thermal status, and what is set up for it.
+
+    The tag stands for the serial number in results. Exit 3 if no device is ready; a device that is not says what to do.
+    """
+    server = default_server()
+    rows = []
+    for device in attached(server):
+        fields: dict[str, str] = {}
+        if device.ready:
+            try:
+                link = DeviceLink(server, device.serial)
+                fields = {**describe(read_properties(link), read_gles(link)), "thermal": read_thermal(link)}
+            except DeviceFailed as error:
+                device = AttachedDevice(device.serial, "lost", str(error))
+        rows.append((device, fields, _ready_version(fields.get("abi", ""))))
+    console = Console(stderr=as_json)
+    if as_json:
+        for device, fields, version in rows:
+            record = {"serial": device.serial, "tag": device.tag, "state": device.state, "litert": version, **fields}
+            click.echo(json.dumps({**record, "problem": device.problem}, sort_keys=True))
+    elif rows:
+        console.print(_table(rows))
+    for device, _, _ in rows:
+        if device.problem:
+            console.print(device.problem, highlight=False, soft_wrap=True)
+    if not rows:
+        console.print(
+            "no device is attached; plug in a phone with USB debugging on, or use --target adb --device loopback",
+            highlight=False,
+            soft_wrap=True,
+        )
+    ctx.exit(0 if any(device.ready for device, _, _ in rows) else 3)
+
+
+def _ready_version(abi: str) -> str:
+    try:
+        return android.android_libraries(abi)[0] if abi else ""
+    except TargetUnavailable:
+        return ""
+
+
+def _table(rows: list[tuple[AttachedDevice, dict[str, str], str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("serial", "tag", "state", "model", "SoC", "GPU, driver", "Android", "ABI", "thermal", "LiteRT here"):
+        table.add_column(title)
+    for device, fields, version in rows:
+        gpu = ", ".join(filter(None, (fields.get("gpu"), fields.get("gpu_driver"))))
+        named = [fields.get(name, "") for name in ("model", "soc")]
+        rest = [fields.get(name, "") for name in ("android", "abi", "thermal")]
+        table.add_row(device.serial, device.tag, device.state, *named, gpu, *rest, version or "not set up")
+    return table
+
+
+@command.command("setup")
+@click.option("--device", help="SERIAL, or 'loopback'; default $ANDROID_SERIAL or the only one attached.")
+@click.option("--runtime", default=DEFAULT_VERSION, show_default=True, help="LiteRT version.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Folder or AAR with the libraries; no download."
+)
+@click.option("--url", help="Instead of the official place ($REPRO_LITERT_URL).")
+def setup(device: str | None, runtime: str, source: Path | None, url: str | None) -> None:
+    """Fetch LiteRT's libraries for the device's ABI, build or take the runner, push both, run one small model.
+
+    A download that was cut resumes. Offline, give the files with --from. The runner is built with the NDK of
+    ANDROID_NDK_HOME, or taken from REPRO_ANDROID_RUNNER.
+    """
+    if source is not None and url:
+        raise BadInput("--from takes files that are here and --url fetches them: give one of them")
+    serial = resolve_serial(None, device)
+    console = Console(stderr=True, soft_wrap=True)
+    if serial != LOOPBACK:
+        link = DeviceLink(default_server(), serial)
+        abi = describe(read_properties(link), "").get("abi", "")
+        hashes = provide(console, runtime, abi, source, url)
+        for name, sha in hashes.items():
+            console.print(f"{name} {runtime} {abi} sha256 {sha}", highlight=False)
+        _, note = build.android_runner(abi)
+        if note:
+            console.print(f"the runner is {note}", highlight=False)
+    target = AdbTarget(serial, runtime=None if serial == LOOPBACK else runtime, say=console.print)
+    with target:
+        stay = target.stay
+        console.print(f"{target.name}: LiteRT {stay.supplies.version} is there, the self-test passed", highlight=False)
+        click.echo(json.dumps({"target": target.public_name, "runtime": stay.supplies.version, "ready": True}))
+
+
+def provide(console: Console, version: str, abi: str, source: Path | None, url: str | None) -> dict[str, str]:
+    """Libraries of a version and ABI into the cache; name -> sha256. Raises BadInput or TargetUnavailable."""
+    if source is not None:
+        return android.take_from(source, version, abi)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, int] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total or None)
+            bar.update(tasks[name], completed=done)  # type: ignore[arg-type]
+
+        return android.fetch(version, abi, show, url)
+
+
+@command.command("clean")
+@click.option("--device", help="SERIAL; default $ANDROID_SERIAL or the only one attached.")
+def clean(device: str | None) -> None:
+    """Remove everything this project put on a device, and nothing else: one folder under /data/local/tmp."""
+    serial = resolve_serial(None, device)
+    if serial == LOOPBACK:
+        raise BadInput("a loopback device leaves nothing behind; there is nothing to clean")
+    done = DeviceLink(default_server(), serial).run(["rm", "-rf", ROOT], timeout_s=120)
+    if done.code != 0:
+        raise DeviceFailed(f"device {serial}: {done.errors.strip() or done.output.strip()}")
+    click.echo(f"{ROOT} is gone from {serial}")
