@@ -81,16 +81,24 @@ def subject(finding: Finding, model: Model) -> matrix.Subject:
 
 
 def measure(
-    finding: Finding,
+    chosen: Sequence[Finding],
     environments: Sequence[matrix.Environment],
     journal: Journal,
     *,
     again: bool = False,
     on_record: Callable[[matrix.Record], None] = lambda record: None,
-) -> matrix.Measured:
-    """Measure all models of the finding in all environments."""
-    subjects = [subject(finding, model) for model in finding.models]
-    return matrix.measure(subjects, environments, "both", journal, again=again, on_record=on_record)
+) -> list[matrix.Measured]:
+    """Measure all models of the findings in all environments; one Measured a finding, in their order.
+
+    Each environment is started once for all findings, since starting one costs more than a model does.
+    """
+    together = [subject(finding, model) for finding in chosen for model in finding.models]
+    matrix.measure(together, environments, "both", journal, again=again, on_record=on_record)
+    found = []
+    for finding in chosen:
+        subjects = [subject(finding, model) for model in finding.models]
+        found.append(matrix.measure(subjects, environments, "both", journal))
+    return found
 
 
 def record_evidence(finding: Finding, measured: matrix.Measured) -> None:
@@ -115,7 +123,7 @@ def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
     with targets.open_target("cpu", runtime=environment["runtime"]) as cpu:
         healthy = cpu.run(Job(chosen.model, chosen.feeds(), Precision.FP32, finding.slug))
     expected = finding.arrays(finding.minimal, "expected")
-    verdicts = {v.output: v for v in chosen.judge(run, chosen.feeds())}
+    verdicts = {v.output: v for v in chosen.judge(run)}
     outputs = [
         _sample_output(index, name, expected[index], run, healthy, verdicts[index])
         for index, name in enumerate(graph.outputs)
@@ -174,18 +182,25 @@ class Claim:
     said: str
 
 
-def verify(finding: Finding, environments: Sequence[matrix.Environment], scratch: Path) -> list[Claim]:
+def verify(
+    chosen: Sequence[Finding],
+    environments: Sequence[matrix.Environment],
+    scratch: Path,
+    on_record: Callable[[matrix.Record], None] = lambda record: None,
+) -> list[list[Claim]]:
     """Measure everything again, with an empty journal, and hold each cell against the claims and the evidence.
 
-    scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing can run here.
+    One list a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
+    can run here.
     """
     with Journal(scratch / "verify.jsonl") as journal:
-        measured = measure(finding, environments, journal, again=True)
-    if not measured.records:
-        raise TargetUnavailable(
-            f"finding '{finding.slug}' cannot be verified here: {measured.unavailable[0]['reason']}"
-        )
-    return claims(finding, measured.records, finding.evidence_records())
+        measured = measure(chosen, environments, journal, on_record=on_record)
+    for one in measured:
+        if not one.records:
+            raise TargetUnavailable(f"nothing can be verified here: {one.unavailable[0]['reason']}")
+    return [
+        claims(finding, one.records, finding.evidence_records()) for finding, one in zip(chosen, measured, strict=True)
+    ]
 
 
 def claims(finding: Finding, records: Sequence[matrix.Record], sealed: Sequence[Mapping[str, Any]]) -> list[Claim]:

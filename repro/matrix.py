@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cases import inputs
+from cases import inputs, reference
 from cases.case import Case
 from cases.evaluate import unsupported
+from cases.graph import Graph
 from cases.tflite_read import read_tflite
-from repro.campaign import judge_prepared, judge_version, prepare
+from repro.campaign import judge_version, prepare
 from repro.check import References, float64_references
 from repro.expectations import load as load_expectations
+from repro.floor import Floor
 from repro.floors import floors_for
 from repro.journal import Journal
 from repro.judge import judge_run
@@ -36,6 +38,8 @@ from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 
 Record = Mapping[str, Any]
+# Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
+DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class Subject:
     model: bytes
     inputs_key: str
     feeds: Callable[[], tuple[Feed, ...]]
-    judge: Callable[[Run, tuple[Feed, ...]], tuple[Verdict, ...]]
+    judge: Callable[[Run], tuple[Verdict, ...]]
     control_of: str = ""
 
 
@@ -77,16 +81,11 @@ class Measured:
 
 
 def case_subject(case: Case) -> Subject:
-    """A catalogue case, judged against its torch reference as `repro run` does."""
+    """A catalogue case, judged against its float64 torch reference as `repro run` does."""
     prepared = prepare(case)
-    return Subject(
-        case.name,
-        prepared.model,
-        prepared.inputs_key,
-        functools.cache(prepared.feeds),
-        lambda run, feeds: judge_prepared(prepared, run, feeds),
-        case.control_of,
-    )
+    feeds = functools.cache(prepared.feeds)
+    judge = _judge(functools.cache(prepared.graph), lambda: reference.reference_outputs(case, feeds()), feeds)
+    return Subject(case.name, prepared.model, prepared.inputs_key, feeds, judge, case.control_of)
 
 
 def model_subject(
@@ -107,13 +106,8 @@ def model_subject(
     def made() -> tuple[Feed, ...]:
         return feeds or inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], seed, "gaussian")
 
-    @functools.cache
     def references() -> References:
         return _cpu_references(name, model, made()) if unsupported(graph) else float64_references(graph, made())
-
-    def judge(run: Run, given: tuple[Feed, ...]) -> tuple[Verdict, ...]:
-        floors = floors_for(graph, given, references(), Precision(run.fingerprint.precision))
-        return judge_run(run, given, references(), floors, graph=graph)
 
     if feeds is None:
         inputs_key = f"gaussian/{seed}"
@@ -122,7 +116,25 @@ def model_subject(
         for array in (array for feed in feeds for array in feed):
             digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
         inputs_key = digest.hexdigest()
-    return Subject(name, model, inputs_key, made, judge, control_of)
+    return Subject(name, model, inputs_key, made, _judge(lambda: graph, references, made), control_of)
+
+
+def _judge(
+    graph: Callable[[], Graph], references: Callable[[], References], feeds: Callable[[], tuple[Feed, ...]]
+) -> Callable[[Run], tuple[Verdict, ...]]:
+    """A judge that makes references and floors once, not once an environment: they depend on none."""
+    known = functools.cache(references)
+
+    @functools.cache
+    def floors(precision: Precision) -> tuple[Floor, ...]:
+        return tuple(floors_for(graph(), feeds(), known(), precision))
+
+    def judge(run: Run) -> tuple[Verdict, ...]:
+        if run.outcome is not Outcome.OK:
+            return judge_run(run, feeds(), (), (), graph=graph())
+        return judge_run(run, feeds(), known(), floors(Precision(run.fingerprint.precision)), graph=graph())
+
+    return judge
 
 
 def _cpu_references(name: str, model: bytes, feeds: tuple[Feed, ...]) -> References:
@@ -213,13 +225,15 @@ def _measure_one(
     def jobs() -> Iterator[Job]:
         for index in pending:
             subject, chosen = plan[index]
-            yield Job(subject.model, subject.feeds(), chosen, subject.name)
+            yield Job(subject.model, subject.feeds(), chosen, subject.name, deadline_s=DEADLINE_S)
 
     if pending:
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
             subject, _ = plan[index]
-            record = to_record(subject, run, subject.judge(run, subject.feeds()))
-            journal.add(keys[index], record)
+            record = to_record(subject, run, subject.judge(run))
+            if run.outcome is not Outcome.HANG:
+                # What a busy machine did not finish in time is no result to keep.
+                journal.add(keys[index], record)
             found[index] = record
             on_record(record)
     kept = [{k: v for k, v in found[index].items() if k != "key"} for index in range(len(plan))]

@@ -50,7 +50,7 @@ def from_document(document: Mapping[str, Any]) -> list[Record]:
     records: list[Record] = []
     for cell in document["cells"]:
         model = document["models"][cell["case"]]
-        bad = {o["output"]: {"signature": "", "holds": "", "reason": "", **o} for o in cell.get("bad", [])}
+        bad = {o["output"]: {"name": "", "signature": "", "holds": "", "reason": "", **o} for o in cell.get("bad", [])}
         outputs = [bad[-1]] if -1 in bad else [bad.get(i, _passed(i, n)) for i, n in enumerate(model["outputs"])]
         environment = environments[cell["target"], cell["runtime"]]
         records.append(

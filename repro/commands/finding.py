@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ from repro.finding import Finding
 from repro.finding_draft import draft
 from repro.journal import Journal
 from repro.json_lines import dump
-from repro.progress import progress_line
+from repro.progress import Line, progress_line
 from repro.report import render_report
 from runner import targets
 from runner.errors import BadInput
@@ -97,28 +97,21 @@ def measure(
     chosen = _chosen(slugs, everything)
     console = Console(stderr=True)
     contradictions = 0
-    with Journal(matrix.journal_path()) as journal:
-        for finding in chosen:
-            finding_evidence.build_models(finding)
-            finding_evidence.write_arrays(finding)
-            with progress_line(finding.slug, len(environments) * len(finding.models) * 2) as line:
-                measured = finding_evidence.measure(
-                    finding,
-                    environments,
-                    journal,
-                    again=again,
-                    on_record=lambda record, line=line: line.advance(f"{record['runtime']} {record['target']}"),  # type: ignore[misc]
-                )
-            finding_evidence.record_evidence(finding, measured)
-            finding_evidence.seal(finding, render_report(finding))
-            on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
-            said = finding_evidence.claims(finding, on_gpu, [])
-            bad = [c for c in said if c.state != "holds"]
-            contradictions += len(bad)
-            console.print(
-                f"{finding.slug}: {len(measured.records)} cells, {measured.cached} unchanged", highlight=False
-            )
-            _print_claims(console, bad)
+    for finding in chosen:
+        finding_evidence.build_models(finding)
+        finding_evidence.write_arrays(finding)
+    total = len(environments) * sum(2 * len(finding.models) for finding in chosen)
+    with Journal(matrix.journal_path()) as journal, progress_line("measure", total) as line:
+        step = _stepper(line)
+        everything_measured = finding_evidence.measure(chosen, environments, journal, again=again, on_record=step)
+    for finding, measured in zip(chosen, everything_measured, strict=True):
+        finding_evidence.record_evidence(finding, measured)
+        finding_evidence.seal(finding, render_report(finding))
+        on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
+        bad = [c for c in finding_evidence.claims(finding, on_gpu, []) if c.state != "holds"]
+        contradictions += len(bad)
+        console.print(f"{finding.slug}: {len(measured.records)} cells, {len(bad)} contradict a claim", highlight=False)
+        _print_claims(console, bad)
     ctx.exit(1 if contradictions else 0)
 
 
@@ -158,9 +151,10 @@ def verify(
     environments = matrix.environments_for(runtimes or [installed().version], names)
     console = Console(stderr=as_json)
     failed = 0
-    for finding in chosen:
-        with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch:
-            claims = finding_evidence.verify(finding, environments, Path(scratch))
+    total = len(environments) * sum(2 * len(finding.models) for finding in chosen)
+    with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
+        verified = finding_evidence.verify(chosen, environments, Path(scratch), _stepper(line))
+    for finding, claims in zip(chosen, verified, strict=True):
         bad = [c for c in claims if c.state != "holds"]
         failed += len(bad)
         if as_json:
@@ -178,6 +172,10 @@ def verify(
             where = ", ".join(sorted({c.runtime for c in bad}, key=matrix_rows.version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
     ctx.exit(1 if failed else 0)
+
+
+def _stepper(line: Line) -> Callable[[matrix.Record], None]:
+    return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 
 def _of(finding: Finding, name: str) -> findings.Model:

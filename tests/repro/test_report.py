@@ -1,0 +1,170 @@
+"""Reports: nothing of any machine inside, self-contained, and they show the bug with ai-edge-litert and numpy alone."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import os
+import re
+import socket
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from repro import finding as findings
+from repro import report
+from repro.cli import main
+from repro.matrix import attached_phones
+from runner.runtimes import PACKAGE, installed
+from runner.vulkan import adapters, driver_environment
+
+SHIPPED = findings.slugs()
+ONE = "add-output-feeds-reduction"
+ATTACHMENTS = {
+    "issue.md",
+    "repro.py",
+    "model.tflite",
+    "model.tflite.base64",
+    "evidence.json",
+    "CompiledModelRepro.kt",
+    "phone/README.md",
+    "phone/batch_runner.c",
+    "phone/batch/manifest",
+    "inputs/model-0.bin",
+    "expected/model-0.bin",
+}
+SECTIONS = (
+    "**Summary.**",
+    "**Why nobody notices.**",
+    "## Environment",
+    "## Reproduction",
+    "## Expected and actual",
+    "## Matrix",
+    "## Controls, and what is ruled out",
+    "## Cause",
+    "## What is not claimed",
+    "## Related",
+)
+
+
+def private_words() -> list[str]:
+    """What identifies this machine or its user, and must be in no report."""
+    words = {socket.gethostname(), str(Path.home()), str(findings.FINDINGS_DIR.parent), sys.prefix}
+    words |= {name.partition(":")[2] for name in attached_phones()}
+    words |= {os.environ.get(key, "") for key in ("USER", "LOGNAME", "SUDO_USER")} | {getpass.getuser()}
+    # A user called root, or a word that prose uses, would be found in any text.
+    return [word for word in words if len(word) > 4]
+
+
+MACHINE_PATH = re.compile(rb"/(?:home|Users|root|tmp|work|mnt|opt)/[A-Za-z0-9_.-]+")
+SERIAL = re.compile(rb"adb:[A-Za-z0-9]")
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_nothing_of_any_machine_is_in_a_report(slug):
+    for name, data in report.report_files(findings.load(slug)).items():
+        assert MACHINE_PATH.findall(data) == [], name
+        assert SERIAL.findall(data) == [], name
+        assert [word for word in private_words() if word.encode() in data] == [], name
+
+
+def test_the_search_for_machine_words_finds_them():
+    assert MACHINE_PATH.findall(b"see /home/someone/model.tflite") == [b"/home/someone"]
+    assert SERIAL.findall(b"adb:1A2B3C")
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_a_report_has_its_sections_and_attachments(slug):
+    finding = findings.load(slug)
+    files = report.report_files(finding)
+    assert set(files) >= ATTACHMENTS
+    issue = files["issue.md"].decode()
+    assert [s for s in SECTIONS if s not in issue] == []
+    assert "Rendered from" not in issue
+    assert len(issue.splitlines()) < 250
+    for source in finding.sources:
+        assert source.commit in issue
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_attachments_agree_with_each_other(slug):
+    finding = findings.load(slug)
+    files = report.report_files(finding)
+    assert base64.b64decode(files["model.tflite.base64"]) == files["model.tflite"]
+    compile(files["repro.py"], "repro.py", "exec")
+    manifest = files["phone/batch/manifest"].decode()
+    objects = {name.rpartition("/")[2] for name in files if name.startswith("phone/objects/")}
+    named = set(re.findall(r"\b[0-9a-f]{64}\b", manifest))
+    assert named == objects
+    for index, array in enumerate(finding.arrays(finding.minimal, "expected")):
+        kept = np.frombuffer(files[f"expected/model-{index}.bin"], array.dtype)
+        np.testing.assert_array_equal(kept, array.ravel())
+
+
+def test_the_issue_names_every_runtime_and_driver_of_the_evidence():
+    finding = findings.load(ONE)
+    issue = report.report_files(finding)["issue.md"].decode()
+    for environment in finding.evidence()["environments"]:
+        assert environment["runtime"] in issue
+        assert environment["driver"] in issue
+
+
+def test_a_report_of_an_unconfirmed_finding_says_so_before_anything_else():
+    issue = report.report_files(findings.load("card-token-fanout"))["issue.md"].decode()
+    assert "reported, not confirmed here" in issue.split("## Environment")[0]
+    assert "prints OK" in issue
+
+
+def test_the_command_writes_the_folder(tmp_path):
+    result = CliRunner().invoke(main, ["report", ONE, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")} >= ATTACHMENTS
+
+
+def run_script(python: str, script: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    lavapipe = next(a for a in adapters() if a.key == "lavapipe")
+    # Nothing of this project may be importable: -I ignores PYTHONPATH and the working directory.
+    environment = driver_environment(dict(os.environ), Path(lavapipe.manifest), 1)
+    command = [python, "-I", str(script), *options]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+
+
+@pytest.mark.gpu
+def test_the_script_shows_the_bug_and_its_control_is_ok(tmp_path):
+    script = tmp_path / "repro.py"
+    script.write_text(report.render_script(findings.load(ONE)), encoding="utf-8")
+    shown = run_script(sys.executable, script)
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (1, "BUG"), shown.stdout + shown.stderr
+    healthy = run_script(sys.executable, script, "--control")
+    assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory) -> str:
+    """A fresh environment with nothing but ai-edge-litert and numpy."""
+    home = tmp_path_factory.mktemp("bare")
+    venv.create(home, with_pip=True)
+    python = str(home / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"{PACKAGE}=={installed().version}", "numpy"], check=True, timeout=900)
+    return python
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
+    finding = findings.load(slug)
+    script = tmp_path / "repro.py"
+    script.write_text(report.render_script(finding), encoding="utf-8")
+    expected = (1, "BUG") if finding.minimal.wrong else (0, "OK")
+    shown = run_script(bare_python, script)
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == expected, shown.stdout + shown.stderr
+    for option in ("--control", "--cpu"):
+        healthy = run_script(bare_python, script, option)
+        assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
