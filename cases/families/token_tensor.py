@@ -149,10 +149,10 @@ def _hand_case(kind: str, tokens: int) -> Case:
 
 
 def cases() -> list[Case]:
-    """Every plan at N = 400, some with the valid mask, the naive and shipped ones at N = 8100 too."""
+    """Every plan at N = 400, some with the valid mask, the naive and shipped ones at N = 2116 too."""
     found = [_tokens_case(name, masked=False, side=20) for name in PLANS]
     masked = ("score-and-memory", "score-and-memory-x2", "norm-and-score", "norm-x2-and-score", "naive", "naive-x2")
     found += [_tokens_case(name, masked=True, side=20) for name in masked]
-    found += [_tokens_case(name, masked=False, side=90) for name in ("score-and-memory", "score-and-memory-x2")]
+    found += [_tokens_case(name, masked=False, side=46) for name in ("score-and-memory", "score-and-memory-x2")]
     found += [_hand_case(kind, 400) for kind in HAND_NORM]
     return found
