@@ -193,7 +193,10 @@ def measure(
                 found, known = _measure_one(subjects, target, precision, journal, again, on_record)
                 described.append(_description(target, found))
         except TargetUnavailable as error:
-            missing.append({"runtime": environment.runtime, "target": environment.target, "reason": str(error)})
+            public = public_target(environment.target)
+            serial = environment.target.partition(":")[2]
+            why = str(error) if public == environment.target else str(error).replace(serial, public)
+            missing.append({"runtime": environment.runtime, "target": public, "reason": why})
             on_unavailable(environment, str(error))
             continue
         records += found
@@ -283,13 +286,21 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record
 
 
 # Of a phone only what names its kind; a serial number or a temperature has no place in evidence.
-DEVICE_FACTS = ("model", "soc", "android", "build", "gpu")
+DEVICE_FACTS = ("model", "soc", "android", "build", "gpu", "gpu_driver", "loopback")
 
 
 def _description(target: Target, records: Sequence[Record]) -> Mapping[str, Any]:
     first = records[0] if records else {}
     kept = {k: first.get(k, "") for k in ("runtime", "adapter", "driver", "libraries", "device")}
-    return {"target": target.name, **kept}
+    return {"target": first.get("target", public_target(target.name)), **kept}
+
+
+def public_target(name: str) -> str:
+    """A target's name as evidence may hold it: a phone's serial number becomes its tag."""
+    from runner.adb.devices import serial_tag
+
+    kind, _, serial = name.partition(":")
+    return f"adb:{serial_tag(serial)}" if kind == "adb" and serial not in ("", "loopback") else name
 
 
 def default_targets() -> list[str]:
@@ -305,9 +316,13 @@ def default_targets() -> list[str]:
 
 
 def attached_phones() -> list[str]:
-    """`adb:SERIAL` of every phone that is ready; none where no adb server runs."""
+    """`adb:SERIAL` of every phone that is ready; none where no adb server runs (none is started)."""
+    from runner.adb.devices import server_is_running
+
+    if not server_is_running():
+        return []
     try:
-        return targets.resolve(["adb"])
+        return targets.resolve(["adb"], device="all")
     except TargetUnavailable:
         return []
 

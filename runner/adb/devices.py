@@ -87,14 +87,23 @@ def default_server() -> AdbServer:
 
     Raises TargetUnavailable if it cannot be started.
     """
+    server = _configured_server()
+    if not _listens(server):
+        _start_server(server)
+    return server
+
+
+def server_is_running() -> bool:
+    """Whether the user's adb server listens. Starts nothing, so that looking for phones leaves no trace."""
+    return _listens(_configured_server())
+
+
+def _configured_server() -> AdbServer:
     host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
     text = os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037"
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise BadInput(f"ANDROID_ADB_SERVER_PORT is '{text}', which is no port; unset it or give a number")
-    server = AdbServer(host, int(text))
-    if not _listens(server):
-        _start_server(server)
-    return server
+    return AdbServer(host, int(text))
 
 
 def _listens(server: AdbServer) -> bool:
