@@ -117,8 +117,9 @@ def _need_converter() -> None:
 
 def _export(module: Any, examples: tuple[Any, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part.tflite")
-    with _quiet(path.with_suffix(".log")):
+    # Two processes may convert the same case at once: each has its own scratch files, and one result stays.
+    scratch = path.with_suffix(f".{os.getpid()}.part.tflite")
+    with _quiet(path.with_suffix(f".{os.getpid()}.log")):
         import litert_torch
 
         litert_torch.convert(module, examples).export(str(scratch))

@@ -152,6 +152,9 @@ def build(producer: str, consumer: str, rank: int, tokens: int, variant: str, se
     """variant: `plain` (y is output and consumed once), or one of the controls `inner`, `second`, `x2`."""
     g = GraphBuilder()
     shape = shape_of(rank, tokens)
+    if consumer == "prod":
+        # A product of 16 normal factors leaves fp16's range, and the comparison would have no power.
+        shape = (*shape[:-1], 4)
     x = g.input("x", shape)
     site = Site(g, x, "", shape, np.random.default_rng(seed))
     if producer in ("add", "add-relu", "sub", "mul", "maximum", "norm-residual", "concat", "matmul"):
