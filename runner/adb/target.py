@@ -17,7 +17,17 @@ import numpy as np
 
 from runner.adb import build
 from runner.adb.android import android_libraries
-from runner.adb.devices import ALL, LOOPBACK, AdbServer, attached, choose, choose_all, default_server, serial_tag, settled
+from runner.adb.devices import (
+    ALL,
+    LOOPBACK,
+    AdbServer,
+    attached,
+    choose,
+    choose_all,
+    default_server,
+    serial_tag,
+    settled,
+)
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
