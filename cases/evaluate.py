@@ -82,11 +82,20 @@ def evaluate(
             if data is not None and name not in values:
                 values[name] = _loaded(data, arithmetic)
         # Overflow, division by zero and the like are what the emulation is asked to show.
-        with np.errstate(all="ignore"):
-            results = _HANDLERS[op.kind](_Step(op, graph, values, arithmetic))
+        try:
+            with np.errstate(all="ignore"):
+                results = _HANDLERS[op.kind](_Step(op, graph, values, arithmetic))
+        except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+            # A damaged file can declare anything; what numpy then says is the reason, not a traceback.
+            said = " ".join(str(error).split())
+            raise GraphError(f"{op.kind} that writes '{op.outputs[0]}' cannot be computed: {said}") from error
+        if len(results) != len(op.outputs):
+            raise GraphError(f"{op.kind} gives {len(results)} results, the graph declares {len(op.outputs)}")
         for name, value in zip(op.outputs, results, strict=True):
             expected = graph.tensors[name].shape
-            if tuple(value.shape) != tuple(expected) and value.size == int(np.prod(expected)):
+            if tuple(value.shape) != tuple(expected):
+                if value.size != math.prod(expected):
+                    raise GraphError(f"{op.kind} gives '{name}' the shape {value.shape}, declared {expected}")
                 value = value.reshape(expected)
             values[name] = arithmetic.stored(value)
         for name in set(op.inputs):

@@ -17,7 +17,7 @@ import numpy as np
 
 from cases import inputs
 from cases.evaluate import FLOAT64, evaluate, unsupported
-from cases.graph import Graph, Tensor
+from cases.graph import Graph, GraphError, Tensor
 from cases.tflite_read import read_tflite
 from repro.floor import Floor
 from repro.floors import floors_for
@@ -115,11 +115,17 @@ def feed_from_npz(path: Path, declared: Sequence[Tensor]) -> Feed:
 
 
 def float64_references(graph: Graph, feeds: Sequence[Feed]) -> References:
-    """The file's ops in float64, per feed and output. Repeated feeds are evaluated once."""
+    """The file's ops in float64, per feed and output. Repeated feeds are evaluated once.
+
+    Raises BadInput where the file's own ops and shapes contradict each other.
+    """
     known: dict[int, tuple[np.ndarray, ...]] = {}
     for feed in feeds:
         if id(feed) not in known:
-            values = evaluate(graph, feed, FLOAT64)
+            try:
+                values = evaluate(graph, feed, FLOAT64)
+            except GraphError as error:
+                raise BadInput(f"the model's ops do not fit together: {error}; give a model that is whole") from error
             known[id(feed)] = tuple(values[name] for name in graph.outputs)
     return tuple(known[id(feed)] for feed in feeds)
 

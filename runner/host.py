@@ -8,6 +8,7 @@ fresh one, before it is called a crash or a hang, because the fault may have bee
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from runner.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec,
 MAX_MEMORY_BYTES = 8 << 30
 SMALL_BYTES = 1_500_000
 SMALL_OPS = 32
+SWITCH_INTERVAL_S = 0.0005
 
 
 class HostTarget(Target):
@@ -131,6 +133,10 @@ class HostTarget(Target):
         self._closing = False
         ahead = 2 * self.workers + 1
         waiting: deque[Future[Run]] = deque()
+        # A thread that has a reply must get the interpreter at once, even while the consumer judges, or its
+        # worker stands idle: at the default of 5 ms it would wait longer than a small job takes.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix=f"repro-{self._engine}")
         try:
             for job in jobs:
@@ -141,6 +147,7 @@ class HostTarget(Target):
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            sys.setswitchinterval(interval)
             # Left early (an error, Ctrl-C, a consumer that stopped): what is in flight has no reader.
             unfinished = [future for future in waiting if not future.cancel() and not future.done()]
             if unfinished:

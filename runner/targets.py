@@ -43,7 +43,7 @@ def open_target(
     workers: jobs that run at once; on the host each has its own process.
     device: for `adb`: a serial number, or `loopback`.
     """
-    kind, _, rest = name.partition(":")
+    kind, rest = _parts(name)
     if kind == "adb":
         from runner.adb.target import open_adb_target
 
@@ -84,7 +84,7 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         _only_adb(", ".join(names), device)
     full: list[str] = []
     for name in names:
-        kind, _, rest = name.partition(":")
+        kind, rest = _parts(name)
         if kind == "gpu":
             key, at, presented = rest.partition("@")
             adapter = _adapter(key) if key else _best(runtime_of(None))
@@ -105,6 +105,14 @@ def available(runtime: str | Runtime | None = None) -> list[TargetInfo]:
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
     infos = [_try(HostTarget("cpu", "cpu", chosen))]
     return infos + [_try_adapter(adapter, chosen) for adapter in adapters()]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Kind and the rest of a target's name; `gpu@NAME` is the best adapter under another name."""
+    if name.startswith("gpu@"):
+        return "gpu", name.removeprefix("gpu")
+    kind, _, rest = name.partition(":")
+    return kind, rest
 
 
 def _only_adb(name: str, device: str | None) -> None:

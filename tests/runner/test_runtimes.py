@@ -1,0 +1,79 @@
+"""Runtimes: the installed one, fetched ones (from a folder of wheels made here), and errors without a network."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from runner import runtimes
+from runner.errors import BadInput, TargetUnavailable
+
+TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache, and a pip that knows no index but the returned folder of wheels."""
+    wheels = tmp_path / "wheels with a space"
+    wheels.mkdir()
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheels.as_uri())
+    return wheels
+
+
+def make_wheel(folder: Path, version: str, package: str = "ai_edge_litert") -> None:
+    with zipfile.ZipFile(folder / f"{package}-{version}-py3-none-any.whl", "w") as wheel:
+        info = f"{package}-{version}.dist-info"
+        wheel.writestr("ai_edge_litert/libLiteRt.so", f"library of {version}")
+        wheel.writestr("ai_edge_litert/libLiteRtWebGpuAccelerator.so", "accelerator")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_the_installed_runtime_has_its_libraries_fingerprinted():
+    runtime = runtimes.runtime()
+    assert runtime == runtimes.runtime(runtime.version) == runtimes.installed()
+    assert (runtime.folder / "libLiteRt.so").is_file()
+    assert runtime.accelerator is not None
+    assert set(runtime.libraries) >= {"libLiteRt.so", runtime.accelerator.name}
+
+
+def test_another_version_is_fetched_once_and_kept(offline: Path):
+    make_wheel(offline, "9.9.1")
+    said: list[str] = []
+    runtime = runtimes.runtime("9.9.1", said.append)
+    assert runtime.version == "9.9.1"
+    assert (runtime.folder / "libLiteRt.so").read_text() == "library of 9.9.1"
+    assert any("fetching" in line for line in said)
+    again: list[str] = []
+    assert runtimes.runtime("9.9.1", again.append) == runtime
+    assert again == []
+    assert [r.version for r in runtimes.fetched()] == ["9.9.1"]
+
+
+def test_nightly_is_the_newest_and_the_cache_serves_when_offline(offline: Path, monkeypatch: pytest.MonkeyPatch):
+    make_wheel(offline, "9.9.0.dev20260101", "ai_edge_litert_nightly")
+    make_wheel(offline, "9.9.0.dev20260301", "ai_edge_litert_nightly")
+    assert runtimes.runtime("nightly", lambda line: None).version == "9.9.0.dev20260301"
+    monkeypatch.setattr(runtimes, "_NIGHTLY_LASTS_S", -1)
+    for wheel in offline.iterdir():
+        wheel.unlink()
+    said: list[str] = []
+    assert runtimes.runtime("nightly", said.append).version == "9.9.0.dev20260301"
+    assert any("no newer nightly" in line for line in said)
+
+
+def test_a_version_that_cannot_be_fetched_says_what_to_do(offline: Path):
+    with pytest.raises(TargetUnavailable, match=r"cannot be fetched .*check the network"):
+        runtimes.runtime("9.9.7", lambda line: None)
+    assert runtimes.fetched() == []
+
+
+def test_what_is_no_version_is_bad_input():
+    with pytest.raises(BadInput, match="no LiteRT version; give one like"):
+        runtimes.runtime("latest; rm -rf")
