@@ -21,7 +21,7 @@ from cases.convert import model_bytes
 from cases.finding_models import FINDING_MODELS, Purpose
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
-from repro import matrix, matrix_rows
+from repro import matrix, matrix_rows, matrix_subjects
 from repro.canonical import canonical
 from repro.check import float64_references
 from repro.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, Model, Status, write_seal
@@ -67,7 +67,7 @@ def write_arrays(finding: Finding) -> None:
                     write_atomically(finding.array_path(model, kind, index), np.asarray(array, dtype).tobytes())
 
 
-def subject(finding: Finding, model: Model) -> matrix.Subject:
+def subject(finding: Finding, model: Model) -> matrix_subjects.Subject:
     """A model of the finding as a subject of the matrix; the kept arrays are its first and third feed."""
     data = finding.model_bytes(model)
     graph = read_tflite(data, model.name)
@@ -77,7 +77,9 @@ def subject(finding: Finding, model: Model) -> matrix.Subject:
         first = finding.arrays(model, "inputs")
         plan = (first, plan[1], first)
     healthy = model.purpose is Purpose.CONTROL
-    return matrix.model_subject(model.name, data, feeds=plan, control_of=finding.minimal.name if healthy else "")
+    return matrix_subjects.model_subject(
+        model.name, data, feeds=plan, control_of=finding.minimal.name if healthy else ""
+    )
 
 
 def measure(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from cases import catalogue
-from repro import matrix, matrix_rows
+from cases.case import Case
+from repro import matrix, matrix_rows, matrix_subjects
 from repro.bisect import bisect
 from repro.canonical import canonical
 from repro.check import read_bytes
 from repro.journal import Journal
 from repro.json_lines import dump
 from repro.matrix_document import to_document
-from repro.precisions import CHOICES
+from repro.precisions import CHOICES, precisions_for
 from repro.progress import progress_line
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput
+from runner.run import Precision
 from runner.runtimes import KNOWN
 
 
@@ -105,31 +108,28 @@ def command(
     ctx.exit(1 if matrix_rows.has_unclear(rows) or measured.unavailable else 0)
 
 
-def choose_subjects(names: Sequence[str], seed: int) -> list[matrix.Subject]:
+def choose_subjects(names: Sequence[str], seed: int) -> list[matrix_subjects.Subject]:
     """The models the user named, with the controls of those that have some. Raises BadInput for an unknown name."""
     files = [Path(name) for name in names if name.endswith(".tflite")]
     patterns = [name for name in names if not name.endswith(".tflite")]
-    subjects = [matrix.model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
+    subjects = [matrix_subjects.model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
     twice = {s.name for s in subjects if sum(t.name == s.name for t in subjects) > 1}
     if twice:
         raise BadInput(f"two files are called {sorted(twice)[0]}; rename one, the matrix tells models by file name")
     if patterns:
-        chosen = matrix.with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
+        chosen = matrix_subjects.with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
     elif not files:
-        chosen = matrix.failing_cases(catalogue.catalogue())
+        chosen = matrix_subjects.failing_cases(catalogue.catalogue())
     else:
         chosen = []
-    return subjects + [matrix.case_subject(case) for case in _alone(chosen)]
+    return subjects + [matrix_subjects.case_subject(case) for case in _alone(chosen)]
 
 
-def _alone(chosen: Sequence[Any]) -> list[Any]:
+def _alone(chosen: Sequence[Case]) -> list[Case]:
     """A control that was named without its case is measured for itself."""
-    import dataclasses
-
     present = {case.name for case in chosen}
     return [
-        case if case.control_of in present or not case.control_of else dataclasses.replace(case, control_of="")
-        for case in chosen
+        case if case.control_of in present or not case.control_of else replace(case, control_of="") for case in chosen
     ]
 
 
@@ -180,7 +180,7 @@ def _mark(cell: Mapping[str, Any]) -> str:
 
 def _bisect(
     console: Console,
-    subjects: Sequence[matrix.Subject],
+    subjects: Sequence[matrix_subjects.Subject],
     environments: Sequence[matrix.Environment],
     precision: str,
     journal: Journal,
@@ -188,25 +188,29 @@ def _bisect(
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
-    target_names = dict.fromkeys(e.target for e in environments)
     versions = sorted({e.runtime for e in environments}, key=matrix_rows.version_order)
-    for target in target_names:
+    for target in dict.fromkeys(e.target for e in environments):
         for subject in (s for s in subjects if not s.control_of):
-            for chosen in ("fp32", "fp16") if precision == "both" else (precision,):
-
-                def said(version: str, subject: matrix.Subject = subject, target: str = target, p: str = chosen) -> str:
-                    one = matrix.measure([subject], [matrix.Environment(version, target)], p, journal, workers=1)
-                    if one.unavailable:
-                        raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
-                    return verdict_line(one.records[0])
-
-                found = bisect(versions, said)
+            for chosen in precisions_for(target, precision):
+                found = bisect(versions, _verdict_of(subject, target, chosen, journal))
                 changed = changed or bool(found.first_changed)
                 if as_json:
                     fields = {k: v for k, v in found.__dict__.items() if k != "tried"}
-                    click.echo(dump({"case": subject.name, "target": target, "precision": chosen, **fields}))
+                    click.echo(dump({"case": subject.name, "target": target, "precision": str(chosen), **fields}))
                 console.print(f"{subject.name} on {target} {chosen}: {found.sentence}", highlight=False, soft_wrap=True)
     return 1 if changed else 0
+
+
+def _verdict_of(
+    subject: matrix_subjects.Subject, target: str, precision: Precision, journal: Journal
+) -> Callable[[str], str]:
+    def said(version: str) -> str:
+        one = matrix.measure([subject], [matrix.Environment(version, target)], str(precision), journal, workers=1)
+        if one.unavailable:
+            raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
+        return verdict_line(one.records[0])
+
+    return said
 
 
 def verdict_line(record: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cases.finding_graphs import add_reduce
 from cases.tflite_write import write_tflite
-from repro import matrix, matrix_rows
+from repro import matrix, matrix_rows, matrix_subjects
 from repro.bisect import bisect
 from repro.canonical import canonical, is_canonical, plain
 from repro.cli import main
@@ -155,7 +155,10 @@ def test_bisect_needs_two_runtimes():
 def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
-    subjects = [matrix.model_subject("bad", bad), matrix.model_subject("good", good, control_of="bad")]
+    subjects = [
+        matrix_subjects.model_subject("bad", bad),
+        matrix_subjects.model_subject("good", good, control_of="bad"),
+    ]
     environments = matrix.environments_for([matrix.runtime_of(None).version], ["gpu:lavapipe"])
     documents = []
     with Journal(tmp_path / "journal.jsonl") as journal:
@@ -172,7 +175,7 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
 
 @pytest.mark.gpu
 def test_an_interrupted_matrix_goes_on_where_it_was(tmp_path):
-    subjects = [matrix.model_subject(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
+    subjects = [matrix_subjects.model_subject(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
     environments = matrix.environments_for([matrix.runtime_of(None).version], ["gpu:lavapipe"])
 
     def stop(record) -> None:
@@ -214,7 +217,7 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
         raise TargetUnavailable(f"{name} is not here")
 
     monkeypatch.setattr(matrix.targets, "open_target", nothing)
-    subject = matrix.model_subject("bad", write_tflite(add_reduce()))
+    subject = matrix_subjects.model_subject("bad", write_tflite(add_reduce()))
     with Journal(tmp_path / "j.jsonl") as journal:
         asked = [matrix.Environment("2.3.0", "gpu:x"), matrix.Environment("2.3.0", "gpu:y")]
         measured = matrix.measure([subject], asked, "fp32", journal)
