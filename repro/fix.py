@@ -68,12 +68,20 @@ def prove(
     differences = cpu_differences(_cpu_run(cpu, subject), _cpu_run(cpu, new), fixed.graph.outputs)
     before = {precision: check(subject, target, cpu, precision) for precision in precisions}
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
+    cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
     refusals = [*_cpu_refusals(differences), *_left(fixed)]
     notes: list[str] = []
     shown = False
-    for precision in precisions:
-        refusals += _target_refusals(precision, before[precision].verdicts, after[precision].verdicts)
-        shown |= any(verdict.status is not Status.PASS for verdict in before[precision].verdicts)
+    mended = {index for hazard, _ in fixed.done for index in hazard.affected}
+    sound: set[int] = set()
+    for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
+        was = {verdict.output: verdict for verdict in before[precision].verdicts}
+        for verdict in after[precision].verdicts:
+            told, refuses = _judgement(precision, verdict, was.get(verdict.output), cpu_misses, mended, sound)
+            (refusals if refuses else notes).extend([told] if told else [])
+            if precision is Precision.FP32 and not refuses:
+                sound.add(verdict.output)
+        shown |= any(was[index].status is not Status.PASS for index in mended if index in was)
     if not shown:
         rules = {hazard.rule for hazard, _ in fixed.done}
         if all(RULES[rule].latent for rule in rules):
@@ -124,19 +132,43 @@ def _left(fixed: Fixed) -> Iterator[str]:
         yield f"hazard {hazard.rule} at '{hazard.tensor}' is left: {known}"
 
 
-def _target_refusals(precision: Precision, before: Sequence[Verdict], after: Sequence[Verdict]) -> Iterator[str]:
-    was = {verdict.output: verdict.status for verdict in before}
-    for verdict in after:
-        if verdict.status is Status.PASS:
-            continue
-        said = f"{precision}: output {verdict.output} '{verdict.name}' is {verdict.status}"
-        said += f" ({verdict.signature})" if verdict.signature else ""
-        if was.get(verdict.output) is Status.PASS:
-            yield f"{said}, and was PASS before"
-        elif verdict.status is Status.INVALID:
-            yield f"{said}: {verdict.reason}; give --inputs that can tell"
-        else:
-            yield f"{said} still; `repro reduce` says why"
+def _judgement(
+    precision: Precision,
+    now: Verdict,
+    was: Verdict | None,
+    cpu_misses: Mapping[int, Verdict],
+    mended: set[int],
+    sound: set[int],
+) -> tuple[str, bool]:
+    """What to say of one output after the change, and whether it refuses the proof. Empty where it passes.
+
+    cpu_misses: outputs that the cpu, too, computes less exactly than the judge allows. mended: outputs
+    that a hazard named. sound: outputs found right in fp32, whose trouble in fp16 is precision.
+    """
+    if now.status is Status.PASS:
+        return "", False
+    said = f"{precision}: output {now.output} '{now.name}' is {now.status}"
+    said += f" ({now.signature})" if now.signature else ""
+    if was is not None and was.status is Status.PASS:
+        return f"{said}, and was PASS before", True
+    if now.status is Status.INVALID and now.output not in sound:
+        return f"{said}: {now.reason}; give --inputs that can tell", True
+    miss = cpu_misses.get(now.output)
+    if precision is Precision.FP32 and miss is not None and _as_exact_as(now, miss):
+        return f"{said}, as before; the cpu misses float64 there by as much, so it is rounding, not the delegate", False
+    if precision is not Precision.FP32 and now.output in sound and (now.output not in mended or _no_power(now)):
+        return f"{said}, as before; fp32 is right there, so it is precision, not structure", False
+    return f"{said} still; `repro reduce` says why", True
+
+
+def _no_power(verdict: Verdict) -> bool:
+    return verdict.status is Status.INVALID
+
+
+def _as_exact_as(verdict: Verdict, cpu: Verdict) -> bool:
+    """Whether the target's RMS error is of the size of the cpu's."""
+    mine, other = verdict.metrics.get("rmse"), cpu.metrics.get("rmse")
+    return mine is not None and other is not None and mine <= 4.0 * other
 
 
 def op_line(op: Op, graph: Graph) -> str:
