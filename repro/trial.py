@@ -20,7 +20,7 @@ from repro.check import References
 from repro.floor import Floor
 from repro.floors import floors_for
 from repro.judge import judge_run
-from repro.verdict import Verdict
+from repro.verdict import Status, Verdict
 from runner.run import Feed, Job, Outcome, Precision, Run
 from runner.target import Target
 
@@ -100,10 +100,20 @@ class Reference:
             found = dict(zip(made, outputs, strict=True))
         return {**given, **{name: np.asarray(found[name], graph.tensors[name].dtype) for name in made}}
 
-    def _cpu_outputs(self, graph: Graph, feeds: tuple[Feed, ...]) -> References:
+    def cpu_agrees_with(self, graph: Graph, feeds: tuple[Feed, ...], output: str) -> bool:
+        """Whether the cpu target passes where float64 says what is right: if not, the reference is in doubt."""
+        trial = prepare(graph, feeds, Precision.FP32, self, "cpu")
+        (tried,) = try_all([trial], self._target())
+        wrong = {v.name for v in tried.verdicts if v.status not in (Status.PASS, Status.INVALID)}
+        return output not in wrong if output else not wrong
+
+    def _target(self) -> Target:
         if self._cpu is None:
             self._cpu = self._open_cpu()
-        run = self._cpu.run(Job(write_tflite(graph), feeds, Precision.FP32, "reference"))
+        return self._cpu
+
+    def _cpu_outputs(self, graph: Graph, feeds: tuple[Feed, ...]) -> References:
+        run = self._target().run(Job(write_tflite(graph), feeds, Precision.FP32, "reference"))
         if run.outcome is not Outcome.OK:
             raise NoReference(f"cpu says {run.outcome}: {run.message}")
         return tuple(

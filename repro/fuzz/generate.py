@@ -52,6 +52,7 @@ class Growth:
         self.palette = palette or Palette()
         self.builder = GraphBuilder()
         self.tensors: list[str] = []
+        self.shown: set[str] = set()  # tensors that shall be outputs although they are read
         self.inputs = 0
         self._numbers = np.random.default_rng(rng.getrandbits(32))
 
@@ -381,7 +382,7 @@ STEPS: tuple[tuple[float, Step], ...] = (
     (4.0, _convolution),
     (1.5, _depthwise),
     (1.5, _pool),
-    (4.0, _reduction),
+    (5.0, _reduction),
     (3.0, _reshape),
     (2.0, _transpose),
     (2.5, _slice),
@@ -421,27 +422,38 @@ def start_shape(rng: random.Random) -> Shape:
     return (batch, *(rng.choice(EXTENTS) for _ in range(rank - 2)), rng.choice(CHANNELS))
 
 
-def add_step(growth: Growth, step: Step | None = None) -> bool:
-    """One more step on some tensor. False where the dice chose something that does not fit."""
-    name = growth.operand()
+def add_step(growth: Growth) -> bool:
+    """One more step on some tensor. False where the dice chose something that does not fit.
+
+    Every third step is a pair: what the first makes is read by the second and mostly an output as
+    well, which is the role that the known bugs are about.
+    """
+    made = _step_on(growth, growth.operand())
+    if made and growth.chance(0.35):
+        middle = growth.rng.choice(made)
+        if _step_on(growth, middle) and growth.chance(0.6):
+            growth.shown.add(middle)
+    return bool(made)
+
+
+def _step_on(growth: Growth, name: str) -> list[str]:
+    """Tensors that one step made of `name`; none where it does not fit."""
     steps = growth.palette.steps or STEPS
-    chosen = step if step is not None else growth.rng.choices([s for _, s in steps], [w for w, _ in steps])[0]
+    chosen = growth.rng.choices([s for _, s in steps], [w for w, _ in steps])[0]
     try:
-        made = chosen(growth, name)
+        made = chosen(growth, name) or ()
     except GraphError:
-        return False
-    if not made:
-        return False
+        return []
     fitting = [m for m in made if len(growth.shape(m)) and int(np.prod(growth.shape(m))) <= MAX_ELEMENTS]
     growth.tensors += fitting
-    return bool(fitting)
+    return fitting
 
 
-def choose_outputs(growth: Growth, inner: float = 0.28) -> list[str]:
+def choose_outputs(growth: Growth, inner: float = 0.2) -> list[str]:
     """Everything that nobody reads, and inner tensors by chance, in some order."""
     graph = growth.builder.build(list(growth.tensors))
     made = [name for op in graph.ops for name in op.outputs if graph.tensors[name].dtype == "float32"]
-    outputs = [n for n in made if n not in graph.uses or growth.chance(inner)]
+    outputs = [n for n in made if n not in graph.uses or n in growth.shown or growth.chance(inner)]
     growth.rng.shuffle(outputs)
     return outputs
 
