@@ -32,12 +32,14 @@ def judge_run(
     graph: Graph | None = None,
     thresholds: Thresholds = DEFAULT,
     metrics: str = "quoted",
+    explain: bool = True,
 ) -> tuple[Verdict, ...]:
     """Judge every output of a run.
 
     references[k][i] is output i after feed k, float64 (or the output's own integer type); floors[i] is the noise
     floor of output i over all feeds. graph lets a wrong output be explained by the graph's constants and
-    intermediates. metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing.
+    intermediates. metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves
+    signature and `holds` of failures empty, for callers that count verdicts by the thousand.
 
     A run that is not OK gives one verdict an output where the names are known, else a single one with
     output -1. Raises ValueError where feeds, references and floors do not belong together.
@@ -51,7 +53,9 @@ def judge_run(
         raise ValueError(f"{len(floors)} floors for {len(references[0])} outputs")
     precision = Precision(run.fingerprint.precision)
     return tuple(
-        _judge_output(index, name, run, feeds, references, floors[index], precision, graph, names, thresholds, metrics)
+        _judge_output(
+            index, name, run, feeds, references, floors[index], precision, graph, names, thresholds, metrics, explain
+        )
         for index, name in enumerate(names)
     )
 
@@ -114,6 +118,7 @@ def _judge_output(
     names: tuple[str, ...],
     table: Thresholds,
     metrics: str,
+    explain: bool,
 ) -> Verdict:
     judged: list[Judged] = []
     for k, outputs in enumerate(run.outputs):
@@ -130,7 +135,7 @@ def _judge_output(
     worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status == "INVALID"), 0)
     status = judged[worst].status
     found = Diagnosis()
-    if failed:
+    if failed and explain:
         evidence = Evidence(index, names, tuple(feeds), tuple(references), run.outputs, precision, graph)
         found = diagnose(evidence, failed, table)
     reason = judged[worst].reason
