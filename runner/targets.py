@@ -35,21 +35,26 @@ class TargetInfo:
 
 
 def open_target(
-    name: str, *, runtime: str | Runtime | None = None, workers: int = 1, device: str | None = None
+    name: str,
+    *,
+    runtime: str | Runtime | None = None,
+    workers: int = 1,
+    device: str | None = None,
+    engine: str | None = None,
 ) -> Target:
     """A target by name, not yet activated. Raises BadInput for an unknown name, TargetUnavailable if it is not here.
 
     runtime: a LiteRT version (fetched on first use), `nightly`, or None for the installed one.
     workers: jobs that run at once; on the host each has its own process.
-    device: for `adb`: a serial number, or `loopback`.
+    device: for `adb`: a serial number, or `loopback`. engine: for `adb`: `native` or `run_model`.
     """
     kind, rest = _parts(name)
     if kind == "adb":
         from runner.adb.target import open_adb_target
 
         version = runtime.version if isinstance(runtime, Runtime) else runtime
-        return open_adb_target(rest or None, runtime=version, device=device)
-    _only_adb(name, device)
+        return open_adb_target(rest or None, runtime=version, device=device, engine=engine)
+    _only_adb(name, device, engine)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
     if name == "cpu":
         return HostTarget("cpu", "cpu", chosen, workers=workers)
@@ -115,9 +120,10 @@ def _parts(name: str) -> tuple[str, str]:
     return kind, rest
 
 
-def _only_adb(name: str, device: str | None) -> None:
-    if device:
-        raise BadInput(f"--device {device} is for phones and target {name} is none; add --target adb")
+def _only_adb(name: str, device: str | None, engine: str | None = None) -> None:
+    for option, value in (("--device", device), ("--engine", engine)):
+        if value:
+            raise BadInput(f"{option} {value} is for phones and target {name} is none; add --target adb")
 
 
 def _try_adapter(adapter: Adapter, runtime: Runtime) -> TargetInfo:

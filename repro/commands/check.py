@@ -23,6 +23,7 @@ from runner.target import Target
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
 @click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+@click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
 @click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
@@ -38,6 +39,7 @@ def command(
     model: Path,
     target_names: tuple[str, ...],
     device: str | None,
+    engine: str | None,
     runtime: str | None,
     precision: str,
     inputs_file: Path | None,
@@ -65,7 +67,7 @@ def command(
     unexpected = 0
     with targets.open_target("cpu", runtime=runtime) as cpu:
         for name in names:
-            with targets.open_target(name, runtime=runtime) as target:
+            with targets.open_target(name, runtime=runtime, engine=engine) as target:
                 for chosen in precisions_for(name, precision):
                     checked = check(subject, target, cpu, chosen, deadline)
                     comparisons = _compare(checked, expected_as, runtime)

@@ -30,6 +30,7 @@ def journal_path(target_name: str) -> Path:
 @click.option("--family", help="Only this family of the catalogue.")
 @click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
 @click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+@click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
 @click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
@@ -49,6 +50,7 @@ def command(
     family: str | None,
     target_names: tuple[str, ...],
     device: str | None,
+    engine: str | None,
     runtime: str | None,
     precision: str,
     kind: str | None,
@@ -86,6 +88,7 @@ def command(
             precision,
             runtime,
             workers,
+            engine=engine,
             again=again,
             kind=kind,
             seed=seed,
@@ -112,6 +115,7 @@ def run_on(
     runtime: str | None,
     workers: int,
     *,
+    engine: str | None,
     again: bool,
     kind: str | None,
     seed: int | None,
@@ -120,7 +124,7 @@ def run_on(
 ) -> list[Result]:
     """The campaign on one target, with its journal and its progress line."""
     precisions = precisions_for(name, precision)
-    with targets.open_target(name, runtime=runtime, workers=workers) as target:
+    with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
         with (
             Journal(journal_path(target.name)) as journal,

@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -172,7 +172,7 @@ def _check_sum(url: str, part: Path) -> None:
         raise TargetUnavailable(f"{url} came with sha256 {got[:16]}, the place says {wanted[:16]}; fetch it again")
 
 
-def _install(place: Path, version: str, abi: str, source: str) -> Mapping[str, str] | dict[str, str]:
+def _install(place: Path, version: str, abi: str, source: str) -> dict[str, str]:
     for name in FILES:
         if not (place / name).is_file():
             raise BadInput(f"{source} holds no {name} for {abi}; give a complete set for this ABI")

@@ -48,7 +48,7 @@ def fault_library() -> Path:
 def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
     """The runner for a phone's ABI, and a note (empty, or why it is not the supported build).
 
-    $REPRO_ANDROID_RUNNER names a ready binary; then $ANDROID_NDK_HOME's CMake toolchain; then zig.
+    $REPRO_ANDROID_RUNNER names a ready binary; then $ANDROID_NDK_HOME's CMake toolchain; then zig ($ZIG).
     Raises TargetUnavailable saying what to install.
     """
     if abi not in ABIS:
@@ -61,7 +61,7 @@ def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
     ndk = ndk_folder()
     if ndk is not None:
         return _ndk_build(ndk, abi), ""
-    zig = shutil.which("zig")
+    zig = os.environ.get("ZIG") or shutil.which("zig")
     if zig is not None:
         return _zig_build(zig, abi), NOT_ON_A_PHONE
     raise TargetUnavailable(
@@ -106,7 +106,8 @@ def _host_compiler() -> str:
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     if not compiler:
         raise TargetUnavailable(
-            "the runner has to be compiled and no C compiler is here; install one (apt-get install gcc libc6-dev) or set CC"
+            "the runner has to be compiled and no C compiler is here; "
+            "install one (apt-get install gcc libc6-dev) or set CC"
         )
     return compiler
 
@@ -143,20 +144,22 @@ def _zig_build(zig: str, abi: str) -> Path:
         _run([*stub, "-Wl,-soname,libc.so", "-o", str(place / "libc.so")])
         _run([*stub, "-Wl,-soname,libdl.so", "-o", str(place / "libdl.so")])
         command = [zig, "cc", "-target", target, "-nostdlib", "-fPIE", "-pie", f"-Wl,--dynamic-linker={linker}"]
-        command += ["-std=c11", "-O2", "{source}", str(NATIVE / "bionic_start.c")]
+        # bionic keeps errno behind another name than the headers that zig brings.
+        command += ["-std=c11", "-O2", "-fno-sanitize=all", "-D__errno_location=__errno"]
+        command += ["{source}", str(NATIVE / "bionic_start.c")]
         command += [str(place / "libc.so"), str(place / "libdl.so"), "-o", "{out}"]
         return checked_binary(_built(f"zig-{abi}", SOURCE, RUNNER, command), abi)
 
 
 def _stub_source() -> str:
     """Empty definitions of every libc function the runner uses, for the link only."""
-    names = [
-        "__errno", "_exit", "access", "calloc", "clock_gettime", "close", "dlerror", "dlopen", "dlsym", "dup2", "fflush",
-        "flock", "fork", "fprintf", "free", "fstat", "ftruncate", "getpid", "getppid", "kill", "malloc", "memchr", "memcpy",
-        "memmove", "memset", "mkdir", "open", "pipe", "poll", "prctl", "pread", "printf", "pwrite", "read", "realloc",
-        "rename", "signal", "snprintf", "sscanf", "strchr", "strcmp", "strdup", "strerror", "strlen", "strspn", "strstr",
-        "strtol", "sysconf", "unlink", "vsnprintf", "waitpid", "write", "exit", "__libc_init",
-    ]  # fmt: skip
+    names = (
+        "__errno _exit access calloc clock_gettime close dlerror dlopen dlsym dup2 fflush flock "
+        "fork fprintf free fstat ftruncate getpid getppid kill malloc memchr memcpy memmove "
+        "memset mkdir open pipe poll prctl pread printf pwrite read realloc rename signal "
+        "snprintf sscanf strchr strcmp strdup strerror strlen strspn strstr strtol sysconf "
+        "unlink vsnprintf waitpid write exit __libc_init "
+    ).split()
     return "".join(f"void {name}(void) {{}}\n" for name in names) + "void *stderr;\n"
 
 

@@ -26,8 +26,8 @@ READY = "device"
 _REMEDIES = {
     "unauthorized": "unlock the phone and accept 'Allow USB debugging' (or revoke and re-plug to be asked again)",
     "offline": "re-plug the cable or toggle USB debugging; if it stays, run `adb reconnect offline`",
-    "no permissions": "this user may not open the USB device: install the udev rules (package android-sdk-platform-tools-common), "
-    "add the user to group plugdev, log in again and re-plug",
+    "no permissions": "this user may not open the USB device: install the udev rules "
+    "(package android-sdk-platform-tools-common), add the user to group plugdev, log in again and re-plug",
     "authorizing": "wait a moment, or unlock the phone and accept 'Allow USB debugging'",
     "connecting": "wait a moment and try again",
     "recovery": "boot the phone into Android",

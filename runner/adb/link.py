@@ -223,7 +223,7 @@ class DeviceLink:
     def _receive(self, connection: adbutils.AdbConnection, path: str) -> bytes:
         name = path.encode()
         connection.conn.sendall(b"RECV" + struct.pack("<I", len(name)) + name)
-        parts = []
+        parts: list[bytes] = []
         while True:
             answer, size = struct.unpack("<4sI", connection.read_exact(8))
             if answer == b"DONE":

@@ -92,9 +92,8 @@ def manifest_text(cases: Iterable[BatchCase], limits: BatchLimits, accelerator: 
     for case in cases:
         options = gpu_options(case.job) if accelerator == "gpu" else ""
         deadline_ms = max(1, int(deadline_s(case.job) * 1000))
-        words = [
-            str(case.number), case.job.name or "case", case.job.model_sha256, str(deadline_ms), str(case.repeats), options
-        ]  # fmt: skip
+        numbers = (str(deadline_ms), str(case.repeats))
+        words = [str(case.number), case.job.name or "case", case.job.model_sha256, *numbers, options]
         lines.append("case " + " ".join(escape(word) for word in words))
         for feed in case.job.feeds:
             shas = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in feed]

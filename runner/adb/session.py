@@ -153,7 +153,10 @@ class Stay:
                 f"use a device whose /data/local/tmp is executable"
             )
         if code == 127 or "not found" in lowered or "no such file" in lowered:
-            return f"the runner does not start {where}: its dynamic linker or a library is missing ({text}); it may be built for another ABI"
+            return (
+                f"the runner does not start {where}: its dynamic linker or a library is missing ({text}); "
+                f"it may be built for another ABI"
+            )
         return f"the runner does not start {where}: {text}"
 
     # -- running
@@ -257,7 +260,8 @@ class Stay:
             )
         if line.kind == "wrong_abi":
             raise TargetUnavailable(
-                f"the LiteRT libraries are built for another ABI than device {serial} ({said}); run `repro device setup`"
+                f"the LiteRT libraries are built for another ABI than device {serial} ({said}); "
+                f"run `repro device setup`"
             )
         if line.kind == "noexec":
             raise TargetUnavailable(
@@ -281,7 +285,8 @@ class Stay:
             raise TargetUnavailable(self._cannot_start(code, said))
         if code > 128:
             raise Killed(
-                f"the runner on device {self.link.serial} was killed by signal {code - 128} (out of memory, or by the system)"
+                f"the runner on device {self.link.serial} was killed by signal {code - 128} "
+                f"(out of memory, or by the system)"
             )
         raise Garbage(
             f"the runner on device {self.link.serial} ended with exit code {code} and without its last line"
@@ -294,7 +299,8 @@ class Stay:
             raise _Damaged(f"an object on device {self.link.serial} is damaged ({line.message})")
         if line.status == "disk_full":
             raise StorageFull(
-                f"the storage of device {self.link.serial} is full ({line.message}); free some room and run again (results are kept)"
+                f"the storage of device {self.link.serial} is full ({line.message}); "
+                f"free some room and run again (results are kept)"
             )
         if line.status == "storage":
             raise DeviceFailed(f"device {self.link.serial} cannot write outputs: {line.message}")

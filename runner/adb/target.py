@@ -68,11 +68,19 @@ def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
     return [choose(devices, wanted).serial]
 
 
-def open_adb_target(serial: str | None, *, runtime: str | None = None, device: str | None = None) -> AdbTarget:
+def open_adb_target(
+    serial: str | None, *, runtime: str | None = None, device: str | None = None, engine: str | None = None
+) -> AdbTarget:
     """The target of one device, not yet activated. Raises BadInput for `all`, which is several."""
     serials = resolve_serials(serial, device)
     if len(serials) > 1:
         raise BadInput(f"--device all stands for {len(serials)} devices here; name one, or run them one by one")
+    if engine not in (None, "native", "run_model"):
+        raise BadInput(f"there is no engine '{engine}'; engines are native and run_model")
+    if engine == "run_model":
+        from runner.adb.run_model_engine import RunModelTarget
+
+        return RunModelTarget(serials[0], runtime=runtime)
     return AdbTarget(serials[0], runtime=runtime)
 
 

@@ -1,0 +1,140 @@
+"""Fetching LiteRT's Android libraries, against a server on loopback: progress, resume, checksum, offline, --from."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from runner.adb import android
+from runner.errors import BadInput, TargetUnavailable
+
+ARM = b"\x7fELF\x02\x01\x01" + bytes(11) + (183).to_bytes(2, "little")
+FILES = {
+    "libLiteRt.so": ARM + b"a" * 300_000,
+    "libLiteRtClGlAccelerator.so": ARM + b"b" * 200_000,
+    "run_model": ARM + b"c" * 1000,
+}
+
+
+class Bucket(ThreadingHTTPServer):
+    """Serves binaries/2.3.0/android_arm64. cut: break one answer after so many bytes. ranges: as they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files = dict(FILES)
+        self.sums = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
+        self.cut: int | None = None
+        self.ranges: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Bucket
+
+    def do_GET(self) -> None:
+        name = self.path.removeprefix("/binaries/2.3.0/android_arm64/")
+        if name.endswith(".sha256") and name.removesuffix(".sha256") in self.server.sums:
+            data, start = self.server.sums[name.removesuffix(".sha256")].encode(), 0
+        elif name in self.server.files:
+            data = self.server.files[name]
+            asked = self.headers.get("Range", "")
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            self.server.ranges.append(asked)
+        else:
+            self.send_error(404)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        end = len(data)
+        if self.server.cut is not None and not name.endswith(".sha256"):
+            end, self.server.cut = start + self.server.cut, None
+        self.wfile.write(data[start:end])
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    server = Bucket()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_version_is_fetched_with_progress_and_hashes(bucket: Bucket) -> None:
+    seen: dict[str, tuple[int, int]] = {}
+
+    def note(name: str, done: int, total: int) -> None:
+        seen[name] = (done, total)
+
+    hashes = android.fetch("2.3.0", "arm64-v8a", note, bucket.url)
+    assert hashes == bucket.sums
+    assert seen["libLiteRt.so"] == (len(FILES["libLiteRt.so"]),) * 2
+    version, files = android.android_libraries("arm64-v8a")
+    assert version == "2.3.0"
+    assert {name: path.read_bytes() for name, path in files.items()} == {name: FILES[name] for name in android.FILES}
+
+
+def test_a_cut_download_resumes(bucket: Bucket) -> None:
+    bucket.cut = 100_000
+    with pytest.raises(TargetUnavailable, match="run the same command again"):
+        android.fetch("2.3.0", "arm64-v8a", base=bucket.url)
+    assert android.fetch("2.3.0", "arm64-v8a", base=bucket.url) == bucket.sums
+    assert "bytes=100000-" in bucket.ranges
+
+
+def test_a_wrong_checksum_is_refused(bucket: Bucket) -> None:
+    bucket.sums["libLiteRt.so"] = "0" * 64
+    with pytest.raises(TargetUnavailable, match="sha256"):
+        android.fetch("2.3.0", "arm64-v8a", base=bucket.url)
+    with pytest.raises(TargetUnavailable, match="repro device setup"):
+        android.android_libraries("arm64-v8a")
+
+
+def test_offline_and_absent_versions_say_what_to_do(bucket: Bucket) -> None:
+    with pytest.raises(TargetUnavailable, match=r"HTTP 404.*--from"):
+        android.fetch("9.9.9", "arm64-v8a", base=bucket.url)
+    with pytest.raises(TargetUnavailable, match=r"cannot be reached.*--from"):
+        android.fetch("2.3.0", "arm64-v8a", base="http://127.0.0.1:1")
+
+
+def test_from_a_folder_and_an_aar(bucket: Bucket, tmp_path: Path) -> None:
+    folder = tmp_path / "libs"
+    folder.mkdir()
+    for name in android.FILES:
+        (folder / name).write_bytes(FILES[name])
+    assert set(android.take_from(folder, "2.2.0", "arm64-v8a")) == set(android.FILES)
+    aar = tmp_path / "litert.aar"
+    with zipfile.ZipFile(aar, "w") as archive:
+        for name in android.FILES:
+            archive.writestr(f"jni/arm64-v8a/{name}", FILES[name])
+    assert set(android.take_from(aar, "2.4.0", "arm64-v8a")) == set(android.FILES)
+    assert android.android_libraries("arm64-v8a")[0] == "2.4.0"
+
+
+def test_incomplete_damaged_and_foreign_sets_are_refused(bucket: Bucket, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds no libLiteRt\.so"):
+        android.take_from(tmp_path, "2.3.0", "arm64-v8a")
+    with pytest.raises(BadInput, match="does not exist"):
+        android.take_from(tmp_path / "nothing", "2.3.0", "arm64-v8a")
+    (tmp_path / "bad.aar").write_bytes(b"PK no")
+    with pytest.raises(BadInput, match="no AAR"):
+        android.take_from(tmp_path / "bad.aar", "2.3.0", "arm64-v8a")
+    for name in android.FILES:
+        (tmp_path / name).write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + (62).to_bytes(2, "little"))
+    with pytest.raises(BadInput, match="built for x86_64, the device is arm64-v8a"):
+        android.take_from(tmp_path, "2.3.0", "arm64-v8a")
