@@ -9,7 +9,7 @@ shifted, transposed, one row for all), then affine in something, then where the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -210,7 +210,7 @@ def _operand(evidence: Evidence, k: int, explained: float) -> Diagnosis | None:
     return None
 
 
-_ELEMENTWISE = {
+_ELEMENTWISE: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "ADD": np.add,
     "SUB": np.subtract,
     "MUL": np.multiply,

@@ -94,12 +94,14 @@ def _on_flat(change: Callable[[np.ndarray, np.random.Generator], np.ndarray | No
     return apply
 
 
-def _put(index: Callable[[np.ndarray, np.random.Generator], object], value: object) -> Callable[..., np.ndarray]:
+def _put(
+    index: Callable[[np.ndarray, np.random.Generator], int], value: float | Callable[[np.ndarray, int], np.ndarray]
+) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
     """Write one value (or what a function of the array gives) at an index."""
 
     def change(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         where = index(array, rng)
-        array[where] = value(array, where) if callable(value) else value  # type: ignore[index]
+        array[where] = value(array, where) if callable(value) else value
         return array
 
     return change

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Floor:
         unbiased, so this much of a coherent error is legal.
     levels: for outputs whose values span many powers of two, (magnitude, s) ascending: s of the elements
         with |reference| >= magnitude; empty where one s serves all.
+    by_feed: rmse scaled to each feed's reference, for outputs whose size differs between feeds; else empty.
     why: what the emulation could not read, where source is `rule`.
     """
 
@@ -25,4 +26,9 @@ class Floor:
     gain: float = 0.0
     offset: float = 0.0
     levels: tuple[tuple[float, float], ...] = ()
+    by_feed: tuple[float, ...] = ()
     why: str = ""
+
+    def of_feed(self, k: int) -> Floor:
+        """The floor of this output after feed k."""
+        return replace(self, rmse=self.by_feed[k]) if k < len(self.by_feed) else self

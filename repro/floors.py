@@ -74,9 +74,9 @@ def emulated_floors(
                 depth = accumulation_depth(graph, name)
                 found[i].append(floor_between(references[k][i], values[name], depth))
     return tuple(
-        _larger([f for f in floors if f is not None])
+        _of_feeds(_larger([f for f in floors if f is not None]), [r[i] for r in references], chosen, floors)
         or _rule(graph, name, f"the {precision} emulation of this output is not finite")
-        for name, floors in zip(graph.outputs, found, strict=True)
+        for i, (name, floors) in enumerate(zip(graph.outputs, found, strict=True))
     )
 
 
@@ -138,12 +138,28 @@ def _larger(floors: Sequence[Floor]) -> Floor | None:
     return dataclasses.replace(largest, gain=max(f.gain for f in floors), offset=max(f.offset for f in floors))
 
 
+def _of_feeds(
+    pooled: Floor | None, references: Sequence[np.ndarray], emulated: Sequence[int], floors: Sequence[Floor | None]
+) -> Floor | None:
+    """Where an output's size differs between feeds, each feed gets the largest relative floor at its own size."""
+    if pooled is None or pooled.levels or any(f is None for f in floors):
+        return pooled
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = [_rms(np.asarray(r, dtype=np.float64)) for r in references]
+    if not all(0 < size < math.inf for size in sizes) or max(sizes) < 2 * min(sizes):
+        return pooled
+    kinds = len(floors) // len(emulated)
+    relative = max(f.rmse / sizes[emulated[n // kinds]] for n, f in enumerate(floors) if f is not None)
+    return dataclasses.replace(pooled, by_feed=tuple(relative * size for size in sizes))
+
+
 def _rule(graph: Graph, output: str, why: str) -> Floor:
     return Floor(0.0, "rule", accumulation_depth(graph, output), why=why)
 
 
 def _from_json(record: dict) -> Floor:
-    return Floor(**{**record, "levels": tuple(tuple(level) for level in record["levels"])})
+    levels = tuple((m, s) for m, s in record["levels"])
+    return Floor(**{**record, "levels": levels, "by_feed": tuple(record["by_feed"])})
 
 
 def _key(graph: Graph, feeds: Sequence[Feed], precision: Precision) -> str:

@@ -127,7 +127,9 @@ def _judge_output(
         # The same input giving the same bits needs no second look.
         twin = next((j for j in range(k) if _same_run(run, references, index, j, k)), None)
         if twin is None:
-            judged.append(_judge_pair(np.asarray(references[k][index]), outputs[index], floor, precision, table))
+            judged.append(
+                _judge_pair(np.asarray(references[k][index]), outputs[index], floor.of_feed(k), precision, table)
+            )
         else:
             judged.append(judged[twin])
     judged = _scalar_power(judged, [r[index] for r in references])

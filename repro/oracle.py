@@ -119,7 +119,7 @@ def subjects(seed: int, reduced: bool) -> Iterator[Subject]:
         if reduced and "8400" in name:
             continue
         model = write_tflite(graph)
-        feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], seed, "gaussian")
+        feeds: tuple[Feed, ...] = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], seed, "gaussian")
         yield Subject(name, model, graph, feeds, _references(graph, feeds))
     cases = [c for c in catalogue() if c.graph is not None and c.control_of]
     for case in cases[:: 12 if reduced else 1]:
@@ -213,13 +213,13 @@ def inject(sample: Sample, fault: Fault, seed: int, tally: Tally) -> None:
 
 def _is_legal(faulty: Sequence[np.ndarray], outputs: Sequence[np.ndarray], sample: Sample) -> bool:
     """Is the change no larger than what healthy arithmetic may do to the elements it touches?"""
-    for changed, value, reference in zip(faulty, outputs, sample.subject.references, strict=True):
+    for k, (changed, value, reference) in enumerate(zip(faulty, outputs, sample.subject.references, strict=True)):
         difference = changed.astype(np.float64) - value
         touched = difference[difference != 0]
         if touched.size == 0:
             continue
         peak = float(np.abs(reference[sample.index]).max())
-        s = max(sample.floor.rmse, DEFAULT.ulp(sample.precision) * 2.0 ** np.floor(np.log2(peak)))
+        s = max(sample.floor.of_feed(k).rmse, DEFAULT.ulp(sample.precision) * 2.0 ** np.floor(np.log2(peak)))
         limit = max(DEFAULT["group_rmse_floors"], DEFAULT["element_floors"] / np.sqrt(touched.size))
         if (
             np.sqrt(np.mean(touched**2)) > (limit + 1) * s

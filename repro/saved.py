@@ -62,7 +62,13 @@ def load_judgeable(folder: Path) -> Judgeable:
         raise BadInput(f"{folder}: {missing[0]} is missing, so this run cannot be judged; save it again with --save")
     try:
         floors = tuple(
-            Floor(**{**f, "levels": tuple(tuple(level) for level in f.get("levels", ()))})
+            Floor(
+                **{
+                    **f,
+                    "levels": tuple((m, s) for m, s in f.get("levels", ())),
+                    "by_feed": tuple(f.get("by_feed", ())),
+                }
+            )
             for f in json.loads((folder / "floors.json").read_text(encoding="utf-8"))
         )
         feeds, references = _arrays(folder / "feeds.npz"), _arrays(folder / "reference.npz")

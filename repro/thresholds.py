@@ -39,7 +39,7 @@ ENTRIES: Mapping[str, Threshold] = {
     ),
     "offset_floors": Threshold(6.0, "a common offset far below the noise: standard errors of the mean", _DECIDED),
     "coherent_emulations": Threshold(
-        3.0, "rounding is not unbiased: this many times the gain or offset error of the emulation is legal", _DECIDED
+        6.0, "rounding is not unbiased: this many times the gain or offset error of the emulation is legal", _DECIDED
     ),
     "coherent_share_fp16": Threshold(
         0.1, "of the floor: a smaller common gain or offset is noise; drivers' rounding modes differ by it", _DECIDED
