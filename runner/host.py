@@ -67,6 +67,10 @@ class HostTarget(Target):
             environment={**base, **(environment or {})},
             memory_bytes=memory_bytes or default_memory_bytes(self.workers),
             module=module,
+            # One driver with several devices: the loader cannot hide the others, the delegate can choose.
+            extra={"gpu_options": {"preferred_device_substr": adapter.device}}
+            if adapter and adapter.siblings > 1
+            else {},
         )
         self._spec = spec
         self._quick_spec = quick_compiling(spec) if adapter and adapter.key == LAVAPIPE else spec

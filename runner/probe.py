@@ -41,12 +41,15 @@ def probe(name: str, spec: WorkerSpec, runtime: Runtime, adapter: Adapter | None
     parts = [FORMAT, spec.engine, spec.module, runtime.version, *sorted(runtime.libraries.values()), layers]
     parts += [spec.environment.get("REPRO_ADAPTER_NAME", "")]
     if adapter is not None:
-        parts += [adapter.key, adapter.driver, stamp(Path(adapter.manifest))]
+        parts += [adapter.key, adapter.device, str(adapter.siblings), adapter.driver, stamp(Path(adapter.manifest))]
     memory = cache_root() / "probes" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.json"
     known = read_json(memory)
     if isinstance(known, dict) and known.get("ok"):
         return Probe(**known)
     found = _ask(name, spec, runtime)
+    if found.ok and adapter is not None and adapter.siblings > 1 and found.adapter != without_width(adapter.device):
+        # Asked for one device of several, the delegate may silently take another.
+        found = Probe(False, found.adapter, f"{name} is {adapter.device}, but the delegate chose {found.adapter}")
     if found.ok:
         write_atomically(memory, canonical_json(asdict(found)))
     return found
@@ -88,4 +91,9 @@ def logged_adapter(log: str) -> str:
     off, because it says nothing about the driver and makes equal results from two machines look different.
     """
     found = re.search(r"Selected adapter: (.*?)(?:, arch=|$)", log, re.MULTILINE)
-    return re.sub(r", \d+ bits\)$", ")", found.group(1).strip()) if found else ""
+    return without_width(found.group(1).strip()) if found else ""
+
+
+def without_width(device: str) -> str:
+    """`llvmpipe (LLVM 15.0.6, 256 bits)` -> `llvmpipe (LLVM 15.0.6)`."""
+    return re.sub(r", \d+ bits\)$", ")", device)

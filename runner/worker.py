@@ -63,10 +63,11 @@ class CApiEngine:
     GPU's call returns before the work is done; `read` is what the other outputs then cost.
     """
 
-    def __init__(self, folder: Path, accelerator: str) -> None:
+    def __init__(self, folder: Path, accelerator: str, gpu_options: Mapping[str, Any]) -> None:
         from runner import litert
 
         self._litert = litert
+        self._gpu_options = gpu_options
         self._accelerators = litert.GPU if accelerator == "gpu" else litert.CPU
         self._environment = litert.Environment(litert.LiteRt(folder))
 
@@ -74,7 +75,7 @@ class CApiEngine:
         litert = self._litert
         result = Result()
         gpu = self._accelerators == litert.GPU
-        gpu_options = {"precision": litert.PRECISIONS[precision], **options} if gpu else {}
+        gpu_options = {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
         started = time.perf_counter()
         try:
             loaded = litert.Model(self._environment, model)
@@ -269,7 +270,7 @@ def make_engine(config: Mapping[str, Any]) -> Engine:
     folder = Path(config["runtime"])
     if config["engine"] == "reference":
         return ReferenceEngine(folder)
-    return CApiEngine(folder, config["engine"])
+    return CApiEngine(folder, config["engine"], config.get("gpu_options", {}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
@@ -11,9 +12,11 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.tflite_write import write_tflite
 from runner.errors import BadInput, TargetUnavailable
+from runner.host import HostTarget
 from runner.run import Job, Outcome, Precision, unwritten_mask
 from runner.target import Target
 from runner.targets import open_target, resolve
+from runner.vulkan import adapters
 from tests.runner.models import (
     add_model,
     add_then_sum_model,
@@ -177,3 +180,14 @@ def test_unknown_and_absent_targets_have_their_own_errors():
     with pytest.raises(TargetUnavailable, match="no Vulkan adapter is called 'geforce-9999'"):
         resolve(["gpu:geforce-9999"])
     assert resolve(["cpu", "cpu:reference", "cpu"]) == ["cpu", "cpu:reference"]
+
+
+@pytest.mark.gpu
+def test_a_device_that_the_delegate_does_not_choose_is_no_target(gpu: Target):
+    """One driver, two devices: asked for the second, the delegate takes the first without a word."""
+    assert isinstance(gpu, HostTarget)
+    (real,) = [adapter for adapter in adapters() if gpu.name == f"gpu:{adapter.key}"]
+    imagined = dataclasses.replace(real, device="no such device", key="no-such-device", siblings=2)
+    target = HostTarget("gpu:no-such-device", "gpu", gpu.runtime, adapter=imagined)
+    with pytest.raises(TargetUnavailable, match="but the delegate chose"):
+        target.activate()
