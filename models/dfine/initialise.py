@@ -2,9 +2,10 @@
 
 Stock initialisation leaves many heads at zero, so that wrong tensors give right boxes; plain He initialisation makes
 the network chaotic, so that rounding alone moves boxes. In between: every parameter is drawn from a generator seeded
-by its own name, linear layers have gain 0.5 and biases of standard deviation 0.5 (a part of each activation that does
-not depend on the input), and BatchNorm statistics are calibrated on seeded images with a floor under the variance
-(a dead channel must not be amplified). The weights are not trained: the boxes mean nothing, their agreement does.
+by its own name; linear and normalisation layers have gain 0.5 and biases of standard deviation 0.5 (a part of each
+activation that does not depend on the input, so that most ReLUs stay on one side); BatchNorm statistics are
+calibrated on seeded images, with a floor under the variance (a dead channel must not be amplified). The weights are
+not trained: the boxes mean nothing, their agreement does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from transformers import DFineForObjectDetection
 from models.dfine.architecture import config
 
 LINEAR_GAIN = 0.5
+NORM_GAIN = 0.5
 BIAS_STD = 0.5
 VARIANCE_FLOOR = 0.05  # of the mean variance of the layer's channels
 CALIBRATION_SIZE = 320
@@ -34,8 +36,10 @@ def seeded_model(seed: int = 0) -> DFineForObjectDetection:
             _draw(name, module, seed)
         for head in model.model.decoder.class_embed:
             # About one query in ten scores above one half, as on a busy photograph.
-            head.weight.mul_(3.0)
-            head.bias.sub_(4.5)
+            head.weight.mul_(4.0)
+            head.bias.mul_(0.3).sub_(5.8)
+        # Each token's own offset, not only its anchor, decides where a box is: a lost offset must lose boxes.
+        model.model.enc_bbox_head.layers[-1].weight.mul_(4.0)
         for head in (model.model.enc_bbox_head, model.model.decoder.pre_bbox_head):
             # Boxes stay near their anchors and span some tens of pixels: IoU of slivers measures rounding only.
             head.layers[-1].bias.copy_(torch.tensor([0.0, 0.0, 0.5, 0.5]))
@@ -61,7 +65,10 @@ def _draw(name: str, module: nn.Module, seed: int) -> None:
     elif isinstance(module, nn.Linear):
         module.weight.copy_(_normal(module.weight, LINEAR_GAIN / math.sqrt(module.in_features), seed, f"{name}.weight"))
         module.bias.copy_(_normal(module.bias, BIAS_STD, seed, f"{name}.bias"))
-    elif isinstance(module, nn.LayerNorm) or "BatchNorm" in kind:
+    elif "BatchNorm" in kind:
+        module.weight.copy_(NORM_GAIN * (1 + _normal(module.weight, 0.1, seed, f"{name}.weight")))
+        module.bias.copy_(_normal(module.bias, BIAS_STD, seed, f"{name}.bias"))
+    elif isinstance(module, nn.LayerNorm):
         module.weight.copy_(1 + _normal(module.weight, 0.1, seed, f"{name}.weight"))
         module.bias.copy_(_normal(module.bias, 0.1, seed, f"{name}.bias"))
     elif kind == "HGNetV2LearnableAffineBlock":

@@ -10,12 +10,13 @@ swallows when it is a graph output with one consumer. The shipped encoder emits 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cases.builder import GraphBuilder
-from cases.graph import Graph
+from cases.graph import Graph, Op, Tensor
 from cases.tflite_write import write_tflite
 
 TOKENS, FEATURES, CLASSES = 64, 24, 8
@@ -71,6 +72,24 @@ def naive_head() -> Graph:
     features = g.input("features", (1, TOKENS, FEATURES))
     summary = g.input("summary", (1, 1, FEATURES))
     return g.build([_head(g, features, summary)])
+
+
+def with_gather(graph: Graph, tensor: str) -> Graph:
+    """The graph with a GATHER of all tokens in their order in front of `tensor`'s producer: same values, no kernel."""
+    producer = graph.producers[tensor]
+    source = graph.tensors[producer.inputs[0]]
+    order = Tensor("order", (TOKENS,), "int32", np.arange(TOKENS, dtype=np.int32))
+    gathered = Tensor("gathered", source.shape)
+    index = graph.ops.index(producer)
+    changed = replace(producer, inputs=("gathered", *producer.inputs[1:]))
+    ops = (
+        *graph.ops[:index],
+        Op("GATHER", (source.name, "order"), ("gathered",), {"axis": 1}),
+        changed,
+        *graph.ops[index + 1 :],
+    )
+    tensors = {**graph.tensors, "order": order, "gathered": gathered}
+    return Graph(tensors, ops, graph.inputs, graph.outputs).validate()
 
 
 def files() -> dict[str, bytes]:

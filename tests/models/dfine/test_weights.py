@@ -43,7 +43,7 @@ def test_a_hub_out_of_reach_says_what_to_do(monkeypatch):
         raise LocalEntryNotFoundError("no connection")
 
     monkeypatch.setattr(hub, "hf_hub_download", unreachable)
-    with pytest.raises(BadInput, match="cannot be reached.*give its path"):
+    with pytest.raises(BadInput, match=r"cannot be reached.*give its path"):
         weights.resolve("ustc-community/dfine-small-coco")
 
 
