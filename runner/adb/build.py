@@ -31,6 +31,14 @@ ABIS = {
     "x86": ("i686-linux-android", 3, False),
 }
 API_LEVEL = 26
+# What the runner takes from libc and libdl: the stub libraries of the NDK-free link define these names, empty.
+_LIBC_NAMES = """
+__errno _exit access calloc clock_gettime close dlerror dlopen dlsym dup2 fflush flock fork
+fprintf free fstat ftruncate getpid getppid kill malloc memchr memcpy memmove memset mkdir
+open pipe poll prctl pread printf pwrite read realloc rename signal snprintf sscanf strchr
+strcmp strdup strerror strlen strspn strstr strtol sysconf unlink vsnprintf waitpid write
+exit __libc_init
+"""
 _WARNINGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
 
 
@@ -153,14 +161,7 @@ def _zig_build(zig: str, abi: str) -> Path:
 
 def _stub_source() -> str:
     """Empty definitions of every libc function the runner uses, for the link only."""
-    names = (
-        "__errno _exit access calloc clock_gettime close dlerror dlopen dlsym dup2 fflush flock "
-        "fork fprintf free fstat ftruncate getpid getppid kill malloc memchr memcpy memmove "
-        "memset mkdir open pipe poll prctl pread printf pwrite read realloc rename signal "
-        "snprintf sscanf strchr strcmp strdup strerror strlen strspn strstr strtol sysconf "
-        "unlink vsnprintf waitpid write exit __libc_init "
-    ).split()
-    return "".join(f"void {name}(void) {{}}\n" for name in names) + "void *stderr;\n"
+    return "".join(f"void {name}(void) {{}}\n" for name in _LIBC_NAMES.split()) + "void *stderr;\n"
 
 
 def _built(kind: str, source: Path, name: str, command: Sequence[str]) -> Path:
