@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from cases.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
 from cases.tflite_write import write_tflite
 from repro.hazards import RULES, Hazard, find_hazards
@@ -57,11 +58,14 @@ class Row:
     """One rule's line of the confusion table, counted in graph outputs (refused: in graphs).
 
     latent: predicted by a rule whose wrong values show for some inputs only, and these did not show them.
+    powerless: predicted and equal to the reference, which is one and the same number throughout: memory that
+        nobody wrote holds such a number too easily for the comparison to mean anything (the judge's INVALID).
     """
 
     hits: int = 0
     false: int = 0
     latent: int = 0
+    powerless: int = 0
     refused: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -143,18 +147,18 @@ def confusion(observed: Iterable[tuple[Draw, Observation]], seed: int) -> Confus
     table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level == "hazard"})
     for d, seen in observed:
         hazards = find_hazards(d.graph)
-        name = f"{seed}:{d.index}"
         table.graphs += 1
         if seen.outcome != "OK":
             for rule in {hazard.rule for hazard in hazards}:
                 table.rows[rule].refused += 1
             table.refused_clean += not hazards
             continue
-        _count(table, d.graph, hazards, set(seen.wrong), name)
+        _count(table, d, seed, hazards, set(seen.wrong))
     return table
 
 
-def _count(table: Confusion, graph: Graph, hazards: Sequence[Hazard], wrong: set[int], name: str) -> None:
+def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wrong: set[int]) -> None:
+    graph, name = d.graph, f"{seed}:{d.index}"
     predicted: dict[int, set[str]] = {}
     for hazard in hazards:
         for index in hazard.affected:
@@ -168,6 +172,8 @@ def _count(table: Confusion, graph: Graph, hazards: Sequence[Hazard], wrong: set
                 row.hits += 1
             elif RULES[rule].latent:
                 row.latent += 1
+            elif is_constant(graph, feeds_for(graph, seed, d.index), index):
+                row.powerless += 1
             else:
                 row.false += 1
                 row.examples.append(f"{name} output {index}")
@@ -178,14 +184,22 @@ def _count(table: Confusion, graph: Graph, hazards: Sequence[Hazard], wrong: set
             table.right += 1
 
 
+def is_constant(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
+    """Whether the true output is one number throughout, for every feed: then being right shows nothing."""
+    name = graph.outputs[index]
+    return all(float(np.ptp(evaluate(graph, feed, FLOAT64)[name])) == 0.0 for feed in feeds)
+
+
 def show(table: Confusion, console: Console) -> None:
     """Print the table, then what a rule has to learn from."""
-    grid = Table("rule", "wrong", "right", "not shown", "refused", title="outputs by rule and what the delegate did")
+    grid = Table(
+        "rule", "wrong", "right", "not shown", "no power", "refused", title="outputs by rule and what the delegate did"
+    )
     for rule, row in table.rows.items():
-        cells = (row.hits, row.false, row.latent, row.refused)
+        cells = (row.hits, row.false, row.latent, row.powerless, row.refused)
         grid.add_row(rule, *(str(cell) for cell in cells), style="red" if row.false else None)
     grid.add_section()
-    grid.add_row("no rule", str(table.missed), str(table.right), "", str(table.refused_clean))
+    grid.add_row("no rule", str(table.missed), str(table.right), "", "", str(table.refused_clean))
     console.print(grid)
     console.print(f"{table.graphs} graphs, {table.outputs} outputs")
     for rule, row in table.rows.items():
@@ -235,7 +249,13 @@ def journal_path(target: str) -> Path:
 def as_object(table: Confusion, seed: int, target: str, precision: str) -> dict[str, object]:
     """The `--json` form."""
     rules = {
-        rule: {"hits": row.hits, "false": row.false, "latent": row.latent, "refused": row.refused}
+        rule: {
+            "hits": row.hits,
+            "false": row.false,
+            "latent": row.latent,
+            "no_power": row.powerless,
+            "refused": row.refused,
+        }
         for rule, row in table.rows.items()
     }
     counted = {"graphs": table.graphs, "outputs": table.outputs, "missed": table.missed, "right": table.right}
