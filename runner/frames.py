@@ -16,20 +16,34 @@ import numpy as np
 
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER = 64 << 20
+_MAX_BLOBS = 16 << 30
 
 
 class Closed(Exception):
     """The other end of the pipe is gone, or sent something that is no frame."""
 
 
-def write_frame(fd: int, header: Mapping[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> None:
-    """Write one frame. Raises Closed if the reader is gone."""
+def write_frame(
+    fd: int,
+    header: Mapping[str, Any],
+    blobs: Sequence[bytes | memoryview] = (),
+    wait: Callable[[], None] | None = None,
+) -> None:
+    """Write one frame. Raises Closed if the reader is gone.
+
+    wait: called before each write; returns when a descriptor that does not block has room, or raises to give up.
+    """
     text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
     try:
         for part in (_LENGTH.pack(len(text)) + text, *blobs):
             view = memoryview(part)
             while view:
-                view = view[os.write(fd, view) :]
+                if wait is not None:
+                    wait()
+                try:
+                    view = view[os.write(fd, view) :]
+                except BlockingIOError:
+                    continue  # there was room for less than one write may be; wait again
     except BrokenPipeError as error:
         raise Closed("the reader is gone") from error
 
@@ -47,6 +61,8 @@ def read_frame(fd: int, wait: Callable[[], None] | None = None) -> tuple[dict[st
         sizes = [int(size) for size in header.pop("blobs")]
     except (ValueError, KeyError, AttributeError) as error:
         raise Closed(f"not a frame: {error}") from error
+    if min(sizes, default=0) < 0 or sum(sizes) > _MAX_BLOBS:
+        raise Closed("not a frame: the blobs would be implausibly large")
     return header, [_read_exactly(fd, size, wait) for size in sizes]
 
 

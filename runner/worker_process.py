@@ -102,6 +102,7 @@ class WorkerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._to, False)  # a stopped worker that does not read must not stop the pool
         self._await_start()
         self.start_log = self.log()
 
@@ -140,7 +141,7 @@ class WorkerProcess:
         }
         arrays = [blob(array) for feed in job.feeds for array in feed]
         try:
-            write_frame(self._to, header, [job.model, *arrays])
+            write_frame(self._to, header, [job.model, *arrays], lambda: self._watch(deadline, self._to))
             answer, blobs = read_frame(self._from, lambda: self._watch(deadline))
         except _Overdue:
             return self._lost(Outcome.HANG, f"no answer within {deadline_s:.0f} s")
@@ -165,9 +166,10 @@ class WorkerProcess:
             stages=answer.get("stages", {}),
         )
 
-    def _watch(self, deadline: float) -> None:
-        """Return when there is something to read; raise when the time or the memory is used up."""
-        while not select.select([self._from], [], [], _POLL_S)[0]:
+    def _watch(self, deadline: float, writing: int | None = None) -> None:
+        """Return when there is something to read (or room to write); raise when time or memory is used up."""
+        reading = [self._from] if writing is None else []
+        while not any(select.select(reading, [writing] if writing is not None else [], [], _POLL_S)):
             if time.monotonic() > deadline:
                 raise _Overdue
             if self._resident_bytes() > self.spec.memory_bytes:

@@ -93,6 +93,16 @@ def test_a_worker_killed_between_jobs_is_replaced(target: HostTarget):
     assert workers_of(target) != [pid]
 
 
+def test_a_worker_that_is_stopped_and_does_not_even_read_is_a_hang(target: HostTarget):
+    assert target.run(healthy(1)).outcome is Outcome.OK
+    (pid,) = workers_of(target)
+    os.kill(pid, signal.SIGSTOP)
+    large = Job(add_model() + bytes(1_000_000), (feed(1),), name="large", deadline_s=2)
+    run = target.run(large)  # alone, in a fresh worker, it runs
+    assert run.outcome is Outcome.OK
+    assert "HANG in a worker that had run other jobs" in run.log
+
+
 def test_a_consumer_that_leaves_early_is_not_kept_waiting_and_leaves_no_process():
     elsewhere = children_running("tests.runner.faulty_worker")
     target = HostTarget("cpu", "cpu", installed(), module="tests.runner.faulty_worker")
