@@ -33,6 +33,7 @@ ABIS = {
 API_LEVEL = 26
 # What the runner takes from libc and libdl: the stub libraries of the NDK-free link define these names, empty.
 _LIBC_NAMES = """
+fwrite puts putchar fputs fputc memcmp strcpy stpcpy strncmp abort
 __errno _exit access calloc clock_gettime close dlerror dlopen dlsym dup2 fflush flock fork
 fprintf free fstat ftruncate getpid getppid kill malloc memchr memcpy memmove memset mkdir
 open pipe poll prctl pread printf pwrite read realloc rename signal snprintf sscanf strchr
@@ -130,12 +131,7 @@ def _ndk_build(ndk: Path, abi: str) -> Path:
         _run(["cmake", "-S", str(NATIVE), "-B", scratch, "-DCMAKE_BUILD_TYPE=Release", *options])
         _run(["cmake", "--build", scratch, "--target", RUNNER])
         made = Path(scratch) / RUNNER
-        key = hashlib.sha256(made.read_bytes()).hexdigest()[:16]
-        home = cache_root() / "native" / f"{abi}-{key}"
-        if not home.is_dir():
-            with folder_in_place(home) as folder:
-                shutil.copy2(made, folder / RUNNER)
-    return checked_binary(home / RUNNER, abi)
+        return checked_binary(_kept(made, abi), abi)
 
 
 def _zig_build(zig: str, abi: str) -> Path:
@@ -151,12 +147,25 @@ def _zig_build(zig: str, abi: str) -> Path:
         stub = [zig, "cc", "-target", target, "-shared", "-nostdlib", str(place / "stubs.c")]
         _run([*stub, "-Wl,-soname,libc.so", "-o", str(place / "libc.so")])
         _run([*stub, "-Wl,-soname,libdl.so", "-o", str(place / "libdl.so")])
-        command = [zig, "cc", "-target", target, "-nostdlib", "-fPIE", "-pie", f"-Wl,--dynamic-linker={linker}"]
-        # bionic keeps errno behind another name than the headers that zig brings.
-        command += ["-std=c11", "-O2", "-fno-sanitize=all", "-D__errno_location=__errno"]
-        command += ["{source}", str(NATIVE / "bionic_start.c")]
-        command += [str(place / "libc.so"), str(place / "libdl.so"), "-o", "{out}"]
-        return checked_binary(_built(f"zig-{abi}", SOURCE, RUNNER, command), abi)
+        # bionic keeps errno behind another name than the headers that zig brings; those come only with libc "linked".
+        flags = ["-std=c11", "-O2", "-fPIE", "-fno-sanitize=all", "-fno-stack-protector", "-D__errno_location=__errno"]
+        for source in (SOURCE, NATIVE / "bionic_start.c"):
+            _run([zig, "cc", "-target", target, *flags, "-c", str(source), "-o", str(place / f"{source.stem}.o")])
+        objects = [str(place / f"{name}.o") for name in (SOURCE.stem, "bionic_start")]
+        stubs = [str(place / "libc.so"), str(place / "libdl.so")]
+        made = place / RUNNER
+        link = [zig, "cc", "-target", target, "-nostdlib", "-pie", f"-Wl,--dynamic-linker={linker}", "-s"]
+        _run([*link, *objects, *stubs, "-o", str(made)])
+        return checked_binary(_kept(made, f"zig-{abi}"), abi)
+
+
+def _kept(made: Path, kind: str) -> Path:
+    """The built runner in the cache, under its content."""
+    home = cache_root() / "native" / f"{kind}-{hashlib.sha256(made.read_bytes()).hexdigest()[:16]}"
+    if not home.is_dir():
+        with folder_in_place(home) as folder:
+            shutil.copy2(made, folder / RUNNER)
+    return home / RUNNER
 
 
 def _stub_source() -> str:
