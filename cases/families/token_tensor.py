@@ -35,7 +35,7 @@ PLANS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "naive-x2": (
         ("enc_class", "enc_coord_x2", "output_memory_x2", "memory_x2"),
-        "the naive Graph A with every consumed output emitted x2",
+        "the naive Graph A, everything emitted x2: the anchors are still added wrongly",
     ),
     "box-and-memory": (("enc_coord", "memory_raw"), "box head and the raw tokens"),
 }
@@ -43,7 +43,6 @@ PLANS: dict[str, tuple[tuple[str, ...], str]] = {
 CONTROL_OF = {
     "score-and-memory-x2": "score-and-memory",
     "norm-x2-and-score": "norm-and-score",
-    "naive-x2": "naive",
 }
 HAND_NORM = ("hand-norm-and-score", "hand-norm-x2-and-score", "hand-norm-fanout")
 
