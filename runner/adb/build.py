@@ -144,7 +144,8 @@ def _zig_build(zig: str, abi: str) -> Path:
         place = Path(scratch)
         target = f"{machine}-linux-musl"
         (place / "stubs.c").write_text(_stub_source())
-        stub = [zig, "cc", "-target", target, "-shared", "-nostdlib", str(place / "stubs.c")]
+        stub = [zig, "cc", "-target", target, "-shared", "-nostdlib", "-fno-sanitize=all", "-fno-builtin", "-w"]
+        stub.append(str(place / "stubs.c"))
         _run([*stub, "-Wl,-soname,libc.so", "-o", str(place / "libc.so")])
         _run([*stub, "-Wl,-soname,libdl.so", "-o", str(place / "libdl.so")])
         # bionic keeps errno behind another name than the headers that zig brings; those come only with libc "linked".
