@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,17 +19,13 @@ import adbutils
 
 import runner
 from runner import runtimes
+from runner.adb import devices
 from runner.cache import cache_root
 from runner.errors import ReproError
 from runner.targets import TargetInfo, available
 from runner.vulkan import LAVAPIPE, SWIFTSHADER
 
 CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
-_ADB_REMEDIES = {
-    "unauthorized": "unlock the phone and accept the debugging dialog, then run this again",
-    "offline": "unplug and replug the phone, or `adb reconnect offline`",
-    "no permissions": "add a udev rule for the phone (package android-sdk-platform-tools-common), then replug it",
-}
 
 
 @dataclass(frozen=True)
@@ -144,47 +138,25 @@ def check_compiler() -> Check:
 def check_adb() -> Iterator[Check]:
     """adb and the phones it sees. A server that was not running before is stopped afterwards."""
     try:
-        adb = adbutils.adb_path()
-    except Exception as error:  # noqa: BLE001 - adbutils raises a bare Exception where no adb is found
-        yield Check("adb", "missing", str(error), apt_install("adb"))
+        was_running = devices.server_is_running()
+        server = devices.default_server()
+        try:
+            version = server.client().server_version()
+            phones = devices.attached(server)
+        finally:
+            if not was_running:
+                server.client().server_kill()
+    except (ReproError, adbutils.AdbError, OSError) as error:
+        yield Check("adb", "broken", " ".join(str(error).split()), apt_install("adb"))
         return
-    was_running = _server_listens()
-    try:
-        answer = subprocess.run([adb, "devices", "-l"], capture_output=True, text=True, timeout=20, check=False)
-        version = subprocess.run([adb, "version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        yield Check("adb", "broken", f"{adb}: {error}", apt_install("adb"))
-        return
-    finally:
-        if not was_running and _server_listens():
-            subprocess.run([adb, "kill-server"], capture_output=True, timeout=20, check=False)
-    if answer.returncode != 0:
-        yield Check("adb", "broken", " ".join(answer.stderr.split())[:200] or f"{adb} failed", apt_install("adb"))
-        return
-    yield Check("adb", "ok", f"{version.stdout.splitlines()[0] if version.stdout else 'adb'}, {adb}")
-    lines = [line for line in answer.stdout.splitlines()[1:] if line.strip() and not line.startswith("*")]
-    if not lines:
-        yield Check("adb devices", "missing", "no phone attached", "plug one in and allow USB debugging")
-    for line in lines:
-        yield _device(line)
-
-
-def _device(line: str) -> Check:
-    serial, _, rest = line.partition(" ")
-    rest = rest.strip()
-    for state, remedy in _ADB_REMEDIES.items():
-        if rest.startswith(state):
-            return Check(f"adb:{serial}", "broken", rest, remedy)
-    if rest.startswith("device"):
-        return Check(f"adb:{serial}", "ok", rest.removeprefix("device").strip() or "attached")
-    return Check(f"adb:{serial}", "broken", rest, "replug the phone and run this again")
-
-
-def _server_listens() -> bool:
-    port = int(os.environ.get("ANDROID_ADB_SERVER_PORT", "5037"))
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    binary = shutil.which("adb") or "the one that adbutils brings"
+    yield Check("adb", "ok", f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    if not phones:
+        yield Check("adb devices", "missing", "no phone attached", devices.NONE_HERE.partition(": ")[2])
+    for phone in phones:
+        state = "ok" if phone.ready else "broken"
+        remedy = phone.problem.partition(": ")[2]
+        yield Check(f"adb:{phone.serial}", state, f"{phone.state} {phone.detail}".strip(), remedy)
 
 
 def check_converter() -> Iterator[Check]:
