@@ -74,22 +74,18 @@ def naive_head() -> Graph:
     return g.build([_head(g, features, summary)])
 
 
-def with_gather(graph: Graph, tensor: str) -> Graph:
-    """The graph with a GATHER of all tokens in their order in front of `tensor`'s producer: same values, no kernel."""
+def with_op_before(graph: Graph, tensor: str, kind: str) -> Graph:
+    """The graph with one more op on the way into `tensor`'s producer: GATHER (of all tokens in order) or a unary op."""
     producer = graph.producers[tensor]
     source = graph.tensors[producer.inputs[0]]
     order = Tensor("order", (TOKENS,), "int32", np.arange(TOKENS, dtype=np.int32))
-    gathered = Tensor("gathered", source.shape)
+    more = Tensor("more", source.shape)
+    gather = kind == "GATHER"
+    op = Op(kind, (source.name, "order") if gather else (source.name,), ("more",), {"axis": 1} if gather else {})
     index = graph.ops.index(producer)
-    changed = replace(producer, inputs=("gathered", *producer.inputs[1:]))
-    ops = (
-        *graph.ops[:index],
-        Op("GATHER", (source.name, "order"), ("gathered",), {"axis": 1}),
-        changed,
-        *graph.ops[index + 1 :],
-    )
-    tensors = {**graph.tensors, "order": order, "gathered": gathered}
-    return Graph(tensors, ops, graph.inputs, graph.outputs).validate()
+    changed = replace(producer, inputs=("more", *producer.inputs[1:]))
+    ops = (*graph.ops[:index], op, changed, *graph.ops[index + 1 :])
+    return Graph({**graph.tensors, "order": order, "more": more}, ops, graph.inputs, graph.outputs).validate()
 
 
 def files() -> dict[str, bytes]:
