@@ -74,22 +74,23 @@ def gemm_constant(
     kind: str = "MUL",
     constant: str = "scalar",
     conv: bool = False,
-    activation: str = "NONE",
     emit: Emit = _plain,
     between: Emit = _plain,
     swap: bool = False,
     second_reader: bool = False,
+    runtime_factor: bool = False,
 ) -> Graph:
     """y = x @ w is an output and feeds an ADD or MUL by a constant."""
     g = GraphBuilder()
     if conv:
         x = g.input("x", (1, 4, 4, 32))
-        y = g.conv2d(x, weights(8, 1, 1, 32), per_channel(8, 9), name="y", activation=activation)
+        y = g.conv2d(x, weights(8, 1, 1, 32), per_channel(8, 9), name="y")
     else:
         x = g.input("x", TOKENS)
-        y = g.fully_connected(x, weights(8, 32), per_channel(8, 9), name="y", activation=activation)
+        y = g.fully_connected(x, weights(8, 32), per_channel(8, 9), name="y")
     held = between(g, y)
-    c = g.const(0.5) if constant == "scalar" else g.const(per_channel(8))
+    factor = 0.5 if constant == "scalar" else per_channel(8)
+    c = g.input("z", g.shape(y)) if runtime_factor else g.const(factor)
     other = g.binary(kind, held, c, name="scaled")
     outputs = [emit(g, y), other]
     if second_reader:
@@ -248,3 +249,23 @@ def constant_broadcast(channels: int = 1, kind: str = "MUL") -> Graph:
     g = GraphBuilder()
     y = g.fully_connected(g.input("x", TOKENS), weights(channels, 32), per_channel(channels, 9), name="y")
     return g.build(outputs=[g.binary(kind, y, g.const(per_channel(8)), name="spread")])
+
+
+def divided_reduced(channels: int = 3, kind: str = "SUM", reciprocal: bool = False) -> Graph:
+    """x divided by a per-channel constant, reduced over channels."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, channels))
+    divisor = per_channel(channels)
+    y = g.mul(x, g.const(1 / divisor), name="y") if reciprocal else g.div(x, g.const(divisor), name="y")
+    if kind == "CONV_2D":
+        return g.build(outputs=[g.conv2d(y, weights(8, 1, 1, channels), per_channel(8, 9), name="reduced")])
+    return g.build(outputs=[g.reduce(kind, y, [3], name="reduced")])
+
+
+def depthwise_multiplier(channels: int = 2, multiplier: int = 2, kernel: int = 1) -> Graph:
+    """One DEPTHWISE_CONV_2D."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, channels))
+    depth = channels * multiplier
+    filters = np.random.default_rng(7).standard_normal((1, kernel, kernel, depth)).astype(np.float32)
+    return g.build(outputs=[g.depthwise_conv2d(x, filters, per_channel(depth, 9), name="y")])

@@ -20,6 +20,8 @@ from cases.finding_graphs import (
     add_reduce,
     constant_broadcast,
     constant_gemm,
+    depthwise_multiplier,
+    divided_reduced,
     gemm_constant,
     identity_reshape,
     layer_norm_inner,
@@ -121,9 +123,9 @@ def _gemm_constant_models() -> tuple[FindingModel, ...]:
         FindingModel(
             "control",
             P.CONTROL,
-            "with a fused RELU, which keeps the MUL apart",
+            "the factor is a second input, not a constant",
             (),
-            functools.partial(gemm_constant, activation="RELU"),
+            functools.partial(gemm_constant, runtime_factor=True),
         ),
         FindingModel(
             "add-per-channel",
@@ -406,6 +408,44 @@ def _constant_broadcast_models() -> tuple[FindingModel, ...]:
     )
 
 
+def _padding_channels_models() -> tuple[FindingModel, ...]:
+    P = Purpose
+    make = functools.partial
+    return (
+        FindingModel(
+            "minimal",
+            P.MINIMAL,
+            "3 channels divided by a per-channel constant, then SUM over channels",
+            (0,),
+            divided_reduced,
+        ),
+        FindingModel("control", P.CONTROL, "the same with 4 channels: no padding", (), make(divided_reduced, 4)),
+        FindingModel("conv", P.STILL_WRONG, "not SUM alone: CONV_2D", (0,), make(divided_reduced, kind="CONV_2D")),
+        FindingModel("mean", P.STILL_WRONG, "not SUM alone: MEAN", (0,), make(divided_reduced, kind="MEAN")),
+        FindingModel("five-channels", P.STILL_WRONG, "not 3 alone: 5 channels", (0,), make(divided_reduced, 5)),
+        FindingModel("reciprocal", P.HELPS, "multiply by the reciprocal", (), make(divided_reduced, reciprocal=True)),
+    )
+
+
+def _depthwise_models() -> tuple[FindingModel, ...]:
+    P = Purpose
+    make = functools.partial
+    return (
+        FindingModel(
+            "minimal", P.MINIMAL, "one 1x1 DEPTHWISE_CONV_2D, 2 channels, multiplier 2", (0,), depthwise_multiplier
+        ),
+        FindingModel("control", P.CONTROL, "the same with a 3x3 kernel", (), make(depthwise_multiplier, kernel=3)),
+        FindingModel("one-channel", P.CLEAN, "with one channel it is right", (), make(depthwise_multiplier, 1)),
+        FindingModel("multiplier-1", P.CLEAN, "with multiplier 1 it is right", (), make(depthwise_multiplier, 2, 1)),
+        FindingModel(
+            "four-channels", P.STILL_WRONG, "not the odd size: 4 channels", (0,), make(depthwise_multiplier, 4)
+        ),
+        FindingModel(
+            "multiplier-3", P.STILL_WRONG, "not 2 alone: multiplier 3", (0,), make(depthwise_multiplier, 2, 3)
+        ),
+    )
+
+
 FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "add-output-feeds-reduction": _add_reduce_models,
     "conv-output-feeds-constant": _gemm_constant_models,
@@ -413,6 +453,8 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "dfine-naive-enc-coord": _constant_axis_models,
     "card-token-fanout": _token_fan_out_models,
     "add-before-max": _add_max_models,
+    "depthwise-1x1-multiplier": _depthwise_models,
+    "padding-channels-not-finite": _padding_channels_models,
     "pad-output-feeds-conv": _pad_conv_models,
     "pad-before-pooling": _pad_pool_models,
     "layernorm-inner-output": _layer_norm_models,

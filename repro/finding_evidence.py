@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +94,22 @@ def measure(
 
     Each environment is started once for all findings, since starting one costs more than a model does.
     """
-    together = [subject(finding, model) for finding in chosen for model in finding.models]
-    matrix.measure(together, environments, "both", journal, again=again, on_record=on_record)
-    found = []
-    for finding in chosen:
-        subjects = [subject(finding, model) for model in finding.models]
-        found.append(matrix.measure(subjects, environments, "both", journal))
-    return found
+    together = [_renamed(subject(finding, model), finding.slug) for finding in chosen for model in finding.models]
+    whole = matrix.measure(together, environments, "both", journal, again=again, on_record=on_record)
+    return [_share(whole, finding.slug) for finding in chosen]
+
+
+def _renamed(one: matrix_subjects.Subject, slug: str) -> matrix_subjects.Subject:
+    """Two findings may each have a `minimal`: the slug keeps them apart while they are measured together."""
+    control_of = f"{slug}/{one.control_of}" if one.control_of else ""
+    return replace(one, name=f"{slug}/{one.name}", control_of=control_of)
+
+
+def _share(whole: matrix.Measured, slug: str) -> matrix.Measured:
+    """What of a measurement belongs to one finding, under the models' own names."""
+    mine = [r for r in whole.records if r["case"].startswith(f"{slug}/")]
+    own = [{**r, **{k: r[k].removeprefix(f"{slug}/") for k in ("case", "control_of")}} for r in mine]
+    return replace(whole, records=tuple(own))
 
 
 def record_evidence(finding: Finding, measured: matrix.Measured) -> None:

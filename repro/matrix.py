@@ -30,6 +30,8 @@ from runner.target import Target
 Record = Mapping[str, Any]
 # Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
 DEADLINE_S = 120.0
+# A HANG, a CRASH or a run that broke off may be the machine's: it is in the answer, but measured anew next time.
+KEPT = (Outcome.OK, Outcome.NOT_RESIDENT)
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,7 @@ def _measure_one(
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
             subject, _ = plan[index]
             record = to_record(subject, run, subject.judge(run))
-            if run.outcome is not Outcome.HANG:
-                # What a busy machine did not finish in time is no result to keep.
+            if run.outcome in KEPT:
                 journal.add(keys[index], record)
             found[index] = record
             on_record(record)
