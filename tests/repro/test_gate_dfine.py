@@ -1,0 +1,55 @@
+"""The real split through the gate: the shipped layout passes, the naive one is refused for the output that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("litert_torch")
+
+import models.dfine
+from cases.tflite_read import read_tflite
+from models.dfine import convert
+from repro.gate import gate
+from repro.gate_structure import BANNED
+from repro.layout_reader import read_layout
+from runner import targets
+from runner.errors import TargetUnavailable
+from runner.run import Precision
+
+pytestmark = [pytest.mark.slow, pytest.mark.convert, pytest.mark.gpu]
+FOLDER = Path(models.dfine.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def lavapipe():
+    try:
+        with targets.open_target("gpu:lavapipe") as target:
+            yield target
+    except TargetUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("build", [convert.shipped_a, convert.graph_b])
+def test_no_shipped_graph_holds_what_the_gpu_lacks(build, precision):
+    graph = read_tflite(build(size=160, precision=precision).read_bytes())
+    assert not {op.kind for op in graph.ops} & set(BANNED)
+    assert max(len(graph.tensors[name].shape) for op in graph.ops for name in op.outputs) <= 4
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_the_shipped_layout_passes(lavapipe, precision):
+    report = gate(read_layout(FOLDER / "shipped.toml"), lavapipe, precision, 160, lambda text: None)
+    assert report.passed, [check.reason for check in report.refusals]
+    (control,) = [check for check in report.checks if check.kind == "control"]
+    assert control.tensor == "enc_coord"
+
+
+def test_the_naive_layout_is_refused_for_enc_coord_and_lost_detections(lavapipe):
+    report = gate(read_layout(FOLDER / "naive.toml"), lavapipe, Precision.FP32, 160, lambda text: None)
+    outputs = [(check.part, check.tensor) for check in report.refusals if check.kind == "output"]
+    assert outputs == [("naive_a", "enc_coord")]
+    lost = next(check for check in report.refusals if "lost" in check.numbers)
+    assert lost.numbers["lost"] > 0
