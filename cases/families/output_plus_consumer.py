@@ -6,6 +6,7 @@ the same graph without the output (`inner`), with a second consumer (`second`), 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ CONSUMERS: Mapping[str, Callable[[Site, str, str], str]] = {
     "tanh": lambda s, y, name: s.graph.unary("TANH", y, name),
     "softmax": lambda s, y, name: s.graph.softmax(y, name),
     "matmul": lambda s, y, name: s.graph.batch_matmul(y, y, name, adj_y=True),
+    "matmul-runtime": lambda s, y, name: s.graph.batch_matmul(y, s.x, name, adj_y=True),
 }
 
 
@@ -167,6 +169,8 @@ def build(producer: str, consumer: str, rank: int, tokens: int, variant: str, se
         return g.build([out])
     if variant == "second":
         return g.build([y, out, g.unary("TANH", y, "second")])
+    if variant == "inner-second":
+        return g.build([out, g.unary("TANH", y, "second")])
     return g.build([g.scaled(y, 2.0, "y_x2"), out])
 
 
@@ -193,6 +197,11 @@ def make(
                 # No control: fused, the reduction itself is wrong wherever all sums have the other sign.
                 why = f"{producer} feeds {consumer} and is no output: the fused {consumer} starts from zero"
                 made.append(Case(f"{name}-inner", FAMILY, why, graph=graph, seed=seed))
+                apart = functools.partial(build, producer, consumer, rank, tokens, "inner-second", seed)
+                why = f"control: without the output, {VARIANTS['second']}"
+                made.append(
+                    Case(f"{name}-inner-second", FAMILY, why, graph=apart, control_of=f"{name}-inner", seed=seed)
+                )
                 continue
             made.append(Case(f"{name}-{variant}", FAMILY, f"control: {text}", graph=graph, control_of=name, seed=seed))
     return made
@@ -222,7 +231,11 @@ def cases() -> list[Case]:
     found += _pairs(
         ["add-relu", "sub", "mul", "maximum", "add-scalar", "add-channel", "fc", "relu"], ["mean", "max"], 3
     )
-    found += _pairs(["add"], ["fc", "softmax", "relu", "add-runtime", "mul-scalar", "matmul"], 3)
+    found += _pairs(["add"], ["fc", "softmax", "relu", "add-runtime", "mul-scalar"], 3)
+    (both,) = make("add", "matmul")
+    (other,) = make("add", "matmul-runtime")
+    found.append(dataclasses.replace(both, reason="add is an output and both operands of BATCH_MATMUL, which aborts"))
+    found.append(dataclasses.replace(other, reason="control: a second tensor as operand", control_of=both.name))
     # F2: a convolution (a rank-3 or rank-2 FC counts) that feeds a constant ADD or MUL.
     constants = ["add-scalar", "add-channel", "mul-scalar", "mul-channel"]
     found += _pairs(["fc"], constants, 3, F2)

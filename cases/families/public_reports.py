@@ -150,11 +150,18 @@ def two_heads_from_one(variant: str) -> Graph:
     return g.build([g.scaled(logits, 2.0, "logits_x2"), scaled])
 
 
-def same_tensor_twice() -> Graph:
+def same_tensor_twice(variant: str) -> Graph:
     """tensorflow#59311: the same values as two outputs of the graph."""
     g = GraphBuilder()
     features = g.conv2d(g.input("x", (1, 8, 8, 3)), _weights(40, 4, 1, 1, 3), _weights(41, 4), "features", stride=2)
-    return g.build([features, g.add(features, g.const(0.0), "copy")])
+    copy = g.add(features, g.const(0.0), "copy")
+    if variant == "plain":
+        return g.build([features, copy])
+    if variant == "inner":
+        return g.build([copy])
+    if variant == "second":
+        return g.build([features, copy, g.unary("TANH", features, "second")])
+    return g.build([g.scaled(features, 2.0, "features_x2"), copy])
 
 
 def mixed_rank_add() -> Graph:
@@ -241,8 +248,10 @@ def cases() -> list[Case]:
     found += _with_controls(
         "tf-57211-two-heads", "an output that feeds the other output", TENSORFLOW + "57211", two_heads_from_one
     )
+    found += _with_controls(
+        "tf-59311-same-tensor-twice", "the same values twice", TENSORFLOW + "59311", same_tensor_twice
+    )
     found += [
-        _single("tf-59311-same-tensor-twice", "the same values twice", TENSORFLOW + "59311", same_tensor_twice),
         _single("litert-8980-mixed-rank-add", "ADD of rank 3 and rank 4", LITERT + "8980", mixed_rank_add),
         _single("litert-8980-same-rank-add", "control: both operands rank 4", LITERT + "8980", same_rank_add,
                 "litert-8980-mixed-rank-add"),

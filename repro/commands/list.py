@@ -24,6 +24,19 @@ def as_object(case: Case) -> dict[str, object]:
         "source": "graph" if case.graph is not None else "torch module through litert-torch",
         "inputs": case.inputs,
         "seed": case.seed,
+        **shape_of(case),
+    }
+
+
+def shape_of(case: Case) -> dict[str, object]:
+    """rank: the largest of any tensor; ops: kinds in execution order. None for a torch module, whose ops are
+    the converter's choice."""
+    if case.graph is None:
+        return {"rank": None, "ops": None}
+    graph = case.graph()
+    return {
+        "rank": max((len(t.shape) for t in graph.tensors.values()), default=0),
+        "ops": [op.kind for op in graph.ops],
     }
 
 
