@@ -338,7 +338,7 @@ def _affine(evidence: Evidence, k: int) -> Diagnosis | None:
         if fitted is not None:
             gain, offset = fitted
             return Diagnosis(
-                "wrong", f"{candidate.label} x {gain:.4g} {offset:+.4g} ({actual.size}/{actual.size})", 1.0
+                "wrong", f"{candidate.label}{_affine_words(gain, offset, values)} ({actual.size}/{actual.size})", 1.0
             )
     return None
 
