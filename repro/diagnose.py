@@ -345,7 +345,7 @@ def _affine(evidence: Evidence, k: int) -> Diagnosis | None:
 
 def _affine_words(gain: float, offset: float, values: np.ndarray) -> str:
     scale = float(np.abs(values).max()) * abs(gain)
-    parts = f" x {gain:.6g}" if abs(gain - 1) > 1e-6 else ""
+    parts = f" x {gain:.4g}" if abs(gain - 1) > 1e-6 else ""
     if abs(offset) > 1e-6 * scale or not parts:
         parts += f" {'+' if offset >= 0 else '-'} {abs(offset):.4g}"
     return parts
