@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from runner.adb import android, build
-from runner.adb.devices import LOOPBACK, AttachedDevice, attached, default_server
+from runner.adb.devices import LOOPBACK, AdbServer, AttachedDevice, default_server, settled_all
 from runner.adb.link import DeviceLink
+from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget, resolve_serial
@@ -33,41 +33,55 @@ def command() -> None:
 
 
 @command.command("list")
+@click.option("--device", help="Only this serial number; 'loopback' starts a loopback device and shows it.")
 @click.option("--json", "as_json", is_flag=True, help="One object a device on stdout.")
 @click.pass_context
-def list_command(ctx: click.Context, as_json: bool) -> None:
+def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
     """Every attached device: state, model, GPU and driver, ABI, thermal status, and what is set up for it.
 
     The tag stands for the serial number in results. Exit 3 if no device is ready; a device that is not says what to do.
     """
-    server = default_server()
+    if device == LOOPBACK:
+        with LoopbackDevice() as loopback:
+            loopback.connect()
+            rows = _rows(AdbServer("127.0.0.1", loopback.server.port))
+    else:
+        rows = [row for row in _rows(default_server()) if device in (None, row[0].serial)]
+    console = Console(stderr=as_json)
+    if as_json:
+        for shown, fields, version in rows:
+            record = {"serial": shown.serial, "tag": shown.tag, "state": shown.state, "litert": version, **fields}
+            click.echo(json.dumps({**record, "problem": shown.problem}, sort_keys=True))
+    else:
+        for row in rows:
+            console.print("\n".join(_lines(*row)), highlight=False, markup=False, soft_wrap=True)
+    for shown, _, _ in rows:
+        if shown.problem:
+            console.print(shown.problem, highlight=False, soft_wrap=True)
+    if not rows:
+        console.print(
+            (f"device '{device}' is not attached" if device else "no device is attached")
+            + "; plug in a phone with USB debugging on, or use --target adb --device loopback",
+            highlight=False,
+            soft_wrap=True,
+        )
+    ctx.exit(0 if any(shown.ready for shown, _, _ in rows) else 3)
+
+
+def _rows(server: AdbServer) -> list[tuple[AttachedDevice, dict[str, str], str]]:
+    """Device, what it says of itself, and the LiteRT version that is set up here for its ABI."""
     rows = []
-    for device in attached(server):
+    for device in settled_all(server):
         fields: dict[str, str] = {}
+        shown = device
         if device.ready:
             try:
                 link = DeviceLink(server, device.serial)
                 fields = {**describe(read_properties(link), read_gles(link)), "thermal": read_thermal(link)}
             except DeviceFailed as error:
-                device = AttachedDevice(device.serial, "lost", str(error))
-        rows.append((device, fields, _ready_version(fields.get("abi", ""))))
-    console = Console(stderr=as_json)
-    if as_json:
-        for device, fields, version in rows:
-            record = {"serial": device.serial, "tag": device.tag, "state": device.state, "litert": version, **fields}
-            click.echo(json.dumps({**record, "problem": device.problem}, sort_keys=True))
-    elif rows:
-        console.print(_table(rows))
-    for device, _, _ in rows:
-        if device.problem:
-            console.print(device.problem, highlight=False, soft_wrap=True)
-    if not rows:
-        console.print(
-            "no device is attached; plug in a phone with USB debugging on, or use --target adb --device loopback",
-            highlight=False,
-            soft_wrap=True,
-        )
-    ctx.exit(0 if any(device.ready for device, _, _ in rows) else 3)
+                shown = AttachedDevice(device.serial, "lost", str(error))
+        rows.append((shown, fields, _ready_version(fields.get("abi", ""))))
+    return rows
 
 
 def _ready_version(abi: str) -> str:
@@ -77,16 +91,18 @@ def _ready_version(abi: str) -> str:
         return ""
 
 
-def _table(rows: list[tuple[AttachedDevice, dict[str, str], str]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("serial", "tag", "state", "model", "SoC", "GPU, driver", "Android", "ABI", "thermal", "LiteRT here"):
-        table.add_column(title)
-    for device, fields, version in rows:
-        gpu = ", ".join(filter(None, (fields.get("gpu"), fields.get("gpu_driver"))))
-        named = [fields.get(name, "") for name in ("model", "soc")]
-        rest = [fields.get(name, "") for name in ("android", "abi", "thermal")]
-        table.add_row(device.serial, device.tag, device.state, *named, gpu, *rest, version or "not set up")
-    return table
+def _lines(device: AttachedDevice, fields: dict[str, str], version: str) -> list[str]:
+    """A device as text: its serial number whole, however narrow the terminal."""
+    ready = f"LiteRT {version} is set up for it" if version else "LiteRT is not set up for it: `repro device setup`"
+    if fields.get("loopback"):
+        ready = "LiteRT is the host's own"
+    lines = [f"{device.serial}  {device.state}  (in results: adb:{device.tag})"]
+    if fields:
+        android_text = f"Android {fields['android']}" if fields.get("android") not in (None, "none") else ""
+        named = [fields.get(name, "") for name in ("model", "soc", "gpu", "gpu_driver")]
+        rest = [android_text, fields.get("abi", ""), f"thermal status {fields.get('thermal', 'unknown')}"]
+        lines += ["  " + ", ".join(filter(None, [*named, *rest])), f"  {ready}"]
+    return lines
 
 
 @command.command("setup")

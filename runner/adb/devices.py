@@ -192,6 +192,16 @@ def settled(server: AdbServer, wanted: str | None, patience_s: float = 3.0) -> A
         time.sleep(0.05)
 
 
+def settled_all(server: AdbServer, patience_s: float = 3.0) -> list[AttachedDevice]:
+    """`attached`, after those that are just being connected had a moment."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        devices = attached(server)
+        if not any(d.state in _PASSING for d in devices) or time.monotonic() > deadline:
+            return devices
+        time.sleep(0.05)
+
+
 def choose_all(devices: Sequence[AttachedDevice]) -> list[AttachedDevice]:
     """Every device, all of which must be ready: a campaign that silently leaves one out would look complete."""
     if not devices:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -84,6 +84,16 @@ def open_adb_target(
     return AdbTarget(serials[0], runtime=runtime)
 
 
+@dataclass(frozen=True)
+class BatchRecord:
+    """What is known once a batch is over. Thermal status in Android's words; clock_jump_s: wall against monotonic."""
+
+    cases: int
+    thermal_before: str
+    thermal_after: str
+    clock_jump_s: float
+
+
 class AdbTarget(Target):
     """One device. `loopback`: use this running loopback device instead of starting one.
 
@@ -118,6 +128,7 @@ class AdbTarget(Target):
         self._stay: Stay | None = None
         self._device: dict[str, str] = {}
         self._next = 0
+        self.batches: list[BatchRecord] = []
 
     @property
     def public_name(self) -> str:
@@ -236,11 +247,9 @@ class AdbTarget(Target):
         stream = iter(jobs)
         while batch := self._batch(stream):
             before = read_thermal(stay.link)
-            done: list[Answer] = []
             for answer in stay.run_batch(batch):
-                done.append(answer)
                 yield self._record(answer, before)
-            self._after(stay)
+            self._after(stay, before, len(batch))
 
     def _batch(self, jobs: Iterator[Job]) -> list[BatchCase]:
         batch: list[BatchCase] = []
@@ -253,12 +262,14 @@ class AdbTarget(Target):
                 break
         return batch
 
-    def _after(self, stay: Stay) -> None:
-        """Thermal status and clock after a batch: told, since the batch's Runs are gone already."""
-        with suppress(DeviceFailed):
-            self._device_after = read_thermal(stay.link)
-            if self._device_after not in ("none", "unknown"):
-                self._say(f"thermal status after the batch: {self._device_after}; times may be throttled")
+    def _after(self, stay: Stay, before: str, cases: int) -> None:
+        """Keep the batch's record: thermal status before and after, and what the clock did."""
+        after = "unknown"
+        with suppress(DeviceFailed):  # the batch is done; a device that goes now has lost nothing
+            after = read_thermal(stay.link)
+        self.batches.append(BatchRecord(cases, before, after, stay.clock_jump_s))
+        if after not in ("none", "unknown"):
+            self._say(f"thermal status {before} before and {after} after the batch; times may be throttled")
         if stay.clock_jump_s > _CLOCK_JUMP_S:
             self._say(
                 f"the clock of device {stay.link.serial} jumped by {stay.clock_jump_s:.0f} s during the batch; "
@@ -321,15 +332,3 @@ def not_resident(log: str, fully_accelerated: bool | None, *, loopback: bool) ->
         if replaced != total or partitions != "1":
             return f"LITERT_CL took {replaced} of {total} nodes in {partitions} partitions, not all in one"
     return ""
-
-
-def public(serials: Sequence[str]) -> list[str]:
-    """Tags instead of serial numbers."""
-    return [serial_tag(serial) for serial in serials]
-
-
-def loopback_folder(target: AdbTarget) -> Path:
-    """Where the loopback's /data/local/tmp lies on this host."""
-    if target._loopback is None:
-        raise BadInput(f"target {target.name} is no loopback")
-    return target._loopback.sandbox.tmp
