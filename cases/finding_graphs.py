@@ -78,9 +78,9 @@ def gemm_constant(
     between: Emit = _plain,
     swap: bool = False,
     second_reader: bool = False,
-    runtime_factor: bool = False,
+    reader: str = "",
 ) -> Graph:
-    """y = x @ w is an output and feeds an ADD or MUL by a constant."""
+    """y = x @ w is an output and feeds an ADD or MUL by a constant (or a reduction)."""
     g = GraphBuilder()
     if conv:
         x = g.input("x", (1, 4, 4, 32))
@@ -89,9 +89,10 @@ def gemm_constant(
         x = g.input("x", TOKENS)
         y = g.fully_connected(x, weights(8, 32), per_channel(8, 9), name="y")
     held = between(g, y)
-    factor = 0.5 if constant == "scalar" else per_channel(8)
-    c = g.input("z", g.shape(y)) if runtime_factor else g.const(factor)
-    other = g.binary(kind, held, c, name="scaled")
+    if reader:
+        other = g.reduce(reader, held, [2], name="reduced")
+    else:
+        other = g.binary(kind, held, g.const(0.5 if constant == "scalar" else per_channel(8)), name="scaled")
     outputs = [emit(g, y), other]
     if second_reader:
         outputs.append(g.unary("NEG", y, name="negated"))

@@ -123,9 +123,9 @@ def _gemm_constant_models() -> tuple[FindingModel, ...]:
         FindingModel(
             "control",
             P.CONTROL,
-            "the factor is a second input, not a constant",
+            "MEAN instead of the MUL by a constant",
             (),
-            functools.partial(gemm_constant, runtime_factor=True),
+            functools.partial(gemm_constant, reader="MEAN"),
         ),
         FindingModel(
             "add-per-channel",

@@ -45,8 +45,15 @@ def list_(as_json: bool) -> None:
     for heading in ("finding", "status", "shows in", "claim"):
         table.add_column(heading, overflow="fold")
     for slug in findings.slugs():
-        finding = findings.load(slug)
-        on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
+        try:
+            finding = findings.load(slug)
+            on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
+        except BadInput as error:
+            # One finding that is still being written must not hide the others.
+            if as_json:
+                click.echo(dump({"slug": slug, "status": "incomplete", "reason": str(error)}))
+            table.add_row(slug, "incomplete", "", escape(str(error)))
+            continue
         row = next(r for r in matrix_rows.rows(on_gpu) if r["case"] == finding.minimal.name)
         if as_json:
             said = {k: row[k] for k in ("since", "fixed_in", "sentence")}

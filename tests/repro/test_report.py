@@ -61,7 +61,7 @@ def private_words() -> list[str]:
     return [word for word in words if len(word) > 4]
 
 
-MACHINE_PATH = re.compile(rb"/(?:home|Users|root|tmp|work|mnt|opt)/[A-Za-z0-9_.-]+")
+MACHINE_PATH = re.compile(rb"(?<![A-Za-z0-9])/(?:home|Users|root|tmp|work|mnt|opt)/[A-Za-z0-9_.-]+")
 # A serial number; not the tag that stands for one (ten hex digits), nor the word loopback.
 SERIAL = re.compile(rb"adb:(?![0-9a-f]{10}\b|loopback\b)[A-Za-z0-9]")
 
@@ -76,6 +76,7 @@ def test_nothing_of_any_machine_is_in_a_report(slug):
 
 def test_the_search_for_machine_words_finds_them():
     assert MACHINE_PATH.findall(b"see /home/someone/model.tflite") == [b"/home/someone"]
+    assert MACHINE_PATH.findall(b"/data/local/tmp/repro on any phone") == []
     assert SERIAL.findall(b"adb:1A2B3C")
 
 
