@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,7 +53,7 @@ def module_key(case: Case) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _plain(module: ModuleSource) -> object:
+def _plain(module: ModuleSource) -> Callable[..., Any]:
     build = module.build
     return build.func if isinstance(build, functools.partial) else build
 

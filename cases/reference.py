@@ -11,6 +11,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,8 @@ def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = N
         known = _compute(case, distinct)
         if sum(a.nbytes for outputs in known for a in outputs) <= _LARGEST_CACHED:
             stream = io.BytesIO()
-            np.savez(stream, **{f"{k}_{i}": a for k, outputs in enumerate(known) for i, a in enumerate(outputs)})
+            named: dict[str, Any] = {f"{k}_{i}": a for k, outputs in enumerate(known) for i, a in enumerate(outputs)}
+            np.savez(stream, **named)
             write_atomically(path, stream.getvalue())
             _cached.cache_clear()
     place = {id(feed): k for k, feed in enumerate(distinct)}

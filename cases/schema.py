@@ -84,7 +84,7 @@ def _camel(name: str) -> str:
 def options_to_attrs(options: Any) -> dict[str, Any]:
     """Attributes of an options record by snake_case names, defaults left out."""
     attrs: dict[str, Any] = {}
-    defaults = vars(_default_options(type(options)))
+    defaults = vars(_default_options(type(options).__name__))
     for field, value in vars(options).items():
         if value is None or (field != "padding" and _same(value, defaults[field])):
             continue
@@ -123,8 +123,8 @@ def attrs_to_options(kind: str, attrs: Mapping[str, Any]) -> tuple[int, Any]:
 
 
 @functools.cache
-def _default_options(kind: type) -> Any:
-    return kind()
+def _default_options(record: str) -> Any:
+    return getattr(schema, record)()
 
 
 def _same(left: Any, right: Any) -> bool:

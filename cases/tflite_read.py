@@ -158,7 +158,7 @@ def _blob(data: bytes, buffer: Any) -> np.ndarray | None:
 
 def _op(data: bytes, table: Any, codes: list[tuple[str, str, int]], names: list[str]) -> Op:
     kind, custom_code, version = codes[table.OpcodeIndex()]
-    inputs = ()
+    inputs: tuple[str, ...] = ()
     if _count(data, table.InputsLength(), "inputs"):
         inputs = tuple(names[i] if i >= 0 else "" for i in table.InputsAsNumpy().tolist())
     outputs = tuple(names[i] for i in _indices(data, table.OutputsLength(), table.OutputsAsNumpy))
@@ -189,7 +189,9 @@ def _op(data: bytes, table: Any, codes: list[tuple[str, str, int]], names: list[
 
 
 def _file_extras(data: bytes, model: Any, names: list[str], buffers: int) -> FileExtras:
-    key, inputs, outputs = "serving_default", [], []
+    key = "serving_default"
+    inputs: list[tuple[str, str]] = []
+    outputs: list[tuple[str, str]] = []
     if _count(data, model.SignatureDefsLength(), "signatures"):
         signature = model.SignatureDefs(0)
         raw_key = signature.SignatureKey()

@@ -7,7 +7,7 @@ be held against each other and against the cpu target.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 from cases.graph import Graph, GraphError, Op
 from cases.shapes import window
 
-Value = torch.Tensor
+Value: TypeAlias = "torch.Tensor"
 
 _ACTIVATIONS: Mapping[str, Callable[[Value], Value]] = {
     "NONE": lambda x: x,
@@ -180,7 +180,8 @@ class GraphModule(nn.Module):
         stride = (attrs.get("stride_h", 1), attrs.get("stride_w", 1))
         dilation = (attrs.get("dilation_h_factor", 1), attrs.get("dilation_w_factor", 1))
         if op.kind == "CONV_2D":
-            kernel, groups = weights.permute(0, 3, 1, 2), 1
+            # Fewer input channels than the tensor has mean groups, as in TFLite.
+            kernel, groups = weights.permute(0, 3, 1, 2), x.shape[1] // weights.shape[3]
         else:
             kernel, groups = weights.permute(3, 0, 1, 2), x.shape[1]
         x = self._padded(x, weights.shape[1:3], stride, dilation, attrs, 0.0)
@@ -224,7 +225,11 @@ class GraphModule(nn.Module):
     def _pad(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         pairs = np.asarray(self._ints(op.inputs[1])).reshape(-1, 2)
         flat = [int(v) for pair in reversed(pairs) for v in pair]
-        return functional.pad(args[0], flat)
+        if len(args) < 3 or args[2] is None:
+            return functional.pad(args[0], flat)
+        # PADV2's value may be a runtime tensor: pad zeros, and put the value where nothing of the input is.
+        inside = functional.pad(torch.ones_like(args[0], dtype=torch.bool), flat)
+        return torch.where(inside, functional.pad(args[0], flat), args[2].reshape(()))
 
     def _reshape(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         wanted = self._ints(op.inputs[1]) if len(op.inputs) > 1 else list(attrs["new_shape"])
@@ -300,6 +305,7 @@ _OPS: Mapping[str, Callable[[GraphModule, Op, list[Any], Mapping[str, Any]], Val
     "MAX_POOL_2D": GraphModule._pool,
     "BATCH_MATMUL": GraphModule._batch_matmul,
     "PAD": GraphModule._pad,
+    "PADV2": GraphModule._pad,
     "RESHAPE": GraphModule._reshape,
     "TRANSPOSE": GraphModule._transpose,
     "CONCATENATION": GraphModule._concat,

@@ -48,7 +48,10 @@ def test_no_registry_address_and_no_machine_path_in_any_tracked_file():
     )
     offenders = []
     for path in tracked_files():
-        if path.suffix in (".tflite", ".png", ".jpg", ".npz", ".bin") or not path.exists() or path == Path(__file__):
+        if path.suffix in (".tflite", ".png", ".jpg", ".npz", ".bin") or not path.exists():
+            continue
+        # These two name such paths in order to search for them.
+        if path.name in (Path(__file__).name, "test_report.py"):
             continue
         if forbidden.search(path.read_bytes()):
             offenders.append(str(path.relative_to(ROOT)))

@@ -38,9 +38,18 @@ PLANS: dict[str, tuple[tuple[str, ...], str]] = {
         "the naive Graph A, everything emitted x2: the anchors are still added wrongly",
     ),
     "box-and-memory": (("enc_coord", "memory_raw"), "box head and the raw tokens"),
+    "naive-bare-box": (
+        ("enc_class", "enc_box", "output_memory", "memory_raw"),
+        "control: the naive Graph A with the anchors left to the host",
+    ),
+    "norm-score-bare-box": (("enc_class", "enc_box", "output_memory"), "control: the anchors left to the host"),
+    "bare-box-and-memory": (("enc_box", "memory_raw"), "control: the anchors left to the host"),
 }
-# Emitted x2, each is the healthy twin of the plan it names.
+# The healthy twin of the plan it names: emitted x2, or without the constant that is added wrongly.
 CONTROL_OF = {
+    "naive-bare-box": "naive",
+    "norm-score-bare-box": "norm-score-box",
+    "bare-box-and-memory": "box-and-memory",
     "score-and-memory-x2": "score-and-memory",
     "norm-x2-and-score": "norm-and-score",
 }
@@ -71,11 +80,13 @@ def build_tokens(outputs: tuple[str, ...], masked: bool, side: int, seed: int) -
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
             memory = self.conv(image).flatten(2).transpose(1, 2)
             valid = memory * self.valid if masked else memory
-            needs_norm = any(o.startswith(("output_memory", "enc_coord")) for o in outputs)
+            needs_norm = any(o.startswith(("output_memory", "enc_coord", "enc_box")) for o in outputs)
             tail = self.norm(self.linear(valid)) if needs_norm else memory
             made = {"enc_class": self.score(tail), "memory_raw": memory, "memory_x2": memory * 2.0}
             if needs_norm:
-                coord = self.box(tail) + self.anchors
+                box = self.box(tail)
+                coord = box + self.anchors
+                made["enc_box"] = box
                 made |= {"output_memory": tail, "output_memory_x2": tail * 2.0}
                 made |= {"enc_coord": coord, "enc_coord_x2": coord * 2.0}
             return tuple(made[name] for name in outputs)
@@ -150,7 +161,8 @@ def _hand_case(kind: str, tokens: int) -> Case:
 def cases() -> list[Case]:
     """Every plan at N = 400, some with the valid mask, the naive and shipped ones at N = 2116 too."""
     found = [_tokens_case(name, masked=False, side=20) for name in PLANS]
-    masked = ("score-and-memory", "score-and-memory-x2", "norm-and-score", "norm-x2-and-score", "naive", "naive-x2")
+    masked = ["score-and-memory", "score-and-memory-x2", "norm-and-score", "norm-x2-and-score"]
+    masked += ["naive", "naive-x2", "naive-bare-box"]
     found += [_tokens_case(name, masked=True, side=20) for name in masked]
     found += [_tokens_case(name, masked=False, side=46) for name in ("score-and-memory", "score-and-memory-x2")]
     found += [_hand_case(kind, 400) for kind in HAND_NORM]
