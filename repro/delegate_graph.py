@@ -148,7 +148,7 @@ def bhwc(shape: tuple[int, ...]) -> Bhwc:
         return (shape[0], 1, 1, shape[1])
     if len(shape) == 3:
         return (shape[0], 1, shape[1], shape[2])
-    return (int(np.prod(shape[:-3])), *shape[-3:])
+    return (int(np.prod(shape[:-3])), shape[-3], shape[-2], shape[-1])
 
 
 def broadcast_bhwc(shape: tuple[int, ...]) -> Bhwc:

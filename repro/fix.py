@@ -166,8 +166,8 @@ def _no_power(verdict: Verdict) -> bool:
 
 
 def _as_exact_as(verdict: Verdict, cpu: Verdict) -> bool:
-    """Whether the target's RMS error is of the size of the cpu's."""
-    mine, other = verdict.metrics.get("rmse"), cpu.metrics.get("rmse")
+    """Whether the target's largest error is of the size of the cpu's."""
+    mine, other = verdict.metrics.get("max_abs"), cpu.metrics.get("max_abs")
     return mine is not None and other is not None and mine <= 4.0 * other
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from cases.graph import Graph, Op
 from repro.delegate_graph import constant_data
 from repro.normalise import Event, normalise
-from repro.vendor_fusions import vendor_events
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
 EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1): `repro fix` does it and proves it"
@@ -62,9 +61,9 @@ RULES = {
             "ADD of two tensors of equal shape -> SUM/MEAN/MAX/MIN/PROD (or a global average pool)",
             "output '{tensor}' is swallowed by the kernel that adds and reduces: it returns stale memory",
             EXTRA_OP,
-            finding="add-output-feeds-reduction",
             upstream=LITERT_8599,
             workaround="emit",
+            finding="add-output-feeds-reduction",
         ),
         Rule(
             "add-reduce-extremum",
@@ -73,9 +72,9 @@ RULES = {
             "'{tensor}' is wrong where the true value is below (MAX) or above (MIN) zero: the kernel that adds and "
             "reduces starts from zero",
             BLOCK,
-            finding="add-before-max",
             workaround="block-edge",
             latent=True,
+            finding="add-before-max",
         ),
         Rule(
             "gemm-elementwise",
@@ -83,9 +82,9 @@ RULES = {
             "CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED -> ADD or MUL by a scalar or per-channel constant",
             "output '{tensor}' is folded into the weights with the {consumer} behind it and never written",
             EXTRA_OP,
-            finding="conv-output-feeds-constant",
             upstream=LITERT_8599,
             workaround="emit",
+            finding="conv-output-feeds-constant",
         ),
         Rule(
             "elementwise-gemm",
@@ -93,9 +92,9 @@ RULES = {
             "MUL by constant -> CONV/DEPTHWISE/TRANSPOSE_CONV/FULLY_CONNECTED, or ADD of constant -> unpadded CONV",
             "output '{tensor}' is folded into the weights of the {consumer} behind it and never written",
             EXTRA_OP,
-            finding="scaled-output-feeds-conv",
             upstream=LITERT_8599,
             workaround="emit",
+            finding="scaled-output-feeds-conv",
         ),
         Rule(
             "pad-merged",
@@ -103,8 +102,8 @@ RULES = {
             "PAD of height and width -> CONV/DEPTHWISE/POOL, or PAD of channels -> ADD",
             "output '{tensor}' is merged into the padding of the {consumer} behind it and never written",
             EXTRA_OP,
-            finding="pad-output-feeds-conv",
             workaround="emit",
+            finding="pad-output-feeds-conv",
         ),
         Rule(
             "pad-add-broadcast",
@@ -144,8 +143,8 @@ RULES = {
             "MEAN -> SUB -> SQUARE -> MEAN -> ADD eps -> RSQRT -> MUL over channels",
             "output '{tensor}' is an inner step of a normalisation that becomes one kernel: it returns stale memory",
             EXTRA_OP,
-            finding="layernorm-inner-output",
             workaround="emit",
+            finding="layernorm-inner-output",
         ),
         Rule(
             "mish",
@@ -170,8 +169,8 @@ RULES = {
             "SPLIT -> CONCAT or ADD that reads nothing but the SPLIT's parts",
             "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together",
             "take the parts with SLICE, or put an identity TRANSPOSE behind the first part: `repro fix` does",
-            finding="split-halves-added",
             workaround="block-split",
+            finding="split-halves-added",
         ),
         Rule(
             "split-linked",
@@ -180,8 +179,8 @@ RULES = {
             "every output is wrong: {consumer} is linked into the kernel of the {producer} whose other part it reads, "
             "and that kernel is rejected",
             "swap the operands of the {consumer}, or put an identity TRANSPOSE behind the first part: `repro fix` does",
-            finding="split-halves-meet",
             workaround="block-split",
+            finding="split-halves-meet",
         ),
         Rule(
             "constant-axis",
@@ -190,8 +189,8 @@ RULES = {
             "with [N,C] or [1,N,C], [B,N,C] with [B,N,C] and B above 1, or a constant with a batch of its own",
             "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses its first row for all",
             "give both operands rank 4, aligned to the right: `repro fix` does it and proves it",
-            finding="dfine-naive-enc-coord",
             workaround="align-ranks",
+            finding="dfine-naive-enc-coord",
         ),
         Rule(
             "constant-broadcast-gemm",
@@ -199,8 +198,8 @@ RULES = {
             "CONV/FULLY_CONNECTED next to ADD or MUL by a per-channel constant of another channel count",
             "'{tensor}' is wrong: {producer} and {consumer} are folded although the constant broadcasts the channels",
             BLOCK,
-            finding="constant-broadcasts-channels",
             workaround="block-edge",
+            finding="constant-broadcasts-channels",
         ),
         Rule(
             "pad-pool",
@@ -208,9 +207,9 @@ RULES = {
             "PAD of height and width with zeros -> AVERAGE_POOL or MAX_POOL",
             "'{tensor}' is wrong at its border: the pooling ignores padding, the PAD's zeros should count",
             BLOCK,
-            finding="pad-before-pooling",
             workaround="block-edge",
             latent=True,
+            finding="pad-before-pooling",
         ),
         Rule(
             "pad-value-gemm",
@@ -237,12 +236,29 @@ RULES = {
             workaround="block-input",
         ),
         Rule(
+            "depthwise-multiplier",
+            "hazard",
+            "DEPTHWISE with a 1x1 kernel, several input channels and a depth multiplier above 1",
+            "'{tensor}' is wrong: the weights of a 1x1 {producer} are taken in the file's order and not transposed",
+            "write it as a CONV_2D with a block-diagonal weight, or pad the kernel with zeros to 3x3",
+            finding="depthwise-1x1-multiplier",
+        ),
+        Rule(
+            "padding-lanes",
+            "hazard",
+            "DIV (not by a scalar), LOG or RSQRT of a channel count that is no multiple of 4 -> SUM, MEAN, CONV or FC",
+            "'{tensor}' is NaN or infinite: {producer} leaves that in the unused lanes of its last channels, and the "
+            "{consumer} sums over them",
+            "make the channel count a multiple of 4, or multiply by the reciprocal instead of dividing",
+            finding="padding-channels-not-finite",
+        ),
+        Rule(
             "output-consumed",
             "risky",
             "a graph output that another op reads",
             "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but outputs in this "
             "role have been lost, and phones may fuse more than the host",
-            EXTRA_OP,
+            "emit '{tensor}' through an extra op (for example a MUL by 1) if you can afford one",
         ),
         Rule(
             "op-refused",
@@ -302,13 +318,14 @@ def _replayed(graph: Graph) -> tuple[Hazard, ...]:
     """What the replay of the delegate's passes says, hazards and refusals."""
     found: dict[tuple[str, str], Hazard] = {}
     normalised = normalise(graph)
-    events = (*normalised.events, *vendor_events(normalised.graph))
+    events = normalised.events
     if not events:
         return ()
     positions = {name: index for index, name in enumerate(graph.outputs)}
     wrong = [event.tensor for event in events if event.effect == "wrong"]
     reach = _outputs_reached(graph, wrong) if wrong else {}
     for event in events:
+        affected: tuple[int, ...]
         if event.effect == "lost":
             affected = (positions[event.tensor],)
         elif event.effect == "wrong":

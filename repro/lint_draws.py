@@ -247,7 +247,8 @@ POOL: tuple[tuple[float, Step], ...] = (
     (2.5, _with_constant("ADD")),
     (2.5, _with_constant("MUL")),
     (0.5, _with_constant("SUB")),
-    (0.3, _with_constant("DIV")),
+    (0.6, _with_constant("DIV")),
+    (0.3, _with_tensor("DIV")),
     (3.0, _fully_connected),
     (3.0, _convolution),
     (1.2, _depthwise),
@@ -270,7 +271,7 @@ WEIGHTS = np.array([weight for weight, _ in POOL]) / sum(weight for weight, _ in
 
 def _chain(pen: _Pen) -> Graph:
     """Two to four ops in a row with chance outputs and second readers; a SPLIT may be put together again."""
-    current = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[no-untyped-call, call-overload]
+    current = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[call-overload]
     outputs: list[str] = []
     made: list[str] = []
     for _ in range(int(pen.rng.integers(2, 5))):
@@ -305,7 +306,7 @@ CONSUMERS = (*PRODUCERS[1:], _reduce, _reduce)
 
 def _pair(pen: _Pen) -> Graph:
     """A producer and a consumer of the three oldest rules, with the tensor between them in every role."""
-    x = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[no-untyped-call, call-overload]
+    x = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[call-overload]
     if pen.chance(0.3):
         x = pen.builder.unary("NEG", x)
     y = _one_of(pen, PRODUCERS, x)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cases.graph import Graph, Op
+from repro.channel_padding import poisoned_padding
 from repro.delegate_graph import GEMM, Bhwc, DelegateGraph, Node, Value, lower, only_reader
 from repro.kernel_fusions import fuse_into_kernels
 from repro.kernel_links import link_into_splits
@@ -247,6 +248,8 @@ class _Rewriter:
             self.report(rule, effect, value, first, second)
         for rule, effect, value, first, second in link_into_splits(self.graph):
             self.report(rule, effect, value, first, second)
+        for rule, effect, value, first, second in poisoned_padding(self.graph):
+            self.report(rule, effect, value, first, second)
 
     def report(self, rule: str, effect: str, value: Value, first: Node, second: Node) -> None:
         named = _nearest_name(value)
@@ -306,6 +309,8 @@ class _Rewriter:
         for node in self.graph.nodes:
             if node.attrs.get("misread"):
                 self.report("constant-axis", "wrong", node.outputs[0], node, node)
+            if node.kind == "DEPTHWISE" and _transposition_forgotten(node):
+                self.report("depthwise-multiplier", "wrong", node.outputs[0], node, node)
 
     def source_renamed(self, node: Node, second: Node) -> None:
         """A node that makes no kernel of its own: its source is renamed to its result, and nobody writes the source."""
@@ -439,6 +444,13 @@ class _Rewriter:
                 self.report("pad-add-broadcast", "wrong", add.outputs[0], pad, add)
             if pad.attrs["fill"] != 0.0 and any(amounts["C"]):
                 self.report("pad-value-gemm", "wrong", add.outputs[0], pad, add)
+
+
+def _transposition_forgotten(node: Node) -> bool:
+    """The parser's branch for 1x1 kernels copies depthwise weights in the file's order, input by input."""
+    if node.op.kind != "DEPTHWISE_CONV_2D" or node.attrs.get("kernel") != (1, 1):
+        return False
+    return bool(1 < node.attrs["in"] < node.attrs["out"])
 
 
 def _is_whole(split: Node) -> bool:
