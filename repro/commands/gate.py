@@ -20,6 +20,8 @@ from runner import targets
 from runner.errors import BadInput
 from runner.run import Precision
 
+LOG_WIDTH = 180
+
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("layout", type=click.Path(path_type=Path))
@@ -67,6 +69,8 @@ def command(
             raise BadInput(f"layout '{layout}': no thresholds for {wanted}; it is gated in {known}")
     names = targets.resolve(target_names, device)
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH  # a log has no edge to wrap at
     notes = Console(stderr=True)
     reports: list[Report] = []
     for name in names:
