@@ -5,8 +5,8 @@ nodes as consumed. A swallowed output is still bound to a buffer, so what comes 
 memory held: often another tensor, which is why the bug has been reported as "returns an operand".
 
 Source: google-ai-edge/ml-drift, `common/selectors/special_selector.cc` and the parsers it calls.
-The kernels for some vendors only (thin pointwise, concat+conv, resize+add+conv) are not replayed: on the
-host's adapters they are not taken, so nothing here could hold a rule for them against a delegate.
+The kernels for some vendors only (thin pointwise, concat+conv, resize+add+conv) are not replayed: a
+rule for them has not been held against a delegate yet.
 """
 
 from __future__ import annotations
