@@ -17,6 +17,7 @@ from typing import Any
 from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
+from repro.finding import load
 from repro.fuzz.pattern import role_pattern
 from repro.reduce.history import write_specimen
 from repro.reduce.problem import Specimen
@@ -88,8 +89,15 @@ class Corpus:
 
 
 def known_patterns(findings: Path) -> dict[str, str]:
-    """Role pattern of every model under findings/ -> the finding's slug."""
+    """Role pattern of every model that shows a finding's bug -> the finding's slug.
+
+    Controls and models that show what helps are no bugs, and neither are their patterns.
+    """
     found: dict[str, str] = {}
-    for model in sorted(findings.glob("*/*.tflite")):
-        found[role_pattern(read_tflite(model.read_bytes(), str(model)))] = model.parent.name
+    for place in sorted(findings.glob("*/finding.toml")):
+        finding = load(place.parent.name, findings)
+        for model in finding.models:
+            path = place.parent / "models" / f"{model.name}.tflite"
+            if model.wrong and path.exists():
+                found[role_pattern(read_tflite(path.read_bytes(), str(path)))] = finding.slug
     return found
