@@ -97,7 +97,8 @@ def show(console: Console, results: Sequence[tuple[str, Sequence[Hazard]]]) -> N
             console.print(f"[green]clean[/] {escape(path)}")
             continue
         style = "red" if counts["hazard"] else "yellow"
-        console.print(f"[{style}]{counts['hazard']} hazards, {counts['risky']} risky[/] {escape(path)}")
+        plural = "" if counts["hazard"] == 1 else "s"
+        console.print(f"[{style}]{counts['hazard']} hazard{plural}, {counts['risky']} risky[/] {escape(path)}")
         shown: dict[str, int] = {}
         for hazard in hazards:
             shown[hazard.rule] = shown.get(hazard.rule, 0) + 1
@@ -113,7 +114,7 @@ def _show_one(console: Console, hazard: Hazard) -> None:
     rule = RULES[hazard.rule]
     style = "red" if hazard.level == "hazard" else "yellow"
     where = f"output {hazard.output}" if hazard.output is not None else "tensor"
-    ops = " -> ".join(kind for kind in (hazard.producer, hazard.consumer) if kind)
+    ops = " -> ".join(dict.fromkeys(kind for kind in (hazard.producer, hazard.consumer) if kind))
     console.print(f"  [{style}]{hazard.level}[/] {hazard.rule}: {where} '{escape(hazard.tensor)}' ({escape(ops)})")
     console.print(f"    {escape(hazard.message)}")
     console.print(f"    fix: {escape(hazard.fix)}")
