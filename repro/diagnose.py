@@ -111,7 +111,7 @@ def diagnose(evidence: Evidence, failed: Sequence[int], thresholds: Thresholds) 
                 return diagnosis
     if any(d.signature == "stale" or d.signature.startswith("alias(") for d in found):
         parts = list(dict.fromkeys(d.holds for d in found if d.holds))
-        return Diagnosis("stale", "old memory: " + ", then ".join(parts), max(d.share for d in found))
+        return Diagnosis("stale", ", then ".join(parts), max(d.share for d in found))
     return next(d for d in found if d.signature == "wrong")
 
 
@@ -244,6 +244,12 @@ def _earlier_run(evidence: Evidence, k: int, explained: float) -> Diagnosis | No
             how = "bit-exact" if share >= rounded else "rounded"
             count = round(max(share, rounded) * actual.size)
             which = "the previous run's values" if j == k - 1 else f"run {j + 1}'s values"
+            if (
+                _close_share(np.asarray(evidence.outputs[j][evidence.index]), evidence.reference(j), evidence.precision)
+                < explained
+            ):
+                # That run was wrong as well: the output does not follow the inputs at all.
+                which = "the same values whatever the input"
             return Diagnosis("stale", f"{which} ({how}, {count}/{actual.size})", max(share, rounded))
     return None
 

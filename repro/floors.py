@@ -74,7 +74,7 @@ def emulated_floors(
                 depth = accumulation_depth(graph, name)
                 found[i].append(floor_between(references[k][i], values[name], depth))
     return tuple(
-        _of_feeds(_larger([f for f in floors if f is not None]), [r[i] for r in references], chosen, floors)
+        _of_feeds(_larger(floors), [r[i] for r in references], chosen, floors)
         or _rule(graph, name, f"the {precision} emulation of this output is not finite")
         for i, (name, floors) in enumerate(zip(graph.outputs, found, strict=True))
     )
@@ -128,9 +128,10 @@ def _rms(values: np.ndarray) -> float:
     return peak * math.sqrt(float(np.mean((values / peak) ** 2))) if peak > 0 else 0.0
 
 
-def _larger(floors: Sequence[Floor]) -> Floor | None:
-    """The floor that allows everything that each of them allows."""
-    if not floors:
+def _larger(emulated: Sequence[Floor | None]) -> Floor | None:
+    """The floor that allows everything that each of them allows; None where one of them is not finite."""
+    floors = [f for f in emulated if f is not None]
+    if len(floors) < len(emulated) or not floors:
         return None
     largest = max(floors, key=lambda f: f.rmse)
     if any(not f.levels for f in floors):
