@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,22 @@ def test_an_unknown_case_or_family_names_what_is_near():
         catalogue.select(["fanout/ad-to-2"])
     with pytest.raises(BadInput, match=r"no family 'fan'; there are: .*fanout"):
         catalogue.select((), "fan")
+
+
+def test_every_expected_failure_has_a_healthy_twin_of_its_own_or_its_findings():
+    folder = Path(__file__).parents[2] / "findings" / "expectations"
+    rows = tomllib.loads((folder / "gpu.toml").read_text(encoding="utf-8"))["expect"]
+    with_twin = {case.control_of for case in ALL if case.control_of}
+    lone = {
+        row["case"]
+        for row in rows
+        if row["case"] not in with_twin and f"findings/{row.get('finding')}-minimal" not in with_twin
+    }
+    assert rows
+    assert not lone
+
+
+def test_no_control_is_expected_to_fail():
+    folder = Path(__file__).parents[2] / "findings" / "expectations"
+    failing = {r["case"] for r in tomllib.loads((folder / "gpu.toml").read_text(encoding="utf-8"))["expect"]}
+    assert not failing & {case.name for case in ALL if case.control_of}
