@@ -187,8 +187,8 @@ RULES = {
             "hazard",
             "elementwise op of a tensor and a constant whose ranks, read as BHWC, put one axis in two places: [N,C] "
             "with [N,C] or [1,N,C], [B,N,C] with [B,N,C] and B above 1, or a constant with a batch of its own",
-            "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses one row of it, or of the "
-            "tensor, for all",
+            "'{tensor}' is wrong: the delegate lines the constant up with another axis and uses one row of it, or "
+            "of the tensor, for all",
             "give both operands rank 4, aligned to the right: `repro fix` does it and proves it",
             workaround="align-ranks",
             finding="dfine-naive-enc-coord",
