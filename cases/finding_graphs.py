@@ -270,3 +270,11 @@ def depthwise_multiplier(channels: int = 2, multiplier: int = 2, kernel: int = 1
     depth = channels * multiplier
     filters = np.random.default_rng(7).standard_normal((1, kernel, kernel, depth)).astype(np.float32)
     return g.build(outputs=[g.depthwise_conv2d(x, filters, per_channel(depth, 9), name="y")])
+
+
+def rank_1_fully_connected(x_shape: tuple[int, ...] = (4,), out: int = 3) -> Graph:
+    """One FULLY_CONNECTED over the last axis of x."""
+    g = GraphBuilder()
+    return g.build(
+        outputs=[g.fully_connected(g.input("x", x_shape), weights(out, x_shape[-1]), per_channel(out), name="y")]
+    )

@@ -27,6 +27,7 @@ from cases.finding_graphs import (
     layer_norm_inner,
     pad_conv,
     pad_pool,
+    rank_1_fully_connected,
     split_added,
     split_meets,
     times_one,
@@ -446,6 +447,16 @@ def _depthwise_models() -> tuple[FindingModel, ...]:
     )
 
 
+def _rank_1_models() -> tuple[FindingModel, ...]:
+    P = Purpose
+    make = functools.partial
+    return (
+        FindingModel("minimal", P.MINIMAL, "FULLY_CONNECTED on a tensor [4]", (0,), rank_1_fully_connected),
+        FindingModel("control", P.CONTROL, "the same on [1,4]", (), make(rank_1_fully_connected, (1, 4))),
+        FindingModel("five", P.STILL_WRONG, "not the size: [5] to 2", (0,), make(rank_1_fully_connected, (5,), 2)),
+    )
+
+
 FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "add-output-feeds-reduction": _add_reduce_models,
     "conv-output-feeds-constant": _gemm_constant_models,
@@ -454,7 +465,8 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "card-token-fanout": _token_fan_out_models,
     "add-before-max": _add_max_models,
     "depthwise-1x1-multiplier": _depthwise_models,
-    "padding-channels-not-finite": _padding_channels_models,
+    "padding-channels-read": _padding_channels_models,
+    "rank-1-fully-connected": _rank_1_models,
     "pad-output-feeds-conv": _pad_conv_models,
     "pad-before-pooling": _pad_pool_models,
     "layernorm-inner-output": _layer_norm_models,
