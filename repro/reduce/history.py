@@ -58,11 +58,12 @@ def write_step(folder: Path, step: Step, target: str, precision: Precision) -> P
 
 
 def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite") -> None:
-    """The model and its first feed."""
+    """The model and its distinct feeds: inputs.npz, and inputs_2.npz where there is a second."""
     write_atomically(place / model, write_tflite(specimen.graph))
     place.mkdir(parents=True, exist_ok=True)
-    arrays = dict(zip(specimen.graph.inputs, specimen.feeds[0], strict=True))
-    np.savez(place / INPUTS, **arrays)  # type: ignore[arg-type]
+    distinct = {id(feed): feed for feed in specimen.feeds}.values()
+    for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
+        np.savez(place / name, **dict(zip(specimen.graph.inputs, feed, strict=True)))  # type: ignore[arg-type]
 
 
 def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:
