@@ -30,6 +30,7 @@ from runner.target import Target
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
+@click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
 @click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
@@ -46,6 +47,7 @@ def command(
     seed: int,
     deadline: float | None,
     taps: bool,
+    blamed: bool,
     expected_as: str | None,
     save: Path | None,
     as_json: bool,
@@ -65,6 +67,7 @@ def command(
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.feeds_from}", highlight=False)
     unexpected = 0
+    unclean: Checked | None = None
     with targets.open_target("cpu", runtime=runtime) as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
@@ -76,6 +79,10 @@ def command(
                         _save(save, checked)
                     if taps and not checked.is_clean:
                         _show_taps(console, subject, target, chosen)
+                    if not checked.is_clean:
+                        unclean = checked
+    if blamed and unclean is not None:
+        _show_blame(console, unclean, precision, runtime)
     ctx.exit(1 if unexpected else 0)
 
 
@@ -144,3 +151,23 @@ def _show_taps(console: Console, subject: Subject, target: Target, precision: Pr
     report = localise(subject.graph, target, subject.feeds, precision)
     for line in report.lines():
         console.print(f"  {escape(line)}", highlight=False)
+
+
+def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
+    from repro.blame import blame, gather
+
+    subject = checked.subject
+    found = gather(
+        subject.name,
+        subject.model,
+        subject.graph,
+        subject.feeds,
+        checked.references,
+        precisions=precision,
+        runtimes=(runtime,),
+    )
+    for verdict in checked.verdicts:
+        if verdict.status is not Status.PASS:
+            observations = found[max(verdict.output, 0)]
+            line = f"blame: output {verdict.output} '{verdict.name}': {blame(observations)}"
+            console.print(f"  {escape(line)}", highlight=False)
