@@ -1228,6 +1228,11 @@ static bool open_litert(LiteRt *lib, const char *library_dir) {
   char path[4096];
   snprintf(path, sizeof path, "%s/libLiteRt.so", library_dir);
   lib->library_dir = library_dir;
+#ifndef __ANDROID__
+  /* A software Vulkan driver's JIT looks its math functions up in the global scope, where a C program that does
+   * not link libm has none: lavapipe then jumps to address 0 (seen with LOGISTIC in fp16). */
+  if (dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL) == NULL) dlerror();
+#endif
   lib->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (lib->library == NULL) {
     const char *error = dlerror();
