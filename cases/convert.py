@@ -90,7 +90,7 @@ def convert_module(case: Case, path: Path) -> None:
     _export(module, tuple(torch.zeros(shape) for shape in case.module.input_shapes), path)
 
 
-def through_converter(graph: Graph, name: str) -> bytes:
+def through_converter(graph: Graph) -> bytes:
     """The graph lowered to torch and through litert-torch, cached by the content of its direct .tflite.
 
     Shows whether a failure needs our writer's form of the graph or survives the usual converter.

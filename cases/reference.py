@@ -19,6 +19,7 @@ from cases import convert
 from cases.case import Case
 from cases.tflite_write import write_tflite
 from runner.cache import cache_root, write_atomically
+from runner.errors import BadInput
 from runner.run import Feed
 
 References = tuple[tuple[np.ndarray, ...], ...]
@@ -80,7 +81,13 @@ def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = N
 
 
 def _compute(case: Case, feeds: Sequence[Feed]) -> References:
-    import torch
+    try:
+        import torch
+    except ImportError as error:
+        raise BadInput(
+            f"{case.name}: its float64 reference needs torch, which is not installed; install the convert extra: "
+            "make setup (or pip install -c constraints.txt '.[convert]')"
+        ) from error
 
     from cases.torch_module import GraphModule
 
