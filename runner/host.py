@@ -165,10 +165,13 @@ class HostTarget(Target):
     def _run_job(self, job: Job) -> Run:
         deadline = deadline_s(job)
         reply, alone = self._attempt(job, deadline)
-        if reply.outcome in (Outcome.CRASH, Outcome.HANG) and not alone and not self._closing:
+        died = reply.outcome in (Outcome.CRASH, Outcome.HANG)
+        # Our own deadline is a guess in wall time: on a machine that was busy for a moment it may be too short.
+        short = reply.outcome is Outcome.HANG and job.deadline_s is None
+        if died and (short or not alone) and not self._closing:
             first = reply
-            reply, _ = self._attempt(job, deadline, fresh=True)
-            note = f"[{first.outcome} in a worker that had run other jobs ({first.message}); run again alone]\n"
+            reply, _ = self._attempt(job, 3 * deadline if short else deadline, fresh=True)
+            note = f"[{first.outcome} in a first try ({first.message}); run again alone in a new worker]\n"
             reply = replace(reply, log=note + reply.log)
         return self._record(job, reply)
 
