@@ -24,8 +24,8 @@ from repro.fuzz.twins import disagreement, twin_of
 from repro.hazards import Hazard, find_hazards
 from repro.journal import Journal
 from repro.reduce import history
-from repro.reduce.problem import Specimen, signature_kind
-from repro.reduce.search import NotReducible, Reduced, Search
+from repro.reduce.problem import Specimen, failure_of, signature_kind
+from repro.reduce.search import NotReducible, Reduced, Search, other_inputs
 from repro.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
 from repro.verdict import Status, Verdict
 from runner.errors import BadInput
@@ -277,10 +277,11 @@ class Campaign:
             explained = explained_outputs(graph, self.lint(graph))
             index = graph.outputs.index(specimen.output) if specimen.output else -1
             rule = explained.get(index, "") or self.known.get(role_pattern(graph), "")
-            if not rule and not self.reference.cpu_agrees_with(graph, specimen.feeds, specimen.output):
-                # XNNPACK fails by the same measure: a question to the floor or the reference, not a find.
-                self.corpus.state.counts["cpu fails as well"] += 1
-                bugs.add(f"doubtful {key}", {"signature": "doubtful", "pattern": key, "graph_index": item.index})
+            doubt = "" if rule else self._doubt(specimen, reduced.failure.signature)
+            if doubt:
+                self.corpus.state.counts[doubt] += 1
+                record = {"signature": "doubtful", "pattern": key, "graph_index": item.index, "note": doubt}
+                bugs.add(f"doubtful {key}", record)
                 return
         signature, _, pattern = key.partition(" ")
         candidate = ""
@@ -303,6 +304,16 @@ class Campaign:
         bugs.add(key, {**bug.__dict__, "note": note})
         self._count_bugs(bugs)
         self.on_bug(bug)
+
+    def _doubt(self, specimen: Specimen, signature: str) -> str:
+        """Why a reduced failure is no find, or empty: the cpu fails by the same measure, or other inputs pass."""
+        if not self.reference.cpu_agrees_with(specimen.graph, specimen.feeds, specimen.output):
+            return "cpu fails as well"
+        other = other_inputs(specimen)
+        trial = prepare(other.graph, other.feeds, self.precision, self.reference, "other inputs")
+        (tried,) = try_all([trial], self.target)
+        failure = failure_of(other.graph, other.output, tried.verdicts)
+        return "" if failure is not None and failure.signature == signature else "passes on other inputs"
 
     def _count_bugs(self, bugs: Journal) -> None:
         records = [bugs.get(key) or {} for key in bugs]
