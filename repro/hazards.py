@@ -251,7 +251,7 @@ RULES = {
             "'{tensor}' is NaN or infinite: {producer} leaves that in the unused lanes of its last channels, and the "
             "{consumer} sums over them",
             "make the channel count a multiple of 4, or multiply by the reciprocal instead of dividing",
-            finding="padding-channels-not-finite",
+            finding="padding-channels-read",
         ),
         Rule(
             "output-consumed",
