@@ -86,6 +86,14 @@ def cases() -> list[Case]:
         "fc-rank1", "FULLY_CONNECTED on a rank-1 input", "fc-rank2", "the same at rank 2",
         part(fully_connected, 1), part(fully_connected, 2),
     )  # fmt: skip
+    found += _pair(
+        "pad-rank3-batch2", "PAD of a rank-3 tensor with a batch of 2", "pad-rank3-batch1", "a batch of 1",
+        part(pad_rank3, 2), part(pad_rank3, 1),
+    )  # fmt: skip
+    found += _pair(
+        "slice-of-first-part", "a SLICE of all of a SPLIT's first part holds the other part",
+        "slice-of-second-part", "the second part", part(sliced_part, 0), part(sliced_part, 1),
+    )  # fmt: skip
     for kind in ("DIV", "RSQRT", "LOG"):
         for consumer in ("conv", "mean"):
             word = f"{kind.lower()}-{consumer}"
