@@ -62,6 +62,20 @@ def padding_channels(kind: str, consumer: str, channels: int) -> Graph:
     return g.build([out])
 
 
+def pad_rank3(batch: int) -> Graph:
+    """PAD of a rank-3 tensor: the three-row table is read as H, W, C, so a batch above 1 is lost."""
+    g = GraphBuilder()
+    return g.build([g.pad(g.input("x", (batch, 3, 4)), [[0, 0], [1, 0], [0, 0]], "padded")])
+
+
+def sliced_part(part: int) -> Graph:
+    """SPLIT in two, then a SLICE of everything of one part; slice and other part are outputs."""
+    g = GraphBuilder()
+    parts = g.split(g.input("x", (1, 4, 4)), 2, 2, ("first", "second"))
+    sliced = g.slice(parts[part], (0, 0, 0), (1, 4, 2), "sliced")
+    return g.build([sliced, parts[1 - part]])
+
+
 def _pair(
     name: str, reason: str, twin: str, why: str, sick: Callable[[], Graph], sound: Callable[[], Graph]
 ) -> list[Case]:
