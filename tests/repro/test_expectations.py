@@ -145,3 +145,12 @@ def test_every_shipped_file_is_readable():
             assert all(flake.reason for flake in expectations.read_flakes(path))
         else:
             assert all(entry.reason for entry in expectations.read_entries(path))
+
+
+def test_garbage_that_varies_is_known_by_any_signature_but_a_pass_is_still_news(tmp_path: Path):
+    write(tmp_path, "gpu")
+    path = tmp_path / "gpu.toml"
+    path.write_text(path.read_text().replace('"unwritten"', '"any"'))
+    assert said(tmp_path, verdict(signature="wrong")).outcome is Outcome.KNOWN
+    assert said(tmp_path, verdict(signature="nonfinite")).outcome is Outcome.KNOWN
+    assert said(tmp_path, verdict(Status.PASS)).outcome is Outcome.FIXED
