@@ -187,7 +187,7 @@ def _judge_levels(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precisi
     scaled_a = np.where(judged, a.astype(np.float64) / s, 0.0)
     found = _sums(scaled_r, scaled_a)
     spread = float(np.std(r[judged]))
-    plain_snr = 20 * math.log10(spread / floor.rmse) if floor.rmse > 0 and math.isfinite(spread) else -math.inf
+    plain_snr = 20 * math.log10(spread / floor.rmse) if floor.rmse > 0 and 0 < spread < math.inf else -math.inf
     unit = Floor(1.0, floor.source, floor.depth, floor.gain, floor.offset / float(np.median(s)))
     result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, precision, table, float(np.median(s)), plain_snr)
     if left_out:

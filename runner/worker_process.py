@@ -168,8 +168,12 @@ class WorkerProcess:
 
     def _watch(self, deadline: float, writing: int | None = None) -> None:
         """Return when there is something to read (or room to write); raise when time or memory is used up."""
-        reading = [self._from] if writing is None else []
-        while not any(select.select(reading, [writing] if writing is not None else [], [], _POLL_S)):
+        # poll, not select: select cannot hold descriptors above 1023, and a long-lived caller may have many.
+        poller = select.poll()
+        poller.register(
+            self._from if writing is None else writing, select.POLLIN if writing is None else select.POLLOUT
+        )
+        while not poller.poll(_POLL_S * 1000):
             if time.monotonic() > deadline:
                 raise _Overdue
             if self._resident_bytes() > self.spec.memory_bytes:

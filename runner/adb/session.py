@@ -317,7 +317,8 @@ class Stay:
             return  # it had not begun
         by_number = {case.number: case for case in cases}
         for data in kept.split(b"\n")[:-1]:
-            with suppress(Garbage):  # a torn or foreign line, or outputs of a torn write: that case runs again
+            # A torn or foreign line, outputs of a torn write, an object found damaged: that case runs again.
+            with suppress(Garbage, _Damaged):
                 line = parse_line(data)
                 if isinstance(line, CaseLine) and line.number in by_number:
                     answer = self._answer(folder, by_number.pop(line.number), line, self.link.pull)
