@@ -92,8 +92,11 @@ def run_shell(stream: Stream, command: str, sandbox: Sandbox, environment: Mappi
     """shell v1 and exec: output only, no exit code, standard error mixed in."""
     process = _start(command, sandbox, environment, faults, subprocess.STDOUT)
     assert process.stdout is not None
-    _pump(process.stdout, process, faults, stream.drop, stream.send)
-    process.wait()
+    try:
+        _pump(process.stdout, process, faults, stream.drop, stream.send)
+        process.wait()
+    finally:
+        _release(process)
 
 
 def run_shell_v2(
@@ -109,13 +112,13 @@ def run_shell_v2(
 
     def errors() -> None:
         assert process.stderr is not None
-        with suppress(Gone):
+        with suppress(Gone, OSError, ValueError):  # ValueError: released meanwhile, the host is gone
             while data := os.read(process.stderr.fileno(), 32768):
                 send(_STDERR, data)
 
     def feed() -> None:
         assert process.stdin is not None
-        with suppress(Gone, OSError):
+        with suppress(Gone, OSError, ValueError):
             while True:
                 kind, size = struct.unpack("<BI", stream.take(5))
                 data = stream.take(size)
@@ -131,10 +134,21 @@ def run_shell_v2(
     for thread in others:
         thread.start()
     assert process.stdout is not None
-    _pump(process.stdout, process, faults, stream.drop, lambda data: send(_STDOUT, data))
-    others[0].join()
-    code = process.wait()
-    send(_EXIT, bytes([code if code >= 0 else 128 - code]))
+    try:
+        _pump(process.stdout, process, faults, stream.drop, lambda data: send(_STDOUT, data))
+        others[0].join()
+        code = process.wait()
+        send(_EXIT, bytes([code if code >= 0 else 128 - code]))
+    finally:
+        _release(process)
+
+
+def _release(process: subprocess.Popen[bytes]) -> None:
+    """Close our ends of its pipes: a campaign opens thousands of shells."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(OSError, ValueError):
+                pipe.close()
 
 
 def _start(
