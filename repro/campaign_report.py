@@ -13,6 +13,7 @@ from rich.table import Table
 
 from repro.campaign import Result
 from repro.expectations import Outcome
+from repro.finding_note import note
 from repro.junit import TestRow
 from repro.verdict import Status, Verdict
 
@@ -57,29 +58,37 @@ def _print_target(console: Console, results: Sequence[Result], controls: frozens
 
 def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
     """`case fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 256/256)`."""
-    what = verdict.holds and f"holds {verdict.holds}"
     said = f"{verdict.status} {verdict.signature}".strip()
-    return f"{case} {precision}  output {verdict.output} '{verdict.name}' {said}: {what or verdict.reason}"
+    where = f"output {verdict.output} '{verdict.name}'" if verdict.output >= 0 else "no output"
+    return f"{case} {precision}  {where} {said}: {held(verdict)}"
+
+
+def held(verdict: Verdict) -> str:
+    """What the output holds, where that is known, else which limit was broken."""
+    if not verdict.holds or verdict.holds.startswith("nothing"):
+        return verdict.holds or verdict.reason
+    return f"holds {verdict.holds}"
 
 
 def _print_known(console: Console, results: Sequence[Result], verbose: bool) -> None:
-    groups: dict[tuple[str, str], list[tuple[Result, Verdict, str]]] = defaultdict(list)
+    groups: dict[str, list[tuple[Result, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
             if comparison.outcome is Outcome.KNOWN and comparison.expectation is not None:
-                expectation = comparison.expectation
-                groups[expectation.finding or "-", comparison.expected].append((result, verdict, expectation.reason))
+                groups[comparison.expectation.finding].append((result, verdict))
     if not groups:
         return
-    console.print("\n[bold]known bugs that show[/] (expected; the reason is in findings/)")
-    for (finding, expected), members in sorted(groups.items()):
-        cases = len({r.case for r, _, _ in members})
-        console.print(
-            f"  [yellow]{escape(finding)}[/] {escape(expected)}: {len(members)} outputs of {cases} cases",
-            highlight=False,
-        )
-        for result, verdict, _ in members if verbose else members[:1]:
-            console.print(f"    {escape(wrong_line(result.case, result.precision, verdict))}", highlight=False)
+    console.print("\n[bold]known bugs that show[/] (expected; what each is: findings/<name>/report.md)")
+    # The most frequent first; what has no finding of its own last.
+    for finding, members in sorted(groups.items(), key=lambda g: (not g[0], -len(g[1]), g[0])):
+        cases = len({r.case for r, _ in members})
+        said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
+        about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
+        line = f"  [yellow]{escape(finding or 'others')}[/]  {escape(said)}: {len(members)} outputs of {cases} cases"
+        console.print(line + (f"; {escape(about)}" if about else ""), highlight=False)
+        for result, verdict in members if verbose else members[:1]:
+            shown = wrong_line(result.case, result.precision, verdict)
+            console.print(f"    {escape(shown if verbose else shown[:160])}", highlight=False)
 
 
 def _print_news(console: Console, results: Sequence[Result]) -> None:
@@ -138,7 +147,7 @@ def write_html(path: Path, results: Sequence[Result], summary: str) -> None:
                 f"{verdict.output} {verdict.name}",
                 f"{verdict.status} {verdict.signature}".strip(),
                 comparison.expected,
-                verdict.holds or verdict.reason,
+                held(verdict),
             )
             kind = "news" if comparison.outcome.is_news else str(comparison.outcome)
             rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")

@@ -138,7 +138,7 @@ def compare(
         if verdict.status is Status.INVALID:
             return Comparison(Outcome.NO_POWER, text, f"no power to judge: {where}: {verdict.reason}")
         said = f"{verdict.status} {verdict.signature}".strip()
-        what = f"holds {verdict.holds}" if verdict.holds else verdict.reason
+        what = verdict.holds or verdict.reason
         return Comparison(Outcome.NEW_FAILURE, text, f"new failure: {where}: {said}: {what}")
     if verdict.status is expectation.status and expectation.signature in (verdict.signature, ANY):
         return Comparison(Outcome.KNOWN, text, expectation=expectation)
