@@ -50,7 +50,7 @@ def open_target(
     """
     kind, rest = _parts(name)
     if kind == "adb":
-        from runner.adb.target import open_adb_target
+        from runner.adb.choice import open_adb_target
 
         version = runtime.version if isinstance(runtime, Runtime) else runtime
         return open_adb_target(rest or None, runtime=version, device=device, engine=engine)
@@ -95,7 +95,7 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
             adapter = _adapter(key) if key else _best(runtime_of(None))
             full.append(f"gpu:{adapter.key}{at}{presented}")
         elif kind == "adb":
-            from runner.adb.target import resolve_serials
+            from runner.adb.choice import resolve_serials
 
             full += [f"adb:{serial}" for serial in resolve_serials(rest or None, device)]
         elif name in ("cpu", "cpu:reference"):

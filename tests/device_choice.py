@@ -66,7 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def find_devices(choice: str | None) -> list[ChosenDevice]:
     """The devices of a --device choice, each with its expectations. Raises TargetUnavailable."""
-    from runner.adb.target import AdbTarget, resolve_serials
+    from runner.adb.choice import resolve_serials
+    from runner.adb.target import AdbTarget
 
     found = []
     for serial in resolve_serials(None, choice):

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from runner.adb import android, build
+from runner.adb.choice import resolve_serial
 from runner.adb.devices import LOOPBACK, AdbServer, AttachedDevice, default_server, settled_all
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.session import ROOT
-from runner.adb.target import AdbTarget, resolve_serial
+from runner.adb.target import AdbTarget
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 
 DEFAULT_VERSION = "2.3.0"

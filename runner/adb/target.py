@@ -18,12 +18,8 @@ import numpy as np
 from runner.adb import build
 from runner.adb.android import android_libraries
 from runner.adb.devices import (
-    ALL,
     LOOPBACK,
     AdbServer,
-    attached,
-    choose,
-    choose_all,
     default_server,
     serial_tag,
     settled,
@@ -33,7 +29,7 @@ from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.session import Answer, Stay, Supplies
-from runner.errors import BadInput, DeviceFailed, TargetUnavailable
+from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host import explain_refusal
 from runner.probe import MODEL
 from runner.run import Fingerprint, Job, Outcome, Run
@@ -48,40 +44,6 @@ _OUTCOMES = {"ok": Outcome.OK, "refused": Outcome.REFUSED, "crash": Outcome.CRAS
 _REPLACING = re.compile(
     r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partitions"
 )
-
-
-def resolve_serial(serial: str | None, device: str | None = None) -> str:
-    """The serial that `adb` or `adb:SERIAL` stands for; `loopback` stays. Raises TargetUnavailable."""
-    return resolve_serials(serial, device)[0]
-
-
-def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
-    """Serials of a target name and a --device choice: several only for `all`."""
-    if serial and device and device != serial:
-        raise BadInput(f"target adb:{serial} and --device {device} name different devices; give one of them")
-    wanted = serial or device
-    if wanted == LOOPBACK:
-        return [LOOPBACK]
-    devices = attached(default_server())
-    if wanted == ALL:
-        return [chosen.serial for chosen in choose_all(devices)]
-    return [choose(devices, wanted).serial]
-
-
-def open_adb_target(
-    serial: str | None, *, runtime: str | None = None, device: str | None = None, engine: str | None = None
-) -> AdbTarget:
-    """The target of one device, not yet activated. Raises BadInput for `all`, which is several."""
-    serials = resolve_serials(serial, device)
-    if len(serials) > 1:
-        raise BadInput(f"--device all stands for {len(serials)} devices here; name one, or run them one by one")
-    if engine not in (None, "native", "run_model"):
-        raise BadInput(f"there is no engine '{engine}'; engines are native and run_model")
-    if engine == "run_model":
-        from runner.adb.run_model_engine import RunModelTarget
-
-        return RunModelTarget(serials[0], runtime=runtime)
-    return AdbTarget(serials[0], runtime=runtime)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from runner.adb.choice import resolve_serials
 from runner.adb.devices import AttachedDevice, choose, choose_all, parse_listing, serial_tag
 from runner.adb.properties import describe, parse_getprop, parse_gles, parse_thermal
-from runner.adb.target import not_resident, resolve_serials
+from runner.adb.target import not_resident
 from runner.errors import BadInput, TargetUnavailable
 
 LISTING = (
