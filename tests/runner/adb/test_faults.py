@@ -15,6 +15,9 @@ from runner.errors import DeviceFailed, ReproError, TargetUnavailable
 from runner.run import Job, Outcome, Run
 from tests.runner.adb.conftest import sums, target_on
 
+# A minute in all: the quick tests of the same code are its neighbours.
+pytestmark = pytest.mark.slow
+
 
 def collect(target: object, jobs: list[Job]) -> tuple[list[Run], ReproError | None]:
     """All runs until the end or the first error, as a campaign would journal them."""
