@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,7 @@ def read_entries(path: Path) -> list[Expectation]:
             raise BadInput(f"{label}: status {table['status']!r} is none of {', '.join(Status)}") from error
         if not str(table["reason"]).strip():
             raise BadInput(f"{label}: an empty reason; say why this is expected")
-        found.append(replace(Expectation(**{**table, "status": status}), status=status))
+        found.append(Expectation(**{**table, "status": status}))
     return found
 
 

@@ -25,12 +25,12 @@ from rich.table import Table
 from cases import inputs
 from cases.builder import GraphBuilder
 from cases.catalogue import catalogue
-from cases.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
 from repro import expectations, metrics
 from repro.campaign import prepare
+from repro.check import float64_references
 from repro.faults import FAULTS, Fault, Healthy
 from repro.floor import Floor
 from repro.floors import floors_for
@@ -120,22 +120,13 @@ def subjects(seed: int, reduced: bool) -> Iterator[Subject]:
             continue
         model = write_tflite(graph)
         feeds: tuple[Feed, ...] = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], seed, "gaussian")
-        yield Subject(name, model, graph, feeds, _references(graph, feeds))
+        yield Subject(name, model, graph, feeds, float64_references(graph, feeds))
     cases = [c for c in catalogue() if c.graph is not None and c.control_of]
     for case in cases[:: 12 if reduced else 1]:
         prepared = prepare(case, seed=case.seed + seed)
         graph = read_tflite(prepared.model, case.name)
         feeds = prepared.feeds()
-        yield Subject(case.name, prepared.model, graph, feeds, _references(graph, feeds))
-
-
-def _references(graph: Graph, feeds: Sequence[Feed]) -> tuple[tuple[np.ndarray, ...], ...]:
-    known: dict[int, tuple[np.ndarray, ...]] = {}
-    for feed in feeds:
-        if id(feed) not in known:
-            values = evaluate(graph, feed, FLOAT64)
-            known[id(feed)] = tuple(values[name] for name in graph.outputs)
-    return tuple(known[id(feed)] for feed in feeds)
+        yield Subject(case.name, prepared.model, graph, feeds, float64_references(graph, feeds))
 
 
 def target_plan(reduced: bool) -> list[tuple[str, Precision]]:

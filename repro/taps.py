@@ -11,11 +11,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from cases.evaluate import FLOAT64, evaluate, unsupported
+from cases.evaluate import unsupported
 from cases.graph import Graph
 from cases.tflite_write import write_tflite
+from repro.check import float64_references
 from repro.floors import floors_for
 from repro.judge import judge_run
 from repro.verdict import Status, Verdict
@@ -117,7 +116,7 @@ def localise(
     candidates = _before(plain, [plain.outputs[i] for i, _, _ in failures])
     chosen = candidates[-limit:]
     everything = dataclasses.replace(plain, outputs=(*plain.outputs, *chosen))
-    references = _references(everything, feeds)
+    references = float64_references(everything, feeds)
     floors = floors_for(everything, feeds, references, precision)
     place = {name: i for i, name in enumerate(everything.outputs)}
 
@@ -154,19 +153,10 @@ def _judge(
     graph: Graph, extra: Sequence[str], target: Target, feeds: Sequence[Feed], precision: Precision
 ) -> tuple[Verdict, ...]:
     tapped = dataclasses.replace(graph, outputs=(*graph.outputs, *extra))
-    references = _references(tapped, feeds)
+    references = float64_references(tapped, feeds)
     floors = floors_for(tapped, feeds, references, precision)
     run = target.run(Job(write_tflite(tapped), tuple(feeds), precision, "without taps"))
     return judge_run(run, feeds, references, floors, graph=tapped, metrics="none")
-
-
-def _references(graph: Graph, feeds: Sequence[Feed]) -> tuple[tuple[np.ndarray, ...], ...]:
-    known: dict[int, tuple[np.ndarray, ...]] = {}
-    for feed in feeds:
-        if id(feed) not in known:
-            values = evaluate(graph, feed, FLOAT64)
-            known[id(feed)] = tuple(values[name] for name in graph.outputs)
-    return tuple(known[id(feed)] for feed in feeds)
 
 
 def _before(graph: Graph, outputs: Sequence[str]) -> list[str]:
