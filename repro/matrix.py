@@ -30,8 +30,9 @@ from runner.target import Target
 Record = Mapping[str, Any]
 # Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
 DEADLINE_S = 120.0
-# A HANG, a CRASH or a run that broke off may be the machine's: it is in the answer, but measured anew next time.
-KEPT = (Outcome.OK, Outcome.NOT_RESIDENT)
+KEPT = (Outcome.OK, Outcome.NOT_RESIDENT, Outcome.REFUSED)
+OWN_CHECK = "Check failed"
+"""How a process says that it ended itself because the graph broke one of its assumptions (absl's CHECK)."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,21 @@ def _measure_one(
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
             subject, _ = plan[index]
             record = to_record(subject, run, subject.judge(run))
-            if run.outcome in KEPT:
+            if is_kept(run):
                 journal.add(keys[index], record)
             found[index] = record
             on_record(record)
     kept = [{k: v for k, v in found[index].items() if k != "key"} for index in range(len(plan))]
     return list(kept), cached
+
+
+def is_kept(run: Run) -> bool:
+    """Whether a result is the delegate's own and need not be measured again.
+
+    A HANG, or a CRASH that the delegate did not decide on, may be the machine's: it is in the answer, but
+    measured anew next time.
+    """
+    return run.outcome in KEPT or (run.outcome is Outcome.CRASH and OWN_CHECK in run.message)
 
 
 def cell_key(subject: Subject, identity: str, precision: Precision) -> str:

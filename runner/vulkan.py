@@ -8,6 +8,7 @@ manifest (this module run as a script), and is remembered until the driver's fil
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -87,7 +88,7 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
     memory = cache_root() / "adapters" / f"{stamp(manifest)}.json"
     known = read_json(memory)
     if known is None:
-        known = _enumerate_in_child(manifest)
+        known = _enumerate_in_child(manifest, stamp(manifest))
         if known:
             write_atomically(memory, canonical_json(known))
     return [
@@ -104,7 +105,9 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
     ]
 
 
-def _enumerate_in_child(manifest: Path) -> list[dict[str, str]]:
+@functools.cache
+def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
+    """What a driver shows. A driver without a device is asked once a process: its hardware may come, but not now."""
     environment = driver_environment(os.environ, manifest)
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -230,6 +231,11 @@ class WorkerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
+# What absl's and glog's logs put before a line: severity, date, time stamp, thread.
+_LOG_PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ (?=\S+:\d+\])")
+
+
 def last_line(log: str) -> str:
-    """The last line with anything on it, or `(empty)`."""
-    return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "(empty)")
+    """The last line with anything on it, or `(empty)`, without time stamp and thread: equal deaths read equal."""
+    found = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "(empty)")
+    return _LOG_PREFIX.sub("", found)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import catalogue
 from cases.finding_graphs import add_reduce
 from cases.tflite_write import write_tflite
 from repro import matrix, matrix_rows, matrix_subjects
@@ -18,6 +19,7 @@ from repro.cli import main
 from repro.journal import Journal
 from repro.matrix_document import from_document, to_document
 from runner.errors import BadInput
+from runner.run import Fingerprint, Outcome, Run
 
 VERSIONS = ("2.1.3", "2.1.6", "2.2.0", "2.3.0", "2.4.0.dev20261026")
 
@@ -171,6 +173,38 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
     (row,) = rows
     assert (row["case"], row["name"], row["unclear"]) == ("bad", "y", 0)
     assert [cell["state"] for cell in row["cells"]] == [matrix_rows.SHOWS, matrix_rows.SHOWS]
+
+
+@pytest.mark.gpu
+def test_a_failed_check_of_the_delegate_is_measured_once_and_reads_the_same_twice(tmp_path):
+    (case,) = catalogue.select(["fuzzed/select-same-branches"])
+    subjects = [matrix_subjects.case_subject(case)]
+    environments = matrix.environments_for([matrix.runtime_of(None).version], ["gpu:lavapipe"])
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        first = matrix.measure(subjects, environments, "fp32", journal, workers=1)
+        kept = matrix.measure(subjects, environments, "fp32", journal, workers=1)
+        again = matrix.measure(subjects, environments, "fp32", journal, workers=1, again=True)
+    (output,) = first.records[0]["outputs"]
+    assert output["verdict"] == "CRASH"
+    assert "Check failed: !IsInput" in output["reason"]
+    assert (first.cached, kept.cached, again.cached) == (0, 1, 0)
+    assert canonical(list(first.records)) == canonical(list(kept.records)) == canonical(list(again.records))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message", "kept"),
+    [
+        (Outcome.OK, "", True),
+        (Outcome.REFUSED, "unsupported op", True),
+        (Outcome.CRASH, "its log ends: model.cc:217] Check failed: x", True),
+        (Outcome.CRASH, "the worker ended with signal 9", False),
+        (Outcome.HANG, "no answer in 60 s", False),
+    ],
+)
+def test_what_may_be_the_machines_fault_is_measured_anew(outcome, message, kept):
+    empty = Fingerprint("t", "2.3.0", {}, "", "", "fp32", "0" * 64)
+    run = Run(name="c", outcome=outcome, fingerprint=empty, message=message)
+    assert matrix.is_kept(run) is kept
 
 
 @pytest.mark.gpu
