@@ -57,7 +57,8 @@ def quoted_metrics(reference: np.ndarray, actual: np.ndarray) -> dict[str, float
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array).astype(np.float64, copy=False).ravel()
+    with np.errstate(invalid="ignore"):  # garbage may be a signalling NaN, which stays a NaN
+        return np.asarray(array).astype(np.float64, copy=False).ravel()
 
 
 def _rms(values: np.ndarray) -> float:
