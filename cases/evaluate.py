@@ -142,10 +142,6 @@ def _sigmoid(x: Value) -> Value:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
-def _elu(x: Value) -> Value:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-
-
 def _erf(x: Value) -> Value:
     """numpy has no erf; Python's is exact and only GELU needs it."""
     return np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size).reshape(x.shape)
@@ -169,7 +165,6 @@ _PLAIN: Mapping[str, Callable[[Value], Value]] = {
 _FUNCTIONS: Mapping[str, Callable[[Value], Value]] = {
     "LOGISTIC": _sigmoid,
     "TANH": np.tanh,
-    "ELU": _elu,
     "EXP": np.exp,
     "LOG": np.log,
     "SQRT": np.sqrt,
@@ -228,6 +223,14 @@ def _binary_function(step: _Step) -> Sequence[Value]:
     if step.op.kind == "DIV" and step[0].dtype.kind in "iu":
         return (np.asarray(np.trunc(step[0] / step[1]), dtype=step[0].dtype),)
     return (_activated(step, step.arithmetic.function(_BINARY_FUNCTIONS[step.op.kind](step[0], step[1]))),)
+
+
+def _elu(step: _Step) -> Sequence[Value]:
+    """exp(x) - 1 below zero. A kernel rounds the exponential before it subtracts: near zero that is all the noise."""
+    x, arithmetic = step[0], step.arithmetic
+    below = np.minimum(x, 0)
+    less = np.expm1(below) if arithmetic.exact else arithmetic.stored(arithmetic.function(np.exp(below))) - 1
+    return (np.where(x > 0, x, less),)
 
 
 def _gelu(step: _Step) -> Sequence[Value]:
@@ -447,6 +450,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _space),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), _arg),
+    "ELU": _elu,
     "GELU": _gelu,
     "LEAKY_RELU": _leaky,
     "SELECT": _select,

@@ -134,3 +134,13 @@ def test_keep_returns_intermediates_and_depth_counts_accumulations():
     np.testing.assert_array_equal(values["y"], np.full((1, 5, 4), 16.0))
     assert set(values) == {"y", "m"}
     assert accumulation_depth(graph, "m") == 16 + 4
+
+
+def test_elu_near_zero_is_as_noisy_as_the_exponential_it_subtracts_from():
+    g = GraphBuilder()
+    graph = g.build(outputs=[g.unary("ELU", g.input("x", (64,)), "y")])
+    feed = (np.linspace(-1e-3, -1e-6, 64, dtype=np.float32),)
+    exact = evaluate(graph, feed, FLOAT64)["y"]
+    error = np.abs(evaluate(graph, feed, FLOAT32)["y"] - exact)
+    np.testing.assert_allclose(exact, np.expm1(feed[0].astype(np.float64)))
+    assert 2.0**-26 < error.max() < 2.0**-22
