@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cases.graph import Graph, GraphError
 from cases.inputs import standard_feeds
 from repro.fuzz.corpus import Corpus
@@ -29,7 +31,7 @@ from repro.reduce.search import NotReducible, Reduced, Search, other_inputs
 from repro.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
 from repro.verdict import Status, Verdict
 from runner.errors import BadInput
-from runner.run import Outcome, Precision
+from runner.run import Feed, Outcome, Precision
 from runner.target import Target
 
 ROUND = 64
@@ -38,6 +40,9 @@ TWINS = 0.2
 REDUCTIONS_PER_KIND = 3
 REDUCTION_RUNS = 80
 BROKEN = (Status.FAIL, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
+BEYOND_FP16 = "beyond fp16's range"
+FP16_RANGE = 65504.0 / 2
+"""Half of float16's largest number, so that a sum of rounded values stays inside as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +216,19 @@ class Campaign:
                     found = verdict
             elif verdict.status is Status.PASS and verdict.output in explained:
                 state.overpredicted[explained[verdict.output]] += 1
+        if found is not None and self._beyond_fp16(item.graph, tried.trial.feeds):
+            state.counts[BEYOND_FP16] += 1
+            return None
         return found
+
+    def _beyond_fp16(self, graph: Graph, feeds: Sequence[Feed]) -> bool:
+        """Whether fp16 cannot hold what the graph computes: an infinity is the right answer then, not a find."""
+        if self.precision is not Precision.FP16:
+            return False
+        with np.errstate(all="ignore"):
+            values = [array for feed in feeds for array in self.reference.values(graph, feed).values()]
+        floats = [array for array in values if array.dtype.kind == "f" and array.size]
+        return any(float(np.abs(array).max()) > FP16_RANGE for array in floats)
 
     def _twins_differ(self, item: Drawn, tried: Tried, original: Tried) -> Verdict | None:
         first, second = original.trial, tried.trial
@@ -306,7 +323,9 @@ class Campaign:
         self.on_bug(bug)
 
     def _doubt(self, specimen: Specimen, signature: str) -> str:
-        """Why a reduced failure is no find, or empty: the cpu fails by the same measure, or other inputs pass."""
+        """Why a reduced failure is no find, or empty: beyond fp16, the cpu fails as well, or other inputs pass."""
+        if self._beyond_fp16(specimen.graph, specimen.feeds):
+            return BEYOND_FP16
         if not self.reference.cpu_agrees_with(specimen.graph, specimen.feeds, specimen.output):
             return "cpu fails as well"
         other = other_inputs(specimen)

@@ -72,6 +72,18 @@ def test_a_healthy_delegate_gives_no_bug(tmp_path: Path):
     assert "FAIL" not in summary["verdicts"]
 
 
+@pytest.mark.parametrize(
+    ("precision", "largest", "beyond"), [("fp16", 10, False), ("fp16", 250, True), ("fp32", 250, False)]
+)
+def test_an_overflow_of_fp16_inside_a_graph_is_no_find(tmp_path: Path, precision: str, largest: float, beyond: bool):
+    fuzzer, _ = campaign(tmp_path)
+    fuzzer.precision = Precision(precision)
+    g = GraphBuilder()
+    squared = g.unary("SQUARE", g.input("x", (1, 4)))
+    graph = g.build([g.mul(squared, g.const(1e-3), "y")])
+    assert fuzzer._beyond_fp16(graph, ((np.full((1, 4), largest, np.float32),),)) is beyond
+
+
 def test_a_campaign_goes_on_where_it_stopped_and_keeps_its_bugs(tmp_path: Path):
     fault = FAULTS[1]
     first, found = campaign(tmp_path, fault)
