@@ -161,6 +161,11 @@ def axis_letters(rank: int) -> str:
     return {0: "", 1: "B", 2: "BC", 3: "BWC"}.get(rank, "BHWC")
 
 
+def _letter(letters: str, axis: int) -> str:
+    """The BHWC axis of a tensor's axis, which may count from the end; empty above rank 4, which the delegate refuses."""
+    return letters[axis] if -len(letters) <= axis < len(letters) else ""
+
+
 def constant_data(graph: Graph, name: str) -> np.ndarray | None:
     """Values of a constant, looking through a DEQUANTIZE of a float16 constant; None if it is computed."""
     tensor = graph.tensors[name]
@@ -361,7 +366,7 @@ class _Lowering:
         source = self.value(op.inputs[0])
         letters = axis_letters(len(self.tensor(op.inputs[0]).shape))
         axes = constant_data(self.graph, op.inputs[1])
-        picked = {letters[int(a)] for a in np.ravel(axes)} if axes is not None else set("BHWC")
+        picked = {_letter(letters, int(a)) for a in np.ravel(axes)} if axes is not None else set("BHWC")
         node = self.node(KINDS.get(op.kind, op.kind), op, [source], axes=frozenset(picked))
         shape = tuple(1 if letter in picked else size for letter, size in zip("BHWC", source.shape, strict=True))
         if op.attrs.get("keep_dims", False):
@@ -485,7 +490,7 @@ class _Lowering:
 
     def _axis(self, op: Op) -> str:
         letters = axis_letters(len(self.tensor(op.outputs[0]).shape))
-        return letters[int(op.attrs.get("axis", 0))] if letters else ""
+        return _letter(letters, int(op.attrs.get("axis", 0)))
 
     def pack(self, op: Op) -> None:
         target = self.value(op.outputs[0])
@@ -510,7 +515,7 @@ class _Lowering:
             shape = self.value(op.outputs[0]).shape
             return self.finish(self.node("RESHAPE", op, [source], shape=shape), op)
         letters = axis_letters(len(self.tensor(op.inputs[0]).shape))
-        axis = letters[int(op.attrs.get("axis", 0))]
+        axis = _letter(letters, int(op.attrs.get("axis", 0)))
         made: Bhwc = tuple(  # type: ignore[assignment]
             1 if letter == axis else size for letter, size in zip("BHWC", source.shape, strict=True)
         )
@@ -532,7 +537,7 @@ class _Lowering:
         axes = constant_data(self.graph, op.inputs[0] if op.kind == "SPLIT" else op.inputs[2])
         name = op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
         letters = axis_letters(len(self.tensor(name).shape))
-        axis = letters[int(np.ravel(axes)[0])] if axes is not None else ""
+        axis = _letter(letters, int(np.ravel(axes)[0])) if axes is not None else ""
         node = self.node("SPLIT", op, source, axis=axis)
         for output in op.outputs:
             self.produce(node, self.value(output))
