@@ -60,14 +60,19 @@ class Arithmetic:
                 rounded[beyond] = np.nextafter(rounded[beyond], np.float16(0))
             return rounded.astype(np.float32)
 
-    def function(self, values: np.ndarray) -> np.ndarray:
-        """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`."""
+    def function(self, values: np.ndarray, *, smallest: float = 0.0) -> np.ndarray:
+        """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`.
+
+        smallest: values below it are as noisy as it is. Vulkan bounds the error of sin, cos and of log near 1
+        absolutely, and tanh is made of exponentials (VkSpec, "Precision and Operation of SPIR-V Instructions").
+        """
         if not self.function_ulps:
             return values
         relative = self.function_ulps * 2.0**-self.store_bits
-        noise = np.resize(_NOISE, values.size).reshape(values.shape)
+        noise = relative * np.resize(_NOISE, values.size).reshape(values.shape)
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(values * (1.0 + relative * noise), dtype=self.container)
+            size = np.maximum(np.abs(values), smallest) if smallest else values
+            return np.asarray(values + noise * size, dtype=self.container)
 
     def _round(self, values: np.ndarray, coarser: int) -> np.ndarray:
         """Round accumulators to `accumulate_bits - coarser` significant bits, in place."""

@@ -172,6 +172,8 @@ _FUNCTIONS: Mapping[str, Callable[[Value], Value]] = {
     "SIN": np.sin,
     "COS": np.cos,
 }
+# Functions with an absolute error where their values are small, and how small that is.
+_ABSOLUTE: Mapping[str, float] = {"TANH": 1.0, "SIN": 1.0, "COS": 1.0, "LOG": 0.5}
 _BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "ADD": np.add,
     "SUB": np.subtract,
@@ -201,7 +203,7 @@ def _activated(step: _Step, value: Value) -> Value:
     # A fused activation is a node of its own to the delegate: its input is stored first.
     stored = step.arithmetic.stored(value)
     if name in _FUNCTIONS:
-        return step.arithmetic.function(_FUNCTIONS[name](stored))
+        return step.arithmetic.function(_FUNCTIONS[name](stored), smallest=_ABSOLUTE.get(name, 0.0))
     if name not in _PLAIN:
         raise GraphError(f"{step.op.kind} with the fused activation {name} is not modelled")
     return _PLAIN[name](stored)
@@ -212,7 +214,8 @@ def _plain(step: _Step) -> Sequence[Value]:
 
 
 def _function(step: _Step) -> Sequence[Value]:
-    return (step.arithmetic.function(_FUNCTIONS[step.op.kind](step[0])),)
+    kind = step.op.kind
+    return (step.arithmetic.function(_FUNCTIONS[kind](step[0]), smallest=_ABSOLUTE.get(kind, 0.0)),)
 
 
 def _binary(step: _Step) -> Sequence[Value]:

@@ -100,8 +100,10 @@ def _levels(reference: np.ndarray, error: np.ndarray) -> tuple[tuple[float, floa
     """(magnitude, s) where large values have much larger errors than the rest; empty where one s serves all.
 
     The lower half of the magnitudes is one level, the octaves above it are the others; an octave with few
-    members joins the next larger one.
+    members joins the next larger one. Exact zeros that stay zero (what a RELU cut off) say nothing of the
+    noise of the small values beside them.
     """
+    telling = (reference != 0) | (error != 0)
     magnitude = np.abs(reference)
     peak, typical = float(magnitude.max(initial=0.0)), float(np.median(magnitude))
     if reference.size < 4 * _LEVEL_MEMBERS or peak <= _LEVEL_SPREAD * typical or typical == 0:
@@ -114,7 +116,7 @@ def _levels(reference: np.ndarray, error: np.ndarray) -> tuple[tuple[float, floa
             start = float(number)
         members |= octave == number
         if members.sum() >= _LEVEL_MEMBERS or number == octave.max():
-            levels.append((2.0**start, _rms(error[members])))
+            levels.append((2.0**start, _rms(error[members & telling])))
             members[:] = False
     # A larger value may not have a smaller floor by luck.
     floors = np.maximum.accumulate([s for _, s in levels])

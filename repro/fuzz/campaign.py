@@ -43,6 +43,8 @@ BROKEN = (Status.FAIL, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
 BEYOND_FP16 = "beyond fp16's range"
 FP16_RANGE = 65504.0 / 2
 """Half of float16's largest number, so that a sum of rounded values stays inside as well."""
+FP16_TINY = 2.0**-24
+"""float16's smallest subnormal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,13 +224,14 @@ class Campaign:
         return found
 
     def _beyond_fp16(self, graph: Graph, feeds: Sequence[Feed]) -> bool:
-        """Whether fp16 cannot hold what the graph computes: an infinity is the right answer then, not a find."""
+        """Whether fp16 cannot hold what the graph computes: an infinity or a zero is right then, and no find."""
         if self.precision is not Precision.FP16:
             return False
         with np.errstate(all="ignore"):
             values = [array for feed in feeds for array in self.reference.values(graph, feed).values()]
         floats = [array for array in values if array.dtype.kind == "f" and array.size]
-        return any(float(np.abs(array).max()) > FP16_RANGE for array in floats)
+        sizes = [np.abs(array[array != 0]) for array in floats]
+        return any(size.max() > FP16_RANGE or size.min() < FP16_TINY for size in sizes if size.size)
 
     def _twins_differ(self, item: Drawn, tried: Tried, original: Tried) -> Verdict | None:
         first, second = original.trial, tried.trial
