@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph
-from repro.delegate_graph import axis_letters, bhwc, broadcast_bhwc, lower
+from repro.delegate_graph import axis_letters, bhwc, broadcast_bhwc
+from repro.delegate_parser import lower
 from repro.lint_draws import draw
 from repro.normalise import normalise
 
