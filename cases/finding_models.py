@@ -7,10 +7,8 @@ measured in every cell of its matrix, and no sentence of a report stands without
 
 from __future__ import annotations
 
-import enum
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from cases.case import ModuleSource
 from cases.families import token_tensor
@@ -33,36 +31,9 @@ from cases.finding_graphs import (
     times_one,
     token_fan_out,
 )
-from cases.graph import Graph
-
-
-class Purpose(enum.StrEnum):
-    """What a model of a finding is for. CONTROL, HELPS and CLEAN must pass; the others must show the bug."""
-
-    MINIMAL = "minimal"
-    CONTROL = "control"
-    STILL_WRONG = "still-wrong"
-    CLEAN = "clean"
-    HELPS = "helps"
-    NO_HELP = "does-not-help"
-    FACE = "face"
-
-
-@dataclass(frozen=True)
-class FindingModel:
-    """One model of a finding.
-
-    name: file stem. what: the claim it carries, one line. wrong: indices of the outputs that the
-    host's delegate gets wrong (empty: none). build: the graph, or None where module is given, which
-    goes through litert-torch.
-    """
-
-    name: str
-    purpose: Purpose
-    what: str
-    wrong: tuple[int, ...]
-    build: Callable[[], Graph] | None
-    module: ModuleSource | None = None
+from cases.finding_layout_models import LAYOUT_MODELS
+from cases.finding_model import FindingModel, Purpose
+from cases.finding_pattern_models import PATTERN_MODELS
 
 
 def _add_reduce_models() -> tuple[FindingModel, ...]:
@@ -473,4 +444,6 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "split-halves-meet": _split_meets_models,
     "split-halves-added": _split_added_models,
     "constant-broadcasts-channels": _constant_broadcast_models,
+    **LAYOUT_MODELS,
+    **PATTERN_MODELS,
 }
