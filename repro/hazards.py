@@ -112,6 +112,7 @@ RULES = {
             "'{tensor}' is wrong: the PAD is dropped in front of an ADD whose other tensor broadcasts",
             BLOCK,
             workaround="block-edge",
+            finding="pad-before-broadcast-add",
         ),
         Rule(
             "noop-removed",
@@ -120,6 +121,7 @@ RULES = {
             "output '{tensor}' is deleted together with the {consumer} behind it, which changes nothing",
             BLOCK,
             workaround="block-edge",
+            finding="no-op-behind-output",
         ),
         Rule(
             "source-renamed",
@@ -128,6 +130,7 @@ RULES = {
             "'{tensor}' is wrong: the source of the {producer} is renamed to its result, and nobody writes the source",
             "remove the {producer}, which does nothing: `repro fix` puts an identity TRANSPOSE behind its first part",
             workaround="block-split",
+            finding="split-put-together",
         ),
         Rule(
             "concat-of-one",
@@ -136,6 +139,7 @@ RULES = {
             "every output is wrong: the kernel of the one-input {producer} does not compile, and is left out",
             "remove the {producer}, which does nothing: `repro fix` puts an identity TRANSPOSE in front of it",
             workaround="block-source",
+            finding="concat-of-one",
         ),
         Rule(
             "mean-stddev-norm",
@@ -153,6 +157,7 @@ RULES = {
             "output '{tensor}' is an inner step of a Mish that becomes one kernel: it returns stale memory",
             EXTRA_OP,
             workaround="emit",
+            finding="mish-inner-output",
         ),
         Rule(
             "slice-mul-reduce-concat",
@@ -162,6 +167,7 @@ RULES = {
             "slice one tensor, start at channel 0 and multiply by one other",
             BLOCK,
             workaround="block-concat",
+            finding="correlation-concat",
         ),
         Rule(
             "split-merged",
@@ -219,6 +225,7 @@ RULES = {
             "'{tensor}' is wrong at its border: the padding value is lost when the PAD is merged",
             BLOCK,
             workaround="block-edge",
+            finding="pad-value-lost",
         ),
         Rule(
             "grouped-mul",
@@ -235,6 +242,7 @@ RULES = {
             "'{tensor}' is wrong: the kernel normalises the tensor whose mean was taken, not the one it is taken from",
             "put an identity TRANSPOSE in front of the MEAN: `repro fix` does it and proves it",
             workaround="block-input",
+            finding="norm-of-other-input",
         ),
         Rule(
             "depthwise-multiplier",
