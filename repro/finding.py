@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ from cases.finding_models import Purpose
 from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from repro.canonical import is_canonical, sha256
+from repro.finding_range import EVERYWHERE, Range, read_range
 from repro.manifest import Table
 from repro.matrix_document import from_document
+from repro.matrix_rows import version_order
 from runner.errors import BadInput
 
 FINDINGS_DIR = Path(__file__).resolve().parent.parent / "findings"
@@ -80,19 +82,44 @@ class Link:
     relation: str
 
 
+ABORTS = "CRASH"
+"""The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
+HEALTHY = (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
+
+
 @dataclass(frozen=True)
 class Model:
-    """One model of a finding: the claim it carries and the outputs (indices) that are wrong on the host."""
+    """One model of a finding: the claim it carries, and where it shows.
+
+    wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
+    instead, or empty. where: the cells in which it shows; in all others it must pass.
+    """
 
     name: str
     purpose: Purpose
     what: str
     wrong: tuple[int, ...]
+    outcome: str = ""
+    where: Range = EVERYWHERE
+
+    @property
+    def shows(self) -> bool:
+        """Whether anything is claimed to go wrong, somewhere."""
+        return bool(self.wrong or self.outcome)
+
+    def claimed(self, record: Mapping[str, Any]) -> tuple[int, ...]:
+        """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
+        if not self.shows or not self.where.covers(record):
+            return ()
+        return (-1,) if self.outcome else self.wrong
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One bug, documented. `folder` is where it lies; everything else is finding.toml's, in its words."""
+    """One bug, documented. `folder` is where it lies; everything else is finding.toml's, in its words.
+
+    silent: why nobody notices; instead: what happens where there are no outputs. One of them is empty.
+    """
 
     folder: Path
     title: str
@@ -100,6 +127,8 @@ class Finding:
     scope: Scope
     claim: str
     silent: str
+    instead: str
+    where: Range
     rule: str
     seed: int
     not_claimed: tuple[str, ...]
@@ -125,6 +154,17 @@ class Finding:
     @property
     def control(self) -> Model:
         return self.of(Purpose.CONTROL)[0]
+
+    @property
+    def aborts(self) -> bool:
+        """Whether the bug ends the process instead of giving wrong outputs."""
+        return bool(self.minimal.outcome)
+
+    def showing(self, versions: Iterable[str]) -> list[str]:
+        """The versions, oldest first, in which the minimal model is claimed to show the bug."""
+        if not self.minimal.shows:
+            return []
+        return sorted({v for v in versions if self.minimal.where.has_runtime(v)}, key=version_order)
 
     def model_path(self, model: Model) -> Path:
         return self.folder / "models" / f"{model.name}.tflite"
@@ -190,14 +230,17 @@ def load(slug: str, folder: Path = FINDINGS_DIR) -> Finding:
         raise BadInput(f"finding '{slug}': {MANIFEST} is not readable TOML ({error})") from error
     table = Table(slug, "", content, "finding")
     cause = table.table("cause")
-    models = tuple(_model(entry) for entry in table.tables("model"))
+    where = read_range(table)
+    models = tuple(_model(entry, where) for entry in table.tables("model"))
     finding = Finding(
         folder / slug,
         title=_said(table, "title"),
         status=_one_of(table, "status", Status),
         scope=_one_of(table, "scope", Scope),
         claim=_said(table, "claim"),
-        silent=_said(table, "silent"),
+        silent=_said(table, "silent", ""),
+        instead=_said(table, "instead", ""),
+        where=where,
         rule=_said(table, "rule"),
         seed=table.integer("seed", 0),
         not_claimed=table.texts("not_claimed"),
@@ -223,19 +266,29 @@ def _check(finding: Finding) -> None:
     if len(set(names)) != len(names):
         raise BadInput(f"finding '{finding.slug}': two models have one name; rename one")
     for model in finding.models:
-        healthy = model.purpose in (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
-        host_clean = finding.status is not Status.CONFIRMED
-        if healthy and model.wrong:
+        healthy = model.purpose in HEALTHY
+        host_clean = finding.status is Status.REPORTED
+        if healthy and model.shows:
             raise BadInput(f"finding '{finding.slug}': model '{model.name}' is '{model.purpose}' and yet wrong")
-        if not healthy and not model.wrong and not host_clean:
+        if not healthy and not model.shows and not host_clean:
             raise BadInput(f"finding '{finding.slug}': model '{model.name}' ('{model.purpose}') names no wrong output")
+    if finding.aborts and not finding.instead:
+        raise BadInput(f"finding '{finding.slug}': the minimal model ends in {ABORTS}: say in `instead` what happens")
+    if not finding.aborts and not finding.silent:
+        raise BadInput(f"finding '{finding.slug}': silent: is missing; say why nobody notices")
+    if finding.aborts and finding.silent:
+        raise BadInput(f"finding '{finding.slug}': silent: a process that ends is noticed; say `instead` what happens")
     if finding.status is Status.REPORTED and not finding.reported:
         raise BadInput(f"finding '{finding.slug}': status is '{finding.status}': say in `reported` who saw what where")
+    if finding.status is Status.FIXED and not finding.minimal.where.runtimes:
+        raise BadInput(
+            f"finding '{finding.slug}': status is 'fixed': say in `runtimes` which show it, for example '<2.2'"
+        )
 
 
-def _said(table: Table, key: str) -> str:
-    text = table.text(key).strip()
-    if not text or text.startswith("TODO"):
+def _said(table: Table, key: str, default: str | None = None) -> str:
+    text = (table.text(key) if default is None else table.text(key, default)).strip()
+    if (not text and text != default) or text.startswith("TODO"):
         raise table.error(key, "says nothing yet; write it")
     return text
 
@@ -248,8 +301,19 @@ def _one_of(table: Table, key: str, kind: type[enum.StrEnum]) -> Any:
         raise table.error(key, f"'{text}' is none of: {'; '.join(kind)}") from error
 
 
-def _model(table: Table) -> Model:
-    model = Model(table.text("name"), _one_of(table, "purpose", Purpose), _said(table, "what"), table.integers("wrong"))
+def _model(table: Table, where: Range) -> Model:
+    """A model that passes has no range; one that shows inherits the finding's, key by key."""
+    name, purpose, what = table.text("name"), _one_of(table, "purpose", Purpose), _said(table, "what")
+    outcome = table.text("outcome", "")
+    wrong = table.integers("wrong", ()) if outcome else table.integers("wrong")
+    if outcome not in ("", ABORTS):
+        raise table.error("outcome", f"'{outcome}' is not {ABORTS}, the only outcome that is no wrong output")
+    if outcome and wrong:
+        raise table.error("outcome", f"a run that ends in {outcome} has no outputs; remove `wrong` or `outcome`")
+    own = read_range(table)
+    if own and not (wrong or outcome):
+        raise table.error("runtimes", "a model that passes has no range; write one where `wrong` or `outcome` is")
+    model = Model(name, purpose, what, wrong, outcome, read_range(table, where) if wrong or outcome else EVERYWHERE)
     table.close()
     return model
 
@@ -308,6 +372,13 @@ def _check_evidence(finding: Finding, restore: str) -> None:
             raise BadInput(f"finding '{finding.slug}' is refused: {name} was written by hand; {restore}")
     known = {m.name: sha256(finding.model_bytes(m)) for m in finding.models}
     records = finding.evidence_records()
+    for model in finding.models:
+        measured = [r for r in records if r["case"] == model.name]
+        if model.shows and measured and not any(model.where.covers(r) for r in measured):
+            raise BadInput(
+                f"finding '{finding.slug}' is refused: '{model.name}' is claimed to show in {model.where} and the "
+                f"evidence has no such cell; correct the range, or measure there"
+            )
     for record in records:
         if known.get(record["case"]) != record["model_sha256"]:
             raise BadInput(

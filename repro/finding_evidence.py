@@ -2,12 +2,17 @@
 
 Every model of a finding (the minimal one, its control, what was tried) is a subject of the matrix, so
 evidence is a matrix like any other. A claim holds in a cell if exactly the outputs that the finding
-names are wrong there and the control passes in the same cell.
+names for that cell are wrong there (none outside the claimed range) and the control passes in the same cell.
+
+An adapter presented under a Mali's name takes the delegate's Mali paths. One runtime of it is evidence
+enough (the newest release that shows the bug), and its cells keep the full name, so that nobody reads
+them as a Mali's.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +29,7 @@ from cases.tflite_write import write_tflite
 from repro import matrix, matrix_rows, matrix_subjects
 from repro.canonical import canonical
 from repro.check import float64_references
-from repro.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, Model, Status, write_seal
+from repro.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, Model, write_seal
 from repro.journal import Journal
 from repro.json_lines import finite_or_none
 from repro.matrix_document import to_document
@@ -36,6 +41,7 @@ from runner.run import Feed, Job, Outcome, Precision, unwritten_mask
 from runner.run import Run as RunRecord
 
 COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
+PRESENTED_AS = "Mali-G610"
 SHOWN_VALUES = 6
 
 
@@ -87,16 +93,46 @@ def measure(
     environments: Sequence[matrix.Environment],
     journal: Journal,
     *,
+    named: Sequence[str] = (),
     again: bool = False,
     on_record: Callable[[matrix.Record], None] = lambda record: None,
 ) -> list[matrix.Measured]:
     """Measure all models of the findings in all environments; one Measured a finding, in their order.
 
-    Each environment is started once for all findings, since starting one costs more than a model does.
+    named: targets that present another adapter name; each is measured in one runtime a finding
+    (`named_runtime`). Each environment is started once for all findings, since starting one costs more
+    than a model does.
     """
-    together = [_renamed(subject(finding, model), finding.slug) for finding in chosen for model in finding.models]
-    whole = matrix.measure(together, environments, "both", journal, again=again, on_record=on_record)
-    return [_share(whole, finding.slug) for finding in chosen]
+    plans = {finding.slug: list(environments) for finding in chosen}
+    for finding in chosen:
+        version = named_runtime(finding, [e.runtime for e in environments])
+        plans[finding.slug] += [matrix.Environment(version, target) for target in named if version]
+    order = list(dict.fromkeys(e for plan in plans.values() for e in plan))
+    wholes: list[tuple[tuple[str, ...], matrix.Measured]] = []
+    for together, group in itertools.groupby(order, key=lambda e: tuple(f.slug for f in chosen if e in plans[f.slug])):
+        subjects = [_renamed(subject(f, model), f.slug) for f in chosen if f.slug in together for model in f.models]
+        measured = matrix.measure(subjects, list(group), "both", journal, again=again, on_record=on_record)
+        wholes.append((together, measured))
+    return [
+        _share([whole for together, whole in wholes if finding.slug in together], finding.slug) for finding in chosen
+    ]
+
+
+def named_runtime(finding: Finding, versions: Sequence[str]) -> str:
+    """The newest release of `versions` in which the finding shows (of all, where it claims to show nowhere)."""
+    candidates = [v for v in (finding.showing(versions) or versions) if _is_release(v)]
+    return max(candidates, key=matrix_rows.version_order, default="")
+
+
+def _is_release(version: str) -> bool:
+    order = matrix_rows.version_order(version)
+    return order[0] == 0 and not order[1].is_prerelease
+
+
+def default_named() -> list[str]:
+    """The best Vulkan adapter here presented as a Mali; none where there is no adapter."""
+    usable = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
+    return [f"{usable[0]}@{PRESENTED_AS}"] if usable else []
 
 
 def _renamed(one: matrix_subjects.Subject, slug: str) -> matrix_subjects.Subject:
@@ -105,11 +141,16 @@ def _renamed(one: matrix_subjects.Subject, slug: str) -> matrix_subjects.Subject
     return replace(one, name=f"{slug}/{one.name}", control_of=control_of)
 
 
-def _share(whole: matrix.Measured, slug: str) -> matrix.Measured:
-    """What of a measurement belongs to one finding, under the models' own names."""
-    mine = [r for r in whole.records if r["case"].startswith(f"{slug}/")]
+def _share(wholes: Sequence[matrix.Measured], slug: str) -> matrix.Measured:
+    """What of the measurements belongs to one finding, under the models' own names."""
+    mine = [r for whole in wholes for r in whole.records if r["case"].startswith(f"{slug}/")]
     own = [{**r, **{k: r[k].removeprefix(f"{slug}/") for k in ("case", "control_of")}} for r in mine]
-    return replace(whole, records=tuple(own))
+    return matrix.Measured(
+        tuple(own),
+        tuple(e for whole in wholes for e in whole.environments),
+        tuple(e for whole in wholes for e in whole.unavailable),
+        sum(whole.cached for whole in wholes),
+    )
 
 
 def record_evidence(finding: Finding, measured: matrix.Measured) -> None:
@@ -126,7 +167,7 @@ def record_evidence(finding: Finding, measured: matrix.Measured) -> None:
 
 def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
     """One fp32 run of the minimal model in numbers: what people quote, and what a maintainer compares first."""
-    environment = next(e for e in measured.environments if e["target"].startswith("gpu"))
+    environment = _shown_in(finding, measured)
     graph = finding.graph(finding.minimal)
     chosen = subject(finding, finding.minimal)
     with targets.open_target(environment["target"], runtime=environment["runtime"]) as target:
@@ -136,9 +177,8 @@ def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
     expected = finding.arrays(finding.minimal, "expected")
     verdicts = {v.output: v for v in chosen.judge(run)}
     outputs = [
-        _sample_output(index, name, expected[index], run, healthy, verdicts[index])
+        _sample_output(index, name, expected[index], run, healthy, verdicts.get(index, verdicts.get(-1)))
         for index, name in enumerate(graph.outputs)
-        if run.outcome is Outcome.OK
     ]
     return {
         "target": environment["target"],
@@ -151,22 +191,34 @@ def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
     }
 
 
+def _shown_in(finding: Finding, measured: matrix.Measured) -> Mapping[str, Any]:
+    """The first environment on a GPU in which the minimal model is claimed to show; the first, where in none."""
+    on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
+    showing = {
+        (r["target"], r["runtime"])
+        for r in measured.records
+        if r["case"] == finding.minimal.name and finding.minimal.claimed(r)
+    }
+    return next((e for e in on_gpu if (e["target"], e["runtime"]) in showing), on_gpu[0])
+
+
 def _sample_output(
     index: int, name: str, expected: np.ndarray, run: RunRecord, healthy: RunRecord, verdict: Any
 ) -> dict[str, Any]:
-    actual = run.outputs[0][index]
-    unwritten = int(unwritten_mask(actual).sum())
+    """One output in numbers; `actual` is None where the run ended without outputs."""
+    actual = run.outputs[0][index] if run.outcome is Outcome.OK else None
+    unwritten = int(unwritten_mask(actual).sum()) if actual is not None else 0
     return {
         "output": index,
         "name": name,
-        "shape": list(actual.shape),
+        "shape": list(expected.shape),
         "verdict": str(verdict.status),
         "signature": verdict.signature,
         "holds": verdict.holds,
         "expected": _first(expected),
-        "actual": _first(actual),
+        "actual": _first(actual) if actual is not None else None,
         "cpu": _first(healthy.outputs[0][index]) if healthy.outcome is Outcome.OK else None,
-        "elements": int(actual.size),
+        "elements": int(expected.size),
         "unwritten": unwritten,
         "pearson": finite_or_none(verdict.metrics.get("pearson")),
         "max_abs": finite_or_none(verdict.metrics.get("max_abs")) if not unwritten else None,
@@ -193,25 +245,49 @@ class Claim:
     said: str
 
 
+@dataclass(frozen=True)
+class Verified:
+    """The claims of one finding measured again, and the lines saying what could not be measured."""
+
+    claims: tuple[Claim, ...]
+    missing: tuple[str, ...]
+
+
 def verify(
     chosen: Sequence[Finding],
     environments: Sequence[matrix.Environment],
     scratch: Path,
     on_record: Callable[[matrix.Record], None] = lambda record: None,
-) -> list[list[Claim]]:
+    named: Sequence[str] = (),
+) -> list[Verified]:
     """Measure everything again, with an empty journal, and hold each cell against the claims and the evidence.
 
-    One list a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
+    One Verified a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
     can run here.
     """
     with Journal(scratch / "verify.jsonl") as journal:
-        measured = measure(chosen, environments, journal, on_record=on_record)
+        measured = measure(chosen, environments, journal, named=named, on_record=on_record)
     for one in measured:
         if not one.records:
             raise TargetUnavailable(f"nothing can be verified here: {one.unavailable[0]['reason']}")
     return [
-        claims(finding, one.records, finding.evidence_records()) for finding, one in zip(chosen, measured, strict=True)
+        Verified(
+            tuple(claims(finding, one.records, finding.evidence_records())),
+            tuple(f"LiteRT {u['runtime']} on {u['target']}: {u['reason']}" for u in one.unavailable),
+        )
+        for finding, one in zip(chosen, measured, strict=True)
     ]
+
+
+def runtimes_to_verify(finding: Finding, installed: str) -> tuple[str, ...]:
+    """The installed runtime, and where the bug is not claimed to show in it, the newest measured one that shows it.
+
+    Without the second a finding of older runtimes would be confirmed by passing everywhere.
+    """
+    if not finding.minimal.shows or finding.minimal.where.has_runtime(installed):
+        return (installed,)
+    showing = finding.showing(r["runtime"] for r in finding.evidence_records())
+    return (installed, *showing[-1:])
 
 
 def claims(finding: Finding, records: Sequence[matrix.Record], sealed: Sequence[Mapping[str, Any]]) -> list[Claim]:
@@ -238,22 +314,27 @@ def _claim(
     sealed: Mapping[str, Any] | None,
     sick: set[tuple[str, str, str]],
 ) -> Claim:
-    found = wrong_outputs(record)
+    found, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
     said = "; ".join(
         f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Judged.PASS
     )
     if matrix_rows.cell_of(record) in sick:
         return make("unclear", "the control fails in this cell too: the environment is broken, not the claim")
-    if found == model.wrong:
+    if found == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
         if sealed is not None and _signatures(sealed) != _signatures(record):
             return make("holds", f"{said} (the evidence says {', '.join(_signatures(sealed))}: what it holds may vary)")
-        return make("holds", said or "passes, as claimed")
-    if not found and finding.status is Status.CONFIRMED:
+        return make("holds", said or _passes(model))
+    if not found:
         return make("fixed", f"passes in LiteRT {record['runtime']}; the finding can be closed if every cell agrees")
-    if sealed is not None and wrong_outputs(sealed) == found:
-        return make("holds", f"{said or 'passes'}, as the evidence says of this cell")
-    return make("changed", f"claimed wrong: {list(model.wrong)}, found: {said or 'all outputs pass'}")
+    if model.shows and not claimed:
+        return make("changed", f"claimed to pass outside {model.where}, found: {said}")
+    wanted = model.outcome or f"wrong: {list(model.wrong)}"
+    return make("changed", f"claimed {wanted}, found: {said}")
+
+
+def _passes(model: Model) -> str:
+    return f"passes, as claimed outside {model.where}" if model.shows else "passes, as claimed"
 
 
 def _signatures(record: Mapping[str, Any]) -> list[str]:

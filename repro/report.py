@@ -88,6 +88,7 @@ def _context(finding: Finding) -> dict[str, Any]:
         "nightly": facts.nightly(records),
         "drivers": facts.drivers(evidence["environments"]),
         "phones": facts.phones(evidence["environments"]),
+        "pinned": facts.pinned(finding, on_gpu),
         "ops": graph.ops,
         "model_size": len(finding.model_bytes(finding.minimal)),
         "listing": facts.listing(graph, finding.minimal.wrong),
@@ -116,6 +117,8 @@ def _numbers(values: Sequence[float | None] | None) -> str:
 
 
 def _holds(output: Mapping[str, Any]) -> str:
+    if output["actual"] is None:
+        return "nothing: the run ended before it"
     if output["verdict"] == "PASS":
         return "what is expected"
     if output["unwritten"]:
@@ -129,7 +132,8 @@ def _holds(output: Mapping[str, Any]) -> str:
 def render_script(finding: Finding) -> str:
     """repro.py: model, control, inputs and expected outputs inside, nothing needed but ai-edge-litert and numpy."""
     parts = [_part(finding, finding.minimal, "MODEL"), _part(finding, finding.control, "CONTROL")]
-    return _environment.get_template("repro.py.j2").render(finding=finding, parts=parts)
+    pinned = facts.pinned(finding, finding.evidence_records())
+    return _environment.get_template("repro.py.j2").render(finding=finding, parts=parts, pinned=pinned)
 
 
 def _part(finding: Finding, model: Model, name: str) -> dict[str, Any]:
@@ -226,6 +230,6 @@ def _phone(finding: Finding) -> dict[str, bytes]:
     assert all(hashlib.sha256(data).hexdigest() == sha for sha, data in objects.items())
     files["phone/batch/manifest"] = manifest_text(cases, BatchLimits(total_s=300.0)).encode()
     files["phone/batch_runner.c"] = RUNNER_SOURCE.read_bytes()
-    files["phone/README.md"] = _environment.get_template("phone.md.j2").render(cases=names).encode()
+    files["phone/README.md"] = _environment.get_template("phone.md.j2").render(cases=names, finding=finding).encode()
     files["phone/compare.py"] = _environment.get_template("compare.py.j2").render().encode()
     return files

@@ -12,6 +12,8 @@ from cases.graph import Graph
 from repro import matrix_rows
 from repro.finding import Finding, Model
 from repro.finding_evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
+from repro.finding_range import EVERYWHERE
+from runner.naming import naming_note
 
 
 def listing(graph: Graph, wrong: Sequence[int]) -> list[str]:
@@ -62,6 +64,8 @@ def drivers(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     for e in environments:
         if e["adapter"]:
             text = f"{e['driver']}, adapter '{e['adapter']}'"
+            if "@" in e["target"]:
+                text += f" (LiteRT {e['runtime']} only)"
             found.setdefault(e["target"], {"target": e["target"], "text": text})
     return list(found.values())
 
@@ -77,16 +81,22 @@ def public_target(target: str) -> str:
 
 
 def matrix_lines(records: Sequence[Mapping[str, Any]], model: Model) -> list[dict[str, Any]]:
-    """One line a target and precision: a mark for each runtime, oldest first."""
+    """One line a target and precision: a mark for each runtime, oldest first; empty where it was not measured."""
     order = runtimes(records)
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for r in records:
         if r["case"] == model.name:
             lines.setdefault((r["target"], r["precision"]), {})[r["runtime"]] = mark(r)
     return [
-        {"target": public_target(t), "precision": p, "marks": [marks.get(v, "-") for v in order]}
+        {"target": shown_target(t), "precision": p, "marks": [marks.get(v, "") for v in order]}
         for (t, p), marks in lines.items()
     ]
+
+
+def shown_target(target: str) -> str:
+    """A target as a reader must take it: `gpu:lavapipe named Mali-G610, not a Mali`."""
+    base, at, name = public_target(target).partition("@")
+    return f"{base} {naming_note(name)}" if at else base
 
 
 def mark(record: Mapping[str, Any]) -> str:
@@ -96,13 +106,18 @@ def mark(record: Mapping[str, Any]) -> str:
 
 
 def measured(records: Sequence[Mapping[str, Any]], model: Model) -> str:
-    """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`."""
+    """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`, `wrong in 6 of 22 cells, all of LiteRT 2.1.3`."""
     mine = [r for r in records if r["case"] == model.name]
     bad = [r for r in mine if wrong_outputs(r)]
     if not bad:
         return f"right in all {len(mine)} cells"
     kinds = ", ".join(sorted({mark(r) for r in bad}))
-    return f"wrong in {len(bad)} of {len(mine)} cells ({kinds})"
+    verb = "ends the process" if model.outcome else "wrong"
+    versions = {r["runtime"] for r in bad}
+    whole = "" if model.where == EVERYWHERE else f", all of LiteRT {', '.join(runtimes(bad))}"
+    if len(bad) != sum(r["runtime"] in versions for r in mine):
+        whole = ""
+    return f"{verb} in {len(bad)} of {len(mine)} cells ({kinds}){whole}"
 
 
 def tried(finding: Finding, records: Sequence[Mapping[str, Any]], *purposes: Purpose) -> list[dict[str, str]]:
@@ -115,9 +130,17 @@ def ruled_out(finding: Finding, records: Sequence[Mapping[str, Any]]) -> list[st
     said = []
     if {r["precision"] for r in shown} == {"fp32", "fp16"}:
         said.append("Not the precision: it shows in fp32 and in fp16.")
-    on = sorted({public_target(r["target"]) for r in shown if r["target"].startswith("gpu:")})
+    on = sorted({r["target"] for r in shown if r["target"].startswith("gpu:") and "@" not in r["target"]})
     if len(on) > 1:
         said.append(f"Not the driver: {' and '.join(on)} are independent implementations and agree.")
+    presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
+    if presented and shown:
+        where = ", ".join(sorted({shown_target(r["target"]) for r in presented}))
+        does = "it shows there too" if all(wrong_outputs(r) for r in presented) else "it does not show there"
+        said.append(
+            f"The delegate chooses kernels by the adapter's name; presented with a Mali's ({where}), {does}. "
+            f"This is the host's driver on the delegate's Mali paths, over WebGPU: no statement about a Mali."
+        )
     if shown:
         said.append(
             "Not the converter: the minimal file is written from the flatbuffer schema, and the CPU runs it right."
@@ -132,6 +155,13 @@ def fp16_note(records: Sequence[Mapping[str, Any]]) -> str:
     if any(r["target"] in COMPUTES_FP16_IN_FP32 and r["precision"] == "fp16" for r in records):
         return "SwiftShader computes fp16 in fp32, so its fp16 row says nothing about precision."
     return ""
+
+
+def pinned(finding: Finding, records: Sequence[Mapping[str, Any]]) -> str:
+    """The newest measured release to install to see the bug; empty where the newest measured one shows it."""
+    releases = [v for v in runtimes(records) if not Version(v).is_prerelease]
+    showing = finding.showing(releases)
+    return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 
 
 def cell_sentence(records: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -57,8 +57,12 @@ def list_(as_json: bool) -> None:
         row = next(r for r in matrix_rows.rows(on_gpu) if r["case"] == finding.minimal.name)
         if as_json:
             said = {k: row[k] for k in ("since", "fixed_in", "sentence")}
-            click.echo(dump({"slug": slug, "title": finding.title, "status": str(finding.status), **said}))
-        table.add_row(slug, str(finding.status), escape(row["sentence"]), escape(finding.claim))
+            where = str(finding.minimal.where)
+            click.echo(
+                dump({"slug": slug, "title": finding.title, "status": str(finding.status), "claimed_in": where, **said})
+            )
+        only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
+        table.add_row(slug, str(finding.status), escape(only + row["sentence"]), escape(finding.claim))
     if not as_json:
         Console().print(table)
 
@@ -85,6 +89,10 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 @click.option(
     "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
 )
+@click.option(
+    "--named", multiple=True, help="Target under another adapter name, one runtime each. Default: the best as a Mali."
+)
+@click.option("--no-named", is_flag=True, help="No cells under another adapter name.")
 @click.option("--again", is_flag=True, help="Measure unchanged cells too.")
 @click.pass_context
 def measure(
@@ -93,13 +101,19 @@ def measure(
     everything: bool,
     runtimes: tuple[str, ...],
     target_names: tuple[str, ...],
+    named: tuple[str, ...],
+    no_named: bool,
     again: bool,
 ) -> None:
     """Measure findings over runtimes, drivers and precisions; rewrite evidence, report and seal.
 
-    Models whose graph this project knows are written anew. Exit 1 if a measurement contradicts a claim.
+    Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
+    in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
+    if named and no_named:
+        raise BadInput("--named and --no-named contradict each other; give one")
     names = targets.resolve(target_names) if target_names else [*matrix.default_targets(), "cpu"]
+    presented = targets.resolve(named) if named else [] if no_named else finding_evidence.default_named()
     environments = matrix.environments_for(runtimes or KNOWN, names)
     chosen = _chosen(slugs, everything)
     console = Console(stderr=True)
@@ -107,10 +121,12 @@ def measure(
     for finding in chosen:
         finding_evidence.build_models(finding)
         finding_evidence.write_arrays(finding)
-    total = len(environments) * sum(2 * len(finding.models) for finding in chosen)
+    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in chosen)
     with Journal(matrix.journal_path()) as journal, progress_line("measure", total) as line:
         step = _stepper(line)
-        everything_measured = finding_evidence.measure(chosen, environments, journal, again=again, on_record=step)
+        everything_measured = finding_evidence.measure(
+            chosen, environments, journal, named=presented, again=again, on_record=step
+        )
     for finding, measured in zip(chosen, everything_measured, strict=True):
         finding_evidence.record_evidence(finding, measured)
         finding_evidence.seal(finding, render_report(finding))
@@ -125,7 +141,9 @@ def measure(
 @command.command()
 @click.argument("slugs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
-@click.option("--runtime", "runtimes", multiple=True, help="Repeatable. Default: the installed one.")
+@click.option(
+    "--runtime", "runtimes", multiple=True, help="Repeatable. Default: the installed one, and one that shows the bug."
+)
 @click.option(
     "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
 )
@@ -143,8 +161,9 @@ def verify(
 ) -> None:
     """Check the seal of findings, measure every claim again here, and say what still holds.
 
-    Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3 if nothing
-    can run here.
+    Cells of an adapter under another name are measured again where the evidence has such cells and no
+    --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
+    sealed, 3 if nothing can run here, or not the runtime that a finding is about.
     """
     chosen = _chosen(slugs, everything)
     for finding in chosen:
@@ -155,13 +174,24 @@ def verify(
                 f"`repro finding measure {finding.slug}` renders it"
             )
     names = targets.resolve(target_names) if target_names else matrix.default_targets()
-    environments = matrix.environments_for(runtimes or [installed().version], names)
+    groups = _by_runtimes(chosen, runtimes)
     console = Console(stderr=as_json)
-    failed = 0
-    total = len(environments) * sum(2 * len(finding.models) for finding in chosen)
+    failed, unmeasured = 0, 0
+    total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
+    verified: dict[str, finding_evidence.Verified] = {}
     with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
-        verified = finding_evidence.verify(chosen, environments, Path(scratch), _stepper(line))
-    for finding, claims in zip(chosen, verified, strict=True):
+        for versions, members in groups.items():
+            presented = [] if target_names else _presented(members)
+            found = finding_evidence.verify(
+                members,
+                matrix.environments_for(versions, names),
+                Path(scratch),
+                _stepper(line),
+                presented,
+            )
+            verified |= {f.slug: one for f, one in zip(members, found, strict=True)}
+    for finding in chosen:
+        claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
         bad = [c for c in claims if c.state != "holds"]
         failed += len(bad)
         if as_json:
@@ -175,10 +205,30 @@ def verify(
             highlight=False,
         )
         _print_claims(console, claims if verbose else bad)
-        if claims and all(c.state == "fixed" for c in claims if _of(finding, c.model).wrong) and bad:
+        for reason in missing:
+            console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
+        unmeasured += bool(missing)
+        showing = [c for c in claims if _of(finding, c.model).claimed(c.__dict__)]
+        if showing and all(c.state == "fixed" for c in showing):
             where = ", ".join(sorted({c.runtime for c in bad}, key=matrix_rows.version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
-    ctx.exit(1 if failed else 0)
+    ctx.exit(1 if failed else 3 if unmeasured else 0)
+
+
+def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:
+    """The findings by the runtimes they are verified in: those asked for, or what each finding needs."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in chosen:
+        versions = tuple(asked) or finding_evidence.runtimes_to_verify(finding, installed().version)
+        groups.setdefault(versions, []).append(finding)
+    return groups
+
+
+def _presented(chosen: Sequence[Finding]) -> list[str]:
+    """The targets under another adapter name that the evidence of the findings has, and that can run here."""
+    kept = {r["target"] for finding in chosen for r in finding.evidence_records() if "@" in r["target"]}
+    here = set(matrix.default_targets())
+    return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
 def _stepper(line: Line) -> Callable[[matrix.Record], None]:
