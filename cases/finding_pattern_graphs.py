@@ -42,7 +42,7 @@ def norm_of_other(mean_of: str = "input", between: Emit = plain) -> Graph:
         m = x if mean_of == "same" else g.input("m", TOKENS)
         if mean_of == "computed":
             m = g.unary("TANH", m, name="computed")
-    mean = g.mean(between(g, m), axes=[2], name="mean")
+    mean = g.mean(between(g, m), axes=[2], name="mu")
     centred = g.sub(x, mean, name="centred")
     variance = g.mean(g.unary("SQUARE", centred, name="squared"), axes=[2], name="variance")
     scale = g.unary("RSQRT", g.add(variance, g.const(1e-5), name="shifted"), name="scale")
