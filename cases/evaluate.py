@@ -237,12 +237,14 @@ def _elu(step: _Step) -> Sequence[Value]:
 
 
 def _gelu(step: _Step) -> Sequence[Value]:
-    x = step[0].astype(np.float64)
+    """x/2 (1 + f): the noise is that of f, which is near 1 in size, so for x far below zero nothing else is left."""
+    x, arithmetic = step[0].astype(np.float64), step.arithmetic
     if step.attrs.get("approximate"):
-        half = 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        bent = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
     else:
-        half = 0.5 * (1 + _erf(x / np.sqrt(2)))
-    return (x * step.arithmetic.function(half.astype(step.arithmetic.container)),)
+        bent = _erf(x / np.sqrt(2))
+    half = 0.5 * (1 + arithmetic.function(bent, smallest=1.0).astype(np.float64))
+    return ((x * half).astype(arithmetic.container),)
 
 
 def _leaky(step: _Step) -> Sequence[Value]:
