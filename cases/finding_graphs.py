@@ -278,3 +278,82 @@ def rank_1_fully_connected(x_shape: tuple[int, ...] = (4,), out: int = 3) -> Gra
     return g.build(
         outputs=[g.fully_connected(g.input("x", x_shape), weights(out, x_shape[-1]), per_channel(out), name="y")]
     )
+
+
+# --- one tensor twice ---------------------------------------------------------------------------------------
+
+
+def same_operand(kind: str = "BATCH_MATMUL", second: Emit = _plain, two_inputs: bool = False) -> Graph:
+    """One op that reads x twice, or x and what `second` makes of it, or x and another input."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4))
+    z = g.input("z", (1, 4, 4)) if two_inputs else second(g, x)
+    if kind == "SELECT_V2":
+        above = g.op("GREATER", (g.input("c", (1, 4, 4)), g.const(0.0)), name="above")[0]
+        return g.build(outputs=[g.select(above, x, z, name="y")])
+    return g.build(outputs=[g.op(kind, (x, z), name="y")[0]])
+
+
+def sum_times_itself(exposed: bool = True) -> Graph:
+    """A sum, an output or not, and its product with its own transpose."""
+    g = GraphBuilder()
+    total = g.add(g.input("x", (1, 4, 4)), g.input("z", (1, 4, 4)), name="total")
+    product = g.batch_matmul(total, total, "product", adj_y=True)
+    return g.build(outputs=[total, product] if exposed else [product])
+
+
+def identity_transpose(g: GraphBuilder, y: str) -> str:
+    order = list(range(len(g.shape(y))))
+    return g.op("TRANSPOSE", (y, g.const(order, dtype="int32")), name="same")[0]
+
+
+# --- an output that one elementwise op reads ----------------------------------------------------------------
+
+
+def output_elementwise(
+    producer: str = "FULLY_CONNECTED",
+    reader: str = "NEG",
+    activation: str = "NONE",
+    emit: Emit = _plain,
+    between: Emit = _plain,
+    exposed: bool = True,
+    second_reader: bool = False,
+    swap: bool = False,
+    constant_mask: bool = False,
+) -> Graph:
+    """y is an output and one op reads it: `reader`, or a MUL by a mask [1, N, 1]."""
+    g = GraphBuilder()
+    x = g.input("x", TOKENS)
+    if producer == "FULLY_CONNECTED":
+        y = g.fully_connected(x, weights(8, 32), per_channel(8, 9), name="y", activation=activation)
+    elif producer == "TRANSPOSE":
+        y = g.op("TRANSPOSE", (x, g.const([0, 2, 1], dtype="int32")), name="y")[0]
+    else:
+        y = g.unary(producer, x, name="y")
+    held = between(g, y)
+    if constant_mask:
+        count = g.shape(y)[1]
+        mask = (np.arange(count) >= count // 4).astype(np.float32).reshape(1, count, 1)
+        read = g.mul(held, g.const(mask), name="read")
+    elif reader in ("ADD", "MUL"):
+        read = g.binary(reader, held, g.input("z", g.shape(y)), name="read")
+    elif reader == "SUB-SECOND":
+        read = g.sub(g.input("z", g.shape(y)), held, name="read")
+    elif reader == "SOFTMAX":
+        read = g.softmax(held, name="read")
+    else:
+        read = g.unary(reader, held, name="read")
+    outputs = [emit(g, y), read] if exposed else [read]
+    if second_reader:
+        outputs.append(g.unary("ABS", y, name="second"))
+    return g.build(outputs=outputs[::-1] if swap else outputs)
+
+
+def masked_tokens(emit: Emit = _plain) -> Graph:
+    """The card's memory_raw: tokens [1, N, 256] of a CONV_2D, an output, times the valid mask into a head."""
+    g = GraphBuilder()
+    feature = g.conv2d(g.input("x", (1, 4, 4, 4)), weights(256, 1, 1, 4), per_channel(256, 9), name="feature")
+    tokens = g.op("RESHAPE", (feature, g.const([1, 16, 256], dtype="int32")), name="memory_raw")[0]
+    mask = (np.arange(16) >= 4).astype(np.float32).reshape(1, 16, 1)
+    valid = g.mul(tokens, g.const(mask), name="valid")
+    return g.build(outputs=[g.fully_connected(valid, weights(2, 256), per_channel(2, 9), name="head"), emit(g, tokens)])

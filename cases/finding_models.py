@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from cases.case import ModuleSource
 from cases.families import token_tensor
+from cases.finding_bounded_models import BOUNDED_MODELS
 from cases.finding_graphs import (
     add_anchors,
     add_max,
@@ -444,6 +445,7 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "split-halves-meet": _split_meets_models,
     "split-halves-added": _split_added_models,
     "constant-broadcasts-channels": _constant_broadcast_models,
+    **BOUNDED_MODELS,
     **LAYOUT_MODELS,
     **PATTERN_MODELS,
 }

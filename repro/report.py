@@ -205,6 +205,7 @@ def _kotlin(finding: Finding) -> str:
     ins, outs = sorted(graph.inputs), sorted(graph.outputs)
     return _environment.get_template("CompiledModelRepro.kt.j2").render(
         finding=finding,
+        pinned=facts.pinned(finding, finding.evidence_records()),
         wrong_names=", ".join(graph.outputs[i] for i in finding.minimal.wrong),
         signature_inputs=ins,
         signature_outputs=outs,

@@ -89,7 +89,7 @@ def matrix_lines(records: Sequence[Mapping[str, Any]], model: Model) -> list[dic
             lines.setdefault((r["target"], r["precision"]), {})[r["runtime"]] = mark(r)
     return [
         {"target": shown_target(t), "precision": p, "marks": [marks.get(v, "") for v in order]}
-        for (t, p), marks in lines.items()
+        for (t, p), marks in sorted(lines.items(), key=lambda line: (line[0][0].startswith("cpu"), line[0][0]))
     ]
 
 
@@ -164,11 +164,17 @@ def pinned(finding: Finding, records: Sequence[Mapping[str, Any]]) -> str:
     return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 
 
+def _about(row: Mapping[str, Any]) -> str:
+    if row["name"]:
+        return f"Output `{row['name']}` "
+    return "The model " if row["output"] is None else "The end of the process "
+
+
 def cell_sentence(records: Sequence[Mapping[str, Any]], name: str) -> str:
     """The answer of the matrix about one model, in one line, over the GPU cells and all outputs."""
     return "; ".join(
         dict.fromkeys(
-            (f"Output `{row['name']}` " if row["name"] else "The model ") + row["sentence"]
+            _about(row) + row["sentence"]
             for row in matrix_rows.rows([r for r in records if not r["target"].startswith("cpu")])
             if row["case"] == name
         )
