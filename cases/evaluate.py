@@ -282,6 +282,9 @@ def _reduce(step: _Step) -> Sequence[Value]:
         value = step.arithmetic.sum(x, axes)
         if step.op.kind == "MEAN":
             value = value / value.dtype.type(count)
+            if count & (count - 1):
+                # A division, or a multiplication by a rounded reciprocal: exact for powers of two only.
+                value = step.arithmetic.function(value)
     return (value.reshape(step.shape()),)
 
 

@@ -240,6 +240,7 @@ def _by_floor(
         offset_limit = max(table["offset_floors"] * s / math.sqrt(found.n), share, legal * floor.offset)
         if abs(found.offset) > offset_limit:
             return Judged("FAIL", _coherent("offset", found.offset * typical, offset_limit * typical), power)
+    if found.n > 1 and signal > 0:  # where every value is the same number of floors, a gain is an offset
         gain_limit = max(table["gain_floors"] * s / (math.sqrt(found.n) * signal), share / signal, legal * floor.gain)
         if abs(found.gain) > gain_limit:
             # Where few elements carry the spread (a peaked softmax), their errors alone make a gain.

@@ -230,3 +230,13 @@ def test_every_threshold_has_a_reason_and_a_table_can_replace_it(tmp_path):
         path.write_text(text)
         with pytest.raises(BadInput, match=words):
             load_thresholds(path)
+
+
+def test_values_that_are_all_the_same_number_of_floors_are_judged():
+    """Each value is a level of its own, so in units of its floor the reference is one number."""
+    reference = np.repeat(2.0 ** np.arange(8), 32).astype(np.float32).reshape(1, -1)
+    levels = tuple((float(2.0**k), float(2.0**k) * 1e-6) for k in range(8))
+    floor = Floor(1e-4, "emulation", 1, levels=levels)
+    right = judge_arrays(reference, reference, floor)
+    wrong = judge_arrays(reference, reference * np.float32(1.001), floor)
+    assert (right.status, wrong.status) == (Status.PASS, Status.FAIL)
