@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("litert_torch")
 
 import models.dfine
 from cases.tflite_read import read_tflite
 from models.dfine import convert
+from repro.cli import main
 from repro.gate import gate
 from repro.gate_structure import BANNED
 from repro.layout_reader import read_layout
@@ -53,3 +56,19 @@ def test_the_naive_layout_is_refused_for_enc_coord_and_lost_detections(lavapipe)
     assert outputs == [("naive_a", "enc_coord")]
     lost = next(check for check in report.refusals if "lost" in check.numbers)
     assert lost.numbers["lost"] > 0
+
+
+def test_the_naive_graph_a_passes_the_gate_once_it_is_mended(lavapipe):
+    """What docs/naive-graph-a.md shows: `repro fix` mends the file that mended.toml names, and the gate takes it."""
+    layout = FOLDER / "mended.toml"
+    (graph,) = [g for g in tomllib.loads(layout.read_text())["graph"] if g["name"] == "naive_a"]
+    out = (FOLDER / graph["file"]).resolve()
+    naive = convert.naive_a(size=160, precision="fp32")
+    done = CliRunner().invoke(
+        main, ["fix", str(naive), "-o", str(out), "--target", "gpu:lavapipe", "--precision", "fp32"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "FAIL wrong -> PASS" in done.output
+    report = gate(read_layout(layout), lavapipe, Precision.FP32, 160, lambda text: None)
+    assert report.passed, [check.reason for check in report.refusals]
+    assert "naive.toml" in {check.part for check in report.checks if check.kind == "control"}
