@@ -18,7 +18,8 @@ title = "TODO: what goes wrong, in one line"
 status = "confirmed"  # confirmed; reported, not confirmed here; fixed
 scope = "host"  # host, or device: shows on phones only
 claim = "TODO: one sentence: which output holds what instead of what"
-silent = "TODO: why nobody notices: residency, log, NaN"
+silent = "TODO: why nobody notices: residency, log, NaN"  # where the process ends, `instead` of this: what happens
+# runtimes = "<2.2"  # where not every runtime, target or precision shows it; targets = [...], precisions = [...]
 rule = "TODO: exactly when it happens"
 seed = {seed}
 not_claimed = ["TODO: what was not measured"]

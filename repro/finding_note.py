@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from packaging.version import Version
-
-from repro import finding
+from repro import finding, matrix_rows
 
 
 @functools.cache
 def note(slug: str) -> str:
-    """`since LiteRT 2.1.3; helps: emit y through a MUL by 1`. Empty where no such finding is shipped.
+    """`since LiteRT 2.1.3; fixed in 2.1.6; helps: emit y through a MUL by 1`. Empty where no such finding is shipped.
 
     "since" is the oldest runtime of the sealed evidence in which the minimal model fails; 2.1.3 is also
     the oldest one that has a GPU accelerator to measure. Raises BadInput for a damaged finding.
@@ -19,10 +17,17 @@ def note(slug: str) -> str:
     if slug not in finding.slugs():
         return ""
     loaded = finding.load(slug)
-    cells = loaded.evidence()["cells"]
-    showing = [c["runtime"] for c in cells if c["case"] == loaded.minimal.name and c.get("bad")]
+    minimal = [
+        r for r in loaded.evidence_records() if r["case"] == loaded.minimal.name and not r["target"].startswith("cpu")
+    ]
+    rows = [row for row in matrix_rows.rows(minimal) if row["since"]]
     helping = loaded.of(finding.Purpose.HELPS)
-    said = [f"since LiteRT {min(showing, key=Version)}"] if showing else []
+    said = []
+    if rows:
+        said.append(f"since LiteRT {min((row['since'] for row in rows), key=matrix_rows.version_order)}")
+        fixed = [row["fixed_in"] for row in rows]
+        if all(fixed):
+            said.append(f"fixed in {max(fixed, key=matrix_rows.version_order)}")
     if helping:
         said.append(f"helps: {helping[0].what}")
     return "; ".join(said)

@@ -19,6 +19,7 @@ from repro.canonical import canonical
 from repro.check import float64_references
 from repro.cli import main
 from repro.finding_draft import draft
+from repro.finding_note import note
 from repro.report import render_report
 from runner.errors import BadInput, TargetUnavailable
 
@@ -29,6 +30,8 @@ REQUIRED = {
     "scaled-output-feeds-conv",
     "dfine-naive-enc-coord",
     "card-token-fanout",
+    "same-operand-aborts",
+    "output-before-elementwise",
 }
 ONE = "add-output-feeds-reduction"
 
@@ -56,9 +59,10 @@ def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
 def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(slug):
     finding = findings.load(slug)
     known = {m.name: m for m in FINDING_MODELS[slug]()}
-    assert {m.name: (m.purpose, m.what, m.wrong) for m in finding.models} == {
-        m.name: (m.purpose, m.what, m.wrong) for m in known.values()
-    }
+    assert {
+        m.name: (m.purpose, m.what, m.wrong, m.outcome, m.where.runtimes, m.where.targets, m.where.precisions)
+        for m in finding.models
+    } == {m.name: (m.purpose, m.what, m.wrong, m.outcome, m.runtimes, m.targets, m.precisions) for m in known.values()}
     for model in finding.models:
         build = known[model.name].build
         if build is not None:
@@ -156,6 +160,15 @@ def test_a_model_without_evidence_is_refused(copy):
         ('claim = "If', 'claim = "TODO', "says nothing yet"),
         ("wrong = [0]", "wrong = []", "names no wrong output"),
         ("title =", "title", "not readable TOML"),
+        ("seed = 0", 'seed = 0\nruntimes = "2.1 or older"', "'2.1 or older' is no PEP 440 specifier set"),
+        ("seed = 0", 'seed = 0\ntargets = ["lavapipe"]', "'lavapipe' is no GPU target"),
+        ("seed = 0", 'seed = 0\nprecisions = ["fp8"]', "'fp8' is none of fp32, fp16"),
+        ("wrong = []", 'wrong = []\nruntimes = "<2.2"', "a model that passes has no range"),
+        ("wrong = [0]", 'outcome = "CRASH"\nwrong = [0]', "has no outputs"),
+        ("wrong = [0]", 'outcome = "REFUSED"', "'REFUSED' is not CRASH"),
+        ("wrong = [0]", 'outcome = "CRASH"', "say in `instead` what happens"),
+        ('silent = "', 'instead = "', "say why nobody notices"),
+        ('status = "confirmed"', 'status = "fixed"', "say in `runtimes` which show it"),
     ],
 )
 def test_a_manifest_with_a_mistake_is_refused_in_one_line(copy, old, new, said):
@@ -173,12 +186,12 @@ def test_an_unknown_finding_is_refused_with_the_known_ones():
         findings.load("no-such-finding")
 
 
-def record(model: str, wrong: tuple[int, ...], outputs: int = 2) -> dict:
+def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = "9.9.9") -> dict:
     made = [
         {"output": i, "name": f"o{i}", "verdict": "FAIL" if i in wrong else "PASS", "signature": "stale" * (i in wrong)}
         for i in range(outputs)
     ]
-    return {"case": model, "runtime": "9.9.9", "target": "gpu:x", "precision": "fp32", "outputs": made}
+    return {"case": model, "runtime": runtime, "target": "gpu:x", "precision": "fp32", "outputs": made}
 
 
 def states(records: list[dict]) -> dict[str, str]:
@@ -197,6 +210,88 @@ def test_another_wrong_output_or_a_broken_workaround_is_changed():
 
 def test_a_cell_whose_control_fails_proves_nothing():
     assert states([record("minimal", (0,)), record("control", (0, 1))]) == {"minimal": "unclear", "control": "unclear"}
+
+
+def bounded(copy: Path, limits: str) -> findings.Finding:
+    """The shipped finding with a range in its manifest."""
+    path = copy / ONE / findings.MANIFEST
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("seed = 0", f"seed = 0\n{limits}", 1), encoding="utf-8")
+    return findings.load(ONE, copy)
+
+
+def states_in(finding: findings.Finding, runtime: str, wrong: tuple[int, ...]) -> str:
+    records = [record("minimal", wrong, runtime=runtime), record("control", (), runtime=runtime)]
+    return next(c.state for c in finding_evidence.claims(finding, records, []) if c.model == "minimal")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "wrong", "state"),
+    [("2.1.3", (0,), "holds"), ("2.1.3", (), "fixed"), ("2.1.6", (), "holds"), ("2.1.6", (0,), "changed")],
+)
+def test_outside_its_range_a_claim_is_that_the_model_passes(copy, runtime, wrong, state):
+    assert states_in(bounded(copy, 'runtimes = "<2.1.6"'), runtime, wrong) == state
+
+
+def test_a_range_of_targets_and_precisions_is_a_range_too(copy):
+    assert states_in(bounded(copy, 'targets = ["gpu:lavapipe*"]'), "2.3.0", ()) == "holds"
+    assert states_in(findings.load(ONE), "2.3.0", ()) == "fixed"
+    limits = findings.load(ONE, copy).minimal.where
+    cell = {"runtime": "2.3.0", "precision": "fp16"}
+    assert limits.covers({**cell, "target": "gpu:lavapipe@Mali-G610"})
+    assert not limits.covers({**cell, "target": "gpu:swiftshader"})
+    assert not findings.load(ONE).minimal.where.covers({**cell, "target": "cpu"})
+
+
+def test_a_model_may_have_a_range_of_its_own(copy):
+    path = copy / ONE / findings.MANIFEST
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("wrong = [1]", 'wrong = [1]\nprecisions = ["fp16"]', 1), encoding="utf-8")
+    ranges = {m.name: str(m.where) for m in bounded(copy, 'runtimes = "<=2.3.0"').models}
+    assert ranges["swapped"] == "LiteRT <=2.3.0, in fp16"
+    assert (ranges["rank-4"], ranges["control"]) == ("LiteRT <=2.3.0", "")
+
+
+def test_a_range_in_which_nothing_was_measured_is_refused(copy):
+    bounded(copy, 'runtimes = "<2.1"')
+    assert "the evidence has no such cell" in refused(copy)
+
+
+def test_agreeing_evidence_does_not_excuse_a_failure_that_is_not_claimed():
+    found = [record("minimal", (0, 1)), record("control", ())]
+    claims = finding_evidence.claims(findings.load(ONE), found, found)
+    assert {c.model: c.state for c in claims} == {"minimal": "changed", "control": "holds"}
+
+
+@pytest.mark.parametrize(("verdict", "state"), [("CRASH", "holds"), ("REFUSED", "changed"), ("FAIL", "changed")])
+def test_a_claimed_crash_is_no_other_outcome(verdict, state):
+    finding = findings.load("same-operand-aborts")
+    bad = {"output": -1 if verdict != "FAIL" else 0, "name": "", "verdict": verdict, "signature": ""}
+    crash = {**record("minimal", (), 1), "outputs": [bad]}
+    (claim,) = finding_evidence.claims(finding, [crash], [])
+    assert claim.state == state
+    assert finding_evidence.claims(finding, [record("minimal", (), 1)], [])[0].state == "fixed"
+
+
+def test_a_finding_of_older_runtimes_is_verified_in_one_that_shows_it():
+    fixed = findings.load("output-before-elementwise")
+    assert finding_evidence.runtimes_to_verify(fixed, "2.3.0") == ("2.3.0", "2.1.3")
+    assert finding_evidence.runtimes_to_verify(fixed, "2.1.3") == ("2.1.3",)
+    assert finding_evidence.runtimes_to_verify(findings.load(ONE), "2.3.0") == ("2.3.0",)
+
+
+def test_another_adapter_name_is_measured_in_the_newest_release_that_shows_the_bug():
+    versions = ["2.1.3", "2.3.0", "2.4.0.dev20261026"]
+    assert finding_evidence.named_runtime(findings.load(ONE), versions) == "2.3.0"
+    assert finding_evidence.named_runtime(findings.load("output-before-elementwise"), versions) == "2.1.3"
+    assert finding_evidence.named_runtime(findings.load("card-token-fanout"), versions) == "2.3.0"
+    assert finding_evidence.named_runtime(findings.load(ONE), ["nightly"]) == ""
+
+
+def test_what_a_finding_comes_to_in_half_a_line():
+    assert note("output-before-elementwise") == "since LiteRT 2.1.3; fixed in 2.1.6; helps: emit y through a MUL by 1"
+    assert note(ONE).startswith("since LiteRT 2.1.3; helps: ")
+    assert note("no-such-finding") == ""
 
 
 def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_yet(tmp_path):
@@ -273,10 +368,12 @@ def test_list_names_every_finding():
     listed = {json.loads(line)["slug"]: json.loads(line) for line in result.stdout.splitlines()}
     assert set(listed) == set(SHIPPED)
     assert listed[ONE]["since"] == "2.1.3"
+    fixed = listed["output-before-elementwise"]
+    assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == ("fixed", "2.1.6", "LiteRT <2.1.6")
 
 
 def test_purposes_that_must_pass_are_those_that_claim_nothing_wrong():
     for slug, models in FINDING_MODELS.items():
         for model in models():
             must_pass = model.purpose in (Purpose.CONTROL, Purpose.CLEAN, Purpose.HELPS)
-            assert not (must_pass and model.wrong), (slug, model.name)
+            assert not (must_pass and (model.wrong or model.outcome)), (slug, model.name)
