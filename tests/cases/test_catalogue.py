@@ -77,3 +77,11 @@ def test_no_control_is_expected_to_fail():
     folder = Path(__file__).parents[2] / "findings" / "expectations"
     failing = {r["case"] for r in tomllib.loads((folder / "gpu.toml").read_text(encoding="utf-8"))["expect"]}
     assert not failing & {case.name for case in ALL if case.control_of}
+
+
+def test_the_naive_graph_with_a_mask_has_a_control_that_every_runtime_computes_right():
+    """LiteRT 2.1.3 loses an output that one elementwise op reads, and the mask is one: the control emits tokens x2."""
+    controls = [case for case in ALL if case.control_of == "token-tensor/naive-masked-n400"]
+    assert [case.name for case in controls] == ["token-tensor/naive-bare-box-x2-masked-n400"]
+    assert controls[0].module is not None
+    assert "memory_raw" not in controls[0].module.output_names
