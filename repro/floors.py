@@ -41,7 +41,7 @@ def floors_for(
 
     references[k][i]: float64 output i after feed k. Emulation is deterministic, so a floor is too.
     """
-    path = cache_root() / "floors" / f"{_key(graph, feeds, precision)}.json"
+    path = cache_root() / "floors" / f"{_key(graph, feeds, references, precision)}.json"
     known = read_json(path)
     if isinstance(known, list) and len(known) == len(graph.outputs):
         return tuple(_from_json(f) for f in known)
@@ -165,8 +165,8 @@ def _from_json(record: dict) -> Floor:
     return Floor(**{**record, "levels": levels, "by_feed": tuple(record["by_feed"])})
 
 
-def _key(graph: Graph, feeds: Sequence[Feed], precision: Precision) -> str:
-    """Content key: the graph's structure and constants, the feeds, and the source of the emulation."""
+def _key(graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision) -> str:
+    """Content key: the graph's structure and constants, the feeds, what is right, and the source of the emulation."""
     digest = hashlib.sha256(f"{precision} {graph.inputs} {graph.outputs}".encode())
     for op in graph.ops:
         digest.update(f"{op.kind} {op.inputs} {op.outputs} {sorted(op.attrs.items())!r}".encode())
@@ -174,8 +174,8 @@ def _key(graph: Graph, feeds: Sequence[Feed], precision: Precision) -> str:
         digest.update(f"{name} {tensor.shape} {tensor.dtype}".encode())
         if tensor.data is not None:
             digest.update(np.ascontiguousarray(tensor.data).data)
-    for feed in feeds:
-        for array in feed:
+    for arrays in (*feeds, *references):
+        for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
     digest.update(_SOURCE)
     return digest.hexdigest()[:24]

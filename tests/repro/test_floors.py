@@ -24,6 +24,16 @@ def test_fp16_is_noisier_than_fp32_by_about_their_ulps_and_the_cache_agrees(tmp_
     assert len(list((tmp_path / "floors").iterdir())) == 1
 
 
+def test_a_kept_floor_belongs_to_its_reference(tmp_path, monkeypatch):
+    """Judged once against the outputs of other weights, a graph is not left with a floor as large as its signal."""
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
+    made = scene()
+    other = tuple(tuple(-array for array in outputs) for outputs in made.references)
+    (misled, *_) = floors_for(made.graph, made.feeds, other, Precision.FP32)
+    (honest, *_) = floors_for(made.graph, made.feeds, made.references, Precision.FP32)
+    assert misled.rmse > 1e5 * honest.rmse
+
+
 def test_an_unknown_op_falls_to_the_rule_and_says_why():
     tensors = {"x": Tensor("x", (4,)), "y": Tensor("y", (4,))}
     graph = Graph(tensors, (Op("SOME_OP", ("x",), ("y",)),), ("x",), ("y",))

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
+from cases.evaluate import evaluate
+from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
 from repro.commands.gate import command
 from repro.gate import chosen_size, gate
@@ -173,6 +175,23 @@ def test_a_constant_output_is_refused(example, cpu):
     report = run_gate(example, cpu)
     assert ("output", "head", "y") in refusals(report)
     assert "INVALID" in next(c.reason for c in report.refusals if c.kind == "output")
+
+
+def other_weights(part: str, feed: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """A reference of the encoder with other weights than its file has; the head's is its own."""
+    data = (EXAMPLE / f"{part}.tflite").read_bytes()
+    graph = read_tflite(data, part)
+    outputs = evaluate(graph, feed)
+    shift = 1.0 if part == "head" else -1.0
+    return tuple(shift * outputs[name] for name in graph.outputs)
+
+
+def test_a_file_of_other_weights_than_its_reference_is_called_that(example, cpu):
+    replace_in(example, "split.toml", 'graphs = "float64"', 'graphs = "tests.repro.test_gate:other_weights"')
+    report = run_gate(example, cpu)
+    reasons = {(c.part, c.tensor): c.reason for c in report.refusals if c.kind == "output"}
+    assert set(reasons) == {("encoder", "features_x2"), ("encoder", "summary")}
+    assert all("something else than its reference" in reason for reason in reasons.values())
 
 
 def test_a_banned_op_is_refused(example, cpu):
