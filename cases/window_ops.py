@@ -45,8 +45,14 @@ def _tap(x: np.ndarray, row: int, column: int, out: tuple[int, int], attrs: Mapp
 
 
 def convolve(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
-    """CONV_2D without bias: weights [out, kh, kw, in]. Patches are unrolled a band of rows at a time."""
+    """CONV_2D without bias: weights [out, kh, kw, in / groups]. Patches are unrolled a band of rows at a time."""
     out_channels, kh, kw, depth = weights.shape
+    groups = x.shape[3] // depth
+    if groups > 1:
+        # Fewer input channels than the tensor has mean groups, as in TFLite.
+        sources, filters = np.split(x, groups, axis=3), np.split(weights, groups, axis=0)
+        made = [convolve(part, own, attrs, arithmetic) for part, own in zip(sources, filters, strict=True)]
+        return np.concatenate(made, axis=3)
     flat = weights.reshape(out_channels, -1).T
     padded, out = _padded(x, (kh, kw), attrs, 0.0)
     batch = x.shape[0]

@@ -144,3 +144,21 @@ def test_elu_near_zero_is_as_noisy_as_the_exponential_it_subtracts_from():
     error = np.abs(evaluate(graph, feed, FLOAT32)["y"] - exact)
     np.testing.assert_allclose(exact, np.expm1(feed[0].astype(np.float64)))
     assert 2.0**-26 < error.max() < 2.0**-20
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT16])
+def test_a_convolution_in_groups_is_one_convolution_a_group(kernel, arithmetic):
+    rng = np.random.default_rng(3)
+    weights, bias = rng.standard_normal((6, kernel, kernel, 4)), rng.standard_normal(6)
+    x = rng.standard_normal((1, 5, 5, 8))
+
+    def convolved(source: np.ndarray, filters: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        g = GraphBuilder()
+        y = g.conv2d(g.input("x", source.shape), filters, offset, name="y")
+        return evaluate(g.build([y]), (source,), arithmetic)["y"]
+
+    parts = [
+        convolved(x[..., at : at + 4], weights[half], bias[half]) for at, half in ((0, slice(3)), (4, slice(3, 6)))
+    ]
+    np.testing.assert_array_equal(convolved(x, weights, bias), np.concatenate(parts, axis=3))
