@@ -1,13 +1,30 @@
-"""Graphs of findings about ops that the delegate makes one kernel of: Mish, normalisation, correlation."""
+"""Graphs of findings about ops that the delegate makes one kernel of: scaled convolution, Mish, norm, correlation."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cases.builder import GraphBuilder
-from cases.finding_graphs import TOKENS, Emit
+from cases.finding_graphs import TOKENS, Emit, per_channel, weights
 from cases.finding_layout_graphs import plain
 from cases.graph import Graph
+
+
+def grouped_conv_scaled(
+    groups: int = 2, constant: str = "per-channel", between: Emit = plain, behind: bool = False, channels: int = 8
+) -> Graph:
+    """MUL by a constant feeds a 3x3 CONV_2D in groups; behind: the MUL comes after it.
+
+    Not 1x1: LiteRT 2.1.3 computes a grouped 1x1 CONV_2D wrongly in fp16, with or without a MUL.
+    """
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, channels))
+    factor = g.const(0.5 if constant == "scalar" else per_channel(channels))
+    filters = weights(channels, 3, 3, channels // groups)
+    if behind:
+        return g.build([g.mul(g.conv2d(x, filters, per_channel(channels, 9), name="conv"), factor, name="scaled")])
+    held = between(g, g.mul(x, factor, name="scaled"))
+    return g.build([g.conv2d(held, filters, per_channel(channels, 9), name="conv")])
 
 
 def mish(inner: str = "", emit: Emit = plain, second_reader: bool = False) -> Graph:

@@ -8,10 +8,35 @@ from collections.abc import Callable, Mapping
 from cases.finding_graphs import times_one
 from cases.finding_layout_graphs import apart
 from cases.finding_model import FindingModel, Purpose
-from cases.finding_pattern_graphs import correlation, mish, norm_of_other
+from cases.finding_pattern_graphs import correlation, grouped_conv_scaled, mish, norm_of_other
 
 P = Purpose
 make = functools.partial
+
+
+def _grouped_conv_models() -> tuple[FindingModel, ...]:
+    return (
+        FindingModel(
+            "minimal",
+            P.MINIMAL,
+            "MUL by a per-channel constant feeds a 3x3 CONV_2D of two groups",
+            (0,),
+            grouped_conv_scaled,
+        ),
+        FindingModel("control", P.CONTROL, "the same with one group", (), make(grouped_conv_scaled, 1)),
+        FindingModel(
+            "four-groups",
+            P.STILL_WRONG,
+            "not two groups alone: four groups of 16 channels",
+            (0,),
+            make(grouped_conv_scaled, 4, channels=16),
+        ),
+        FindingModel("scalar", P.CLEAN, "a scalar constant", (), make(grouped_conv_scaled, constant="scalar")),
+        FindingModel("behind", P.CLEAN, "the MUL behind the CONV_2D", (), make(grouped_conv_scaled, behind=True)),
+        FindingModel(
+            "transposed", P.HELPS, "an identity TRANSPOSE between the two", (), make(grouped_conv_scaled, between=apart)
+        ),
+    )
 
 
 def _mish_models() -> tuple[FindingModel, ...]:
@@ -107,6 +132,7 @@ def _correlation_models() -> tuple[FindingModel, ...]:
 
 
 PATTERN_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
+    "grouped-conv-scaled": _grouped_conv_models,
     "mish-inner-output": _mish_models,
     "norm-of-other-input": _norm_models,
     "correlation-concat": _correlation_models,
