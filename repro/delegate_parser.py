@@ -153,8 +153,12 @@ class _Lowering:
         return self.graph.tensors[name]
 
     def node(self, kind: str, op: Op, inputs: list[Value], **attrs: Any) -> Node:
+        """A node that reads each of `inputs` once; a value named twice is what some parsers abort on."""
         made = Node(kind, op, attrs=attrs)
         for value in inputs:
+            if value in made.inputs:
+                made.attrs["reads_twice"] = True
+                continue
             made.inputs.append(value)
             value.consumers[made] = None
         self.nodes.append(made)
@@ -182,7 +186,7 @@ class _Lowering:
         self.produce(last, target)
 
     def data_inputs(self, op: Op) -> list[Value]:
-        """Values of the inputs that carry data, each once; constants among them become nodes."""
+        """Values of the inputs that carry data; constants among them become nodes."""
         where = DATA_INPUTS.get(op.kind, range(len(op.inputs)))
         found: list[Value] = []
         for position in where:
@@ -190,9 +194,7 @@ class _Lowering:
             if not name:
                 continue
             data = constant_data(self.graph, name)
-            value = self.value(name) if data is None else self.constant(op, name, data)
-            if value not in found:
-                found.append(value)
+            found.append(self.value(name) if data is None else self.constant(op, name, data))
         return found
 
     def constant(self, op: Op, name: str, data: np.ndarray) -> Value:
@@ -209,6 +211,13 @@ class _Lowering:
             self.finish(node, op)
             if node.kind == "RESHAPE":
                 node.attrs["shape"] = node.outputs[0].shape
+            elif op.kind == "TRANSPOSE":
+                order = constant_data(self.graph, op.inputs[1])
+                node.attrs["order"] = tuple(int(axis) for axis in np.ravel(order)) if order is not None else None
+            elif op.kind == "GATHER":
+                node.attrs["axis"] = letter_of(
+                    axis_letters(len(self.tensor(op.inputs[0]).shape)), op.attrs.get("axis", 0)
+                )
         else:
             for name in op.outputs:
                 self.produce(node, self.value(name))
@@ -242,7 +251,8 @@ class _Lowering:
                 form = "bhwc"
             operand = Operand(form, constant)
             node = self.node(kind, op, [value], operand=operand, first=data[0] is not None)
-            node.attrs["misread"] = _misread(shape, self.tensor(runtime).shape, self.tensor(op.outputs[0]).shape)
+            if _misread(constant.reshape(shape), self.tensor(runtime).shape, self.tensor(op.outputs[0]).shape):
+                node.attrs["misparsed"] = "constant-axis"
             self.finish(node, op)
         elif constant.size == 1:
             self.finish(self.node(kind, op, [value], operand=Operand("integer", constant)), op)
@@ -299,6 +309,9 @@ class _Lowering:
             node = self.node(kind, op, [source], **_window((1, 1), (1, 1), (1, 1), (0, 0)))
             node.attrs |= {"out": weights.shape[0], "in": weights.shape[1], "groups": 1}
             channels = weights.shape[0]
+        own, depth = self.tensor(op.inputs[0]).shape, int(self.tensor(op.inputs[1]).shape[1])
+        if source.shape[3] != depth:  # of rank 1, every element is a batch of one channel
+            node.attrs["misparsed"] = "fc-rank-1" if len(own) == 1 and own[0] > 1 else "fc-flattens"
         self.finish(node, op, shape=(*source.shape[:3], int(channels)))
 
     def convolution(self, op: Op) -> None:
@@ -315,6 +328,9 @@ class _Lowering:
         attrs["pad"] = explicit_padding(op, attrs, source.shape)
         if op.kind == "DEPTHWISE_CONV_2D":
             attrs |= {"out": weights.shape[3], "in": source.shape[3], "groups": source.shape[3]}
+            if attrs["kernel"] == (1, 1) and 1 < attrs["in"] < attrs["out"]:
+                # The parser's branch for 1x1 kernels copies the weights in the file's order, input by input.
+                attrs["misparsed"] = "depthwise-multiplier"
             return self.finish(self.node("DEPTHWISE", op, [source], **attrs), op)
         out, taken = int(weights.shape[0]), int(weights.shape[3])
         groups = max(1, source.shape[3] // max(1, taken))
@@ -328,6 +344,7 @@ class _Lowering:
     def grouped(self, op: Op, source: Value, attrs: dict[str, Any], groups: int) -> None:
         """Groups the kernels cannot take become SPLIT, one convolution each, and CONCAT."""
         split = self.node("SPLIT", op, [source], axis="C")
+        split.attrs["misparsed"] = "grouped-conv" if attrs["in"] <= 4 else "grouped-conv-aborts"
         parts: list[Value] = []
         target = self.value(op.outputs[0]).shape
         slices = [self.new_value(split, (*source.shape[:3], attrs["in"])) for _ in range(groups)]
@@ -364,6 +381,11 @@ class _Lowering:
             fill = float(np.ravel(data)[0]) if data is not None else 0.0
         node = self.node("PAD", op, [self.value(op.inputs[0])])
         node.attrs |= {"amounts": amounts, "fill": fill, "mirror": op.kind == "MIRROR_PAD", "rank": rank}
+        batch = node.inputs[0].shape[0]
+        if table is not None and rank == 3 and (batch > 1 or any(table[0])):
+            node.attrs["misparsed"] = "pad-rank-3"
+        elif table is not None and rank == 4 and batch == 1 and any(table[0]):
+            node.attrs["misparsed"] = "pad-batch"
         self.finish(node, op)
 
     def slice(self, op: Op) -> None:
@@ -455,22 +477,28 @@ CONSTANT_LETTERS = ("", "C", "WC", "HWC", "BHWC")
 """Which axis the delegate takes each axis of a constant operand for, by the constant's rank."""
 
 
-def _misread(constant: tuple[int, ...], runtime: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    """Whether an axis of the constant lands on another axis than the one it broadcasts along.
+def _misread(constant: np.ndarray, runtime: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether an axis of the constant, or of the tensor, lands on another than the one it broadcasts along.
 
     Constants are aligned to the right of BHWC, runtime tensors are not: [N,C] is B=N for a tensor and
-    W=N for a constant, so the constant's row 0 is used for every row.
+    W=N for a constant, so the constant's row 0 is used for every row. That is harmless where all its rows
+    are alike; a tensor in the wrong place is not.
     """
-    if len(result) > 4 or len(constant) > 4:
+    if len(result) > 4 or constant.ndim > 4:
         return False
     letters = axis_letters(len(result))
-    for shape, own in ((constant, CONSTANT_LETTERS[len(constant)]), (runtime, axis_letters(len(runtime)))):
+
+    def displaced(shape: tuple[int, ...], own: str) -> list[int]:
         offset = len(result) - len(shape)
-        for axis, size in enumerate(shape):
-            if size != 1 and offset + axis >= 0 and own[axis] != letters[offset + axis]:
-                return True
-    # Same axis, but a constant that has batches where the tensor has one is not broadcast either.
-    return len(constant) == 4 and constant[0] != 1 and (len(runtime) < 4 or runtime[0] == 1)
+        pairs = ((axis, offset + axis) for axis, size in enumerate(shape) if size != 1 and offset + axis >= 0)
+        return [axis for axis, place in pairs if own[axis] != letters[place]]
+
+    if displaced(runtime, axis_letters(len(runtime))):
+        return True
+    lost = displaced(constant.shape, CONSTANT_LETTERS[constant.ndim])
+    if constant.ndim == 4 and constant.shape[0] != 1 and (len(runtime) < 4 or runtime[0] == 1):
+        lost.append(0)  # the same axis, but the tensor's one batch is not broadcast to the constant's
+    return any(bool((constant != np.take(constant, [0], axis)).any()) for axis in lost)
 
 
 def _fits(small: Bhwc, large: Bhwc) -> bool:

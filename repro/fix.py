@@ -73,6 +73,7 @@ def prove(
     notes: list[str] = []
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
+    ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
     sound: set[int] = set()
     for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
         was = {verdict.output: verdict for verdict in before[precision].verdicts}
@@ -82,6 +83,7 @@ def prove(
             if precision is Precision.FP32 and not refuses:
                 sound.add(verdict.output)
         shown |= any(was[index].status is not Status.PASS for index in mended if index in was)
+        shown |= ended and any(verdict.status is Status.CRASH for verdict in was.values())
     if not shown:
         rules = {hazard.rule for hazard, _ in fixed.done}
         if all(RULES[rule].latent for rule in rules):

@@ -15,6 +15,7 @@ import numpy as np
 
 from cases.graph import Graph, Op
 from repro.delegate_graph import constant_data
+from repro.delegate_parser import ELEMENTWISE
 from repro.normalise import Event, normalise
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
@@ -30,7 +31,7 @@ FP16_TINY = 2.0**-25
 class Rule:
     """One known hazard or risk.
 
-    level: `hazard` (a delegate was seen to compute wrong results, silently) or `risky`.
+    level: `hazard` (a delegate was seen to compute wrong results, silently, or to end the process) or `risky`.
     pattern: the shape of it, in the delegate's node names, for people.
     message, fix: one sentence each; {tensor}, {producer}, {consumer}, {outputs} and {detail} are filled in.
     finding: slug of the folder under findings/, or empty.
@@ -173,7 +174,8 @@ RULES = {
             "split-merged",
             "hazard",
             "SPLIT -> CONCAT or ADD that reads nothing but the SPLIT's parts",
-            "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together",
+            "'{tensor}' is wrong: the {consumer} is removed as if it had one input, so the parts are not put together "
+            "and those left over change places",
             "take the parts with SLICE, or put an identity TRANSPOSE behind the first part: `repro fix` does",
             workaround="block-split",
             finding="split-halves-added",
@@ -234,6 +236,7 @@ RULES = {
             "'{tensor}' is wrong: every group is scaled with the first group's constants",
             "fold the constant into the convolution's weights, or put an identity TRANSPOSE between: `repro fix` does",
             workaround="block-edge",
+            finding="grouped-conv-scaled",
         ),
         Rule(
             "norm-other-input",
@@ -249,17 +252,92 @@ RULES = {
             "hazard",
             "DEPTHWISE with a 1x1 kernel, several input channels and a depth multiplier above 1",
             "'{tensor}' is wrong: the weights of a 1x1 {producer} are taken in the file's order and not transposed",
-            "write it as a CONV_2D with a block-diagonal weight, or pad the kernel with zeros to 3x3",
+            "make the kernel 1x2 with a column of zeros: `repro fix` does it and proves it",
+            workaround="wider-kernel",
             finding="depthwise-1x1-multiplier",
         ),
         Rule(
             "padding-lanes",
             "hazard",
-            "DIV (not by a scalar), LOG or RSQRT of a channel count that is no multiple of 4 -> SUM, MEAN, CONV or FC",
+            "DIV (not by a scalar), LOG or RSQRT of a channel count that is no multiple of 4 -> SUM, MEAN, PROD, CONV, "
+            "FC or BATCH_MATMUL over the channels, also through ops that keep the channels where they are",
             "'{tensor}' is NaN or infinite: {producer} leaves that in the unused lanes of its last channels, and the "
             "{consumer} sums over them",
-            "make the channel count a multiple of 4, or multiply by the reciprocal instead of dividing",
+            "put a TILE by ones in front of the {consumer}, which clears those lanes: `repro fix` does it and proves "
+            "it; or make the channel count a multiple of 4",
+            # Not on every driver: SwiftShader's log(0) is finite.
+            where="where a division by zero is NaN or infinite; of LOG, not on SwiftShader",
+            workaround="clear-lanes",
             finding="padding-channels-read",
+        ),
+        Rule(
+            "fc-rank-1",
+            "hazard",
+            "FULLY_CONNECTED of a depth above 1 on a tensor of rank 1",
+            "'{tensor}' is wrong: {producer} takes the length of its rank-1 input for the batch",
+            "RESHAPE the input to [1, C]: `repro fix` does it and proves it",
+            workaround="two-dimensions",
+            finding="rank-1-fully-connected",
+        ),
+        Rule(
+            "fc-flattens",
+            "hazard",
+            "FULLY_CONNECTED whose input's last dimension is not the weights' depth, so that TFLite flattens the input",
+            "'{tensor}' is wrong: {producer} reads only the last dimension of its input, which it should flatten",
+            "RESHAPE the input to [batch, depth]: `repro fix` does it and proves it",
+            workaround="two-dimensions",
+        ),
+        Rule(
+            "pad-rank-3",
+            "hazard",
+            "PAD, PADV2 or MIRROR_PAD of a rank-3 tensor whose first dimension is above 1, or which pads that",
+            "'{tensor}' is wrong: {producer} reads the three rows of its paddings as height, width and channels",
+            "pad it as [1, B, N, C]: `repro fix` puts a RESHAPE on both sides and proves it",
+            workaround="pad-rank-4",
+            finding="pad-rank-3",
+        ),
+        Rule(
+            "pad-batch",
+            "hazard",
+            "PAD or PADV2 of a rank-4 tensor of batch 1 that pads the batch",
+            "'{tensor}' is wrong: {producer} does not make the new batches",
+            "pad along another axis: `repro fix` reshapes so that the batch is the height, and proves it",
+            workaround="pad-batch-as-height",
+        ),
+        Rule(
+            "split-sliced",
+            "hazard",
+            "SPLIT (or UNPACK) -> SLICE of everything that is an output, of any part but the last",
+            "'{tensor}' holds another part: the {consumer} is removed, its output put behind the {producer}'s others",
+            "emit the part itself, or keep {producer} and {consumer} apart (identity TRANSPOSE): `repro fix` does",
+            workaround="block-edge",
+            finding="slice-of-split-part",
+        ),
+        Rule(
+            "grouped-conv",
+            "hazard",
+            "CONV_2D in groups of at most 4 input channels, where those or a group's outputs are no multiple of 4",
+            "'{tensor}' is wrong: the delegate takes {producer} apart into a convolution a group, with wrong weights",
+            "write it as a CONV_2D with block-diagonal weights",
+            workaround="dense-weights",
+        ),
+        Rule(
+            "grouped-conv-aborts",
+            "hazard",
+            "CONV_2D in groups of more than 4 input channels, where those or a group's outputs are no multiple of 4",
+            "compiling this model ends the process (SIGILL): the delegate takes {producer} apart into a convolution "
+            "a group",
+            "write it as a CONV_2D with block-diagonal weights",
+            workaround="dense-weights",
+        ),
+        Rule(
+            "same-operand-aborts",
+            "hazard",
+            "BATCH_MATMUL, SELECT, FULLY_CONNECTED, CONV_2D or PACK that reads one tensor as two of its operands",
+            "compiling this model ends the process (a failed check): {producer} reads one tensor twice",
+            "give one operand a tensor of its own through an identity TRANSPOSE: `repro fix` does it and proves it",
+            workaround="own-operand",
+            finding="same-operand-aborts",
         ),
         Rule(
             "output-consumed",
@@ -397,6 +475,8 @@ SUPPORTED_KINDS = """
 """
 SUPPORTED = frozenset(SUPPORTED_KINDS.split())
 MAX_RANK = 4
+# x + x and x * x are taken for another op; these are refused ("No support of few identical inputs").
+REFUSES_TWICE = (ELEMENTWISE | {"ATAN2"}) - {"ADD", "MUL"}
 
 
 def find_risks(graph: Graph) -> tuple[Hazard, ...]:
@@ -419,7 +499,7 @@ def _risks(graph: Graph, hazardous: set[str]) -> Iterator[Hazard]:
             producer = graph.producers.get(name)
             yield _risk("output-consumed", name, index, producer.kind if producer else "input", readers[0].kind, "")
     for op in graph.ops:
-        detail = _refusal(graph, op.kind, (*op.inputs, *op.outputs))
+        detail = _refusal(graph, op)
         if detail:
             name = op.outputs[0] if op.outputs else ""
             yield _risk("op-refused", name, None, op.kind, "", detail)
@@ -439,12 +519,14 @@ def _risk(rule_id: str, tensor: str, output: int | None, producer: str, consumer
     return Hazard(rule_id, rule.level, tensor, output, producer, consumer, message, fix, "risk", affected)
 
 
-def _refusal(graph: Graph, kind: str, names: tuple[str, ...]) -> str:
-    if kind not in SUPPORTED:
-        return f"the delegate has no {kind}"
-    if kind == "SPLIT" and len(names) == 3:
+def _refusal(graph: Graph, op: Op) -> str:
+    if op.kind not in SUPPORTED:
+        return f"the delegate has no {op.kind}"
+    if op.kind == "SPLIT" and len(op.outputs) == 1:
         return "a SPLIT into one part crashes the delegate"
-    for name in names:
+    if op.kind in REFUSES_TWICE and op.inputs[0] == op.inputs[-1] and constant_data(graph, op.inputs[0]) is None:
+        return f"it reads '{op.inputs[0]}' as both operands"
+    for name in (*op.inputs, *op.outputs):
         if name and len(graph.tensors[name].shape) > MAX_RANK:
             return f"'{name}' has rank {len(graph.tensors[name].shape)}, the delegate takes at most {MAX_RANK}"
     return ""

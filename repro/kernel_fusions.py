@@ -36,6 +36,8 @@ def fuse_into_kernels(graph: DelegateGraph) -> Iterator[Finding]:
             if found is not None:
                 rule, nodes, last, wrong = found
                 consumed |= {id(member) for member in nodes}
+                for member in nodes:
+                    member.attrs["kernel"] = rule
                 yield from _swallowed(rule, nodes, last, emitted)
                 if wrong:
                     yield wrong, "wrong", last.outputs[0], nodes[0], last

@@ -36,8 +36,8 @@ def link_into_splits(graph: DelegateGraph) -> Iterator[Finding]:
         current = split.outputs[0]
         while True:
             reader = None if current.is_output else only_reader(current)
-            if reader is None or not _linkable(reader):
-                break
+            if reader is None or not _linkable(reader) or "kernel" in reader.attrs:
+                break  # what is part of a fused kernel is not linked any more
             first, *others = _kernel_inputs(reader, order)
             if first is not current:
                 break

@@ -40,6 +40,7 @@ TOLERANCE = {Precision.FP32: 2e-4, Precision.FP16: 5e-2}
 hazards here are wrong by about the size of the values, a healthy run by 1e-6 (fp32) or 1e-3 (fp16)."""
 
 BATCH = 256
+ENDED = ("CRASH", "HANG")
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""
 
@@ -55,11 +56,11 @@ class Observation:
 
 @dataclass
 class Row:
-    """One rule's line of the confusion table, counted in graph outputs (refused: in graphs).
+    """One rule's line of the confusion table, counted in graph outputs (refused, and processes that ended: graphs).
 
     latent: predicted by a rule whose wrong values show for some inputs only, and these did not show them.
-    powerless: predicted and equal to the reference, which is one and the same number throughout: memory that
-        nobody wrote holds such a number too easily for the comparison to mean anything (the judge's INVALID).
+    powerless: predicted and equal to the reference, which is one and the same number throughout, or what a graph
+        input holds: memory that nobody wrote holds such numbers too easily for the comparison to mean anything.
     """
 
     hits: int = 0
@@ -72,7 +73,7 @@ class Row:
 
 @dataclass
 class Confusion:
-    """The whole table. missed: outputs that were wrong though no rule said so."""
+    """The whole table. missed: outputs that were wrong, or processes that ended, though no rule said so."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     right: int = 0
@@ -99,12 +100,15 @@ def feeds_for(graph: Graph, seed: int, index: int) -> tuple[Feed, ...]:
 
 
 def wrong_outputs(run: Run, reference: Run, tolerance: float) -> tuple[int, ...]:
-    """Indices of the outputs that differ from the reference for any feed by more than rounding."""
+    """Indices of the outputs that differ from the reference for any feed by more than rounding.
+
+    Where the reference itself is not finite (a quotient by zero of either sign) there is nothing to compare.
+    """
     found = set()
     for got, wanted in zip(run.outputs, reference.outputs, strict=True):
         for index, (mine, right) in enumerate(zip(got, wanted, strict=True)):
             scale = max(1.0, float(np.nanmax(np.abs(np.where(np.isfinite(right), right, 0.0)), initial=0.0)))
-            same = (mine == right) | (np.isnan(mine) & np.isnan(right))
+            same = (mine == right) | ~np.isfinite(right)
             with np.errstate(invalid="ignore"):
                 close = same | (np.abs(mine.astype(np.float64) - right) <= tolerance * scale)
             if not close.all():
@@ -148,13 +152,27 @@ def confusion(observed: Iterable[tuple[Draw, Observation]], seed: int) -> Confus
     for d, seen in observed:
         hazards = find_hazards(d.graph)
         table.graphs += 1
-        if seen.outcome != "OK":
+        if seen.outcome in ENDED:
+            _count_ended(table, f"{seed}:{d.index}", hazards)
+        elif seen.outcome != "OK":
             for rule in {hazard.rule for hazard in hazards}:
                 table.rows[rule].refused += 1
             table.refused_clean += not hazards
-            continue
-        _count(table, d, seed, hazards, set(seen.wrong))
+        else:
+            _count(table, d, seed, hazards, set(seen.wrong))
     return table
+
+
+def _count_ended(table: Confusion, name: str, hazards: Sequence[Hazard]) -> None:
+    """A run that ended the process is predicted by a rule that says so, or missed; it has no outputs to count."""
+    aborting = {hazard.rule for hazard in hazards if hazard.effect == "abort"}
+    for rule in aborting:
+        table.rows[rule].hits += 1
+    for rule in {hazard.rule for hazard in hazards} - aborting:
+        table.rows[rule].refused += 1
+    if not aborting:
+        table.missed += 1
+        table.missed_examples.append(f"{name} (process ended)")
 
 
 def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wrong: set[int]) -> None:
@@ -172,7 +190,7 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
                 row.hits += 1
             elif RULES[rule].latent:
                 row.latent += 1
-            elif is_constant(graph, feeds_for(graph, seed, d.index), index):
+            elif tells_nothing(graph, feeds_for(graph, seed, d.index), index):
                 row.powerless += 1
             else:
                 row.false += 1
@@ -184,10 +202,19 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
             table.right += 1
 
 
-def is_constant(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
-    """Whether the true output is one number throughout, for every feed: then being right shows nothing."""
+def tells_nothing(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
+    """Whether memory that nobody wrote could hold the output by chance, so that being right shows nothing.
+
+    The true output is one number throughout for every feed, or holds just what a graph input holds.
+    """
     name = graph.outputs[index]
-    return all(float(np.ptp(evaluate(graph, feed, FLOAT64)[name])) == 0.0 for feed in feeds)
+    true = [np.asarray(evaluate(graph, feed, FLOAT64)[name], np.float64) for feed in feeds]
+    if all(float(np.ptp(values)) == 0.0 for values in true):
+        return True
+    return any(
+        all(np.isin(values, feed[position]).all() for values, feed in zip(true, feeds, strict=True))
+        for position in range(len(graph.inputs))
+    )
 
 
 def show(table: Confusion, console: Console) -> None:

@@ -42,7 +42,8 @@ class Event:
     tensor: the file's name of the tensor that is not what it should be; the nearest named tensor
         downstream where the delegate's own value has no name.
     effect: `lost` (graph output never written, or left as stale memory), `wrong` (other values),
-        `void` (the kernel is invalid, so every output of the graph is), `refused` (compilation fails).
+        `void` (the kernel is invalid, so every output of the graph is), `refused` (compilation fails),
+        `abort` (the process ends while the graph is compiled).
     producer, consumer: the two ops of the file that met.
     """
 
@@ -61,6 +62,12 @@ class Normalised:
     events: tuple[Event, ...]
 
 
+# Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
+READS_TWICE_ABORTS = frozenset(
+    {"BATCH_MATMUL", "SELECT", "SELECT_V2", "PACK", "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}
+)
+
+
 class _Rewriter:
     """Replays the passes on one delegate graph and collects the events."""
 
@@ -69,7 +76,7 @@ class _Rewriter:
         self.events: list[Event] = []
 
     def run(self) -> None:
-        self.misread_constants()
+        self.parsed_wrong()
         self.pairs(DEGENERATE_RESIZE)
         self.pairs(SINGLE_INPUT_ADD)
         self.pairs(SINGLE_INPUT_CONCAT)
@@ -109,8 +116,12 @@ class _Rewriter:
             broken = fusion.wrong(first, second)
             before = first.inputs[0].producer if first.inputs else None
             if fusion.keep == "first":
+                places = _places(first)
                 self.drop_following(fusion.rule, first, second)
                 queue.appendleft(first)
+                for value, place in _places(first).items():
+                    if places.get(value, place) != place:
+                        self.report("split-merged", "wrong", value, first, second)
             else:
                 self.drop_preceding(fusion.rule, first, second)
                 if before is not None:
@@ -144,13 +155,14 @@ class _Rewriter:
             second.inputs.append(value)
         first.removed = True
 
-    def misread_constants(self) -> None:
-        """Not a pass: the parser already took the constant's axes for others than they are."""
+    def parsed_wrong(self) -> None:
+        """Not a pass: what the parsers already took for something else, or end the process over."""
         for node in self.graph.nodes:
-            if node.attrs.get("misread"):
-                self.report("constant-axis", "wrong", node.outputs[0], node, node)
-            if node.kind == "DEPTHWISE" and _transposition_forgotten(node):
-                self.report("depthwise-multiplier", "wrong", node.outputs[0], node, node)
+            rule = node.attrs.get("misparsed")
+            if rule:
+                self.report(rule, "abort" if rule.endswith("aborts") else "wrong", node.outputs[0], node, node)
+            if node.attrs.get("reads_twice") and node.op.kind in READS_TWICE_ABORTS:
+                self.report("same-operand-aborts", "abort", node.outputs[0], node, node)
 
     def source_renamed(self, node: Node, second: Node) -> None:
         """A node that makes no kernel of its own: its source is renamed to its result, and nobody writes the source."""
@@ -169,6 +181,7 @@ class _Rewriter:
         """A CONCAT of one tensor that no pass removed: its kernel does not compile, and the submission is dropped.
 
         With nothing to tell the axis from, the delegate takes the batch, which a tensor of batch 1 does not have.
+        An output that is a plain copy of a graph input can be right all the same, from the memory it happens to get.
         """
         for node in self.graph.live():
             if node.kind == "CONCAT" and len(node.inputs) == 1 and node.inputs[0].shape[0] == 1:
@@ -209,6 +222,8 @@ class _Rewriter:
             self.drop_following("noop-removed", first, second)
 
     def identity_slices(self) -> None:
+        places: dict[Node, dict[Value, int]] = {}
+        slices: dict[Node, Node] = {}
         for node in self.graph.live():
             if node.kind != "SLICE" or not node.attrs.get("identity"):
                 continue
@@ -226,10 +241,19 @@ class _Rewriter:
             if source.is_output:
                 self.report("noop-removed", "lost", source, source.producer, node)
             maker = source.producer
-            maker.outputs[maker.outputs.index(source)] = target
+            place = places.setdefault(maker, {value: index for index, value in enumerate(maker.outputs)})
+            place[target] = place[source]
+            slices[maker] = node
+            # It is appended, so that it changes places with the maker's other outputs.
+            maker.outputs.remove(source)
+            maker.outputs.append(target)
             target.producer = maker
             source.consumers = {}
             node.removed = True
+        for maker, place in places.items():
+            for index, value in enumerate(maker.outputs):
+                if place[value] != index:
+                    self.report("split-sliced", "wrong", value, maker, slices[maker])
 
     def padding_from_concat(self) -> None:
         """CONCAT of a tensor with one constant of zeros becomes a PAD of the constant's size."""
@@ -286,11 +310,15 @@ class _Rewriter:
                 self.report("pad-value-gemm", "wrong", add.outputs[0], pad, add)
 
 
-def _transposition_forgotten(node: Node) -> bool:
-    """The parser's branch for 1x1 kernels copies depthwise weights in the file's order, input by input."""
-    if node.op.kind != "DEPTHWISE_CONV_2D" or node.attrs.get("kernel") != (1, 1):
-        return False
-    return bool(1 < node.attrs["in"] < node.attrs["out"])
+def _places(node: Node) -> dict[Value, int]:
+    """Where along its axis each part of a SPLIT begins; empty for nodes with one output."""
+    if len(node.outputs) < 2:
+        return {}
+    axis, begin, places = "BHWC".find(node.attrs.get("axis", "")), 0, {}
+    for value in node.outputs:
+        places[value] = begin
+        begin += value.shape[axis] if axis >= 0 else 1
+    return places
 
 
 def _is_whole(split: Node) -> bool:
@@ -300,7 +328,8 @@ def _is_whole(split: Node) -> bool:
 
 
 def _broadcasts(shape: Bhwc, result: Bhwc) -> bool:
-    return any(size == 1 and whole > 1 for size, whole in zip(shape, result, strict=True))
+    """Along anything but the batch, which the kernel of the merged ADD still broadcasts."""
+    return any(size == 1 and whole > 1 for size, whole in zip(shape[1:], result[1:], strict=True))
 
 
 def _only_consumer(first: Node) -> Node | None:

@@ -373,12 +373,11 @@ def explained_outputs(graph: Graph, hazards: Sequence[Hazard]) -> dict[int, str]
     """Output index -> the rule that says it is wrong."""
     found: dict[int, str] = {}
     for hazard in hazards:
-        everything = range(len(graph.outputs)) if hazard.effect == "void" else hazard.affected
-        for index in everything:
+        for index in hazard.affected:
             found.setdefault(index, hazard.rule)
     return found
 
 
 def _refusing(hazards: Sequence[Hazard]) -> str:
     """The rule that says that the graph as a whole fails, or empty."""
-    return next((h.rule for h in hazards if h.effect in ("refused", "void")), "")
+    return next((h.rule for h in hazards if h.effect in ("refused", "void", "abort")), "")

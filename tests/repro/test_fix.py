@@ -15,8 +15,10 @@ from cases.tflite_write import write_tflite
 from repro.commands.fix import command
 from repro.fix import cpu_differences, op_line
 from repro.hazards import find_hazards
+from repro.lint_truth import TOLERANCE, feeds_for, wrong_outputs
 from repro.workarounds import avoid_hazards
-from runner.run import Fingerprint, Outcome, Run
+from runner import targets
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
 
 PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")
 
@@ -71,6 +73,113 @@ def test_three_kinds_of_hazard_are_mended_and_proven(tmp_path):
     graph = read_tflite(out.read_bytes())
     assert find_hazards(graph) == ()
     assert graph.outputs == ("gate", "y", "total", "anchored")
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(8, 3, 3, 8))
+
+
+def divided(g: GraphBuilder, shape: tuple[int, ...]) -> str:
+    return g.div(g.input("x", shape), g.const(np.linspace(0.5, 1.5, shape[-1])))
+
+
+def lanes_into_convolution(g: GraphBuilder) -> list[str]:
+    return [g.conv2d(g.pad(divided(g, (1, 4, 4, 3)), [(0, 0), (1, 1), (1, 1), (0, 0)]), WEIGHTS[:4, :, :, :3])]
+
+
+def lanes_through_split(g: GraphBuilder) -> list[str]:
+    return [g.mean(part, [3]) for part in g.split(divided(g, (1, 3, 4, 3)), 2, 2)]
+
+
+def lanes_of_a_logarithm(g: GraphBuilder) -> list[str]:
+    far = g.add(g.unary("ABS", g.input("x", (1, 5, 3))), g.const(np.ones(3)))
+    return [g.fully_connected(g.unary("LOG", far), WEIGHTS[:4, 0, 0, :3])]
+
+
+def pointwise_multiplier(g: GraphBuilder) -> list[str]:
+    return [g.depthwise_conv2d(g.input("x", (1, 4, 5, 3)), WEIGHTS[:1, :1, :1, :6], np.arange(6.0), stride=2)]
+
+
+def vector(g: GraphBuilder) -> list[str]:
+    return [g.fully_connected(g.input("x", (4,)), WEIGHTS[:3, 0, 0, :4], np.arange(3.0))]
+
+
+def flattened(g: GraphBuilder) -> list[str]:
+    return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), g.const(WEIGHTS[:3, 0, 0])), keep_num_dims=False))
+
+
+def pad_of_rank_3(g: GraphBuilder) -> list[str]:
+    return [g.pad(g.input("x", (2, 3, 4)), [(1, 0), (1, 1), (0, 2)])]
+
+
+def pad_of_batches(g: GraphBuilder) -> list[str]:
+    return [g.pad(g.input("x", (1, 2, 3, 4)), [(1, 0), (1, 1), (0, 2), (0, 0)])]
+
+
+def sliced_part(g: GraphBuilder) -> list[str]:
+    first, second, third = g.split(g.input("x", (1, 4, 6)), 3, 2)
+    return [g.slice(first, [0, 0, 0], (1, 4, 2)), second, third]
+
+
+def squared_matrix(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 3, 3))
+    return [g.batch_matmul(x, x)]
+
+
+def either_way(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 3, 3))
+    return [g.select(g.op("GREATER", (g.input("c", (1, 3, 3)), g.const(0.0)))[0], x, x)]
+
+
+REWRITTEN = [
+    (lanes_into_convolution, "TILE"),
+    (lanes_through_split, "TILE"),
+    (lanes_of_a_logarithm, "TILE"),
+    (pointwise_multiplier, "DEPTHWISE_CONV_2D"),
+    (vector, "RESHAPE"),
+    (flattened, "RESHAPE"),
+    (pad_of_rank_3, "RESHAPE"),
+    (pad_of_batches, "RESHAPE"),
+    (sliced_part, "TRANSPOSE"),
+    (squared_matrix, "TRANSPOSE"),
+    (either_way, "TRANSPOSE"),
+]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("make", "added"), REWRITTEN, ids=[make.__name__ for make, _ in REWRITTEN])
+def test_what_is_parsed_wrong_is_written_in_another_form_and_proven(make, added, tmp_path):
+    g = GraphBuilder()
+    graph = g.build(make(g))
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(graph))
+    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(command, arguments)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, summary["refusals"]) == (0, [])
+    assert summary["cpu_exact"]
+    assert summary["target"]["fp32"]["after"] == ["PASS"] * len(graph.outputs)
+    mended = read_tflite(out.read_bytes())
+    assert added in {op.kind for op in mended.ops}
+    assert find_hazards(mended) == ()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("taken", [3, 5])
+def test_groups_become_block_diagonal_weights(taken):
+    """Against the cpu: float64 evaluation has no groups, so `repro fix` cannot judge them."""
+    g = GraphBuilder()
+    weights = np.random.default_rng(taken).normal(size=(8, 3, 3, taken))
+    graph = g.build([g.conv2d(g.input("x", (1, 4, 5, 2 * taken)), weights, np.arange(8.0))])
+    assert find_hazards(graph)[0].rule == ("grouped-conv" if taken <= 4 else "grouped-conv-aborts")
+    fixed = avoid_hazards(graph)
+    assert fixed.left == ()
+    feeds = feeds_for(graph, 0, 0)
+    before, after = (Job(write_tflite(one), feeds, Precision.FP32, "groups") for one in (graph, fixed.graph))
+    with targets.open_target("cpu") as cpu, targets.open_target(targets.resolve(["gpu"])[0], workers=1) as gpu:
+        old, new = cpu.run(before), cpu.run(after)
+        assert all(difference.share < 1e-6 for difference in cpu_differences(old, new, graph.outputs))
+        assert gpu.run(before).outcome is (Outcome.OK if taken <= 4 else Outcome.CRASH)
+        assert wrong_outputs(gpu.run(after), old, TOLERANCE[Precision.FP32]) == ()
 
 
 @pytest.mark.gpu

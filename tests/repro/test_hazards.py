@@ -153,8 +153,20 @@ def test_padding_with_minus_infinity_in_front_of_a_maximum_is_fine():
 )
 def test_constants_are_aligned_to_the_right_and_tensors_are_not(tensor, constant, expected):
     g = GraphBuilder()
-    y = g.sub(g.input("x", tensor), g.const(np.full(constant, 2.0)), name="y")
+    values = np.arange(1.0, 1.0 + np.prod(constant)).reshape(constant)
+    y = g.sub(g.input("x", tensor), g.const(values), name="y")
     assert found(g.build([y])) == ([("constant-axis", "y")] if expected else [])
+
+
+@pytest.mark.parametrize(("tensor", "expected"), [((6, 4), False), ((1, 6, 4), False)])
+def test_a_constant_whose_rows_are_alike_may_lie_along_any_axis(tensor, expected):
+    g = GraphBuilder()
+    y = g.sub(g.input("x", tensor), g.const(np.tile(np.arange(4.0), (6, 1))), name="y")
+    assert found(g.build([y])) == ([("constant-axis", "y")] if expected else [])
+    # A tensor in the wrong place is wrong whatever the constant holds.
+    g = GraphBuilder()
+    y = g.sub(g.input("x", (6, 4)), g.const(np.full((1, 6, 4), 2.0)), name="y")
+    assert found(g.build([y])) == [("constant-axis", "y")]
 
 
 def test_two_tensors_of_different_rank_are_fine():
@@ -239,6 +251,128 @@ def test_refused_ops_and_ranks_are_risks():
     op = type(graph.ops[0])("GATHER_ND", graph.ops[0].inputs, graph.ops[0].outputs)
     strange = Graph(graph.tensors, (op,), graph.inputs, graph.outputs)
     assert "GATHER_ND" in find_risks(strange)[0].message
+
+
+@pytest.mark.parametrize(
+    ("shape", "depth", "expected"),
+    [
+        ((1,), 1, ""),
+        ((2,), 2, "fc-rank-1"),
+        ((8,), 4, "fc-rank-1"),
+        ((2,), 1, ""),
+        ((1, 4), 4, ""),
+        ((2, 4), 2, "fc-flattens"),
+        ((1, 2, 4), 8, "fc-flattens"),
+        ((1, 2, 4), 4, ""),
+    ],
+)
+def test_fully_connected_wants_its_depth_in_the_last_of_two_dimensions_or_more(shape, depth, expected):
+    g = GraphBuilder()
+    weights = g.const(np.ones((3, depth)))
+    kept = len(shape) > 1 and shape[-1] == depth
+    (y,) = g.op("FULLY_CONNECTED", (g.input("x", shape), weights), name="y", keep_num_dims=kept)
+    assert found(g.build([y])) == ([(expected, "y")] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "expected"),
+    [
+        ((2, 3, 4), [(0, 0), (0, 0), (0, 0)], "pad-rank-3"),
+        ((1, 3, 4), [(0, 0), (1, 1), (0, 2)], ""),
+        ((1, 3, 4), [(1, 0), (0, 0), (0, 0)], "pad-rank-3"),
+        ((1, 2, 3, 4), [(1, 0), (0, 0), (0, 0), (0, 0)], "pad-batch"),
+        ((2, 2, 3, 4), [(1, 0), (0, 0), (0, 0), (0, 0)], ""),
+        ((2, 2, 3, 4), [(0, 0), (0, 0), (1, 0), (0, 0)], ""),
+    ],
+)
+def test_padding_of_batches(shape, rows, expected):
+    g = GraphBuilder()
+    y = g.pad(g.input("x", shape), rows, name="y")
+    assert found(g.build([y])) == ([(expected, "y")] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("sliced", "wrong"),
+    [((0,), ["s0", "p1", "p2"]), ((1,), ["s1", "p2"]), ((2,), []), ((0, 1, 2), []), ((0, 2), ["p1", "s0"])],
+)
+def test_a_sliced_part_goes_behind_the_others(sliced, wrong):
+    """Measured: of SPLIT in three, the outputs that changed places held each other."""
+    g = GraphBuilder()
+    parts = list(g.split(g.input("x", (1, 4, 6)), 3, 2, names=("p0", "p1", "p2")))
+    for index in sliced:
+        parts[index] = g.slice(parts[index], [0, 0, 0], (1, 4, 2), name=f"s{index}")
+    assert sorted(tensor for _, tensor in found(g.build(parts))) == sorted(wrong)
+
+
+def test_a_part_that_an_addition_leaves_over_changes_places():
+    g = GraphBuilder()
+    parts = g.split(g.unary("NEG", g.input("x", (1, 6, 8))), 3, 1, names=("a", "b", "c"))
+    both = g.add(parts[0], parts[1], name="both")
+    assert sorted(found(g.build([both, parts[2]]))) == [("split-merged", "both"), ("split-merged", "c")]
+    g = GraphBuilder()
+    parts = g.split(g.unary("NEG", g.input("x", (1, 6, 8))), 3, 1, names=("a", "b", "c"))
+    both = g.concat(parts[1:], 1, name="both")
+    assert found(g.build([both, parts[0]])) == []
+
+
+def test_a_sum_that_is_fused_with_its_reduction_is_not_linked_to_the_split():
+    g = GraphBuilder()
+    first, second = g.split(g.input("x", (1, 4, 8)), 2, 2)
+    y = g.add(g.unary("TANH", first), second, name="y")
+    assert "split-linked" in {rule for rule, _ in found(g.build([y]))}
+    assert found(g.build([g.sum(y, [1])])) == []
+
+
+def test_a_sliced_part_that_is_no_output_or_is_read_twice_stays():
+    g = GraphBuilder()
+    first, second = g.split(g.input("x", (1, 4, 4)), 2, 2)
+    whole = g.slice(first, [0, 0, 0], (1, 4, 2))
+    assert found(g.build([g.unary("NEG", whole), second])) == []
+    g = GraphBuilder()
+    first, second = g.split(g.input("x", (1, 4, 4)), 2, 2)
+    assert found(g.build([g.slice(first, [0, 0, 0], (1, 4, 2)), g.unary("NEG", first), second])) == []
+
+
+def read_twice(kind: str) -> Graph:
+    g = GraphBuilder()
+    x = g.input("x", (1, 3, 3))
+    if kind == "BATCH_MATMUL":
+        return g.build([g.batch_matmul(x, x, name="y")])
+    if kind == "SELECT_V2":
+        return g.build([g.select(g.input("c", (1, 3, 3), "bool"), x, x, name="y")])
+    return g.build([g.binary(kind, x, x, name="y") if kind != "CONCATENATION" else g.concat([x, x], 2, name="y")])
+
+
+@pytest.mark.parametrize("kind", ["BATCH_MATMUL", "SELECT_V2"])
+def test_one_tensor_as_two_operands_ends_the_process(kind):
+    (hazard,) = find_hazards(read_twice(kind))
+    assert (hazard.rule, hazard.effect, hazard.affected) == ("same-operand-aborts", "abort", (0,))
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("SUB", ["op-refused"]), ("ADD", []), ("MUL", []), ("CONCATENATION", [])])
+def test_elementwise_ops_refuse_one_tensor_twice_or_take_it_for_another_op(kind, rules):
+    assert [hazard.rule for hazard in lint(read_twice(kind))] == rules
+
+
+@pytest.mark.parametrize(
+    ("groups", "taken", "made", "expected"),
+    [
+        (2, 4, 4, ""),
+        (2, 8, 4, ""),
+        (2, 4, 2, "grouped-conv"),
+        (2, 3, 4, "grouped-conv"),
+        (2, 1, 1, ""),
+        (2, 1, 2, "grouped-conv"),
+        (2, 5, 4, "grouped-conv-aborts"),
+        (2, 8, 2, "grouped-conv-aborts"),
+        (1, 5, 3, ""),
+    ],
+)
+def test_groups_want_multiples_of_four(groups, taken, made, expected):
+    g = GraphBuilder()
+    weights = np.ones((groups * made, 1, 1, taken))
+    y = g.conv2d(g.input("x", (1, 4, 4, groups * taken)), weights, name="y")
+    assert found(g.build([y])) == ([(expected, "y")] if expected else [])
 
 
 def test_every_rule_says_what_it_is_and_can_be_worked_around():

@@ -1,0 +1,130 @@
+"""Draws around ops that the delegate parses wrong, each beside forms that it parses right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cases.graph import Graph
+from repro.draw_steps import READER, Pen
+
+
+def misparsed(pen: Pen) -> Graph:
+    """Ops that the delegate parses wrong, beside forms of the same ops that it parses right."""
+    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice)
+    return makers[int(pen.rng.integers(len(makers)))](pen)
+
+
+def _source(pen: Pen, shape: tuple[int, ...]) -> str:
+    x = pen.input(shape)
+    return pen.builder.unary(str(pen.pick(("NEG", "ABS"))), x) if pen.chance(0.4) else x
+
+
+def _finished(pen: Pen, y: str, *others: str) -> Graph:
+    """y, by chance with something behind it."""
+    outputs = [*others, y]
+    if pen.chance(0.4):
+        outputs.append(pen.builder.unary(str(pen.pick(("TANH", "NEG", "RELU"))), y))
+    pen.rng.shuffle(outputs)
+    return pen.builder.build(list(dict.fromkeys(outputs)))
+
+
+def _vector(pen: Pen) -> Graph:
+    """FULLY_CONNECTED on ranks 1 to 3, sometimes with weights deeper than the last dimension."""
+    depth = int(pen.pick((1, 2, 4, 6)))  # type: ignore[call-overload]
+    shapes = ((depth,), (1, depth), (3, depth), (1, 3, depth), (2 * depth,), (2, 2, depth))
+    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    shape = pen.shape(x)
+    if len(shape) > 1 and pen.chance(0.3):
+        depth = shape[-1] * shape[-2]
+    out = int(pen.pick((1, 3, 4)))  # type: ignore[call-overload]
+    weights = pen.numbers(out, depth)
+    if len(shape) > 1 and shape[-1] != depth:
+        inputs = (x, pen.builder.const(weights))
+        return _finished(pen, pen.builder.op("FULLY_CONNECTED", inputs, keep_num_dims=False)[0])
+    return _finished(pen, pen.builder.fully_connected(x, weights, pen.numbers(out) if pen.chance(0.5) else None))
+
+
+def _padded(pen: Pen) -> Graph:
+    """PAD of ranks 3 and 4 that pads batches, or a tensor that has some."""
+    batch = int(pen.pick((1, 1, 2, 3)))  # type: ignore[call-overload]
+    shape = (batch, 3, 4) if pen.chance(0.6) else (batch, 2, 3, 4)
+    x = _source(pen, shape)
+    rows = [(0, 0) if pen.chance(0.5) else (int(pen.rng.integers(3)), int(pen.rng.integers(2))) for _ in shape]
+    if pen.chance(0.6):
+        rows[0] = (0, 0)
+    if pen.chance(0.3):
+        inputs = (x, pen.builder.const(rows, dtype="int32"), pen.builder.const(np.float32(2.0)))
+        return _finished(pen, pen.builder.op("PADV2", inputs)[0])
+    return _finished(pen, pen.builder.pad(x, rows))
+
+
+def _grouped(pen: Pen) -> Graph:
+    """CONV_2D in groups, of lengths that are and are not multiples of four."""
+    groups, taken = int(pen.pick((2, 3, 4))), int(pen.pick((1, 2, 3, 4, 4, 8, 5)))  # type: ignore[call-overload]
+    made = int(pen.pick((1, 2, 4, 4, 8)))  # type: ignore[call-overload]
+    size = int(pen.pick((1, 3)))  # type: ignore[call-overload]
+    x = _source(pen, (1, 4, 5, groups * taken))
+    weights = pen.numbers(groups * made, size, size, taken) * 0.4
+    bias = pen.numbers(groups * made) if pen.chance(0.6) else None
+    padding = "SAME" if pen.chance(0.5) else "VALID"
+    activation = "RELU" if pen.chance(0.2) else "NONE"
+    return _finished(pen, pen.builder.conv2d(x, weights, bias, padding=padding, activation=activation))
+
+
+def _pointwise_depthwise(pen: Pen) -> Graph:
+    """DEPTHWISE with small kernels, one or several outputs a channel."""
+    channels, multiplier = int(pen.pick((1, 2, 3, 4, 8))), int(pen.pick((1, 2, 3)))  # type: ignore[call-overload]
+    height, width = ((1, 1), (1, 1), (1, 2), (2, 1), (3, 3))[int(pen.rng.integers(5))]
+    x = _source(pen, (1, 4, 5, channels))
+    weights = pen.numbers(1, height, width, channels * multiplier)
+    stride = 2 if pen.chance(0.3) else 1
+    padding = "SAME" if pen.chance(0.6) else "VALID"
+    bias = pen.numbers(channels * multiplier) if pen.chance(0.6) else None
+    return _finished(pen, pen.builder.depthwise_conv2d(x, weights, bias, stride=stride, padding=padding))
+
+
+def _sliced_parts(pen: Pen) -> Graph:
+    """A SPLIT of which some parts go through a SLICE of everything."""
+    axis, count = int(pen.pick((1, 2))), int(pen.pick((2, 2, 3)))  # type: ignore[call-overload]
+    x = _source(pen, (1, 6, 6))
+    parts = list(pen.builder.split(x, count, axis))
+    outputs = []
+    for part in parts:
+        roll = pen.rng.random()
+        if roll < 0.5:
+            whole = pen.builder.slice(part, [0, 0, 0], pen.shape(part))
+            outputs.append(whole if pen.chance(0.8) else pen.builder.unary(READER, whole))
+            if pen.chance(0.15):
+                outputs.append(pen.builder.unary("ABS", whole))
+            if pen.chance(0.15):
+                outputs.append(part)
+        elif roll < 0.9:
+            outputs.append(part if pen.chance(0.6) else pen.builder.unary(READER, part))
+    if not outputs:
+        outputs.append(parts[0])
+    pen.rng.shuffle(outputs)
+    return pen.builder.build(outputs)
+
+
+def _read_twice(pen: Pen) -> Graph:
+    """One tensor as two operands, as it is or through something that makes it another tensor."""
+    kind = str(pen.pick(("BATCH_MATMUL", "BATCH_MATMUL", "SELECT_V2", "ADD", "MUL", "CONCATENATION", "SUB")))
+    shape = (1, 3, 3) if pen.chance(0.6) else (1, 2, 4, 4)
+    x = _source(pen, shape)
+    other = x
+    if pen.chance(0.5):
+        roll = int(pen.rng.integers(3))
+        if roll == 0:
+            other = pen.builder.transpose(x, range(len(shape)))
+        elif roll == 1:
+            other = pen.builder.reshape(x, shape)
+        else:
+            other = pen.builder.unary("NEG", x)
+    if kind == "BATCH_MATMUL":
+        return _finished(pen, pen.builder.batch_matmul(x, other, adj_y=pen.chance(0.5)))
+    if kind == "SELECT_V2":
+        chosen = pen.builder.op("GREATER", (x, pen.builder.const(0.1)))[0]
+        return _finished(pen, pen.builder.select(chosen, x, other))
+    if kind == "CONCATENATION":
+        return _finished(pen, pen.builder.concat([x, other], len(shape) - 1))
+    return _finished(pen, pen.builder.binary(kind, x, other))
