@@ -108,6 +108,16 @@ def strided_slice_shape(
 
 def output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]) -> tuple[Shape, ...]:
     """Shapes of an op's outputs. Raises GraphError for inputs that do not fit or a kind that is not modelled."""
+    try:
+        return _output_shapes(kind, inputs, attrs)
+    except GraphError:
+        raise
+    except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError) as error:
+        shapes = ", ".join(str(list(t.shape)) for t in inputs)
+        raise GraphError(f"{kind} does not fit inputs of shapes {shapes}: {error}") from error
+
+
+def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]) -> tuple[Shape, ...]:
     x = inputs[0].shape
     if kind in ELEMENTWISE:
         return (broadcast([t.shape for t in inputs]),)

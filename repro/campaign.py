@@ -118,8 +118,12 @@ def judge_version() -> str:
 
 
 def result_key(prepared: Prepared, target_identity: str, precision: Precision, options: Mapping[str, Any]) -> str:
-    """Journal key: model, inputs, options, runtime and driver (in the identity), precision, judge."""
+    """Journal key: case, model, inputs, options, runtime and driver (in the identity), precision, judge.
+
+    The case, because two of them may be the same graph, and each has expectations of its own.
+    """
     parts = (
+        prepared.case.name,
         hashlib.sha256(prepared.model).hexdigest(),
         prepared.inputs_key,
         target_identity,
