@@ -173,6 +173,21 @@ def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
     assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
 
 
+def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
+    """Without LiteRT the child ends in a traceback, with the exit code that a failed check has too."""
+    script = tmp_path / "repro.py"
+    script.write_text(report.render_script(findings.load("same-operand-aborts")), encoding="utf-8")
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "CANNOT RUN" in ended.stdout
+    assert "BUG" not in ended.stdout
+
+
 @pytest.mark.gpu
 def test_the_script_of_a_fixed_finding_says_ok_here_and_bug_in_the_runtime_it_names(tmp_path):
     script = tmp_path / "repro.py"
