@@ -280,6 +280,16 @@ def rank_1_fully_connected(x_shape: tuple[int, ...] = (4,), out: int = 3) -> Gra
     )
 
 
+def rank_1_softmax(x_shape: tuple[int, ...] = (4,), as_rank_2: bool = False) -> Graph:
+    """One SOFTMAX over the last axis of x. as_rank_2: x goes to [1,C] and the result back to [C]."""
+    g = GraphBuilder()
+    x = g.input("x", x_shape)
+    if not as_rank_2:
+        return g.build([g.op("SOFTMAX", (x,), outputs=("y",), beta=1.0)[0]])
+    (wide,) = g.op("SOFTMAX", (g.reshape(x, (1, *x_shape)),), outputs=("wide",), beta=1.0)
+    return g.build([g.reshape(wide, x_shape, "y")])
+
+
 # --- one tensor twice ---------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from cases.finding_graphs import (
     pad_conv,
     pad_pool,
     rank_1_fully_connected,
+    rank_1_softmax,
     split_added,
     split_meets,
     times_one,
@@ -429,6 +430,17 @@ def _rank_1_models() -> tuple[FindingModel, ...]:
     )
 
 
+def _rank_1_softmax_models() -> tuple[FindingModel, ...]:
+    P = Purpose
+    make = functools.partial
+    return (
+        FindingModel("minimal", P.MINIMAL, "SOFTMAX of a tensor [4]", (0,), rank_1_softmax),
+        FindingModel("control", P.CONTROL, "the same on [1,4]", (), make(rank_1_softmax, (1, 4))),
+        FindingModel("seven", P.STILL_WRONG, "not the size: [7]", (0,), make(rank_1_softmax, (7,))),
+        FindingModel("rank-2", P.HELPS, "RESHAPE to [1,4] and back", (), make(rank_1_softmax, as_rank_2=True)),
+    )
+
+
 FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "add-output-feeds-reduction": _add_reduce_models,
     "conv-output-feeds-constant": _gemm_constant_models,
@@ -439,6 +451,7 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "depthwise-1x1-multiplier": _depthwise_models,
     "padding-channels-read": _padding_channels_models,
     "rank-1-fully-connected": _rank_1_models,
+    "rank-1-softmax": _rank_1_softmax_models,
     "pad-output-feeds-conv": _pad_conv_models,
     "pad-before-pooling": _pad_pool_models,
     "layernorm-inner-output": _layer_norm_models,
