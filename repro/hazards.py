@@ -8,7 +8,9 @@ which finding documents it) is the table here. A rule is a hazard only if a dele
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -396,6 +398,19 @@ class Hazard:
     """The two ops of the file, for those who edit it; None for risks."""
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No garbage collection inside: what is built is one web of live objects, and every round would walk all of it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@_without_collections()
 def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
     """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
     return tuple(hazard for hazard in _replayed(graph) if hazard.level == "hazard")
@@ -484,6 +499,7 @@ def find_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(hazard for hazard in lint(graph) if hazard.level == "risky")
 
 
+@_without_collections()
 def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""
     replayed = _replayed(graph)

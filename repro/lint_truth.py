@@ -59,8 +59,8 @@ class Row:
     """One rule's line of the confusion table, counted in graph outputs (refused, and processes that ended: graphs).
 
     latent: predicted by a rule whose wrong values show for some inputs only, and these did not show them.
-    powerless: predicted and equal to the reference, which is one and the same number throughout, or what a graph
-        input holds: memory that nobody wrote holds such numbers too easily for the comparison to mean anything.
+    powerless: predicted and equal to the reference, which is one and the same number throughout, the same for all
+        inputs, or what a graph input holds: that is right too easily for the comparison to mean anything.
     """
 
     hits: int = 0
@@ -203,13 +203,14 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
 
 
 def tells_nothing(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
-    """Whether memory that nobody wrote could hold the output by chance, so that being right shows nothing.
+    """Whether an output could be right by chance, so that being right shows nothing.
 
-    The true output is one number throughout for every feed, or holds just what a graph input holds.
+    The true output is one number throughout for every feed or the same whatever is fed (a RELU cut all of it off),
+    or it holds just what a graph input holds, as memory that nobody wrote may.
     """
     name = graph.outputs[index]
     true = [np.asarray(evaluate(graph, feed, FLOAT64)[name], np.float64) for feed in feeds]
-    if all(float(np.ptp(values)) == 0.0 for values in true):
+    if all(float(np.ptp(values)) == 0.0 for values in true) or all(np.array_equal(values, true[0]) for values in true):
         return True
     return any(
         all(np.isin(values, feed[position]).all() for values, feed in zip(true, feeds, strict=True))

@@ -336,6 +336,8 @@ def _only_consumer(first: Node) -> Node | None:
     """The one node that reads everything `first` makes and reads nothing else, or None."""
     if first.kind == "CONSTANT":
         return None
+    if len(first.outputs) == 1 and len(first.outputs[0].consumers) != 1:
+        return None  # most nodes, ten passes long
     found: Node | None = None
     for value in first.outputs:
         for consumer in value.consumers:

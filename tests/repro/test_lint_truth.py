@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cases.builder import GraphBuilder
 from cases.tflite_write import write_tflite
 from repro.journal import Journal
 from repro.lint_draws import FAMILIES, Draw, draw
-from repro.lint_truth import OLDEST, Observation, confusion, feeds_for, tells_nothing, observe, wrong_outputs
+from repro.lint_truth import OLDEST, Observation, confusion, feeds_for, observe, tells_nothing, wrong_outputs
 from runner import targets
 from runner.run import Fingerprint, Outcome, Precision, Run
 
@@ -74,6 +75,31 @@ def test_an_output_that_is_one_number_has_no_power():
     flat = tuple(tuple(np.zeros_like(array) for array in feed) for feed in feeds)
     assert tells_nothing(d.graph, flat, 0) in (True, False)
     assert not all(tells_nothing(d.graph, feeds, index) for index in range(len(d.graph.outputs)))
+
+
+def one_op(kind: str) -> Draw:
+    g = GraphBuilder()
+    x = g.input("x", (1, 3, 3))
+    if kind == "RELU":
+        return Draw(0, "test", g.build([g.unary("RELU", g.add(g.unary("TANH", x), g.const(-2.0)))]))
+    if kind == "BATCH_MATMUL":
+        return Draw(0, "test", g.build([g.batch_matmul(x, x)]))
+    return Draw(0, "test", g.build([g.unary(kind, x) if kind != "TRANSPOSE" else g.transpose(x, [0, 2, 1])]))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("RELU", True), ("TRANSPOSE", True), ("NEG", False)])
+def test_an_output_that_an_input_or_nothing_decides_has_no_power(kind, expected):
+    d = one_op(kind)
+    assert tells_nothing(d.graph, feeds_for(d.graph, 3, 0), 0) is expected
+
+
+def test_a_process_that_ends_is_predicted_or_missed():
+    predicted = confusion([(one_op("BATCH_MATMUL"), Observation("CRASH", ()))], 3)
+    assert (predicted.rows["same-operand-aborts"].hits, predicted.is_clean) == (1, True)
+    missed = confusion([(one_op("NEG"), Observation("CRASH", ()))], 3)
+    assert (missed.missed, missed.is_clean) == (1, False)
+    survived = confusion([(one_op("BATCH_MATMUL"), Observation("OK", ()))], 3)
+    assert (survived.rows["same-operand-aborts"].false, survived.is_clean) == (1, False)
 
 
 @pytest.mark.gpu
