@@ -109,7 +109,7 @@ def _sliced_parts(pen: Pen) -> Graph:
 def _read_twice(pen: Pen) -> Graph:
     """One tensor as two operands, as it is or through something that makes it another tensor."""
     kind = str(pen.pick(("BATCH_MATMUL", "BATCH_MATMUL", "SELECT_V2", "ADD", "MUL", "CONCATENATION", "SUB")))
-    shape = (1, 3, 3) if pen.chance(0.6) else (1, 2, 4, 4)
+    shape = ((1, 3, 3), (1, 3, 3), (1, 2, 4, 4), (2, 3, 3))[int(pen.rng.integers(4))]
     x = _source(pen, shape)
     other = x
     if pen.chance(0.5):

@@ -85,6 +85,8 @@ def with_tensor(kind: str) -> Step:
         made = pen.input(other)
         activation = "RELU" if kind != "MAXIMUM" and pen.chance(0.1) else "NONE"
         first, second = (made, name) if pen.chance(0.5) else (name, made)
+        if kind == "DIV":  # by nothing near zero, which would make rounding look like a wrong value
+            first, second = name, pen.builder.add(pen.builder.unary("ABS", made), pen.builder.const(0.5))
         return pen.builder.binary(kind, first, second, activation=activation)
 
     return step

@@ -335,7 +335,7 @@ RULES = {
         Rule(
             "same-operand-aborts",
             "hazard",
-            "BATCH_MATMUL, SELECT, FULLY_CONNECTED, CONV_2D or PACK that reads one tensor as two of its operands",
+            "BATCH_MATMUL (of batch 1), SELECT, FULLY_CONNECTED, CONV_2D or PACK that reads one tensor as two operands",
             "compiling this model ends the process (a failed check): {producer} reads one tensor twice",
             "give one operand a tensor of its own through an identity TRANSPOSE: `repro fix` does it and proves it",
             workaround="own-operand",

@@ -315,6 +315,18 @@ def test_a_part_that_an_addition_leaves_over_changes_places():
     assert found(g.build([both, parts[0]])) == []
 
 
+def test_a_part_behind_a_concat_of_one_goes_behind_the_others():
+    g = GraphBuilder()
+    first, second = g.split(g.input("x", (1, 4, 4)), 2, 2, names=("a", "b"))
+    assert sorted(found(g.build([g.concat([first], 2, name="c"), second]))) == [
+        ("split-merged", "b"),
+        ("split-merged", "c"),
+    ]
+    g = GraphBuilder()
+    first, second = g.split(g.input("x", (1, 4, 4)), 2, 2)
+    assert found(g.build([g.concat([second], 2), first])) == []
+
+
 def test_a_sum_that_is_fused_with_its_reduction_is_not_linked_to_the_split():
     g = GraphBuilder()
     first, second = g.split(g.input("x", (1, 4, 8)), 2, 2)
@@ -347,6 +359,15 @@ def read_twice(kind: str) -> Graph:
 def test_one_tensor_as_two_operands_ends_the_process(kind):
     (hazard,) = find_hazards(read_twice(kind))
     assert (hazard.rule, hazard.effect, hazard.affected) == ("same-operand-aborts", "abort", (0,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((1, 3, 3), True), ((1, 2, 3, 3), True), ((2, 3, 3), False), ((3, 3), False)]
+)
+def test_a_product_of_matrices_with_a_batch_is_another_op(shape, expected):
+    g = GraphBuilder()
+    x = g.input("x", shape)
+    assert bool(found(g.build([g.batch_matmul(x, x)]))) is expected
 
 
 @pytest.mark.parametrize(("kind", "rules"), [("SUB", ["op-refused"]), ("ADD", []), ("MUL", []), ("CONCATENATION", [])])
