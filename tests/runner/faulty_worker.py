@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.worker import Engine, Feeds, Result, make_engine, serve
+from runner.worker import Engine, Feeds, Refused, Result, make_engine, serve
 
 _CHUNK = 64 << 20
 
@@ -66,6 +66,9 @@ class FaultyEngine:
         if fault == "abort_unless_first":
             if self._jobs > 1:
                 abort()
+        elif fault == "slow_at_first":
+            if self._jobs == 1:
+                raise Refused("not run: simulated: LiteRtLockTensorBuffer returned status 3")
         elif fault:
             FAULTS[fault]()
         return self._engine.run(model, feeds, precision, rest)

@@ -74,6 +74,14 @@ def test_a_job_that_dies_only_after_others_is_run_alone_before_it_is_called_a_cr
     assert "SIGABRT" in runs[1].log
 
 
+def test_a_first_run_that_was_read_too_early_is_run_again_in_the_same_worker():
+    with HostTarget("cpu", "cpu", installed(), module="tests.runner.faulty_worker") as fresh:
+        run = fresh.run(faulty("slow_at_first"))
+        assert run.outcome is Outcome.OK
+        assert "run again with its shaders compiled" in run.log
+        assert len(fresh.idle_workers) == 1
+
+
 def test_faults_do_not_disturb_neighbours_that_run_at_the_same_time():
     with HostTarget("cpu", "cpu", installed(), workers=2, module="tests.runner.faulty_worker") as target:
         jobs = [faulty("abort") if i % 3 == 0 else healthy(i) for i in range(9)]
