@@ -30,7 +30,7 @@ SMALL_BYTES = 1_500_000
 SMALL_OPS = 32
 SWITCH_INTERVAL_S = 0.0005
 READ_TOO_EARLY = "LiteRtLockTensorBuffer returned"
-"""What LiteRT up to 2.1.6 says where a first run takes longer than it waits: a software driver that compiles shaders."""
+"""What LiteRT up to 2.1.6 says where a first run takes longer than it waits, as on a driver that compiles shaders."""
 
 
 class HostTarget(Target):
