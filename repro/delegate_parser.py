@@ -114,6 +114,7 @@ class _Lowering:
     def run(self) -> DelegateGraph:
         parsers: dict[str, Callable[[Op], None]] = {
             "FULLY_CONNECTED": self.fully_connected,
+            "SOFTMAX": self.softmax,
             "CONV_2D": self.convolution,
             "DEPTHWISE_CONV_2D": self.convolution,
             "AVERAGE_POOL_2D": self.pool,
@@ -313,6 +314,12 @@ class _Lowering:
         if source.shape[3] != depth:  # of rank 1, every element is a batch of one channel
             node.attrs["misparsed"] = "fc-rank-1" if len(own) == 1 and own[0] > 1 else "fc-flattens"
         self.finish(node, op, shape=(*source.shape[:3], int(channels)))
+
+    def softmax(self, op: Op) -> None:
+        self.generic(op)
+        shape = self.tensor(op.inputs[0]).shape
+        if len(shape) == 1 and shape[0] > 1:  # every element is a batch of one channel
+            self.nodes[-1].attrs["misparsed"] = "softmax-rank-1"
 
     def convolution(self, op: Op) -> None:
         source = self.value(op.inputs[0])

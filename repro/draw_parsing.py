@@ -10,7 +10,7 @@ from repro.draw_steps import READER, Pen
 
 def misparsed(pen: Pen) -> Graph:
     """Ops that the delegate parses wrong, beside forms of the same ops that it parses right."""
-    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice)
+    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice, _normalised)
     return makers[int(pen.rng.integers(len(makers)))](pen)
 
 
@@ -128,3 +128,11 @@ def _read_twice(pen: Pen) -> Graph:
     if kind == "CONCATENATION":
         return _finished(pen, pen.builder.concat([x, other], len(shape) - 1))
     return _finished(pen, pen.builder.binary(kind, x, other))
+
+
+def _normalised(pen: Pen) -> Graph:
+    """SOFTMAX over the last axis of ranks 1 to 4."""
+    length = int(pen.pick((1, 2, 3, 8)))  # type: ignore[call-overload]
+    shapes = ((length,), (length,), (3, length), (1, 3, length), (2, 2, length), (1, 2, 3, length))
+    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    return _finished(pen, pen.builder.op("SOFTMAX", (x,), beta=1.0)[0])

@@ -282,6 +282,15 @@ RULES = {
             finding="rank-1-fully-connected",
         ),
         Rule(
+            "softmax-rank-1",
+            "hazard",
+            "SOFTMAX of a tensor of rank 1",
+            "'{tensor}' is wrong: {producer} runs over the one channel of each element, so that all of it is 1",
+            "RESHAPE to [1, C] and back: `repro fix` does it and proves it",
+            workaround="row-softmax",
+            finding="rank-1-softmax",
+        ),
+        Rule(
             "fc-flattens",
             "hazard",
             "FULLY_CONNECTED whose input's last dimension is not the weights' depth, so that TFLite flattens the input",

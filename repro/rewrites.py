@@ -84,6 +84,16 @@ def _two_dimensions(draft: Draft, hazard: Hazard) -> str:
     return f"FULLY_CONNECTED reads '{source}' as [{rows}, {depth}]"
 
 
+def _row_softmax(draft: Draft, hazard: Hazard) -> str:
+    """[C] is normalised as [1,C]."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source, row = op.inputs[0], (1, *draft.tensors[op.inputs[0]].shape)
+    changed = draft.swap(op, renamed(op, inputs={source: _reshaped(draft, op, source, row)}))
+    _emitted(draft, changed, op.outputs[0], row)
+    return f"SOFTMAX reads '{source}' as {list(row)}"
+
+
 def _pad_rank_4(draft: Draft, hazard: Hazard) -> str:
     """[B,N,C] is padded as [1,B,N,C]."""
     assert hazard.ops is not None
@@ -198,6 +208,7 @@ def replace_attrs(op: Op, **attrs: object) -> Op:
 REWRITES: dict[str, Callable[[Draft, Hazard], str]] = {
     "align-ranks": _align_ranks,
     "two-dimensions": _two_dimensions,
+    "row-softmax": _row_softmax,
     "pad-rank-4": _pad_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,

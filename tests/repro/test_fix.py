@@ -103,6 +103,10 @@ def vector(g: GraphBuilder) -> list[str]:
     return [g.fully_connected(g.input("x", (4,)), WEIGHTS[:3, 0, 0, :4], np.arange(3.0))]
 
 
+def softmax_of_a_vector(g: GraphBuilder) -> list[str]:
+    return [g.op("SOFTMAX", (g.input("x", (6,)),), outputs=("y",), beta=1.0)[0]]
+
+
 def flattened(g: GraphBuilder) -> list[str]:
     return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), g.const(WEIGHTS[:3, 0, 0])), keep_num_dims=False))
 
@@ -136,6 +140,7 @@ REWRITTEN = [
     (lanes_of_a_logarithm, "TILE"),
     (pointwise_multiplier, "DEPTHWISE_CONV_2D"),
     (vector, "RESHAPE"),
+    (softmax_of_a_vector, "RESHAPE"),
     (flattened, "RESHAPE"),
     (pad_of_rank_3, "RESHAPE"),
     (pad_of_batches, "RESHAPE"),

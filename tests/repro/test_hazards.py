@@ -274,6 +274,13 @@ def test_fully_connected_wants_its_depth_in_the_last_of_two_dimensions_or_more(s
     assert found(g.build([y])) == ([(expected, "y")] if expected else [])
 
 
+@pytest.mark.parametrize(("shape", "expected"), [((1,), False), ((2,), True), ((8,), True), ((1, 8), False)])
+def test_softmax_wants_a_row(shape, expected):
+    g = GraphBuilder()
+    graph = g.build([g.op("SOFTMAX", (g.input("x", shape),), outputs=("y",), beta=1.0)[0]])
+    assert found(graph) == ([("softmax-rank-1", "y")] if expected else [])
+
+
 @pytest.mark.parametrize(
     ("shape", "rows", "expected"),
     [
