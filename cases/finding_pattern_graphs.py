@@ -66,6 +66,21 @@ def norm_of_other(mean_of: str = "input", between: Emit = plain) -> Graph:
     return g.build([g.mul(centred, scale, name="normalised")])
 
 
+def norm_of_shifted(offset: float = 100.0, between: Emit = plain) -> Graph:
+    """A hand-written LayerNorm of x + offset; between: what the centred tensor goes through before it is squared."""
+    g = GraphBuilder()
+    shifted = g.add(g.input("x", TOKENS), g.const(np.float32(offset)), name="shifted")
+    centred = g.sub(shifted, g.mean(shifted, axes=[2], name="mu"), name="centred")
+    variance = g.mean(g.unary("SQUARE", between(g, centred), name="squared"), axes=[2], name="variance")
+    scale = g.unary("RSQRT", g.add(variance, g.const(1e-5), name="padded"), name="scale")
+    return g.build([g.mul(centred, scale, name="normalised")])
+
+
+def absolute(g: GraphBuilder, y: str) -> str:
+    """|y|, whose square is that of y."""
+    return g.unary("ABS", y, name=f"{y}_absolute")
+
+
 def correlation(
     change: str = "other-map", emit: Emit = plain, between: Emit = plain, exposed: bool = False, exchanged: bool = False
 ) -> Graph:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from cases.finding_graphs import times_one
 from cases.finding_layout_graphs import apart
 from cases.finding_model import FindingModel, Purpose
-from cases.finding_pattern_graphs import correlation, grouped_conv_scaled, mish, norm_of_other
+from cases.finding_pattern_graphs import (
+    absolute,
+    correlation,
+    grouped_conv_scaled,
+    mish,
+    norm_of_other,
+    norm_of_shifted,
+)
 
 P = Purpose
 make = functools.partial
@@ -69,6 +76,28 @@ def _norm_models() -> tuple[FindingModel, ...]:
         FindingModel("computed", P.CLEAN, "the other input behind a TANH", (), make(norm_of_other, "computed")),
         FindingModel(
             "transposed", P.HELPS, "an identity TRANSPOSE in front of the MEAN", (), make(norm_of_other, between=apart)
+        ),
+    )
+
+
+def _norm_shifted_models() -> tuple[FindingModel, ...]:
+    return (
+        FindingModel("minimal", P.MINIMAL, "LayerNorm of x + 100", (0,), norm_of_shifted),
+        FindingModel(
+            "control",
+            P.CONTROL,
+            "the same with an ABS in front of the SQUARE: nothing is fused",
+            (),
+            make(norm_of_shifted, between=absolute),
+        ),
+        FindingModel("thirty", P.STILL_WRONG, "LayerNorm of x + 30", (0,), make(norm_of_shifted, 30.0)),
+        FindingModel("one", P.CLEAN, "LayerNorm of x + 1", (), make(norm_of_shifted, 1.0)),
+        FindingModel(
+            "transposed",
+            P.HELPS,
+            "an identity TRANSPOSE in front of the SQUARE",
+            (),
+            make(norm_of_shifted, between=apart),
         ),
     )
 
@@ -135,5 +164,6 @@ PATTERN_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "grouped-conv-scaled": _grouped_conv_models,
     "mish-inner-output": _mish_models,
     "norm-of-other-input": _norm_models,
+    "norm-one-pass-variance": _norm_shifted_models,
     "correlation-concat": _correlation_models,
 }
