@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.evaluate import FLOAT64, evaluate, unsupported
+from cases.finding_pattern_graphs import norm_of_other, norm_of_shifted
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
-from repro.fuzz.campaign import Bug, Campaign, Sources
+from repro.fuzz.campaign import Bug, Campaign, Sources, is_one_norm
 from repro.fuzz.corpus import Corpus
 from repro.fuzz.generate import draw_palette, grow
 from repro.fuzz.mutate import cutting, mutated
@@ -179,6 +180,11 @@ def test_growth_is_biased_to_roles():
     assert fanned > 40
     assert batched > 15
     assert odd > 80
+
+
+@pytest.mark.parametrize(("graph", "whole"), [(norm_of_other("same"), True), (norm_of_shifted(), False)])
+def test_a_graph_that_is_one_normalisation_is_told_from_one_that_holds_one(graph: Graph, whole: bool):
+    assert is_one_norm(graph) is whole
 
 
 def test_a_role_pattern_forgets_names_and_sizes_and_keeps_roles():
