@@ -38,7 +38,7 @@ UNARY = frozenset(
             "LEAKY_RELU",
         ),
         *("EXP", "LOG", "SQRT", "RSQRT", "NEG", "ABS", "SQUARE", "SIN", "COS", "FLOOR", "CEIL", "ROUND", "SIGN"),
-        *("SOFTMAX", "LOG_SOFTMAX", "DEQUANTIZE", "CAST", "LOGICAL_NOT", "L2_NORMALIZATION"),
+        *("SOFTMAX", "LOG_SOFTMAX", "DEQUANTIZE", "CAST", "LOGICAL_NOT", "L2_NORMALIZATION", "CUMSUM"),
     }
 )
 REDUCTIONS = frozenset({"SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"})

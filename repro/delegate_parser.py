@@ -29,6 +29,7 @@ from repro.delegate_graph import (
     constant_data,
     letter_of,
 )
+from repro.misread_axes import constant_misread, cumsum_misread
 
 # TFLite op kind -> the delegate's node kind, where the name differs.
 KINDS = {
@@ -74,6 +75,7 @@ DATA_INPUTS = {
     "SPLIT": (1,),
     "SPLIT_V": (0,),
     "TILE": (0,),
+    "CUMSUM": (0,),
     "BROADCAST_TO": (0,),
     "TRANSPOSE_CONV": (2,),
 }
@@ -115,6 +117,7 @@ class _Lowering:
         parsers: dict[str, Callable[[Op], None]] = {
             "FULLY_CONNECTED": self.fully_connected,
             "SOFTMAX": self.softmax,
+            "CUMSUM": self.cumsum,
             "CONV_2D": self.convolution,
             "DEPTHWISE_CONV_2D": self.convolution,
             "AVERAGE_POOL_2D": self.pool,
@@ -252,7 +255,7 @@ class _Lowering:
                 form = "bhwc"
             operand = Operand(form, constant)
             node = self.node(kind, op, [value], operand=operand, first=data[0] is not None)
-            if _misread(constant.reshape(shape), self.tensor(runtime).shape, self.tensor(op.outputs[0]).shape):
+            if constant_misread(constant.reshape(shape), self.tensor(runtime).shape, self.tensor(op.outputs[0]).shape):
                 node.attrs["misparsed"] = "constant-axis"
             self.finish(node, op)
         elif constant.size == 1:
@@ -320,6 +323,15 @@ class _Lowering:
         shape = self.tensor(op.inputs[0]).shape
         if len(shape) == 1 and shape[0] > 1:  # every element is a batch of one channel
             self.nodes[-1].attrs["misparsed"] = "softmax-rank-1"
+
+    def cumsum(self, op: Op) -> None:
+        self.generic(op)
+        axis = constant_data(self.graph, op.inputs[1])
+        if axis is not None:
+            options = (bool(op.attrs.get("exclusive")), bool(op.attrs.get("reverse")))
+            rule = cumsum_misread(tuple(self.tensor(op.inputs[0]).shape), int(np.ravel(axis)[0]), *options)
+            if rule:
+                self.nodes[-1].attrs["misparsed"] = rule
 
     def convolution(self, op: Op) -> None:
         source = self.value(op.inputs[0])
@@ -478,34 +490,6 @@ class _Lowering:
         for output in op.outputs:
             self.produce(node, self.value(output))
         return None
-
-
-CONSTANT_LETTERS = ("", "C", "WC", "HWC", "BHWC")
-"""Which axis the delegate takes each axis of a constant operand for, by the constant's rank."""
-
-
-def _misread(constant: np.ndarray, runtime: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    """Whether an axis of the constant, or of the tensor, lands on another than the one it broadcasts along.
-
-    Constants are aligned to the right of BHWC, runtime tensors are not: [N,C] is B=N for a tensor and
-    W=N for a constant, so the constant's row 0 is used for every row. That is harmless where all its rows
-    are alike; a tensor in the wrong place is not.
-    """
-    if len(result) > 4 or constant.ndim > 4:
-        return False
-    letters = axis_letters(len(result))
-
-    def displaced(shape: tuple[int, ...], own: str) -> list[int]:
-        offset = len(result) - len(shape)
-        pairs = ((axis, offset + axis) for axis, size in enumerate(shape) if size != 1 and offset + axis >= 0)
-        return [axis for axis, place in pairs if own[axis] != letters[place]]
-
-    if displaced(runtime, axis_letters(len(runtime))):
-        return True
-    lost = displaced(constant.shape, CONSTANT_LETTERS[constant.ndim])
-    if constant.ndim == 4 and constant.shape[0] != 1 and (len(runtime) < 4 or runtime[0] == 1):
-        lost.append(0)  # the same axis, but the tensor's one batch is not broadcast to the constant's
-    return any(bool((constant != np.take(constant, [0], axis)).any()) for axis in lost)
 
 
 def _fits(small: Bhwc, large: Bhwc) -> bool:

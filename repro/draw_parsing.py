@@ -10,7 +10,7 @@ from repro.draw_steps import READER, Pen
 
 def misparsed(pen: Pen) -> Graph:
     """Ops that the delegate parses wrong, beside forms of the same ops that it parses right."""
-    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice, _normalised)
+    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice, _normalised, _cumulated)
     return makers[int(pen.rng.integers(len(makers)))](pen)
 
 
@@ -136,3 +136,16 @@ def _normalised(pen: Pen) -> Graph:
     shapes = ((length,), (length,), (3, length), (1, 3, length), (2, 2, length), (1, 2, 3, length))
     x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
     return _finished(pen, pen.builder.op("SOFTMAX", (x,), beta=1.0)[0])
+
+
+def _cumulated(pen: Pen) -> Graph:
+    """CUMSUM over any axis of ranks 1 to 4, sometimes counted from the end, exclusive or reverse."""
+    first, length = int(pen.pick((1, 1, 2, 3))), int(pen.pick((1, 2, 5)))  # type: ignore[call-overload]
+    shapes = ((length,), (first, length), (first, 3, length), (first, 2, 3, length))
+    shape = shapes[int(pen.rng.integers(len(shapes)))]
+    axis = int(pen.rng.integers(len(shape)))
+    if pen.chance(0.2):
+        axis -= len(shape)
+    x = _source(pen, shape)
+    options = {"exclusive": pen.chance(0.12), "reverse": pen.chance(0.12)}
+    return _finished(pen, pen.builder.op("CUMSUM", (x, pen.builder.const(axis, dtype="int32")), **options)[0])

@@ -63,6 +63,8 @@ class Normalised:
 
 
 # Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
+INVALID_KERNELS = frozenset({"cumsum-no-batch"})
+"""Rules of the parsers under which a kernel does not compile, and the submission with it is dropped."""
 READS_TWICE_ABORTS = frozenset(
     {"BATCH_MATMUL", "SELECT", "SELECT_V2", "PACK", "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}
 )
@@ -162,7 +164,8 @@ class _Rewriter:
         for node in self.graph.nodes:
             rule = node.attrs.get("misparsed")
             if rule:
-                self.report(rule, "abort" if rule.endswith("aborts") else "wrong", node.outputs[0], node, node)
+                effect = "abort" if rule.endswith("aborts") else "void" if rule in INVALID_KERNELS else "wrong"
+                self.report(rule, effect, node.outputs[0], node, node)
             if node.attrs.get("reads_twice") and _reads_twice_aborts(node):
                 self.report("same-operand-aborts", "abort", node.outputs[0], node, node)
 

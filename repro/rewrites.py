@@ -94,6 +94,27 @@ def _row_softmax(draft: Draft, hazard: Hazard) -> str:
     return f"SOFTMAX reads '{source}' as {list(row)}"
 
 
+def _cumsum_height(draft: Draft, hazard: Hazard) -> str:
+    """Sums over the second of four dimensions: [in front, axis, 1, behind], which is the height of BHWC."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source, table = op.inputs[0], constant_data(draft.graph, op.inputs[1])
+    if table is None:
+        return ""
+    shape = tuple(draft.tensors[source].shape)
+    axis = int(np.ravel(table)[0]) % len(shape)
+    if len(shape) == 4 and axis > 0:
+        own = draft.constant(op.inputs[1], np.array(axis, np.int32))
+        draft.swap(op, renamed(op, inputs={op.inputs[1]: own}))
+        return f"CUMSUM of '{source}' has its axis written as {axis}"
+    wide = (int(np.prod(shape[:axis])), shape[axis], 1, int(np.prod(shape[axis + 1 :])))
+    second = draft.constant(op.inputs[1], np.array(1, np.int32))
+    inputs = {source: _reshaped(draft, op, source, wide), op.inputs[1]: second}
+    changed = draft.swap(op, renamed(op, inputs=inputs))
+    _emitted(draft, changed, op.outputs[0], wide)
+    return f"CUMSUM sums over the second dimension of '{source}' as {list(wide)}"
+
+
 def _pad_rank_4(draft: Draft, hazard: Hazard) -> str:
     """[B,N,C] is padded as [1,B,N,C]."""
     assert hazard.ops is not None
@@ -209,6 +230,7 @@ REWRITES: dict[str, Callable[[Draft, Hazard], str]] = {
     "align-ranks": _align_ranks,
     "two-dimensions": _two_dimensions,
     "row-softmax": _row_softmax,
+    "cumsum-height": _cumsum_height,
     "pad-rank-4": _pad_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,

@@ -107,6 +107,23 @@ def softmax_of_a_vector(g: GraphBuilder) -> list[str]:
     return [g.op("SOFTMAX", (g.input("x", (6,)),), outputs=("y",), beta=1.0)[0]]
 
 
+def cumsum_of_rows(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (5, 4, 3)), g.const(0, dtype="int32"))))
+
+
+def cumsum_of_a_vector(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (6,)), g.const(-1, dtype="int32"))))
+
+
+def cumsum_of_one_batch(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 4, 3))
+    return [g.op("CUMSUM", (x, g.const(-1, dtype="int32")))[0], g.unary("TANH", x)]
+
+
+def cumsum_from_the_end(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (1, 2, 4, 3)), g.const(-2, dtype="int32"))))
+
+
 def flattened(g: GraphBuilder) -> list[str]:
     return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), g.const(WEIGHTS[:3, 0, 0])), keep_num_dims=False))
 
@@ -141,6 +158,10 @@ REWRITTEN = [
     (pointwise_multiplier, "DEPTHWISE_CONV_2D"),
     (vector, "RESHAPE"),
     (softmax_of_a_vector, "RESHAPE"),
+    (cumsum_of_rows, "RESHAPE"),
+    (cumsum_of_a_vector, "RESHAPE"),
+    (cumsum_of_one_batch, "RESHAPE"),
+    (cumsum_from_the_end, "CUMSUM"),
     (flattened, "RESHAPE"),
     (pad_of_rank_3, "RESHAPE"),
     (pad_of_batches, "RESHAPE"),

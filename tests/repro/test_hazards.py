@@ -282,6 +282,50 @@ def test_softmax_wants_a_row(shape, expected):
 
 
 @pytest.mark.parametrize(
+    ("shape", "axis", "options", "expected"),
+    [
+        ((5,), 0, {}, "cumsum-batch"),
+        ((1,), 0, {}, ""),
+        ((5,), -1, {}, "cumsum-batch"),
+        ((2, 4), 0, {}, "cumsum-batch"),
+        ((5, 1), 0, {}, "cumsum-batch"),
+        ((1, 4), 0, {}, ""),
+        ((2, 4), 1, {}, ""),
+        ((2, 4), -1, {}, "cumsum-batch"),
+        ((2, 4), -2, {}, ""),
+        ((1, 4), -2, {}, "cumsum-no-batch"),
+        ((2, 1, 4), 0, {}, "cumsum-batch"),
+        ((1, 3, 4), 0, {}, ""),
+        ((2, 3, 4), 1, {}, ""),
+        ((2, 3, 4), -1, {}, "cumsum-batch"),
+        ((1, 3, 4), -1, {}, "cumsum-no-batch"),
+        ((2, 3, 4), -2, {}, "cumsum-axis-aborts"),
+        ((1, 3, 4, 5), 0, {}, "cumsum-no-batch"),
+        ((2, 3, 4, 5), 0, {}, ""),
+        ((2, 3, 4, 5), 3, {}, ""),
+        ((2, 3, 4, 5), -1, {}, "cumsum-axis-aborts"),
+        ((2, 4), 1, {"exclusive": True}, "cumsum-options"),
+        ((2, 1), 1, {"exclusive": True}, "cumsum-options"),
+        ((2, 4), 1, {"reverse": True}, "cumsum-options"),
+        ((2, 1), 1, {"reverse": True}, ""),
+    ],
+)
+def test_cumsum_takes_its_axis_from_the_right_of_four_and_only_a_positive_one(shape, axis, options, expected):
+    """Each line as measured on lavapipe and SwiftShader."""
+    g = GraphBuilder()
+    graph = g.build([g.op("CUMSUM", (g.input("x", shape), g.const(axis, dtype="int32")), name="y", **options)[0]])
+    assert found(graph) == ([(expected, "y")] if expected else [])
+
+
+def test_a_cumsum_without_a_batch_takes_every_output_with_it():
+    g = GraphBuilder()
+    x = g.input("x", (1, 2, 3, 4))
+    y = g.op("CUMSUM", (x, g.const(0, dtype="int32")), name="y")[0]
+    (hazard,) = find_hazards(g.build([g.unary("TANH", x), y]))
+    assert (hazard.effect, hazard.affected) == ("void", (0, 1))
+
+
+@pytest.mark.parametrize(
     ("shape", "rows", "expected"),
     [
         ((2, 3, 4), [(0, 0), (0, 0), (0, 0)], "pad-rank-3"),
