@@ -235,7 +235,7 @@ class Campaign:
             values = [array for feed in feeds for array in self.reference.values(graph, feed).values()]
         floats = [array for array in values if array.dtype.kind == "f" and array.size]
         sizes = [np.abs(array[array != 0]) for array in floats]
-        return any(size.max() > FP16_RANGE or size.min() < FP16_TINY for size in sizes if size.size)
+        return any(not size.max() <= FP16_RANGE or size.min() < FP16_TINY for size in sizes if size.size)  # or NaN
 
     def _twins_differ(self, item: Drawn, tried: Tried, original: Tried) -> Verdict | None:
         first, second = original.trial, tried.trial

@@ -74,7 +74,8 @@ def test_a_healthy_delegate_gives_no_bug(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("precision", "largest", "beyond"), [("fp16", 10, False), ("fp16", 250, True), ("fp32", 250, False)]
+    ("precision", "largest", "beyond"),
+    [("fp16", 10, False), ("fp16", 250, True), ("fp16", float("nan"), True), ("fp32", 250, False)],
 )
 def test_an_overflow_of_fp16_inside_a_graph_is_no_find(tmp_path: Path, precision: str, largest: float, beyond: bool):
     fuzzer, _ = campaign(tmp_path)
