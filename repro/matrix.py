@@ -31,8 +31,8 @@ Record = Mapping[str, Any]
 # Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
 DEADLINE_S = 120.0
 KEPT = (Outcome.OK, Outcome.NOT_RESIDENT, Outcome.REFUSED)
-OWN_CHECK = "Check failed"
-"""How a process says that it ended itself because the graph broke one of its assumptions (absl's CHECK)."""
+OWN_ENDS = ("Check failed", "SIGABRT", "SIGILL", "SIGTRAP")
+"""How a process ends itself because the graph broke one of its assumptions: absl's CHECK, an abort, a trap."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def is_kept(run: Run) -> bool:
     A HANG, or a CRASH that the delegate did not decide on, may be the machine's: it is in the answer, but
     measured anew next time.
     """
-    return run.outcome in KEPT or (run.outcome is Outcome.CRASH and OWN_CHECK in run.message)
+    return run.outcome in KEPT or (run.outcome is Outcome.CRASH and any(end in run.message for end in OWN_ENDS))
 
 
 def cell_key(subject: Subject, identity: str, precision: Precision) -> str:

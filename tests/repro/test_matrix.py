@@ -197,7 +197,9 @@ def test_a_failed_check_of_the_delegate_is_measured_once_and_reads_the_same_twic
         (Outcome.OK, "", True),
         (Outcome.REFUSED, "unsupported op", True),
         (Outcome.CRASH, "its log ends: model.cc:217] Check failed: x", True),
-        (Outcome.CRASH, "the worker ended with signal 9", False),
+        (Outcome.CRASH, "the worker was ended by SIGILL; its log ends: (empty)", True),
+        (Outcome.CRASH, "the worker was ended by SIGKILL", False),
+        (Outcome.CRASH, "the worker was ended by SIGSEGV", False),
         (Outcome.HANG, "no answer in 60 s", False),
     ],
 )
