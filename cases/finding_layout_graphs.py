@@ -79,6 +79,22 @@ def pad_then_add(
     return g.build([g.add(between(g, y), z, name="sum")])
 
 
+# --- CUMSUM -------------------------------------------------------------------------------------------
+
+
+def cumulated(
+    shape: tuple[int, ...] = (5, 4), axis: int = 0, as_shape: tuple[int, ...] = (), bystander: bool = False
+) -> Graph:
+    """One CUMSUM over an axis of x; as_shape: x is reshaped to it first, and the sum back. bystander: also TANH(x)."""
+    g = GraphBuilder()
+    x = g.input("x", shape)
+    held = g.reshape(x, as_shape, name="reshaped") if as_shape else x
+    (y,) = g.op("CUMSUM", (held, g.const(axis, dtype="int32")), name="sums")
+    if as_shape:
+        y = g.reshape(y, shape, name="y")
+    return g.build([y, g.unary("TANH", x, name="bystander")] if bystander else [y])
+
+
 # --- SPLIT and SLICE ----------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from cases.finding_graphs import times_one
 from cases.finding_layout_graphs import (
     apart,
     concat_of_one,
+    cumulated,
     no_op_behind,
     pad_rank_3,
     pad_then_add,
@@ -259,12 +260,48 @@ def _pad_then_add_models() -> tuple[FindingModel, ...]:
     )
 
 
+def _cumsum_models() -> tuple[FindingModel, ...]:
+    return (
+        FindingModel("minimal", P.MINIMAL, "CUMSUM of [5,4] over the first dimension: x comes back", (0,), cumulated),
+        FindingModel("control", P.CONTROL, "the same over the last dimension", (), make(cumulated, axis=1)),
+        FindingModel("vector", P.STILL_WRONG, "not the rank: [5]", (0,), make(cumulated, (5,))),
+        FindingModel("rank-3", P.STILL_WRONG, "not the rank: [5,4,3]", (0,), make(cumulated, (5, 4, 3))),
+        FindingModel("two", P.STILL_WRONG, "not the size: [2,4]", (0,), make(cumulated, (2, 4))),
+        FindingModel("from-the-end", P.STILL_WRONG, "the last dimension as -1", (0,), make(cumulated, axis=-1)),
+        FindingModel(
+            "from-the-end-rank-3",
+            P.STILL_WRONG,
+            "of [5,4,3] the last dimension as -1: it sums over the first",
+            (0,),
+            make(cumulated, (5, 4, 3), -1),
+        ),
+        FindingModel(
+            "no-batch",
+            P.STILL_WRONG,
+            "axis 0 of [1,3,4,5]: the kernel does not compile, and a TANH beside it is lost too",
+            (0, 1),
+            make(cumulated, (1, 3, 4, 5), bystander=True),
+        ),
+        FindingModel("one-row", P.CLEAN, "of [1,4] over the first dimension", (), make(cumulated, (1, 4))),
+        FindingModel("middle", P.CLEAN, "of [5,4,3] over the second dimension", (), make(cumulated, (5, 4, 3), 1)),
+        FindingModel("rank-4", P.CLEAN, "of [2,3,4,5] over the first dimension", (), make(cumulated, (2, 3, 4, 5))),
+        FindingModel(
+            "as-height",
+            P.HELPS,
+            "RESHAPE to [1,5,1,4], sum over the second dimension, and RESHAPE back",
+            (),
+            make(cumulated, axis=1, as_shape=(1, 5, 1, 4)),
+        ),
+    )
+
+
 LAYOUT_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "pad-rank-3": _pad_rank_3_models,
     "slice-of-split-part": _slice_of_part_models,
     "no-op-behind-output": _no_op_models,
     "concat-of-one": _concat_of_one_models,
     "split-put-together": _split_together_models,
+    "cumsum-batch": _cumsum_models,
     "pad-value-lost": _pad_value_models,
     "pad-before-broadcast-add": _pad_then_add_models,
 }

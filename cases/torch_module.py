@@ -267,6 +267,12 @@ class GraphModule(nn.Module):
     def _softmax(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return torch.softmax(args[0] * attrs.get("beta", 1.0), dim=-1)
 
+    def _cumsum(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        axis = self._ints(op.inputs[1])[0]
+        value = torch.flip(args[0], (axis,)) if attrs.get("reverse") else args[0]
+        total = torch.cumsum(value, axis) - (value if attrs.get("exclusive") else 0)
+        return torch.flip(total, (axis,)) if attrs.get("reverse") else total
+
     def _select(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return torch.where(args[0].to(torch.bool), args[1], args[2])
 
@@ -312,6 +318,7 @@ _OPS: Mapping[str, Callable[[GraphModule, Op, list[Any], Mapping[str, Any]], Val
     "SLICE": GraphModule._slice,
     "STRIDED_SLICE": GraphModule._strided_slice,
     "SOFTMAX": GraphModule._softmax,
+    "CUMSUM": GraphModule._cumsum,
     "SELECT_V2": GraphModule._select,
     "GELU": GraphModule._gelu,
     "LEAKY_RELU": GraphModule._leaky,

@@ -147,5 +147,6 @@ def _cumulated(pen: Pen) -> Graph:
     if pen.chance(0.2):
         axis -= len(shape)
     x = _source(pen, shape)
-    options = {"exclusive": pen.chance(0.12), "reverse": pen.chance(0.12)}
-    return _finished(pen, pen.builder.op("CUMSUM", (x, pen.builder.const(axis, dtype="int32")), **options)[0])
+    exclusive, reverse = pen.chance(0.12), pen.chance(0.12)
+    inputs = (x, pen.builder.const(axis, dtype="int32"))
+    return _finished(pen, pen.builder.op("CUMSUM", inputs, exclusive=exclusive, reverse=reverse)[0])
