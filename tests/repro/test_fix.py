@@ -15,10 +15,9 @@ from cases.tflite_write import write_tflite
 from repro.commands.fix import command
 from repro.fix import cpu_differences, op_line
 from repro.hazards import find_hazards
-from repro.lint_truth import TOLERANCE, feeds_for, wrong_outputs
+from repro.verdict import Status
 from repro.workarounds import avoid_hazards
-from runner import targets
-from runner.run import Fingerprint, Job, Outcome, Precision, Run
+from runner.run import Fingerprint, Outcome, Run
 
 PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")
 
@@ -190,22 +189,23 @@ def test_what_is_parsed_wrong_is_written_in_another_form_and_proven(make, added,
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("taken", [3, 5])
-def test_groups_become_block_diagonal_weights(taken):
-    """Against the cpu: float64 evaluation has no groups, so `repro fix` cannot judge them."""
+@pytest.mark.parametrize(("taken", "before"), [(3, Status.FAIL), (5, Status.CRASH)])
+def test_groups_become_block_diagonal_weights(taken, before, tmp_path):
     g = GraphBuilder()
     weights = np.random.default_rng(taken).normal(size=(8, 3, 3, taken))
     graph = g.build([g.conv2d(g.input("x", (1, 4, 5, 2 * taken)), weights, np.arange(8.0))])
     assert find_hazards(graph)[0].rule == ("grouped-conv" if taken <= 4 else "grouped-conv-aborts")
-    fixed = avoid_hazards(graph)
-    assert fixed.left == ()
-    feeds = feeds_for(graph, 0, 0)
-    before, after = (Job(write_tflite(one), feeds, Precision.FP32, "groups") for one in (graph, fixed.graph))
-    with targets.open_target("cpu") as cpu, targets.open_target(targets.resolve(["gpu"])[0], workers=1) as gpu:
-        old, new = cpu.run(before), cpu.run(after)
-        assert all(difference.share < 1e-6 for difference in cpu_differences(old, new, graph.outputs))
-        assert gpu.run(before).outcome is (Outcome.OK if taken <= 4 else Outcome.CRASH)
-        assert wrong_outputs(gpu.run(after), old, TOLERANCE[Precision.FP32]) == ()
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(graph))
+    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(command, arguments)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, summary["refusals"], summary["proven"]) == (0, [], True)
+    assert summary["target"]["fp32"] == {"before": [before], "after": [Status.PASS]}
+    mended = read_tflite(out.read_bytes())
+    assert find_hazards(mended) == ()
+    (dense,) = (mended.tensors[op.inputs[1]].shape for op in mended.ops)
+    assert dense == (8, 3, 3, 2 * taken)
 
 
 @pytest.mark.gpu
