@@ -12,6 +12,7 @@ from cases.finding_graphs import (
     output_elementwise,
     same_operand,
     sum_times_itself,
+    thin_pointwise,
     times_one,
 )
 from cases.finding_model import FindingModel, Purpose
@@ -150,7 +151,52 @@ def _output_elementwise_models() -> tuple[FindingModel, ...]:
     )
 
 
+NAMED_MALI = ("gpu:*@Mali*",)
+"""The targets on which a thin pointwise chain is fused: adapters that are presented as a Mali."""
+
+
+def _thin_pointwise_models() -> tuple[FindingModel, ...]:
+    P = Purpose
+    make = functools.partial
+
+    def lost(
+        name: str, purpose: Purpose, what: str, build: Callable[[], Graph], wrong: tuple[int, ...] = (0,)
+    ) -> FindingModel:
+        return FindingModel(name, purpose, what, wrong, build, targets=NAMED_MALI, precisions=("fp16",))
+
+    def right(name: str, purpose: Purpose, what: str, build: Callable[[], Graph]) -> FindingModel:
+        return FindingModel(name, purpose, what, (), build)
+
+    still = P.STILL_WRONG
+    return (
+        lost("minimal", P.MINIMAL, "1x1 CONV_2D, an output, feeds a 1x1 CONV_2D of 4 channels", thin_pointwise),
+        right("control", P.CONTROL, "8 channels behind it instead of 4", make(thin_pointwise, 8)),
+        lost("negated", still, "not side by side alone: NEG between", make(thin_pointwise, between=("NEG",))),
+        lost(
+            "between-exposed",
+            still,
+            "not the convolution's output alone: a NEG and a TANH between, outputs too",
+            make(thin_pointwise, between=("NEG", "TANH"), between_exposed=True),
+            (0, 1, 2),
+        ),
+        lost("relu", still, "not a bare convolution alone: with RELU", make(thin_pointwise, activation="RELU")),
+        lost("sixteen", still, "not 4 channels between: 16", make(thin_pointwise, middle=16)),
+        lost("tokens", still, "not CONV_2D alone: FULLY_CONNECTED of [1,16,4]", make(thin_pointwise, tokens=True)),
+        lost(
+            "large-map",
+            still,
+            "not 4 channels behind alone: on a map of 128x128, 8",
+            make(thin_pointwise, 8, size=128),
+        ),
+        right("sixty-four", P.CLEAN, "64 channels between", make(thin_pointwise, middle=64)),
+        right("kernel-3", P.CLEAN, "a 3x3 CONV_2D first", make(thin_pointwise, kernel=3)),
+        right("emit-mul", P.HELPS, "emit y through a MUL by 1", make(thin_pointwise, emit=times_one)),
+        right("second-reader", P.HELPS, "give y a second consumer", make(thin_pointwise, second_reader=True)),
+    )
+
+
 BOUNDED_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "same-operand-aborts": _same_operand_models,
     "output-before-elementwise": _output_elementwise_models,
+    "mali-thin-pointwise": _thin_pointwise_models,
 }

@@ -367,3 +367,38 @@ def masked_tokens(emit: Emit = _plain) -> Graph:
     mask = (np.arange(16) >= 4).astype(np.float32).reshape(1, 16, 1)
     valid = g.mul(tokens, g.const(mask), name="valid")
     return g.build(outputs=[g.fully_connected(valid, weights(2, 256), per_channel(2, 9), name="head"), emit(g, tokens)])
+
+
+# --- thin pointwise convolutions ------------------------------------------------------------------------
+
+
+def thin_pointwise(
+    out: int = 4,
+    middle: int = 4,
+    size: int = 4,
+    kernel: int = 1,
+    between: tuple[str, ...] = (),
+    between_exposed: bool = False,
+    activation: str = "NONE",
+    tokens: bool = False,
+    emit: Emit = _plain,
+    second_reader: bool = False,
+) -> Graph:
+    """y, a 1x1 CONV_2D (or, tokens, a FULLY_CONNECTED) of 4 channels, is an output and feeds another of `out`."""
+    g = GraphBuilder()
+    if tokens:
+        y = g.fully_connected(g.input("x", (1, size * size, 4)), weights(middle, 4), per_channel(middle), name="y")
+    else:
+        x = g.input("x", (1, size, size, 4))
+        y = g.conv2d(x, weights(middle, kernel, kernel, 4), per_channel(middle), name="y", activation=activation)
+    outputs, held = [emit(g, y)], y
+    for kind in between:
+        held = g.unary(kind, held)
+        outputs += [held] if between_exposed else []
+    if tokens:
+        outputs.append(g.fully_connected(held, weights(out, middle, seed=9), per_channel(out, 10), name="out"))
+    else:
+        outputs.append(g.conv2d(held, weights(out, 1, 1, middle, seed=9), per_channel(out, 10), name="out"))
+    if second_reader:
+        outputs.append(g.unary("TANH", y, name="read"))
+    return g.build(outputs)

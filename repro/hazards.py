@@ -393,6 +393,16 @@ RULES = {
             "emit '{tensor}' through an extra op (for example a MUL by 1) if you can afford one",
         ),
         Rule(
+            "mali-thin-pointwise",
+            "risky",
+            "1x1 CONV of at most 32 channels (perhaps through elementwise ops) -> 1x1 CONV of at most 4",
+            "on Mali in fp16, output '{tensor}' is swallowed by the kernel of the convolution behind it, never written "
+            "(measured under an adapter that is named Mali, which is not a Mali)",
+            "emit '{tensor}' through an extra op (for example a MUL by 1)",
+            where="on adapters named Mali, in fp16",
+            finding="mali-thin-pointwise",
+        ),
+        Rule(
             "op-refused",
             "risky",
             "an op or rank that the delegate does not take",
@@ -471,7 +481,7 @@ def _replayed(graph: Graph) -> tuple[Hazard, ...]:
     reach = _outputs_reached(graph, wrong) if wrong else {}
     for event in events:
         affected: tuple[int, ...]
-        if event.effect == "lost":
+        if event.effect in ("lost", "risk"):
             affected = (positions[event.tensor],)
         elif event.effect == "wrong":
             affected = reach[event.tensor]
@@ -547,14 +557,15 @@ def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""
     replayed = _replayed(graph)
     hazards = [hazard for hazard in replayed if hazard.level == "hazard"]
-    refusals = [hazard for hazard in replayed if hazard.level != "hazard"]
-    return (*hazards, *refusals, *_risks(graph, {hazard.tensor for hazard in hazards}))
+    others = [hazard for hazard in replayed if hazard.level != "hazard"]
+    named = {hazard.tensor for hazard in replayed if hazard.effect != "refused"}
+    return (*hazards, *others, *_risks(graph, named))
 
 
-def _risks(graph: Graph, hazardous: set[str]) -> Iterator[Hazard]:
+def _risks(graph: Graph, named: set[str]) -> Iterator[Hazard]:
     for index, name in enumerate(graph.outputs):
         readers = graph.uses.get(name, ())
-        if readers and name not in hazardous:
+        if readers and name not in named:
             producer = graph.producers.get(name)
             yield _risk("output-consumed", name, index, producer.kind if producer else "input", readers[0].kind, "")
     for op in graph.ops:

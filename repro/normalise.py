@@ -32,6 +32,7 @@ from repro.pair_passes import (
     kernel_is_one,
     padding_only,
 )
+from repro.thin_pointwise import thin_pointwise_chains
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Event:
         downstream where the delegate's own value has no name.
     effect: `lost` (graph output never written, or left as stale memory), `wrong` (other values),
         `void` (the kernel is invalid, so every output of the graph is), `refused` (compilation fails),
-        `abort` (the process ends while the graph is compiled).
+        `abort` (the process ends while the graph is compiled), `risk` (a graph output lost on some adapters only).
     producer, consumer: the two ops of the file that met.
     """
 
@@ -62,9 +63,9 @@ class Normalised:
     events: tuple[Event, ...]
 
 
-# Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
 INVALID_KERNELS = frozenset({"cumsum-no-batch"})
 """Rules of the parsers under which a kernel does not compile, and the submission with it is dropped."""
+# Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
 READS_TWICE_ABORTS = frozenset(
     {"BATCH_MATMUL", "SELECT", "SELECT_V2", "PACK", "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}
 )
@@ -96,6 +97,8 @@ class _Rewriter:
         for rule, effect, value, first, second in fuse_into_kernels(self.graph):
             self.report(rule, effect, value, first, second)
         for rule, effect, value, first, second in link_into_splits(self.graph):
+            self.report(rule, effect, value, first, second)
+        for rule, effect, value, first, second in thin_pointwise_chains(self.graph):
             self.report(rule, effect, value, first, second)
         for rule, effect, value, first, second in poisoned_padding(self.graph):
             self.report(rule, effect, value, first, second)
