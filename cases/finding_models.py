@@ -35,6 +35,7 @@ from cases.finding_graphs import (
 )
 from cases.finding_layout_models import LAYOUT_MODELS
 from cases.finding_model import FindingModel, Purpose
+from cases.finding_parsing_models import PARSING_MODELS
 from cases.finding_pattern_models import PATTERN_MODELS
 
 
@@ -460,5 +461,6 @@ FINDING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "constant-broadcasts-channels": _constant_broadcast_models,
     **BOUNDED_MODELS,
     **LAYOUT_MODELS,
+    **PARSING_MODELS,
     **PATTERN_MODELS,
 }

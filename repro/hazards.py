@@ -331,6 +331,7 @@ RULES = {
             "'{tensor}' is wrong: {producer} reads only the last dimension of its input, which it should flatten",
             "RESHAPE the input to [batch, depth]: `repro fix` does it and proves it",
             workaround="two-dimensions",
+            finding="fc-flattens-input",
         ),
         Rule(
             "pad-rank-3",
@@ -348,6 +349,7 @@ RULES = {
             "'{tensor}' is wrong: {producer} does not make the new batches",
             "pad along another axis: `repro fix` reshapes so that the batch is the height, and proves it",
             workaround="pad-batch-as-height",
+            finding="pad-batch",
         ),
         Rule(
             "split-sliced",
@@ -362,9 +364,11 @@ RULES = {
             "grouped-conv",
             "hazard",
             "CONV_2D in groups of at most 4 input channels, where those or a group's outputs are no multiple of 4",
-            "'{tensor}' is wrong: the delegate takes {producer} apart into a convolution a group, with wrong weights",
+            "every output is wrong: the delegate takes {producer} apart into a convolution a group, whose weights it "
+            "makes no room for, and what holds them is rejected",
             "write it as a CONV_2D with block-diagonal weights",
             workaround="dense-weights",
+            finding="grouped-conv-split",
         ),
         Rule(
             "grouped-conv-aborts",
@@ -374,6 +378,7 @@ RULES = {
             "a group",
             "write it as a CONV_2D with block-diagonal weights",
             workaround="dense-weights",
+            finding="grouped-conv-aborts",
         ),
         Rule(
             "same-operand-aborts",

@@ -1,0 +1,117 @@
+"""Graphs of findings about ops that the delegate reads as something else, or takes apart. One op, where it can be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cases.builder import GraphBuilder
+from cases.finding_graphs import Emit, per_channel, weights
+from cases.finding_layout_graphs import plain
+from cases.graph import Graph
+
+# --- FULLY_CONNECTED ----------------------------------------------------------------------------------
+
+
+def flattened(
+    shape: tuple[int, ...] = (1, 2, 4), depth: int = 8, out: int = 3, reshaped: bool = False, between: Emit = plain
+) -> Graph:
+    """FULLY_CONNECTED of x, whose dimensions TFLite flattens to [elements / depth, depth].
+
+    reshaped: x is brought to that shape by a RESHAPE. between: what else x goes through first.
+    """
+    g = GraphBuilder()
+    x = between(g, g.input("x", shape))
+    if reshaped:
+        x = g.reshape(x, (int(np.prod(shape)) // depth, depth), name="flat")
+    (y,) = g.op("FULLY_CONNECTED", (x, g.const(weights(out, depth)), g.const(per_channel(out))), name="y")
+    return g.build([y])
+
+
+def pooled_head(reshaped: bool = False) -> Graph:
+    """A classifier's end: MAX_POOL_2D to [1, 2, 2, 4], and FULLY_CONNECTED of all 16; reshaped: through a RESHAPE."""
+    g = GraphBuilder()
+    window = {"filter_height": 2, "filter_width": 2, "stride_h": 2, "stride_w": 2, "padding": "VALID"}
+    (y,) = g.op("MAX_POOL_2D", (g.input("x", (1, 4, 4, 4)),), name="pooled", **window)
+    if reshaped:
+        y = g.reshape(y, (1, 16), name="flat")
+    (scores,) = g.op("FULLY_CONNECTED", (y, g.const(weights(3, 16)), g.const(per_channel(3))), name="scores")
+    return g.build([scores])
+
+
+# --- PAD ----------------------------------------------------------------------------------------------
+
+BATCH_BEHIND = ((0, 1), (0, 0), (0, 0), (0, 0))
+"""Paddings of a rank-4 tensor: one batch behind."""
+
+
+def pad_batch(
+    table: tuple[tuple[int, int], ...] = BATCH_BEHIND,
+    batch: int = 1,
+    value: float | None = None,
+    as_height: bool = False,
+    as_rank_3: bool = False,
+    between: Emit = plain,
+) -> Graph:
+    """PAD (or, with a value, PADV2) of a tensor [batch, 2, 3, 4].
+
+    as_height, as_rank_3: the batch of 1 is padded as the height of [1, 1, 2, 3*4], or as the first dimension of
+    [1, 2, 3*4], and the result is brought back. between: what x goes through first.
+    """
+    g = GraphBuilder()
+    x = between(g, g.input("x", (batch, 2, 3, 4)))
+    if as_height:
+        x, table = g.reshape(x, (1, 1, 2, 12), name="flat"), ((0, 0), table[0], (0, 0), (0, 0))
+    elif as_rank_3:
+        x, table = g.reshape(x, (1, 2, 12), name="flat"), table[:3]
+    rows = g.const(table, dtype="int32")
+    if value is None:
+        y = g.op("PAD", (x, rows), name="padded")[0]
+    else:
+        y = g.op("PADV2", (x, rows, g.const(np.float32(value))), name="padded")[0]
+    if as_height or as_rank_3:
+        y = g.reshape(y, (1 + sum(table[1 if as_height else 0]), 2, 3, 4), name="back")
+    return g.build([y])
+
+
+def batch_concatenated() -> Graph:
+    """The same one batch of zeros behind x, put there by CONCATENATION with a constant."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 2, 3, 4))
+    return g.build([g.concat([x, g.const(np.zeros((1, 2, 3, 4), np.float32))], 0, name="padded")])
+
+
+# --- grouped CONV_2D ----------------------------------------------------------------------------------
+
+
+def grouped_conv(
+    taken: int = 3,
+    made: int = 4,
+    groups: int = 2,
+    kernel: int = 3,
+    dense: bool = False,
+    by_hand: bool = False,
+    between: Emit = plain,
+    bystander: bool = True,
+) -> Graph:
+    """One CONV_2D of a 3x3 map in groups of `taken` channels, each of which makes `made`; beside it a TANH.
+
+    dense: one group, whose weights are zero between the groups. by_hand: SPLIT, one CONV_2D a group, CONCATENATION.
+    between: what x goes through first. bystander: whether there is the TANH, of another input.
+    """
+    g = GraphBuilder()
+    x = between(g, g.input("x", (1, 3, 3, groups * taken)))
+    others = [g.unary("TANH", g.input("z", (1, 3, 3, 5)), name="bystander")] if bystander else []
+    filters = weights(groups * made, kernel, kernel, taken)
+    bias = per_channel(groups * made)
+    if by_hand:
+        parts = g.split(x, groups, 3, tuple(f"part_{i}" for i in range(groups)))
+        rows = [slice(i * made, (i + 1) * made) for i in range(groups)]
+        done = [g.conv2d(part, filters[row], bias[row]) for part, row in zip(parts, rows, strict=True)]
+        return g.build([g.concat(done, 3, name="y"), *others])
+    if dense:
+        whole = np.zeros((groups * made, kernel, kernel, groups * taken), np.float32)
+        for i in range(groups):
+            row, column = slice(i * made, (i + 1) * made), slice(i * taken, (i + 1) * taken)
+            whole[row, :, :, column] = filters[row]
+        filters = whole
+    return g.build([g.conv2d(x, filters, bias, name="y"), *others])
