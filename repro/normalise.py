@@ -63,8 +63,8 @@ class Normalised:
     events: tuple[Event, ...]
 
 
-INVALID_KERNELS = frozenset({"cumsum-no-batch"})
-"""Rules of the parsers under which a kernel does not compile, and the submission with it is dropped."""
+INVALID_KERNELS = frozenset({"cumsum-no-batch", "grouped-conv"})
+"""Rules of the parsers under which a kernel does not compile or cannot be bound, and its submission is dropped."""
 # Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
 READS_TWICE_ABORTS = frozenset(
     {"BATCH_MATMUL", "SELECT", "SELECT_V2", "PACK", "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}

@@ -447,6 +447,13 @@ def test_groups_want_multiples_of_four(groups, taken, made, expected):
     assert found(g.build([y])) == ([(expected, "y")] if expected else [])
 
 
+def test_groups_without_room_for_their_weights_take_every_output_with_them():
+    g = GraphBuilder()
+    y = g.conv2d(g.input("x", (1, 4, 4, 6)), np.ones((8, 1, 1, 3)), name="y")
+    (hazard,) = find_hazards(g.build([g.unary("TANH", g.input("z", (1, 4))), y]))
+    assert (hazard.effect, hazard.affected) == ("void", (0, 1))
+
+
 def test_every_rule_says_what_it_is_and_can_be_worked_around():
     for rule in RULES.values():
         assert rule.id == rule.id.lower()
