@@ -30,8 +30,10 @@ def flattened(
 def pooled_head(reshaped: bool = False) -> Graph:
     """A classifier's end: MAX_POOL_2D to [1, 2, 2, 4], and FULLY_CONNECTED of all 16; reshaped: through a RESHAPE."""
     g = GraphBuilder()
-    window = {"filter_height": 2, "filter_width": 2, "stride_h": 2, "stride_w": 2, "padding": "VALID"}
-    (y,) = g.op("MAX_POOL_2D", (g.input("x", (1, 4, 4, 4)),), name="pooled", **window)
+    x = g.input("x", (1, 4, 4, 4))
+    (y,) = g.op(
+        "MAX_POOL_2D", (x,), name="pooled", filter_height=2, filter_width=2, stride_h=2, stride_w=2, padding="VALID"
+    )
     if reshaped:
         y = g.reshape(y, (1, 16), name="flat")
     (scores,) = g.op("FULLY_CONNECTED", (y, g.const(weights(3, 16)), g.const(per_channel(3))), name="scores")
