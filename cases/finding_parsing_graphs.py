@@ -42,12 +42,12 @@ def pooled_head(reshaped: bool = False) -> Graph:
 
 # --- PAD ----------------------------------------------------------------------------------------------
 
-BATCH_BEHIND = ((0, 1), (0, 0), (0, 0), (0, 0))
-"""Paddings of a rank-4 tensor: one batch behind."""
+BATCH_IN_FRONT = ((1, 0), (0, 0), (0, 0), (0, 0))
+"""Paddings of a rank-4 tensor: one batch in front."""
 
 
 def pad_batch(
-    table: tuple[tuple[int, int], ...] = BATCH_BEHIND,
+    table: tuple[tuple[int, int], ...] = BATCH_IN_FRONT,
     batch: int = 1,
     value: float | None = None,
     as_height: bool = False,
@@ -76,10 +76,10 @@ def pad_batch(
 
 
 def batch_concatenated() -> Graph:
-    """The same one batch of zeros behind x, put there by CONCATENATION with a constant."""
+    """The same one batch of zeros in front of x, put there by CONCATENATION with a constant."""
     g = GraphBuilder()
     x = g.input("x", (1, 2, 3, 4))
-    return g.build([g.concat([x, g.const(np.zeros((1, 2, 3, 4), np.float32))], 0, name="padded")])
+    return g.build([g.concat([g.const(np.zeros((1, 2, 3, 4), np.float32)), x], 0, name="padded")])
 
 
 # --- grouped CONV_2D ----------------------------------------------------------------------------------

@@ -44,14 +44,10 @@ def _pad_batch_models() -> tuple[FindingModel, ...]:
     none, one = (0, 0), (0, 1)
     still = P.STILL_WRONG
     return (
-        FindingModel("minimal", P.MINIMAL, "one PAD of [1,2,3,4], a batch behind", (0,), pad_batch),
+        FindingModel("minimal", P.MINIMAL, "one PAD of [1,2,3,4], a batch in front: x comes twice", (0,), pad_batch),
         FindingModel("control", P.CONTROL, "the same of [2,2,3,4]", (), make(pad_batch, batch=2)),
         FindingModel(
-            "in-front",
-            still,
-            "not what is behind alone: a batch in front",
-            (0,),
-            make(pad_batch, ((1, 0), *[none] * 3)),
+            "behind", still, "not what is in front alone: a batch behind", (0,), make(pad_batch, (one, *[none] * 3))
         ),
         FindingModel("padv2", still, "not PAD alone: PADV2", (0,), make(pad_batch, value=2.0)),
         FindingModel(
