@@ -82,7 +82,7 @@ def _norm_models() -> tuple[FindingModel, ...]:
 
 def _norm_shifted_models() -> tuple[FindingModel, ...]:
     return (
-        FindingModel("minimal", P.MINIMAL, "LayerNorm of x + 100", (0,), norm_of_shifted),
+        FindingModel("minimal", P.MINIMAL, "LayerNorm of x + 100", (0,), norm_of_shifted, precisions=("fp32",)),
         FindingModel(
             "control",
             P.CONTROL,
@@ -90,7 +90,14 @@ def _norm_shifted_models() -> tuple[FindingModel, ...]:
             (),
             make(norm_of_shifted, between=absolute),
         ),
-        FindingModel("thirty", P.STILL_WRONG, "LayerNorm of x + 30", (0,), make(norm_of_shifted, 30.0)),
+        FindingModel(
+            "thirty",
+            P.STILL_WRONG,
+            "LayerNorm of x + 30",
+            (0,),
+            make(norm_of_shifted, 30.0),
+            precisions=("fp32",),
+        ),
         FindingModel("one", P.CLEAN, "LayerNorm of x + 1", (), make(norm_of_shifted, 1.0)),
         FindingModel(
             "transposed",
