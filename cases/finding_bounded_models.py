@@ -151,8 +151,8 @@ def _output_elementwise_models() -> tuple[FindingModel, ...]:
     )
 
 
-NAMED_MALI = ("gpu:*@Mali*",)
-"""The targets on which a thin pointwise chain is fused: adapters that are presented as a Mali."""
+NAMED_MALI = ("gpu:*@Mali-G57", "gpu:*@Mali-G610")
+"""Targets on which a thin pointwise chain is fused: an adapter presented as a Mali newer than Bifrost. Two of them."""
 
 
 def _thin_pointwise_models() -> tuple[FindingModel, ...]:
@@ -171,27 +171,37 @@ def _thin_pointwise_models() -> tuple[FindingModel, ...]:
     return (
         lost("minimal", P.MINIMAL, "1x1 CONV_2D, an output, feeds a 1x1 CONV_2D of 4 channels", thin_pointwise),
         right("control", P.CONTROL, "8 channels behind it instead of 4", make(thin_pointwise, 8)),
-        lost("negated", still, "not side by side alone: NEG between", make(thin_pointwise, between=("NEG",))),
         lost(
-            "between-exposed",
+            "between",
             still,
-            "not the convolution's output alone: a NEG and a TANH between, outputs too",
-            make(thin_pointwise, between=("NEG", "TANH"), between_exposed=True),
-            (0, 1, 2),
+            "not a convolution's own output alone: a NEG between the two is the output",
+            make(thin_pointwise, between=("NEG",), exposed=("NEG",)),
         ),
+        lost("three", still, "not two alone: of three, both inner ones", make(thin_pointwise, third=True), (0, 1)),
         lost("relu", still, "not a bare convolution alone: with RELU", make(thin_pointwise, activation="RELU")),
         lost("sixteen", still, "not 4 channels between: 16", make(thin_pointwise, middle=16)),
+        lost("one-row", still, "not the shape of the map: 1x16", make(thin_pointwise, height=1, width=16)),
         lost("tokens", still, "not CONV_2D alone: FULLY_CONNECTED of [1,16,4]", make(thin_pointwise, tokens=True)),
         lost(
             "large-map",
             still,
             "not 4 channels behind alone: on a map of 128x128, 8",
-            make(thin_pointwise, 8, size=128),
+            make(thin_pointwise, 8, height=128, width=128),
         ),
+        right(
+            "smaller-map", P.CLEAN, "8 channels behind on a map of 64x64", make(thin_pointwise, 8, height=64, width=64)
+        ),
+        right("not-exposed", P.CLEAN, "without y among the outputs", make(thin_pointwise, exposed=())),
         right("sixty-four", P.CLEAN, "64 channels between", make(thin_pointwise, middle=64)),
         right("kernel-3", P.CLEAN, "a 3x3 CONV_2D first", make(thin_pointwise, kernel=3)),
         right("emit-mul", P.HELPS, "emit y through a MUL by 1", make(thin_pointwise, emit=times_one)),
         right("second-reader", P.HELPS, "give y a second consumer", make(thin_pointwise, second_reader=True)),
+        lost(
+            "identity-reshape",
+            P.NO_HELP,
+            "an identity RESHAPE between y and the second CONV_2D",
+            make(thin_pointwise, between=("RESHAPE",)),
+        ),
     )
 
 

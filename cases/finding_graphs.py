@@ -375,30 +375,42 @@ def masked_tokens(emit: Emit = _plain) -> Graph:
 def thin_pointwise(
     out: int = 4,
     middle: int = 4,
-    size: int = 4,
+    height: int = 4,
+    width: int = 4,
     kernel: int = 1,
     between: tuple[str, ...] = (),
-    between_exposed: bool = False,
+    exposed: tuple[str, ...] = ("y",),
     activation: str = "NONE",
+    third: bool = False,
     tokens: bool = False,
     emit: Emit = _plain,
     second_reader: bool = False,
 ) -> Graph:
-    """y, a 1x1 CONV_2D (or, tokens, a FULLY_CONNECTED) of 4 channels, is an output and feeds another of `out`."""
+    """y, a 1x1 CONV_2D (or, tokens, a FULLY_CONNECTED) of `middle` channels, feeds another of `out`.
+
+    exposed: which are outputs, of `y` and the kinds `between` the two. third: one more of 4 channels behind.
+    """
     g = GraphBuilder()
-    if tokens:
-        y = g.fully_connected(g.input("x", (1, size * size, 4)), weights(middle, 4), per_channel(middle), name="y")
-    else:
-        x = g.input("x", (1, size, size, 4))
-        y = g.conv2d(x, weights(middle, kernel, kernel, 4), per_channel(middle), name="y", activation=activation)
-    outputs, held = [emit(g, y)], y
+
+    def layer(x: str, made: int, read: int, seed: int, name: str, first: bool = False) -> str:
+        bias = per_channel(made, seed + 1)
+        if tokens:
+            return g.fully_connected(x, weights(made, read, seed=seed), bias, name=name)
+        size = kernel if first else 1
+        fused = activation if first else "NONE"
+        return g.conv2d(x, weights(made, size, size, read, seed=seed), bias, name=name, activation=fused)
+
+    x = g.input("x", (1, height * width, 4) if tokens else (1, height, width, 4))
+    held = y = layer(x, middle, 4, 7, "y", first=True)
+    outputs = [emit(g, y)] if "y" in exposed else []
     for kind in between:
-        held = g.unary(kind, held)
-        outputs += [held] if between_exposed else []
-    if tokens:
-        outputs.append(g.fully_connected(held, weights(out, middle, seed=9), per_channel(out, 10), name="out"))
-    else:
-        outputs.append(g.conv2d(held, weights(out, 1, 1, middle, seed=9), per_channel(out, 10), name="out"))
+        held = g.reshape(held, g.shape(held)) if kind == "RESHAPE" else g.unary(kind, held, name=kind.lower())
+        outputs += [held] if kind in exposed else []
+    held = layer(held, out, middle, 9, "out")
+    if third:
+        outputs.append(held)
+        held = layer(held, 4, out, 17, "last")
+    outputs.append(held)
     if second_reader:
         outputs.append(g.unary("TANH", y, name="read"))
     return g.build(outputs)

@@ -160,6 +160,21 @@ class Finding:
         """Whether the bug ends the process instead of giving wrong outputs."""
         return bool(self.minimal.outcome)
 
+    @property
+    def needs_name(self) -> bool:
+        """Whether it is claimed under presented adapter names only: no adapter under its own name shows it."""
+        return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
+
+    @property
+    def adapter_names(self) -> str:
+        """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
+        return " or ".join(p.partition("@")[2] for p in self.minimal.where.targets) if self.needs_name else ""
+
+    @property
+    def precision(self) -> str:
+        """The precision to show it in: fp32 unless it is claimed for fp16 only."""
+        return "fp16" if self.minimal.where.precisions == ("fp16",) else "fp32"
+
     def showing(self, versions: Iterable[str]) -> list[str]:
         """The versions, oldest first, in which the minimal model is claimed to show the bug."""
         if not self.minimal.shows:

@@ -166,12 +166,16 @@ def record_evidence(finding: Finding, measured: matrix.Measured) -> None:
 
 
 def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
-    """One fp32 run of the minimal model in numbers: what people quote, and what a maintainer compares first."""
+    """One run of the minimal model in numbers: what people quote, and what a maintainer compares first.
+
+    In fp32 unless the bug is claimed for fp16 only.
+    """
     environment = _shown_in(finding, measured)
     graph = finding.graph(finding.minimal)
     chosen = subject(finding, finding.minimal)
+    precision = Precision(finding.precision)
     with targets.open_target(environment["target"], runtime=environment["runtime"]) as target:
-        run = target.run(Job(chosen.model, chosen.feeds(), Precision.FP32, finding.slug))
+        run = target.run(Job(chosen.model, chosen.feeds(), precision, finding.slug))
     with targets.open_target("cpu", runtime=environment["runtime"]) as cpu:
         healthy = cpu.run(Job(chosen.model, chosen.feeds(), Precision.FP32, finding.slug))
     expected = finding.arrays(finding.minimal, "expected")
@@ -184,7 +188,7 @@ def _sample(finding: Finding, measured: matrix.Measured) -> dict[str, Any]:
         "target": environment["target"],
         "runtime": environment["runtime"],
         "driver": environment["driver"],
-        "precision": "fp32",
+        "precision": finding.precision,
         "outcome": str(run.outcome),
         "message": run.message,
         "outputs": outputs,

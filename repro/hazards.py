@@ -400,11 +400,11 @@ RULES = {
         Rule(
             "mali-thin-pointwise",
             "risky",
-            "1x1 CONV of at most 32 channels (perhaps through elementwise ops) -> 1x1 CONV of at most 4",
-            "on Mali in fp16, output '{tensor}' is swallowed by the kernel of the convolution behind it, never written "
-            "(measured under an adapter that is named Mali, which is not a Mali)",
+            "1x1 CONV of up to 32 channels (perhaps through elementwise ops) -> 1x1 CONV of up to 4, or on a large map",
+            "on a Mali in fp16, output '{tensor}' may be swallowed by the kernel of the convolution behind it, never "
+            "written (measured on a software driver under a Mali's name, never on a Mali)",
             "emit '{tensor}' through an extra op (for example a MUL by 1)",
-            where="on adapters named Mali, in fp16",
+            where="in fp16, on adapters named Mali (Mali-G57 and newer; not Midgard or Bifrost)",
             finding="mali-thin-pointwise",
         ),
         Rule(

@@ -162,9 +162,9 @@ def _little_endian(array: np.ndarray) -> bytes:
 
 
 def _inline(finding: Finding) -> str:
-    """A dozen lines to paste into a Python prompt; empty where the model is too large for an issue's text."""
+    """A dozen lines to paste into a Python prompt; empty where they would be too long, or need an adapter's name."""
     data = finding.model_bytes(finding.minimal)
-    if len(data) > INLINE_BYTES:
+    if len(data) > INLINE_BYTES or finding.needs_name:
         return ""
     graph = finding.graph(finding.minimal)
     watched = finding.minimal.wrong or tuple(range(len(graph.outputs)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from packaging.version import Version
@@ -61,10 +62,11 @@ def nightly(records: Sequence[Mapping[str, Any]]) -> str:
 def drivers(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """One line a target: driver and adapter as the delegate logged them."""
     found: dict[str, dict[str, str]] = {}
+    measured = Counter(e["target"] for e in environments)
     for e in environments:
         if e["adapter"]:
             text = f"{e['driver']}, adapter '{e['adapter']}'"
-            if "@" in e["target"]:
+            if "@" in e["target"] and measured[e["target"]] == 1:
                 text += f" (LiteRT {e['runtime']} only)"
             found.setdefault(e["target"], {"target": e["target"], "text": text})
     return list(found.values())
@@ -135,10 +137,9 @@ def ruled_out(finding: Finding, records: Sequence[Mapping[str, Any]]) -> list[st
         said.append(f"Not the driver: {' and '.join(on)} are independent implementations and agree.")
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
-        where = ", ".join(sorted({shown_target(r["target"]) for r in presented}))
-        does = "it shows there too" if all(wrong_outputs(r) for r in presented) else "it does not show there"
+        found = _under_names(presented, shown)
         said.append(
-            f"The delegate chooses kernels by the adapter's name; presented with a Mali's ({where}), {does}. "
+            f"The delegate chooses kernels by the adapter's name; presented with a Mali's{found}. "
             f"This is the host's driver on the delegate's Mali paths, over WebGPU: no statement about a Mali."
         )
     if shown:
@@ -148,6 +149,25 @@ def ruled_out(finding: Finding, records: Sequence[Mapping[str, Any]]) -> list[st
     faces = finding.of(Purpose.FACE)
     said += [f"Seen from a model: {m.what}: {measured(records, m)}." for m in faces]
     return said
+
+
+def _names(records: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(sorted({shown_target(r["target"]) for r in records}))
+
+
+def _under_names(presented: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> str:
+    """What became of a bug under presented names; `shown`: all cells that show it, under any name."""
+    there = [r for r in presented if wrong_outputs(r)]
+    if not there:
+        return f" ({_names(presented)}), it does not show there"
+    if len(there) < len(shown):
+        cells = "" if len(there) == len(presented) else f" in {len(there)} of {len(presented)} cells"
+        return f" ({_names(presented)}), it shows there too{cells}"
+    sick = {r["target"] for r in there}
+    healthy = [r for r in presented if r["target"] not in sick]
+    passes = f"; it does not under {_names(healthy)}" if healthy else ""
+    precisions = " and ".join(sorted({r["precision"] for r in there}))
+    return f", it shows under {_names(there)}, in {precisions}, and nowhere else{passes}"
 
 
 def fp16_note(records: Sequence[Mapping[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from repro import finding as findings
 from repro import report
 from repro.cli import main
 from repro.matrix import attached_phones
+from runner import naming
 from runner.runtimes import PACKAGE, installed, runtime
 from runner.vulkan import adapters, driver_environment
 
@@ -148,16 +149,40 @@ def test_cells_under_another_name_are_shown_as_what_they_are():
     assert "gpu:lavapipe and gpu:swiftshader are independent" in issue
 
 
+def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
+    finding = findings.load("mali-thin-pointwise")
+    assert finding.needs_name
+    assert not findings.load("norm-one-pass-variance").needs_name
+    files = report.report_files(finding)
+    issue, script = files["issue.md"].decode(), files["repro.py"].decode()
+    assert "repro check model.tflite --target gpu:lavapipe@Mali-G610 --precision fp16" in issue
+    assert "One fp16 run on gpu:lavapipe@Mali-G610" in issue
+    assert "under its own name, prints OK" in issue
+    assert "prints BUG\n" not in issue
+    assert "That a Mali shows it: nothing here was run on a Mali" in issue
+    assert "and nowhere else; it does not under gpu:lavapipe named Mali-G76, not a Mali" in issue
+    assert "| gpu:lavapipe named Mali-G610, not a Mali | fp32 | ok | ok | ok | ok | ok |" in issue
+    assert "where the adapter is named Mali-G57 or Mali-G610" in script
+    assert '"--fp32" not in sys.argv' in script
+
+
+def test_a_bug_of_one_precision_is_shown_in_it():
+    assert findings.load(ONE).precision == findings.load("norm-one-pass-variance").precision == "fp32"
+    assert "Shows in fp32 only." in report.render_report(findings.load("norm-one-pass-variance"))
+
+
 def test_the_command_writes_the_folder(tmp_path):
     result = CliRunner().invoke(main, ["report", ONE, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")} >= ATTACHMENTS
 
 
-def run_script(python: str, script: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run_script(python: str, script: Path, *options: str, name: str = "") -> subprocess.CompletedProcess[str]:
+    """Run repro.py on lavapipe, presented under another adapter name if one is given."""
     lavapipe = next(a for a in adapters() if a.key == "lavapipe")
     # Nothing of this project may be importable: -I ignores PYTHONPATH and the working directory.
     environment = driver_environment(dict(os.environ), Path(lavapipe.manifest), 1)
+    environment |= naming.naming_environment(name) if name else {}
     command = [python, "-I", str(script), *options]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
@@ -171,6 +196,21 @@ def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
     assert (shown.returncode, shown.stdout.splitlines()[-1]) == (1, "BUG"), shown.stdout + shown.stderr
     healthy = run_script(sys.executable, script, "--control")
     assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+
+
+@pytest.mark.gpu
+def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_path):
+    script = tmp_path / "repro.py"
+    script.write_text(report.render_script(findings.load("mali-thin-pointwise")), encoding="utf-8")
+    here = run_script(sys.executable, script)
+    assert (here.returncode, here.stdout.splitlines()[-1]) == (0, "OK"), here.stdout + here.stderr
+    assert "it shows in fp16 where the adapter is named Mali-G57 or Mali-G610" in here.stdout
+    named = run_script(sys.executable, script, name="Mali-G610")
+    assert (named.returncode, named.stdout.splitlines()[-1]) == (1, "BUG"), named.stdout + named.stderr
+    for option in ("--control", "--fp32", "--cpu"):
+        healthy = run_script(sys.executable, script, option, name="Mali-G610")
+        assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+        assert "it shows in fp16" not in healthy.stdout or option == "--fp32"
 
 
 def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
@@ -220,7 +260,7 @@ def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(s
     finding = findings.load(slug)
     script = tmp_path / "repro.py"
     script.write_text(report.render_script(finding), encoding="utf-8")
-    shows_here = bool(finding.showing([installed().version]))
+    shows_here = bool(finding.showing([installed().version])) and not finding.needs_name
     expected = (1, "BUG") if shows_here else (0, "OK")
     shown = run_script(bare_python, script)
     assert (shown.returncode, shown.stdout.splitlines()[-1]) == expected, shown.stdout + shown.stderr
