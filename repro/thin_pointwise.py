@@ -4,8 +4,9 @@ Key insight: a chain of 1x1 convolutions with few channels, and the elementwise 
 kernel that writes only what the last convolution makes. As in the other fusions nobody asks whether a tensor
 inside is a graph output. The adapter's name and the precision decide, so a reading of the file can only warn.
 
-Source: google-ai-edge/ml-drift, `common/kernels/special/thin_pointwise_fuser.cc`, the branch for Mali without
-Bifrost. Held against lavapipe presented as a Mali-G610, in 45 forms. Other vendors have it too, with other limits.
+Source: google-ai-edge/ml-drift, `common/kernels/special/thin_pointwise_fuser.cc`, the branch for Mali
+newer than Bifrost; other vendors have it with other limits. Held against lavapipe presented as a Mali-G610:
+in 45 forms, in those of `tests/repro/test_thin_pointwise.py`, and on drawn graphs (docs/lint.md).
 """
 
 from __future__ import annotations

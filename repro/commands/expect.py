@@ -56,7 +56,7 @@ def update_command(
 
     refused = 0
     for target, records in read_results(results).items():
-        stem = target.partition(":")[0] if shared else expectations.file_stem(target.partition("@")[0])
+        stem = target.partition(":")[0] if shared else expectations.file_stem(target)
         path = expectations.EXPECTATIONS_DIR / f"{stem}.toml"
         text = path.read_text(encoding="utf-8") if path.exists() else f"# What is expected on {target}.\n"
         if not shared:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from repro.check import load_subject
 from repro.fix import Proof, op_line, prove
-from repro.hazards import find_hazards
+from repro.hazards import RULES, find_hazards, find_risks
 from repro.precisions import CHOICES, precisions_for
 from repro.verdict import Status
 from repro.workarounds import Fixed, avoid_hazards
@@ -55,6 +55,10 @@ def command(
     hazards = find_hazards(subject.graph)
     if not hazards:
         console.print(f"{escape(subject.name)}: no known hazard; nothing to mend, nothing written")
+        for risk in find_risks(subject.graph):
+            if RULES[risk.rule].finding:
+                # The adapter decides, which a file does not know: say it, leave the file alone.
+                console.print(f"  left alone: {risk.rule}, {RULES[risk.rule].where}; {escape(risk.fix)}")
         if as_json:
             click.echo(json.dumps({"model": str(model), "hazards": [], "proven": None, "out": None}))
         ctx.exit(0)

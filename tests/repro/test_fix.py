@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
+from cases.finding_graphs import thin_pointwise
 from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
@@ -55,6 +56,17 @@ def test_the_diff_names_ops_with_shapes():
     assert [op.kind for op in fixed.removed].count("SUM") == 1  # it reads the inner tensor now
     assert {"MUL", "TRANSPOSE", "RESHAPE"} <= {op.kind for op in fixed.added}
     assert op_line(graph.ops[0], graph) == "ADD('x' [1, 16, 8], 'z' [1, 16, 8]) -> 'y' [1, 16, 8]"
+
+
+def test_what_only_another_adapter_shows_is_left_alone_and_said(tmp_path):
+    path, out = tmp_path / "thin.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(thin_pointwise()))
+    said = CliRunner().invoke(command, [str(path), "-o", str(out)])
+    assert said.exit_code == 0
+    assert "no known hazard" in said.output
+    assert "left alone: mali-thin-pointwise, in fp16, on adapters named Mali" in said.output
+    assert "emit 'y' through an extra op" in said.output
+    assert not out.exists()
 
 
 @pytest.mark.gpu

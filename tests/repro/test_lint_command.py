@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
+from cases.finding_graphs import thin_pointwise
 from cases.tflite_write import write_tflite
 from repro.commands.lint import command
 from repro.hazards import RULES
@@ -57,6 +58,26 @@ def test_risks_alone_exit_zero(tmp_path):
     assert "output-consumed" in run(path).output
     assert run(path).exit_code == 0
     assert "output-consumed" not in run(path, "--no-risky").output
+
+
+def test_a_risk_on_some_adapters_only_says_where_in_every_form(tmp_path):
+    path = tmp_path / "thin.tflite"
+    path.write_bytes(write_tflite(thin_pointwise()))
+    text = run(path)
+    assert text.exit_code == 0
+    assert "0 hazards, 1 risky" in text.output
+    assert "mali-thin-pointwise: output 0 'y' (CONV_2D)" in text.output
+    assert "where: in fp16, on adapters named Mali" in text.output
+    assert "never on a Mali" in text.output
+    assert "clean" in run(path, "--no-risky").output
+    (found,) = [json.loads(line) for line in run(path, "--json").output.splitlines()]
+    assert (found["level"], found["effect"], found["affected"]) == ("risky", "risk", [0])
+    assert found["finding"] == "mali-thin-pointwise"
+    assert "Mali" in found["where"]
+    (one,) = json.loads(run(path, "--sarif", "-").output)["runs"]
+    (result,) = one["results"]
+    assert (result["ruleId"], result["level"]) == ("mali-thin-pointwise", "warning")
+    assert "fp16" in one["tool"]["driver"]["rules"][result["ruleIndex"]]["properties"]["where"]
 
 
 def test_json_has_one_object_a_hazard(tmp_path):

@@ -1,0 +1,133 @@
+"""Which outputs are warned of as inside a thin pointwise chain, and which near misses are not.
+
+Each graph here was run on lavapipe presented as a Mali-G610, LiteRT 2.3.0, fp16: what is warned
+of was wrong, and all else was right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cases.builder import GraphBuilder
+from cases.finding_bounded_models import BOUNDED_MODELS
+from cases.finding_graphs import per_channel, thin_pointwise, weights
+from cases.graph import Graph
+from repro.hazards import RULES, find_hazards, lint
+from repro.lint_draws import draw
+
+RULE = "mali-thin-pointwise"
+
+
+def warned(graph: Graph) -> list[str]:
+    return [risk.tensor for risk in lint(graph) if risk.rule == RULE]
+
+
+def conv(g: GraphBuilder, x: str, made: int, name: str, groups: int = 1, stride: int = 1) -> str:
+    taken = g.shape(x)[3] // groups
+    return g.conv2d(x, weights(made, 1, 1, taken), per_channel(made), name=name, stride=stride)
+
+
+def chain(*widths: int, size: int = 4, taken: int = 4) -> Graph:
+    """1x1 convolutions in a row, each an output, with so many channels."""
+    g = GraphBuilder()
+    held, outputs = g.input("x", (1, size, size, taken)), []
+    for index, width in enumerate(widths):
+        held = conv(g, held, width, f"c{index}")
+        outputs.append(held)
+    return g.build(outputs)
+
+
+@pytest.mark.parametrize("model", BOUNDED_MODELS[RULE](), ids=lambda model: model.name)
+def test_the_models_of_the_finding_are_warned_of_where_they_show(model):
+    assert model.build is not None
+    graph = model.build()
+    assert warned(graph) == [graph.outputs[index] for index in model.wrong]
+    assert find_hazards(graph) == ()
+
+
+@pytest.mark.parametrize(
+    ("graph", "lost"),
+    [
+        (lambda: chain(4, 4), ["c0"]),
+        (lambda: chain(32, 4, taken=32), ["c0"]),  # 2,112 and 264 bytes
+        (lambda: chain(32, 32, 4, taken=32), ["c1"]),  # with 2,112 more the first is over 3,072
+        (lambda: chain(33, 4), []),
+        (lambda: chain(16, 4, taken=65), []),
+        (lambda: chain(4, 5), []),
+        (lambda: chain(4, 3), ["c0"]),
+        (lambda: chain(4, 8, 4), ["c0", "c1"]),
+        (lambda: chain(4, 4, 4, 4), ["c0", "c1"]),
+        (lambda: chain(4, 4, 4, 4, 4), ["c0", "c1", "c3"]),
+        (lambda: chain(8, 8, size=64), []),
+        (lambda: chain(8, 8, size=128), ["c0"]),
+        (lambda: chain(4), []),
+    ],
+)
+def test_limits_of_a_chain(graph: Callable[[], Graph], lost: list[str]):
+    assert warned(graph()) == lost
+
+
+@pytest.mark.parametrize(
+    ("between", "taken"),
+    [
+        ("NEG", True),
+        ("TANH", True),
+        ("GELU", True),
+        ("RELU", True),
+        ("ABS", True),
+        ("LOGISTIC", True),
+        ("FLOOR", False),
+    ],
+)
+def test_elementwise_ops_of_one_input_lie_inside(between, taken):
+    assert warned(thin_pointwise(between=(between,))) == (["y"] if taken else [])
+
+
+def test_a_sum_lies_inside_only_with_a_graph_input_of_the_same_shape():
+    def summed(shape: tuple[int, ...], computed: bool = False) -> Graph:
+        g = GraphBuilder()
+        y = conv(g, g.input("x", (1, 4, 4, 4)), 4, "y")
+        other = g.input("z", shape)
+        other = g.unary("NEG", other) if computed else other
+        total = g.add(y, other, name="total")
+        return g.build([y, total, conv(g, total, 4, "out")])
+
+    assert warned(summed((1, 4, 4, 4))) == ["y", "total"]
+    assert warned(summed((1, 1, 1, 4))) == []
+    assert warned(summed((1, 4, 4, 4), computed=True)) == []
+
+
+@pytest.mark.parametrize(("groups", "stride"), [(2, 1), (1, 2)])
+def test_strides_and_groups_are_not_taken(groups, stride):
+    g = GraphBuilder()
+    y = conv(g, g.input("x", (1, 4, 4, 8)), 8, "y", groups=groups)
+    assert warned(g.build([y, conv(g, y, 4, "out", stride=stride)])) == []
+
+
+def test_a_fold_into_the_weights_comes_first():
+    """A constant MUL behind y is folded into y: the hazard is named, and not the risk beside it."""
+    g = GraphBuilder()
+    y = conv(g, g.input("x", (1, 4, 4, 4)), 4, "y")
+    scaled = g.mul(y, g.const(np.linspace(0.5, 1.5, 4)), name="scaled")
+    graph = g.build([y, conv(g, scaled, 4, "out")])
+    assert [hazard.rule for hazard in find_hazards(graph)] == ["gemm-elementwise"]
+    assert [risk.tensor for risk in lint(graph) if risk.rule == "output-consumed"] == []
+
+
+def test_the_warning_is_of_an_output_that_one_op_reads_and_says_where():
+    found = 0
+    for index in range(600):
+        graph = draw(41, 1000 + index).graph
+        for risk in lint(graph):
+            if risk.rule == RULE:
+                found += 1
+                assert risk.level == "risky"
+                assert risk.tensor in graph.outputs
+                assert risk.affected == (graph.outputs.index(risk.tensor),)
+    assert found >= 2
+    assert "fp16" in RULES[RULE].where
+    assert "never on a Mali" in RULES[RULE].message
+    assert RULES[RULE].workaround == ""
