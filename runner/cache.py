@@ -15,13 +15,19 @@ from typing import Any
 def cache_root() -> Path:
     """$REPRO_CACHE, or ~/.cache/mali-delegate-repro ($XDG_CACHE_HOME respected). Created on demand."""
     given = os.environ.get("REPRO_CACHE")
-    if given:
-        root = Path(given)
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-        root = (Path(base) if base else Path.home() / ".cache") / "mali-delegate-repro"
+    root = Path(given) if given else _user_cache()
     root.mkdir(parents=True, exist_ok=True)
     return root
+
+
+def shader_cache() -> Path:
+    """Where Mesa keeps the shaders that it compiled for us: one folder for all $REPRO_CACHE. Mesa creates it."""
+    return _user_cache() / "shaders"
+
+
+def _user_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mali-delegate-repro"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -254,12 +254,11 @@ def quick_compiling(spec: WorkerSpec) -> WorkerSpec:
     """The same worker with lavapipe told to compile shaders fast rather than well.
 
     Cold, 96 jobs of the catalogue took 65 s of processor time as they are, 37 s without LLVM's
-    optimiser, 19 s with 128-bit vectors as well; outputs were equal. Large models keep the optimiser:
-    unoptimised kernels run about eight times slower.
+    optimiser, 19 s with 128-bit vectors (`driver_environment`) as well; outputs were equal. Large models
+    keep the optimiser: unoptimised kernels run about eight times slower.
     """
     environment = dict(spec.environment)
     environment.setdefault("GALLIVM_PERF", "nopt")
-    environment.setdefault("LP_NATIVE_VECTOR_WIDTH", "128")
     return replace(spec, environment=environment)
 
 

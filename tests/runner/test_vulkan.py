@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import vulkan
+from runner.cache import shader_cache
 from runner.vulkan import Adapter, adapter_key, adapters, driver_environment
 
 
@@ -56,6 +57,16 @@ def test_exactly_one_driver_is_visible_and_layers_of_the_user_are_not():
     assert made["HOME"] == "/h"
     assert not {"VK_ICD_FILENAMES", "VK_INSTANCE_LAYERS"} & set(made)
     assert driver_environment({"XDG_RUNTIME_DIR": "/run/u"}, Path("/i"))["XDG_RUNTIME_DIR"] == "/run/u"
+
+
+def test_shaders_compiled_for_another_width_are_not_found():
+    """Mesa's key does not hold the width (measured on 25.0.7): one folder a width, and none shared with others."""
+    plain = driver_environment({}, Path("/i"))
+    wide = driver_environment({"LP_NATIVE_VECTOR_WIDTH": "256"}, Path("/i"))
+    assert (plain["LP_NATIVE_VECTOR_WIDTH"], wide["LP_NATIVE_VECTOR_WIDTH"]) == ("128", "256")
+    assert Path(plain["MESA_SHADER_CACHE_DIR"]) == shader_cache() / "128"
+    assert Path(wide["MESA_SHADER_CACHE_DIR"]) == shader_cache() / "256"
+    assert driver_environment({"MESA_SHADER_CACHE_DIR": "/mine"}, Path("/i"))["MESA_SHADER_CACHE_DIR"] == "/mine"
 
 
 def test_a_driver_that_cannot_be_loaded_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

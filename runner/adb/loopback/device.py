@@ -131,7 +131,6 @@ class LoopbackDevice:
             "PATH": f"{root}/system/bin:/usr/bin:/bin",
             "HOME": str(self.sandbox.tmp),
             "TMPDIR": str(self.sandbox.tmp),
-            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),  # compiled shaders
             "REPRO_FAULT_LIBRARY": str(build.fault_library()),
         }
         environment = driver_environment(environment, Path(self.adapter.manifest))
