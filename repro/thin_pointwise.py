@@ -22,40 +22,42 @@ MAX_CHANNELS = 32
 MAX_PRODUCTS = 32 * 32
 MAX_BYTES = 3 * 1024
 """Of the weights and biases of all convolutions in one kernel, in fp16, channels rounded up to fours."""
-LARGE_MAP = 128 * 128
-"""Positions from which more than 4 last channels were fused as well: 64x64 was not, 128x128 was."""
+LARGE_TASK = 6 * 1536
+"""Groups of 4 channels in the last result: above it more than 4 channels are fused as well (9,216 not, 9,344 were).
+
+By the source 1,536 a compute unit; six is what the measured limit says of a Mali-G610."""
 ONE_INPUT_KINDS = """
-    ABS COS ELU EXP GELU HARD_SWISH LEAKY_RELU LOG NEG PRELU RELU RELU6 RSQRT SIGMOID SIN SQRT SQUARE TANH
+    ABS COS ELU EXP GELU HARD_SWISH LEAKY_RELU LOG NEG PRELU RELU RELU6 RELU_N1_TO_1 RSQRT SIGMOID SIN SQRT SQUARE
+    TANH
 """
 ONE_INPUT = frozenset(ONE_INPUT_KINDS.split())
 
 
 def thin_pointwise_chains(graph: DelegateGraph) -> Iterator[tuple[str, str, Value, Node, Node]]:
     """(rule, effect, value, producer, reader) of each graph output in a chain. Linear: one has 3 convolutions."""
-    taken: set[int] = set()
+    made: set[int] = set()  # nodes that have a kernel when the next chain is looked for
     for node in graph.live():
-        if id(node) in taken or not _is_thin(node):
-            continue
-        chain = _chain(node)
-        convolutions = [member for member in chain if member.kind == "CONV"]
-        if len(convolutions) < 2 or not _is_worth_it(chain[-1]):
-            continue
-        taken |= {id(member) for member in chain}
-        for member, reader in pairwise(chain):
-            if member.outputs[0].is_output:
-                yield RULE, "risk", member.outputs[0], member, reader
+        if id(node) not in made and _is_thin(node):
+            chain = _chain(node, made)
+            convolutions = [member for member in chain if member.kind == "CONV"]
+            if len(convolutions) > 1 and _is_worth_it(chain[-1]):
+                made |= {id(member) for member in chain}
+                for member, reader in pairwise(chain):
+                    if member.outputs[0].is_output:
+                        yield RULE, "risk", member.outputs[0], member, reader
+        made.add(id(node))
 
 
-def _chain(first: Node) -> list[Node]:
+def _chain(first: Node, made: set[int]) -> list[Node]:
     """The nodes from `first` on that one kernel takes, without elementwise ops behind the last convolution."""
     chain, size, count = [first], _bytes(first), 1
     node = only_reader(first.outputs[0])
-    while node is not None and len(node.outputs) == 1 and not _is_taken(node):
+    while node is not None and len(node.outputs) == 1 and id(node) not in made and not _is_taken(node):
         if _is_thin(node):
             size, count = size + _bytes(node), count + 1
             if count > MAX_CONVOLUTIONS or size > MAX_BYTES:
                 break
-        elif not _is_elementwise(node, chain[-1]):
+        elif not _is_elementwise(node, chain[-1], made):
             break
         chain.append(node)
         node = only_reader(node.outputs[0])
@@ -84,19 +86,19 @@ def _is_taken(node: Node) -> bool:
     return isinstance(node.attrs.get("kernel"), str)
 
 
-def _is_elementwise(node: Node, before: Node) -> bool:
-    """One input, or the sum with a graph input of the same shape: what another op makes might not be there yet."""
+def _is_elementwise(node: Node, before: Node, made: set[int]) -> bool:
+    """One input, or the sum with a tensor of the same shape that is there before the chain starts."""
     if node.kind in ONE_INPUT:
         return len(node.inputs) == 1
     if node.kind != "ADD" or len(node.inputs) != 2:
         return False
     other = node.inputs[1] if node.inputs[0].producer is before else node.inputs[0]
-    return other.producer is None and other.shape == before.outputs[0].shape
+    return (other.producer is None or id(other.producer) in made) and other.shape == before.outputs[0].shape
 
 
 def _is_worth_it(last: Node) -> bool:
-    _, height, width, channels = last.outputs[0].shape
-    return channels <= 4 or height * width >= LARGE_MAP
+    batch, height, width, channels = last.outputs[0].shape
+    return channels <= 4 or batch * height * width * -(-channels // 4) > LARGE_TASK
 
 
 def _bytes(node: Node) -> int:

@@ -30,10 +30,10 @@ def conv(g: GraphBuilder, x: str, made: int, name: str, groups: int = 1, stride:
     return g.conv2d(x, weights(made, 1, 1, taken), per_channel(made), name=name, stride=stride)
 
 
-def chain(*widths: int, size: int = 4, taken: int = 4) -> Graph:
-    """1x1 convolutions in a row, each an output, with so many channels."""
+def chain(*widths: int, size: int = 4, taken: int = 4, batch: int = 1, long: int = 0) -> Graph:
+    """1x1 convolutions in a row, each an output, with so many channels, on a map of `size` x `size` or `long`."""
     g = GraphBuilder()
-    held, outputs = g.input("x", (1, size, size, taken)), []
+    held, outputs = g.input("x", (batch, size, long or size, taken)), []
     for index, width in enumerate(widths):
         held = conv(g, held, width, f"c{index}")
         outputs.append(held)
@@ -63,6 +63,12 @@ def test_the_models_of_the_finding_are_warned_of_where_they_show(model):
         (lambda: chain(4, 4, 4, 4, 4), ["c0", "c1", "c3"]),
         (lambda: chain(8, 8, size=64), []),
         (lambda: chain(8, 8, size=128), ["c0"]),
+        (lambda: chain(4, 8, size=64, long=72), []),  # 9,216 groups of 4 channels
+        (lambda: chain(4, 8, size=64, long=73), ["c0"]),
+        (lambda: chain(4, 16, size=64), ["c0"]),
+        (lambda: chain(4, 32, size=32), []),
+        (lambda: chain(4, 8, size=32, batch=8), ["c0"]),
+        (lambda: chain(4, 4, batch=2), ["c0"]),
         (lambda: chain(4), []),
     ],
 )
@@ -77,6 +83,9 @@ def test_limits_of_a_chain(graph: Callable[[], Graph], lost: list[str]):
         ("TANH", True),
         ("GELU", True),
         ("RELU", True),
+        ("RELU_N1_TO_1", True),
+        ("SQUARE", True),
+        ("SIGN", False),
         ("ABS", True),
         ("LOGISTIC", True),
         ("FLOOR", False),
@@ -86,18 +95,40 @@ def test_elementwise_ops_of_one_input_lie_inside(between, taken):
     assert warned(thin_pointwise(between=(between,))) == (["y"] if taken else [])
 
 
-def test_a_sum_lies_inside_only_with_a_graph_input_of_the_same_shape():
-    def summed(shape: tuple[int, ...], computed: bool = False) -> Graph:
-        g = GraphBuilder()
-        y = conv(g, g.input("x", (1, 4, 4, 4)), 4, "y")
-        other = g.input("z", shape)
-        other = g.unary("NEG", other) if computed else other
-        total = g.add(y, other, name="total")
-        return g.build([y, total, conv(g, total, 4, "out")])
+def summed(shape: tuple[int, ...] = (1, 4, 4, 4), other: str = "input", is_earlier: bool = True) -> Graph:
+    """y + z and a convolution behind it. other: z is an `input`, an op of one, or the end of a `thin` chain."""
+    g = GraphBuilder()
+    x, z = g.input("x", (1, 4, 4, 4)), g.input("z", shape)
+    y = "" if is_earlier else conv(g, x, 4, "y")
+    if other == "thin":
+        z = conv(g, conv(g, z, 4, "before"), 4, "z_made")
+    elif other != "input":
+        z = g.unary(other, z, name="z_made")
+    y = y or conv(g, x, 4, "y")
+    total = g.add(y, z, name="total")
+    return g.build([y, total, conv(g, total, 4, "out")])
 
-    assert warned(summed((1, 4, 4, 4))) == ["y", "total"]
-    assert warned(summed((1, 1, 1, 4))) == []
-    assert warned(summed((1, 4, 4, 4), computed=True)) == []
+
+@pytest.mark.parametrize(
+    ("graph", "lost"),
+    [
+        (lambda: summed(), ["y", "total"]),
+        (lambda: summed(shape=(1, 1, 1, 4)), []),
+        (lambda: summed(other="NEG"), ["y", "total"]),
+        (lambda: summed(other="thin"), ["y", "total"]),
+        (lambda: summed(other="NEG", is_earlier=False), []),
+    ],
+)
+def test_a_sum_lies_inside_with_a_tensor_of_its_shape_that_is_there_before_the_chain(graph, lost):
+    assert warned(graph()) == lost
+
+
+def test_the_branch_around_a_convolution_does_not_block():
+    g = GraphBuilder()
+    held = g.unary("NEG", g.input("x", (1, 4, 4, 4)))
+    y = conv(g, held, 4, "y")
+    total = g.add(y, held, name="total")
+    assert warned(g.build([y, total, conv(g, total, 4, "out")])) == ["y", "total"]
 
 
 @pytest.mark.parametrize(("groups", "stride"), [(2, 1), (1, 2)])
