@@ -23,7 +23,7 @@ MAX_PRODUCTS = 32 * 32
 MAX_BYTES = 3 * 1024
 """Of the weights and biases of all convolutions in one kernel, in fp16, channels rounded up to fours."""
 LARGE_TASK = 6 * 1536
-"""Groups of 4 channels in the last result: above it more than 4 channels are fused as well (9,216 not, 9,344 were).
+"""Groups of 4 channels in the last result, above which more than 4 channels are fused too: 9,216 were not, 9,344 were.
 
 By the source 1,536 a compute unit; six is what the measured limit says of a Mali-G610."""
 ONE_INPUT_KINDS = """
