@@ -179,6 +179,12 @@ def _thin_pointwise_models() -> tuple[FindingModel, ...]:
         ),
         lost("three", still, "not two alone: of three, both inner ones", make(thin_pointwise, third=True), (0, 1)),
         lost("relu", still, "not a bare convolution alone: with RELU", make(thin_pointwise, activation="RELU")),
+        lost(
+            "residual",
+            still,
+            "not a plain row: y plus what y was made of is the output",
+            make(thin_pointwise, branch=True, exposed=("ADD",)),
+        ),
         lost("sixteen", still, "not 4 channels between: 16", make(thin_pointwise, middle=16)),
         lost("one-row", still, "not the shape of the map: 1x16", make(thin_pointwise, height=1, width=16)),
         lost("tokens", still, "not CONV_2D alone: FULLY_CONNECTED of [1,16,4]", make(thin_pointwise, tokens=True)),

@@ -385,10 +385,12 @@ def thin_pointwise(
     tokens: bool = False,
     emit: Emit = _plain,
     second_reader: bool = False,
+    branch: bool = False,
 ) -> Graph:
     """y, a 1x1 CONV_2D (or, tokens, a FULLY_CONNECTED) of `middle` channels, feeds another of `out`.
 
-    exposed: which are outputs, of `y` and the kinds `between` the two. third: one more of 4 channels behind.
+    exposed: which are outputs, of `y`, the kinds `between` the two, and `ADD`. third: one more of 4 channels behind.
+    branch: y reads a NEG of the input, which an ADD adds again behind y.
     """
     g = GraphBuilder()
 
@@ -401,11 +403,15 @@ def thin_pointwise(
         return g.conv2d(x, weights(made, size, size, read, seed=seed), bias, name=name, activation=fused)
 
     x = g.input("x", (1, height * width, 4) if tokens else (1, height, width, 4))
+    x = g.unary("NEG", x, name="before") if branch else x
     held = y = layer(x, middle, 4, 7, "y", first=True)
     outputs = [emit(g, y)] if "y" in exposed else []
     for kind in between:
         held = g.reshape(held, g.shape(held)) if kind == "RESHAPE" else g.unary(kind, held, name=kind.lower())
         outputs += [held] if kind in exposed else []
+    if branch:
+        held = g.add(held, x, name="total")
+        outputs += [held] if "ADD" in exposed else []
     held = layer(held, out, middle, 9, "out")
     if third:
         outputs.append(held)

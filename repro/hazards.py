@@ -355,7 +355,7 @@ RULES = {
             "split-sliced",
             "hazard",
             "SPLIT (or UNPACK) -> SLICE of everything that is an output, of any part but the last",
-            "'{tensor}' holds another part: the {consumer} is removed, its output put behind the {producer}'s others",
+            "'{tensor}' holds another part: the {consumer} is removed, its output put behind those of the {producer}",
             "emit the part itself, or keep {producer} and {consumer} apart (identity TRANSPOSE): `repro fix` does",
             workaround="block-edge",
             finding="slice-of-split-part",
@@ -400,7 +400,8 @@ RULES = {
         Rule(
             "mali-thin-pointwise",
             "risky",
-            "1x1 CONV of up to 32 channels (perhaps through elementwise ops) -> 1x1 CONV of up to 4, or on a large map",
+            "1x1 CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 4 channels, "
+            "or with a large result",
             "on a Mali in fp16, output '{tensor}' may be swallowed by the kernel of the convolution behind it, never "
             "written (measured on a software driver under a Mali's name, never on a Mali)",
             "emit '{tensor}' through an extra op (for example a MUL by 1)",
