@@ -15,7 +15,7 @@ import numpy as np
 from cases.graph import Graph, Op
 from cases.tflite_write import write_tflite
 from repro.check import Checked, Subject, check
-from repro.hazards import RULES
+from repro.hazards import RULES, adapter_risks
 from repro.verdict import Status, Verdict
 from repro.workarounds import Fixed
 from runner.errors import BadInput
@@ -74,11 +74,14 @@ def prove(
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
     ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
+    left_alone = {index: risk.rule for risk in adapter_risks(fixed.graph) for index in risk.affected}
     sound: set[int] = set()
     for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
         was = {verdict.output: verdict for verdict in before[precision].verdicts}
         for verdict in after[precision].verdicts:
-            told, refuses = _judgement(precision, verdict, was.get(verdict.output), cpu_misses, mended, sound)
+            told, refuses = _judgement(
+                precision, verdict, was.get(verdict.output), cpu_misses, mended, sound, left_alone
+            )
             (refusals if refuses else notes).extend([told] if told else [])
             if precision is Precision.FP32 and not refuses:
                 sound.add(verdict.output)
@@ -141,11 +144,13 @@ def _judgement(
     cpu_misses: Mapping[int, Verdict],
     mended: set[int],
     sound: set[int],
+    left_alone: Mapping[int, str],
 ) -> tuple[str, bool]:
     """What to say of one output after the change, and whether it refuses the proof. Empty where it passes.
 
     cpu_misses: outputs that the cpu, too, computes less exactly than the judge allows. mended: outputs
     that a hazard named. sound: outputs found right in fp32, whose trouble in fp16 is precision.
+    left_alone: rules of the outputs that only some adapters lose, and that no workaround was applied to.
     """
     if now.status is Status.PASS:
         return "", False
@@ -153,6 +158,8 @@ def _judgement(
     said += f" ({now.signature})" if now.signature else ""
     if was is not None and was.status is Status.PASS:
         return f"{said}, and was PASS before", True
+    if now.status is Status.FAIL and now.output in left_alone:
+        return f"{said}, as before: {left_alone[now.output]} was left alone; emit it through a MUL by 1", False
     if now.status is Status.INVALID and now.output not in sound:
         return f"{said}: {now.reason}; give --inputs that can tell", True
     miss = cpu_misses.get(now.output)

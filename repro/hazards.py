@@ -558,6 +558,11 @@ def find_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(hazard for hazard in lint(graph) if hazard.level == "risky")
 
 
+def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
+    """The risks that are a measured bug of some adapters only: a file does not say which adapter will run it."""
+    return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
+
+
 @_without_collections()
 def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 from repro.check import load_subject
 from repro.fix import Proof, op_line, prove
-from repro.hazards import RULES, find_hazards, find_risks
+from repro.hazards import RULES, Hazard, adapter_risks, find_hazards
 from repro.precisions import CHOICES, precisions_for
 from repro.verdict import Status
 from repro.workarounds import Fixed, avoid_hazards
@@ -52,15 +53,13 @@ def command(
     """
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     subject = load_subject(model, inputs_file, seed)
-    hazards = find_hazards(subject.graph)
+    hazards, risks = find_hazards(subject.graph), adapter_risks(subject.graph)
     if not hazards:
         console.print(f"{escape(subject.name)}: no known hazard; nothing to mend, nothing written")
-        for risk in find_risks(subject.graph):
-            if RULES[risk.rule].finding:
-                # The adapter decides, which a file does not know: say it, leave the file alone.
-                console.print(f"  left alone: {risk.rule}, {RULES[risk.rule].where}; {escape(risk.fix)}")
+        show_left_alone(console, risks)
         if as_json:
-            click.echo(json.dumps({"model": str(model), "hazards": [], "proven": None, "out": None}))
+            nothing = {"hazards": [], "left_alone": _named(risks), "proven": None, "out": None}
+            click.echo(json.dumps({"model": str(model), **nothing}))
         ctx.exit(0)
     fixed = avoid_hazards(subject.graph)
     name = targets.resolve([target_name])[0]
@@ -68,13 +67,14 @@ def command(
         chosen = list(precisions_for(name, precision))
         new, proof = prove(subject, fixed, target, cpu, chosen)
     show(console, fixed, proof, subject.graph.outputs)
+    show_left_alone(console, risks)
     proven = not proof.refusals
     if proven:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, new.model)
         console.print(f"[green]proven[/] and written to {escape(str(out))} (inputs {subject.feeds_from}, {name})")
     if as_json:
-        click.echo(json.dumps(_summary(model, out if proven else None, fixed, proof)))
+        click.echo(json.dumps(_summary(model, out if proven else None, fixed, proof, risks)))
     ctx.exit(0 if proven else 1)
 
 
@@ -106,12 +106,23 @@ def show(console: Console, fixed: Fixed, proof: Proof, outputs: tuple[str, ...])
         console.print(f"[red]refused[/] {escape(refusal)}")
 
 
-def _summary(model: Path, out: Path | None, fixed: Fixed, proof: Proof) -> dict[str, object]:
+def show_left_alone(console: Console, risks: Sequence[Hazard]) -> None:
+    """What shows on some adapters only, which a file does not know: it is said, and the file left as it is."""
+    for risk in risks:
+        console.print(f"  left alone: {risk.rule}, {RULES[risk.rule].where}; {escape(risk.fix)}")
+
+
+def _named(risks: Sequence[Hazard]) -> list[dict[str, str]]:
+    return [{"rule": risk.rule, "tensor": risk.tensor, "fix": risk.fix} for risk in risks]
+
+
+def _summary(model: Path, out: Path | None, fixed: Fixed, proof: Proof, risks: Sequence[Hazard]) -> dict[str, object]:
     return {
         "model": str(model),
         "out": str(out) if out else None,
         "proven": not proof.refusals,
         "hazards": [{"rule": hazard.rule, "tensor": hazard.tensor, "done": told} for hazard, told in fixed.done],
+        "left_alone": _named(risks),
         "cpu_exact": proof.is_exact,
         "cpu": [{"output": d.name, "exact": d.exact, "max_abs": d.max_abs} for d in proof.cpu],
         "target": {

@@ -67,6 +67,28 @@ def test_what_only_another_adapter_shows_is_left_alone_and_said(tmp_path):
     assert "left alone: mali-thin-pointwise, in fp16, on adapters named Mali" in said.output
     assert "emit 'y' through an extra op" in said.output
     assert not out.exists()
+    summary = json.loads(CliRunner().invoke(command, [str(path), "-o", str(out), "--json"]).stdout.splitlines()[-1])
+    assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+
+
+@pytest.mark.gpu
+def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_precision(tmp_path):
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 4))
+    thin = [np.eye(4).reshape(4, 1, 1, 4) * scale for scale in (0.5, 2.0)]
+    y = g.conv2d(x, thin[0], np.ones(4), name="y")
+    z = g.conv2d(x, WEIGHTS[:4, :, :, :4], np.ones(4), name="z")
+    outputs = [y, g.conv2d(y, thin[1], np.ones(4)), z, g.mul(z, g.const(np.linspace(0.5, 1.5, 4)))]
+    path, out = tmp_path / "both.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(g.build(outputs)))
+    for target, notes in (("gpu:lavapipe", 0), ("gpu:lavapipe@Mali-G610", 1)):
+        result = CliRunner().invoke(command, [str(path), "-o", str(out), "--target", target, "--json"])
+        assert result.exit_code == 0, result.output
+        summary = json.loads(result.stdout.splitlines()[-1])
+        assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+        assert [hazard["tensor"] for hazard in summary["hazards"]] == ["z"]
+        assert len(summary["notes"]) == notes
+        assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
 
 
 @pytest.mark.gpu
