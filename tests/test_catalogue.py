@@ -1,6 +1,7 @@
 """The catalogue as tests: one item a case, target and precision; known bugs are strict xfails.
 
-`pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects.
+`pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects. The variants of the findings
+(`-m slow` for them) are left to the heavier tests, as `repro run` and `repro finding verify` hold them too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
+from cases.families.finding_cases import is_variant
 from repro import expectations
 from repro.campaign import Prepared, prepare
 from repro.expectations import Expectations
@@ -86,7 +88,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             name,
             case,
             precision,
-            marks=marks_for(case, precision, known_on(name)),
+            marks=[*marks_for(case, precision, known_on(name)), *([pytest.mark.slow] if is_variant(case) else [])],
             id=f"{case.name}-{name}-{precision}",
         )
         for name in names

@@ -24,3 +24,8 @@ def cases() -> list[Case]:
             )
     names = {case.name for case in found}
     return [case for case in found if not case.control_of or case.control_of in names]
+
+
+def is_variant(case: Case) -> bool:
+    """Whether a finding has it beside its minimal model and its control: what else shows the bug, or does not."""
+    return case.family == FAMILY and not case.name.endswith(("-minimal", "-control"))
