@@ -55,6 +55,10 @@ class GraphBuilder:
         self._add(Tensor(made, array.shape, dtype, array))
         return made
 
+    def _held(self, data: Any) -> Name:
+        """The tensor of that name, or a constant of these values."""
+        return data if isinstance(data, str) else self.const(data)
+
     def output(self, *names: Name) -> None:
         """Mark tensors as graph outputs, in this order."""
         self._outputs.extend(names)
@@ -150,8 +154,8 @@ class GraphBuilder:
     def fully_connected(
         self, a: Name, weights: Any, bias: Any = None, name: Name | None = None, activation: str = "NONE"
     ) -> Name:
-        """weights: [out, in]. The rank of `a` is kept."""
-        inputs = (a, self.const(weights), self.const(bias) if bias is not None else "")
+        """weights: [out, in], values or the name of a tensor; bias too. The rank of `a` is kept."""
+        inputs = (a, self._held(weights), self._held(bias) if bias is not None else "")
         attrs = {} if activation == "NONE" else {"fused_activation_function": activation}
         return self._one("FULLY_CONNECTED", inputs, name, keep_num_dims=len(self.shape(a)) > 2, **attrs)
 

@@ -40,6 +40,33 @@ def pooled_head(reshaped: bool = False) -> Graph:
     return g.build([scores])
 
 
+def runtime_weights(
+    shape: tuple[int, ...] = (1, 4),
+    held: str = "input",
+    bias: str = "own",
+    activation: str = "NONE",
+    out: int = 4,
+    convolution: bool = False,
+) -> Graph:
+    """FULLY_CONNECTED (or 1x1 CONV_2D) of x and weights: an `input`, the `made` result of an op, or a `const`.
+
+    bias: `own`, `none`, or an ADD of its own `behind` it.
+    """
+    g = GraphBuilder()
+    x, depth = g.input("x", shape), shape[-1]
+    size = (out, 1, 1, depth) if convolution else (out, depth)
+    w = g.const(weights(*size)) if held == "const" else g.input("w", size)
+    w = g.unary("NEG", w, name="negated") if held == "made" else w
+    own = g.const(per_channel(out))
+    if convolution:
+        (y,) = g.op("CONV_2D", (x, w, own), name="y", padding="SAME", stride_w=1, stride_h=1)
+    elif bias == "behind":
+        y = g.add(g.fully_connected(x, w, name="product"), own, name="y")
+    else:
+        y = g.fully_connected(x, w, own if bias == "own" else None, name="y", activation=activation)
+    return g.build([y])
+
+
 # --- PAD ----------------------------------------------------------------------------------------------
 
 BATCH_IN_FRONT = ((1, 0), (0, 0), (0, 0), (0, 0))

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 
 from cases.finding_layout_graphs import apart
 from cases.finding_model import FindingModel, Purpose
-from cases.finding_parsing_graphs import batch_concatenated, flattened, grouped_conv, pad_batch, pooled_head
+from cases.finding_parsing_graphs import (
+    batch_concatenated,
+    flattened,
+    grouped_conv,
+    pad_batch,
+    pooled_head,
+    runtime_weights,
+)
 from cases.graph import Graph
 
 P = Purpose
@@ -37,6 +44,25 @@ def _flattens_models() -> tuple[FindingModel, ...]:
         FindingModel(
             "pooled-head-reshaped", P.HELPS, "the same with a RESHAPE to [1,16]", (), make(pooled_head, reshaped=True)
         ),
+    )
+
+
+def _runtime_weights_models() -> tuple[FindingModel, ...]:
+    still, graph = P.STILL_WRONG, runtime_weights
+    return (
+        FindingModel("minimal", P.MINIMAL, "FULLY_CONNECTED of inputs x and w, with a constant bias", (0,), graph),
+        FindingModel("control", P.CONTROL, "the same with constant weights", (), make(graph, held="const")),
+        FindingModel("made", still, "not weights that are an input alone: NEG of one", (0,), make(graph, held="made")),
+        FindingModel("rows", still, "not one row alone: [3,4]", (0,), make(graph, (3, 4))),
+        FindingModel("rank-3", still, "not rank 2 alone: [1,3,4]", (0,), make(graph, (1, 3, 4))),
+        FindingModel("rank-4", still, "not rank 2 alone: [1,2,3,4]", (0,), make(graph, (1, 2, 3, 4))),
+        FindingModel("wide", still, "not 4 channels alone: 64 to 64", (0,), make(graph, (1, 64), out=64)),
+        FindingModel("relu", still, "not a bare one alone: with RELU", (0,), make(graph, activation="RELU")),
+        FindingModel("no-bias", P.CLEAN, "without a bias", (), make(graph, bias="none")),
+        FindingModel(
+            "convolution", P.CLEAN, "a 1x1 CONV_2D of the same values", (), make(graph, (1, 1, 1, 4), convolution=True)
+        ),
+        FindingModel("behind", P.HELPS, "the bias in an ADD behind it", (), make(graph, bias="behind")),
     )
 
 
@@ -129,6 +155,7 @@ def _grouped_aborts_models() -> tuple[FindingModel, ...]:
 
 PARSING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "fc-flattens-input": _flattens_models,
+    "fc-runtime-weights-bias": _runtime_weights_models,
     "pad-batch": _pad_batch_models,
     "grouped-conv-split": _grouped_split_models,
     "grouped-conv-aborts": _grouped_aborts_models,

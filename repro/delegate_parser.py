@@ -314,6 +314,9 @@ class _Lowering:
             node.attrs |= {"out": weights.shape[0], "in": weights.shape[1], "groups": 1}
             channels = weights.shape[0]
         own, depth = self.tensor(op.inputs[0]).shape, int(self.tensor(op.inputs[1]).shape[1])
+        bias = self.weights(op, 2)
+        if weights is None and bias is not None and np.any(bias):  # a bias at run time is refused
+            node.attrs["misparsed"] = "fc-runtime-weights"
         if source.shape[3] != depth:  # of rank 1, every element is a batch of one channel
             node.attrs["misparsed"] = "fc-rank-1" if len(own) == 1 and own[0] > 1 else "fc-flattens"
         self.finish(node, op, shape=(*source.shape[:3], int(channels)))

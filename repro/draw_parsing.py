@@ -10,7 +10,17 @@ from repro.draw_steps import READER, Pen
 
 def misparsed(pen: Pen) -> Graph:
     """Ops that the delegate parses wrong, beside forms of the same ops that it parses right."""
-    makers = (_vector, _padded, _grouped, _pointwise_depthwise, _sliced_parts, _read_twice, _normalised, _cumulated)
+    makers = (
+        _vector,
+        _runtime_weights,
+        _padded,
+        _grouped,
+        _pointwise_depthwise,
+        _sliced_parts,
+        _read_twice,
+        _normalised,
+        _cumulated,
+    )
     return makers[int(pen.rng.integers(len(makers)))](pen)
 
 
@@ -44,6 +54,16 @@ def _vector(pen: Pen) -> Graph:
     return _finished(pen, pen.builder.fully_connected(x, weights, pen.numbers(out) if pen.chance(0.5) else None))
 
 
+def _runtime_weights(pen: Pen) -> Graph:
+    """FULLY_CONNECTED on ranks 2 to 4 with weights that are an input or computed, with and without a bias."""
+    depth, out = int(pen.pick((1, 3, 4, 8))), int(pen.pick((1, 3, 4)))  # type: ignore[call-overload]
+    shapes = ((1, depth), (3, depth), (1, 3, depth), (2, 3, depth), (1, 2, 3, depth))
+    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    bias = None if pen.chance(0.3) else np.zeros(out) if pen.chance(0.2) else pen.numbers(out)
+    activation = "RELU" if pen.chance(0.2) else "NONE"
+    return _finished(pen, pen.builder.fully_connected(x, _source(pen, (out, depth)), bias, activation=activation))
+
+
 def _padded(pen: Pen) -> Graph:
     """PAD of ranks 3 and 4 that pads batches, or a tensor that has some."""
     batch = int(pen.pick((1, 1, 2, 3)))  # type: ignore[call-overload]
@@ -68,7 +88,8 @@ def _grouped(pen: Pen) -> Graph:
     bias = pen.numbers(groups * made) if pen.chance(0.6) else None
     padding = "SAME" if pen.chance(0.5) else "VALID"
     activation = "RELU" if pen.chance(0.2) else "NONE"
-    return _finished(pen, pen.builder.conv2d(x, weights, bias, padding=padding, activation=activation))
+    others = (pen.builder.unary("TANH", x),) if pen.chance(0.3) else ()
+    return _finished(pen, pen.builder.conv2d(x, weights, bias, padding=padding, activation=activation), *others)
 
 
 def _pointwise_depthwise(pen: Pen) -> Graph:

@@ -334,6 +334,15 @@ RULES = {
             finding="fc-flattens-input",
         ),
         Rule(
+            "fc-runtime-weights",
+            "hazard",
+            "FULLY_CONNECTED whose weights are computed or an input, and which has a bias",
+            "'{tensor}' is wrong: {producer} leaves out its bias, since its weights are no constant",
+            "put the bias into an ADD behind it: `repro fix` does it and proves it",
+            workaround="bias-behind",
+            finding="fc-runtime-weights-bias",
+        ),
+        Rule(
             "pad-rank-3",
             "hazard",
             "PAD, PADV2 or MIRROR_PAD of a rank-3 tensor whose first dimension is above 1, or which pads that",

@@ -84,6 +84,19 @@ def _two_dimensions(draft: Draft, hazard: Hazard) -> str:
     return f"FULLY_CONNECTED reads '{source}' as [{rows}, {depth}]"
 
 
+def _bias_behind(draft: Draft, hazard: Hazard) -> str:
+    """The product alone, and an ADD of the bias with the activation behind it."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    product = draft.tensor_like(op.outputs[0])
+    activation = op.attrs.get("fused_activation_function", "NONE")
+    bare = replace_attrs(renamed(op, outputs={op.outputs[0]: product}), fused_activation_function="NONE")
+    made = draft.swap(op, replace(bare, inputs=op.inputs[:2]))
+    total = Op("ADD", (product, op.inputs[2]), op.outputs, {"fused_activation_function": activation})
+    draft.insert_after(made, total)
+    return f"an ADD gives '{op.outputs[0]}' its bias"
+
+
 def _row_softmax(draft: Draft, hazard: Hazard) -> str:
     """[C] is normalised as [1,C]."""
     assert hazard.ops is not None
@@ -229,6 +242,7 @@ def replace_attrs(op: Op, **attrs: object) -> Op:
 REWRITES: dict[str, Callable[[Draft, Hazard], str]] = {
     "align-ranks": _align_ranks,
     "two-dimensions": _two_dimensions,
+    "bias-behind": _bias_behind,
     "row-softmax": _row_softmax,
     "cumsum-height": _cumsum_height,
     "pad-rank-4": _pad_rank_4,

@@ -161,6 +161,11 @@ def flattened(g: GraphBuilder) -> list[str]:
     return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), g.const(WEIGHTS[:3, 0, 0])), keep_num_dims=False))
 
 
+def weights_of_an_op(g: GraphBuilder) -> list[str]:
+    w = g.unary("NEG", g.input("w", (4, 4)))
+    return [g.fully_connected(g.input("x", (1, 3, 4)), w, np.arange(4.0), activation="RELU")]
+
+
 def pad_of_rank_3(g: GraphBuilder) -> list[str]:
     return [g.pad(g.input("x", (2, 3, 4)), [(1, 0), (1, 1), (0, 2)])]
 
@@ -196,6 +201,7 @@ REWRITTEN = [
     (cumsum_of_one_batch, "RESHAPE"),
     (cumsum_from_the_end, "CUMSUM"),
     (flattened, "RESHAPE"),
+    (weights_of_an_op, "ADD"),
     (pad_of_rank_3, "RESHAPE"),
     (pad_of_batches, "RESHAPE"),
     (sliced_part, "TRANSPOSE"),

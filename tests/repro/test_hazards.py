@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.finding_parsing_graphs import runtime_weights
 from cases.graph import Graph
 from repro.hazards import RULES, find_hazards, find_risks, lint
 from repro.lint_draws import draw
@@ -272,6 +273,27 @@ def test_fully_connected_wants_its_depth_in_the_last_of_two_dimensions_or_more(s
     kept = len(shape) > 1 and shape[-1] == depth
     (y,) = g.op("FULLY_CONNECTED", (g.input("x", shape), weights), name="y", keep_num_dims=kept)
     assert found(g.build([y])) == ([(expected, "y")] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        (lambda: runtime_weights(), True),
+        (lambda: runtime_weights((2, 3, 4), held="made"), True),
+        (lambda: runtime_weights(held="const"), False),
+        (lambda: runtime_weights(bias="none"), False),
+        (lambda: runtime_weights(bias="behind"), False),
+        (lambda: runtime_weights((1, 1, 1, 4), convolution=True), False),
+    ],
+)
+def test_fully_connected_keeps_its_bias_with_constant_weights_only(graph, expected):
+    assert found(graph()) == ([("fc-runtime-weights", "y")] if expected else [])
+
+
+def test_a_bias_of_zeros_is_not_missed():
+    g = GraphBuilder()
+    y = g.fully_connected(g.input("x", (1, 4)), g.input("w", (4, 4)), np.zeros(4), name="y")
+    assert found(g.build([y])) == []
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((1,), False), ((2,), True), ((8,), True), ((1, 8), False)])
