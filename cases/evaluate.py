@@ -350,7 +350,14 @@ def _normalise(step: _Step) -> Sequence[Value]:
 
 
 def _cumsum(step: _Step) -> Sequence[Value]:
-    return (np.cumsum(step[0], axis=step.ints(1)[0], dtype=step[0].dtype),)
+    """Sums up to each element, or before it (exclusive), from the front or from the end (reverse)."""
+    axis, attrs = step.ints(1)[0], step.op.attrs
+    terms = np.flip(step[0], axis) if attrs.get("reverse") else step[0]
+    if attrs.get("exclusive"):
+        first, shorter = np.zeros_like(terms.take([0], axis)), terms.take(range(terms.shape[axis] - 1), axis)
+        terms = np.concatenate([first, shorter], axis)
+    total = np.cumsum(terms, axis=axis, dtype=step[0].dtype)
+    return (np.flip(total, axis) if attrs.get("reverse") else total,)
 
 
 # --- layout --------------------------------------------------------------------------------------------

@@ -67,6 +67,30 @@ def runtime_weights(
     return g.build([y])
 
 
+# --- CUMSUM -------------------------------------------------------------------------------------------
+
+
+def directed_sums(
+    shape: tuple[int, ...] = (1, 5, 4),
+    exclusive: bool = False,
+    reverse: bool = False,
+    by_hand: bool = False,
+    between: Emit = plain,
+) -> Graph:
+    """CUMSUM over the second dimension of x, before each element (exclusive), from the end (reverse), or both.
+
+    by_hand: made of a plain CUMSUM, its total and x, for one of the two. between: what else x goes through first.
+    """
+    g = GraphBuilder()
+    x = between(g, g.input("x", shape))
+    if not by_hand:
+        return g.build(g.op("CUMSUM", (x, g.const(1, dtype="int32")), name="y", exclusive=exclusive, reverse=reverse))
+    (sums,) = g.op("CUMSUM", (x, g.const(1, dtype="int32")), name="sums")
+    if exclusive:
+        return g.build([g.sub(sums, x, name="y")])
+    return g.build([g.add(g.sub(g.sum(x, [1], name="total"), sums, name="later"), x, name="y")])
+
+
 # --- PAD ----------------------------------------------------------------------------------------------
 
 BATCH_IN_FRONT = ((1, 0), (0, 0), (0, 0), (0, 0))

@@ -9,6 +9,7 @@ from cases.finding_layout_graphs import apart
 from cases.finding_model import FindingModel, Purpose
 from cases.finding_parsing_graphs import (
     batch_concatenated,
+    directed_sums,
     flattened,
     grouped_conv,
     pad_batch,
@@ -63,6 +64,31 @@ def _runtime_weights_models() -> tuple[FindingModel, ...]:
             "convolution", P.CLEAN, "a 1x1 CONV_2D of the same values", (), make(graph, (1, 1, 1, 4), convolution=True)
         ),
         FindingModel("behind", P.HELPS, "the bias in an ADD behind it", (), make(graph, bias="behind")),
+    )
+
+
+def _cumsum_options_models() -> tuple[FindingModel, ...]:
+    still, graph = P.STILL_WRONG, directed_sums
+    before, backwards = make(graph, exclusive=True), make(graph, reverse=True)
+    return (
+        FindingModel("minimal", P.MINIMAL, "exclusive CUMSUM of [1,5,4] over its second dimension", (0,), before),
+        FindingModel("control", P.CONTROL, "the same, neither exclusive nor reverse", (), graph),
+        FindingModel("reverse", still, "not exclusive alone: reverse", (0,), backwards),
+        FindingModel("both", still, "not one option alone: both", (0,), make(before, reverse=True)),
+        FindingModel("rank-4", still, "not rank 3 alone: [1,5,2,4]", (0,), make(before, (1, 5, 2, 4))),
+        FindingModel("rank-4-reverse", still, "[1,5,2,4], reverse", (0,), make(backwards, (1, 5, 2, 4))),
+        FindingModel("rank-2", still, "not rank 3 alone: [5,4]", (0,), make(before, (5, 4))),
+        FindingModel(
+            "transposed", P.NO_HELP, "an identity TRANSPOSE in front of it", (0,), make(before, between=apart)
+        ),
+        FindingModel("subtracted", P.HELPS, "exclusive: subtract x from the sums", (), make(before, by_hand=True)),
+        FindingModel(
+            "from-total",
+            P.HELPS,
+            "reverse: subtract the sums from their total, add x",
+            (),
+            make(backwards, by_hand=True),
+        ),
     )
 
 
@@ -156,6 +182,7 @@ def _grouped_aborts_models() -> tuple[FindingModel, ...]:
 PARSING_MODELS: Mapping[str, Callable[[], tuple[FindingModel, ...]]] = {
     "fc-flattens-input": _flattens_models,
     "fc-runtime-weights-bias": _runtime_weights_models,
+    "cumsum-options": _cumsum_options_models,
     "pad-batch": _pad_batch_models,
     "grouped-conv-split": _grouped_split_models,
     "grouped-conv-aborts": _grouped_aborts_models,

@@ -322,7 +322,8 @@ RULES = {
             "hazard",
             "CUMSUM that is exclusive or reverse",
             "'{tensor}' is wrong: {producer} is computed as if it were neither exclusive nor reverse",
-            "subtract the input from the sum (exclusive), or put a REVERSE_V2 on both sides (reverse)",
+            "subtract the input from the sums (exclusive), or the sums from their total, and add the input (reverse)",
+            finding="cumsum-options",
         ),
         Rule(
             "fc-flattens",

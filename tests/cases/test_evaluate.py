@@ -162,3 +162,13 @@ def test_a_convolution_in_groups_is_one_convolution_a_group(kernel, arithmetic):
         convolved(x[..., at : at + 4], weights[half], bias[half]) for at, half in ((0, slice(3)), (4, slice(3, 6)))
     ]
     np.testing.assert_array_equal(convolved(x, weights, bias), np.concatenate(parts, axis=3))
+
+
+@pytest.mark.parametrize(
+    ("exclusive", "reverse", "expected"),
+    [(False, False, [1, 3, 7]), (True, False, [0, 1, 3]), (False, True, [7, 6, 4]), (True, True, [6, 4, 0])],
+)
+def test_cumsum_starts_and_ends_where_its_options_say(exclusive, reverse, expected):
+    g = GraphBuilder()
+    (y,) = g.op("CUMSUM", (g.input("x", (3,)), g.const(0, dtype="int32")), exclusive=exclusive, reverse=reverse)
+    assert evaluate(g.build([y]), [np.array([1.0, 2.0, 4.0])])[y].tolist() == expected
