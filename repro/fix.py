@@ -87,7 +87,7 @@ def prove(
                 sound.add(verdict.output)
         shown |= any(was[index].status is not Status.PASS for index in mended if index in was)
         shown |= ended and any(verdict.status is Status.CRASH for verdict in was.values())
-    if not shown:
+    if fixed.done and not shown:
         rules = {hazard.rule for hazard, _ in fixed.done}
         if all(RULES[rule].latent for rule in rules):
             notes.append("these inputs do not show the failure; the change is proven harmless, not needed")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.finding_graphs import thin_pointwise
+from cases.finding_parsing_graphs import directed_sums
 from cases.graph import Graph
 from cases.tflite_read import read_tflite
 from cases.tflite_write import write_tflite
@@ -166,6 +167,11 @@ def weights_of_an_op(g: GraphBuilder) -> list[str]:
     return [g.fully_connected(g.input("x", (1, 3, 4)), w, np.arange(4.0), activation="RELU")]
 
 
+def flattened_by_weights_of_an_op(g: GraphBuilder) -> list[str]:
+    w, bias = g.unary("NEG", g.input("w", (4, 8))), g.const(np.arange(4.0))
+    return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), w, bias), keep_num_dims=False))
+
+
 def pad_of_rank_3(g: GraphBuilder) -> list[str]:
     return [g.pad(g.input("x", (2, 3, 4)), [(1, 0), (1, 1), (0, 2)])]
 
@@ -202,6 +208,7 @@ REWRITTEN = [
     (cumsum_from_the_end, "CUMSUM"),
     (flattened, "RESHAPE"),
     (weights_of_an_op, "ADD"),
+    (flattened_by_weights_of_an_op, "ADD"),
     (pad_of_rank_3, "RESHAPE"),
     (pad_of_batches, "RESHAPE"),
     (sliced_part, "TRANSPOSE"),
@@ -262,4 +269,17 @@ def test_nothing_is_written_without_a_hazard_or_without_a_proof(tmp_path):
     refused = CliRunner().invoke(command, [str(source), "-o", str(out), "--target", "cpu"])
     assert refused.exit_code == 1
     assert "refused" in refused.output
+    assert not out.exists()
+
+
+@pytest.mark.gpu
+def test_a_hazard_without_a_workaround_is_refused_by_name_and_nothing_is_claimed_of_the_change(tmp_path):
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(directed_sums(exclusive=True)))
+    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(command, arguments)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 1
+    assert summary["refusals"][0] == "hazard cumsum-options at 'y' is left: no workaround is known"
+    assert summary["notes"] == []
     assert not out.exists()
