@@ -133,7 +133,9 @@ def render_script(finding: Finding) -> str:
     """repro.py: model, control, inputs and expected outputs inside, nothing needed but ai-edge-litert and numpy."""
     parts = [_part(finding, finding.minimal, "MODEL"), _part(finding, finding.control, "CONTROL")]
     pinned = facts.pinned(finding, finding.evidence_records())
-    return _environment.get_template("repro.py.j2").render(finding=finding, parts=parts, pinned=pinned)
+    return _environment.get_template("repro.py.j2").render(
+        finding=finding, parts=parts, pinned=pinned, tolerance=tolerance(finding)
+    )
 
 
 def _part(finding: Finding, model: Model, name: str) -> dict[str, Any]:
@@ -214,6 +216,14 @@ def _kotlin(finding: Finding) -> str:
     )
 
 
+def tolerance(finding: Finding) -> float:
+    """The relative RMS error that the report's scripts call wrong: between healthy runs and the bug, fp16 included.
+
+    A bug that is claimed for fp32 only may be smaller than what fp16 costs: then far above healthy fp32 (5e-6).
+    """
+    return 1e-4 if finding.minimal.where.precisions == ("fp32",) else 0.05
+
+
 def _phone(finding: Finding) -> dict[str, bytes]:
     """The C runner with a batch ready to run: model and control, fp32 and fp16."""
     cases: list[BatchCase] = []
@@ -232,5 +242,5 @@ def _phone(finding: Finding) -> dict[str, bytes]:
     files["phone/batch/manifest"] = manifest_text(cases, BatchLimits(total_s=300.0)).encode()
     files["phone/batch_runner.c"] = RUNNER_SOURCE.read_bytes()
     files["phone/README.md"] = _environment.get_template("phone.md.j2").render(cases=names, finding=finding).encode()
-    files["phone/compare.py"] = _environment.get_template("compare.py.j2").render().encode()
+    files["phone/compare.py"] = _environment.get_template("compare.py.j2").render(tolerance=tolerance(finding)).encode()
     return files

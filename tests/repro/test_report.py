@@ -254,6 +254,15 @@ def bare_python(tmp_path_factory) -> str:
 
 
 @pytest.mark.gpu
+def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_every_script():
+    small, usual = findings.load("norm-one-pass-variance"), findings.load(ONE)
+    assert (report.tolerance(small), report.tolerance(usual)) == (1e-4, 0.05)
+    for finding in (small, usual):
+        files = report.report_files(finding)
+        for name in ("repro.py", "phone/compare.py"):
+            assert ('"--fp16" in sys.argv else 0.0001' in files[name].decode()) == (finding is small)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
