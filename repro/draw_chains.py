@@ -62,7 +62,7 @@ WEIGHTS = np.array([weight for weight, _ in POOL]) / sum(weight for weight, _ in
 
 def chain(pen: Pen) -> Graph:
     """Two to four ops in a row with chance outputs and second readers; a SPLIT may be put together again."""
-    current = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[call-overload]
+    current = pen.input(pen.pick(SHAPES)(pen.pick(CHANNELS)))
     outputs: list[str] = []
     made: list[str] = []
     for _ in range(int(pen.rng.integers(2, 5))):
@@ -76,7 +76,7 @@ def chain(pen: Pen) -> Graph:
             made.append(current)
         outputs += [name for name in made if name not in outputs and pen.chance(0.35)]
         if pen.chance(0.2):
-            outputs.append(pen.builder.unary(READER, str(pen.pick(made))))
+            outputs.append(pen.builder.unary(READER, pen.pick(made)))
     if current not in outputs:
         outputs.append(current)
     kept = list(dict.fromkeys(name for name in outputs))
@@ -97,7 +97,7 @@ CONSUMERS = (*PRODUCERS[1:], reduce, reduce)
 
 def pair(pen: Pen) -> Graph:
     """A producer and a consumer of the three oldest rules, with the tensor between them in every role."""
-    x = pen.input(SHAPES[int(pen.rng.integers(len(SHAPES)))](int(pen.pick(CHANNELS))))  # type: ignore[call-overload]
+    x = pen.input(pen.pick(SHAPES)(pen.pick(CHANNELS)))
     if pen.chance(0.3):
         x = pen.builder.unary("NEG", x)
     y = one_of(pen, PRODUCERS, x)
@@ -119,10 +119,10 @@ def pair(pen: Pen) -> Graph:
 def padding(pen: Pen) -> Graph:
     """Padding in all its forms in front of what it can be merged into."""
     g = pen.builder
-    channels = int(pen.pick((3, 4, 8)))  # type: ignore[call-overload]
+    channels = pen.pick((3, 4, 8))
     x = pen.input((1 if pen.chance(0.8) else 2, 5, 5, channels))
     if pen.chance(0.4):
-        x = g.unary(str(pen.pick(("NEG", "RELU", "LOGISTIC"))), x)
+        x = g.unary(pen.pick(("NEG", "RELU", "LOGISTIC")), x)
     padded = one_of(pen, (pad, pad, pad, concat_zeros), x)
     shape = pen.shape(padded)
     choice = int(pen.rng.integers(4))
@@ -145,7 +145,7 @@ def padding(pen: Pen) -> Graph:
 def channel_counts(pen: Pen) -> Graph:
     """Per-channel constants beside convolutions of one channel, of groups, and of the same count."""
     g = pen.builder
-    channels, out = int(pen.pick((1, 8, 16))), int(pen.pick((1, 8)))  # type: ignore[call-overload]
+    channels, out = pen.pick((1, 8, 16)), pen.pick((1, 8))
     flat = pen.chance(0.4)
     x = pen.input((1, 5, channels) if flat else (1, 4, 4, channels))
 
@@ -160,7 +160,7 @@ def channel_counts(pen: Pen) -> Graph:
     def scaled(name: str) -> str:
         have = pen.shape(name)[-1]
         count = 8 if have == 1 and pen.chance(0.7) else (have if pen.chance(0.7) else 1)
-        return g.binary(str(pen.pick(("ADD", "MUL"))), name, g.const(pen.numbers(count)))
+        return g.binary(pen.pick(("ADD", "MUL")), name, g.const(pen.numbers(count)))
 
     y = gemm(x) if pen.chance(0.5) else scaled(x)
     z = scaled(y) if y.startswith(("fully", "conv")) else gemm(y)
@@ -169,8 +169,8 @@ def channel_counts(pen: Pen) -> Graph:
 
 def splits(pen: Pen) -> Graph:
     """A SPLIT and what may be made of its parts."""
-    channels = int(pen.pick((4, 8)))  # type: ignore[call-overload]
-    x = pen.input(((1, 6, channels), (1, 4, 6, channels), (2, 4, channels))[int(pen.rng.integers(3))])
+    channels = pen.pick((4, 8))
+    x = pen.input(pen.pick(((1, 6, channels), (1, 4, 6, channels), (2, 4, channels))))
     if pen.chance(0.6):
         x = pen.builder.unary("NEG", x)
     parts = split(pen, x)
@@ -179,7 +179,7 @@ def splits(pen: Pen) -> Graph:
     outputs = [whole] if pen.chance(0.6) else [pen.builder.unary("NEG", whole)]
     outputs += [name for name in parts if pen.chance(0.12)]
     if pen.chance(0.2):
-        outputs.append(pen.builder.unary(READER, str(pen.pick([x, *parts]))))
+        outputs.append(pen.builder.unary(READER, pen.pick([x, *parts])))
     if x.startswith("neg") and pen.chance(0.15):
         outputs.append(x)
     return pen.builder.build(list(dict.fromkeys(outputs)))

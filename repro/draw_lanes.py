@@ -10,8 +10,8 @@ from repro.draw_steps import Pen, Step, one_of, unary
 
 def lanes(pen: Pen) -> Graph:
     """What leaves something in unused lanes, what carries or clears it, and what sums over channels."""
-    channels = int(pen.pick((1, 2, 3, 3, 4, 5, 6, 7)))  # type: ignore[call-overload]
-    shape = ((1, 4, 6, channels), (1, 4, 6, channels), (1, 6, channels), (4, channels))[int(pen.rng.integers(4))]
+    channels = pen.pick((1, 2, 3, 3, 4, 5, 6, 7))
+    shape = pen.pick(((1, 4, 6, channels), (1, 4, 6, channels), (1, 6, channels), (4, channels)))
     x = pen.input(shape)
     if pen.chance(0.4):
         x = one_of(pen, CARRIERS, x)
@@ -59,7 +59,7 @@ def _flat(pen: Pen, name: str) -> str | None:
 def _half(pen: Pen, name: str) -> str | None:
     shape = pen.shape(name)
     axis = next((axis for axis in (2, 1) if axis < len(shape) - 1 and shape[axis] % 2 == 0), None)
-    return str(pen.pick(pen.builder.split(name, 2, axis))) if axis is not None else None
+    return pen.pick(pen.builder.split(name, 2, axis)) if axis is not None else None
 
 
 def _channel_slice(pen: Pen, name: str) -> str | None:
@@ -105,20 +105,20 @@ def _window(pen: Pen, name: str) -> str | None:
     shape = pen.shape(name)
     if len(shape) != 4 or min(shape[1:3]) < 2:
         return None
-    return pen.builder.pool(str(pen.pick(("AVERAGE_POOL_2D", "MAX_POOL_2D"))), name, 2, 1)
+    return pen.builder.pool(pen.pick(("AVERAGE_POOL_2D", "MAX_POOL_2D")), name, 2, 1)
 
 
 def _swapped(pen: Pen, name: str) -> str | None:
     rank = len(pen.shape(name))
     orders = {3: ([0, 1, 2], [0, 2, 1]), 4: ([0, 1, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2])}.get(rank)
-    return pen.builder.transpose(name, pen.pick(orders)) if orders else None  # type: ignore[arg-type]
+    return pen.builder.transpose(name, pen.pick(orders)) if orders else None
 
 
 def _other_reduction(pen: Pen, name: str) -> str | None:
     shape = pen.shape(name)
     if len(shape) < 3:
         return None
-    return pen.builder.reduce(str(pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN"))), name, [len(shape) - 2])
+    return pen.builder.reduce(pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN")), name, [len(shape) - 2])
 
 
 def _chosen(pen: Pen, name: str) -> str:
@@ -157,7 +157,7 @@ CARRIERS: tuple[Step, ...] = (
 
 
 def _over_channels(pen: Pen, name: str) -> str:
-    kind = str(pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_PROD")))
+    kind = pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_PROD"))
     return pen.builder.reduce(kind, name, [len(pen.shape(name)) - 1], keep_dims=pen.chance(0.7))
 
 

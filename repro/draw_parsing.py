@@ -21,32 +21,32 @@ def misparsed(pen: Pen) -> Graph:
         _normalised,
         _cumulated,
     )
-    return makers[int(pen.rng.integers(len(makers)))](pen)
+    return pen.pick(makers)(pen)
 
 
 def _source(pen: Pen, shape: tuple[int, ...]) -> str:
     x = pen.input(shape)
-    return pen.builder.unary(str(pen.pick(("NEG", "ABS"))), x) if pen.chance(0.4) else x
+    return pen.builder.unary(pen.pick(("NEG", "ABS")), x) if pen.chance(0.4) else x
 
 
 def _finished(pen: Pen, y: str, *others: str) -> Graph:
     """y, by chance with something behind it."""
     outputs = [*others, y]
     if pen.chance(0.4):
-        outputs.append(pen.builder.unary(str(pen.pick(("TANH", "NEG", "RELU"))), y))
+        outputs.append(pen.builder.unary(pen.pick(("TANH", "NEG", "RELU")), y))
     pen.rng.shuffle(outputs)
     return pen.builder.build(list(dict.fromkeys(outputs)))
 
 
 def _vector(pen: Pen) -> Graph:
     """FULLY_CONNECTED on ranks 1 to 3, sometimes with weights deeper than the last dimension."""
-    depth = int(pen.pick((1, 2, 4, 6)))  # type: ignore[call-overload]
+    depth = pen.pick((1, 2, 4, 6))
     shapes = ((depth,), (1, depth), (3, depth), (1, 3, depth), (2 * depth,), (2, 2, depth))
-    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    x = _source(pen, pen.pick(shapes))
     shape = pen.shape(x)
     if len(shape) > 1 and pen.chance(0.3):
         depth = shape[-1] * shape[-2]
-    out = int(pen.pick((1, 3, 4)))  # type: ignore[call-overload]
+    out = pen.pick((1, 3, 4))
     weights = pen.numbers(out, depth)
     if len(shape) > 1 and shape[-1] != depth:
         inputs = (x, pen.builder.const(weights))
@@ -56,9 +56,9 @@ def _vector(pen: Pen) -> Graph:
 
 def _runtime_weights(pen: Pen) -> Graph:
     """FULLY_CONNECTED on ranks 2 to 4 with weights that are an input or computed, with and without a bias."""
-    depth, out = int(pen.pick((1, 3, 4, 8))), int(pen.pick((1, 3, 4)))  # type: ignore[call-overload]
+    depth, out = pen.pick((1, 3, 4, 8)), pen.pick((1, 3, 4))
     shapes = ((1, depth), (3, depth), (1, 3, depth), (2, 3, depth), (1, 2, 3, depth))
-    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    x = _source(pen, pen.pick(shapes))
     bias = None if pen.chance(0.3) else np.zeros(out) if pen.chance(0.2) else pen.numbers(out)
     activation = "RELU" if pen.chance(0.2) else "NONE"
     return _finished(pen, pen.builder.fully_connected(x, _source(pen, (out, depth)), bias, activation=activation))
@@ -66,7 +66,7 @@ def _runtime_weights(pen: Pen) -> Graph:
 
 def _padded(pen: Pen) -> Graph:
     """PAD of ranks 3 and 4 that pads batches, or a tensor that has some."""
-    batch = int(pen.pick((1, 1, 2, 3)))  # type: ignore[call-overload]
+    batch = pen.pick((1, 1, 2, 3))
     shape = (batch, 3, 4) if pen.chance(0.6) else (batch, 2, 3, 4)
     x = _source(pen, shape)
     rows = [(0, 0) if pen.chance(0.5) else (int(pen.rng.integers(3)), int(pen.rng.integers(2))) for _ in shape]
@@ -80,9 +80,9 @@ def _padded(pen: Pen) -> Graph:
 
 def _grouped(pen: Pen) -> Graph:
     """CONV_2D in groups, of lengths that are and are not multiples of four."""
-    groups, taken = int(pen.pick((2, 3, 4))), int(pen.pick((1, 2, 3, 4, 4, 8, 5)))  # type: ignore[call-overload]
-    made = int(pen.pick((1, 2, 4, 4, 8)))  # type: ignore[call-overload]
-    size = int(pen.pick((1, 3)))  # type: ignore[call-overload]
+    groups, taken = pen.pick((2, 3, 4)), pen.pick((1, 2, 3, 4, 4, 8, 5))
+    made = pen.pick((1, 2, 4, 4, 8))
+    size = pen.pick((1, 3))
     x = _source(pen, (1, 4, 5, groups * taken))
     weights = pen.numbers(groups * made, size, size, taken) * 0.4
     bias = pen.numbers(groups * made) if pen.chance(0.6) else None
@@ -94,8 +94,8 @@ def _grouped(pen: Pen) -> Graph:
 
 def _pointwise_depthwise(pen: Pen) -> Graph:
     """DEPTHWISE with small kernels, one or several outputs a channel."""
-    channels, multiplier = int(pen.pick((1, 2, 3, 4, 8))), int(pen.pick((1, 2, 3)))  # type: ignore[call-overload]
-    height, width = ((1, 1), (1, 1), (1, 2), (2, 1), (3, 3))[int(pen.rng.integers(5))]
+    channels, multiplier = pen.pick((1, 2, 3, 4, 8)), pen.pick((1, 2, 3))
+    height, width = pen.pick(((1, 1), (1, 1), (1, 2), (2, 1), (3, 3)))
     x = _source(pen, (1, 4, 5, channels))
     weights = pen.numbers(1, height, width, channels * multiplier)
     stride = 2 if pen.chance(0.3) else 1
@@ -106,7 +106,7 @@ def _pointwise_depthwise(pen: Pen) -> Graph:
 
 def _sliced_parts(pen: Pen) -> Graph:
     """A SPLIT of which some parts go through a SLICE of everything."""
-    axis, count = int(pen.pick((1, 2))), int(pen.pick((2, 2, 3)))  # type: ignore[call-overload]
+    axis, count = pen.pick((1, 2)), pen.pick((2, 2, 3))
     x = _source(pen, (1, 6, 6))
     parts = list(pen.builder.split(x, count, axis))
     outputs = []
@@ -129,8 +129,8 @@ def _sliced_parts(pen: Pen) -> Graph:
 
 def _read_twice(pen: Pen) -> Graph:
     """One tensor as two operands, as it is or through something that makes it another tensor."""
-    kind = str(pen.pick(("BATCH_MATMUL", "BATCH_MATMUL", "SELECT_V2", "ADD", "MUL", "CONCATENATION", "SUB")))
-    shape = ((1, 3, 3), (1, 3, 3), (1, 2, 4, 4), (2, 3, 3))[int(pen.rng.integers(4))]
+    kind = pen.pick(("BATCH_MATMUL", "BATCH_MATMUL", "SELECT_V2", "ADD", "MUL", "CONCATENATION", "SUB"))
+    shape = pen.pick(((1, 3, 3), (1, 3, 3), (1, 2, 4, 4), (2, 3, 3)))
     x = _source(pen, shape)
     other = x
     if pen.chance(0.5):
@@ -153,17 +153,17 @@ def _read_twice(pen: Pen) -> Graph:
 
 def _normalised(pen: Pen) -> Graph:
     """SOFTMAX over the last axis of ranks 1 to 4."""
-    length = int(pen.pick((1, 2, 3, 8)))  # type: ignore[call-overload]
+    length = pen.pick((1, 2, 3, 8))
     shapes = ((length,), (length,), (3, length), (1, 3, length), (2, 2, length), (1, 2, 3, length))
-    x = _source(pen, shapes[int(pen.rng.integers(len(shapes)))])
+    x = _source(pen, pen.pick(shapes))
     return _finished(pen, pen.builder.op("SOFTMAX", (x,), beta=1.0)[0])
 
 
 def _cumulated(pen: Pen) -> Graph:
     """CUMSUM over any axis of ranks 1 to 4, sometimes counted from the end, exclusive or reverse."""
-    first, length = int(pen.pick((1, 1, 2, 3))), int(pen.pick((1, 2, 5)))  # type: ignore[call-overload]
+    first, length = pen.pick((1, 1, 2, 3)), pen.pick((1, 2, 5))
     shapes = ((length,), (first, length), (first, 3, length), (first, 2, 3, length))
-    shape = shapes[int(pen.rng.integers(len(shapes)))]
+    shape = pen.pick(shapes)
     axis = int(pen.rng.integers(len(shape)))
     if pen.chance(0.2):
         axis -= len(shape)

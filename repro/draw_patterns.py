@@ -13,7 +13,7 @@ from repro.draw_steps import (
 
 def normalisation(pen: Pen) -> Graph:
     """A hand-written LayerNorm, sometimes with the mean of something else, sometimes in the E[x^2] form."""
-    channels = int(pen.pick((4, 8)))  # type: ignore[call-overload]
+    channels = pen.pick((4, 8))
     shape = (1, 5, channels) if pen.chance(0.7) else (1, 4, 4, channels)
     g, axis = pen.builder, [len(shape) - 1]
     x = pen.input(shape)
@@ -68,7 +68,7 @@ def mish(pen: Pen) -> Graph:
 def correlation(pen: Pen) -> Graph:
     """Slices of one map times another, reduced over channels and put side by side, with one thing changed."""
     g = pen.builder
-    kind = str(pen.pick(("MEAN", "SUM")))
+    kind = pen.pick(("MEAN", "SUM"))
     y, x = pen.input((1, 4, 4, 8)), pen.input((1, 6, 6, 8))
     other_x, other_y = pen.input((1, 6, 6, 8)), pen.input((1, 4, 4, 8))
     change = int(pen.rng.integers(8))

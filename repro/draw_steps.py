@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from cases.builder import GraphBuilder
+
+T = TypeVar("T")
 
 READER = "TANH"
 """What reads a tensor a second time. Not NEG: two of them give back the input, which stale memory may hold."""
@@ -35,7 +38,7 @@ class Pen:
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
-    def pick(self, options: tuple | list) -> object:
+    def pick(self, options: Sequence[T]) -> T:
         return options[int(self.rng.integers(len(options)))]
 
     def input(self, shape: tuple[int, ...]) -> str:
@@ -58,8 +61,8 @@ def constant_shape(pen: Pen, shape: tuple[int, ...]) -> tuple[int, ...]:
     forms += [shape[1:]] if len(shape) > 1 else []
     forms += [(1, *shape)] if len(shape) < 4 else []
     if shape[-1] == 1:
-        forms.append((int(pen.pick((3, 4, 8))),))  # type: ignore[call-overload]
-    return tuple(pen.pick(forms))  # type: ignore[arg-type]
+        forms.append((pen.pick((3, 4, 8)),))
+    return tuple(pen.pick(forms))
 
 
 def with_constant(kind: str) -> Step:
@@ -99,7 +102,7 @@ def unary(kind: str) -> Step:
 def fully_connected(pen: Pen, name: str) -> str | None:
     if len(pen.shape(name)) not in (2, 3):
         return None
-    out = int(pen.pick((1, 4, 8)))  # type: ignore[call-overload]
+    out = pen.pick((1, 4, 8))
     activation = "RELU" if pen.chance(0.2) else "NONE"
     bias = pen.numbers(out) if pen.chance(0.7) else None
     return pen.builder.fully_connected(name, pen.numbers(out, pen.shape(name)[-1]) * 0.5, bias, activation=activation)
@@ -110,7 +113,7 @@ def convolution(pen: Pen, name: str) -> str | None:
     if len(shape) != 4:
         return None
     size = 1 if min(shape[1:3]) < 3 or pen.chance(0.5) else 3
-    out = int(pen.pick((1, 4, 8)))  # type: ignore[call-overload]
+    out = pen.pick((1, 4, 8))
     taken = shape[3] // 2 if shape[3] == 8 and out == 8 and pen.chance(0.25) else shape[3]
     activation = "RELU" if pen.chance(0.2) else "NONE"
     padding = "SAME" if pen.chance(0.5) else "VALID"
@@ -135,7 +138,7 @@ def pad(pen: Pen, name: str) -> str | None:
     else:
         table = [(0, 0), (1, 1), (int(pen.rng.integers(0, 2)), 1), (0, 0)]
     if pen.chance(0.25):
-        value = float(pen.pick((0.0, 2.0, -3.0)))  # type: ignore[arg-type]
+        value = pen.pick((0.0, 2.0, -3.0))
         inputs = (name, pen.builder.const(table, dtype="int32"), pen.builder.const(np.float32(value)))
         return pen.builder.op("PADV2", inputs)[0]
     return pen.builder.pad(name, table)
@@ -145,7 +148,7 @@ def pool(pen: Pen, name: str) -> str | None:
     shape = pen.shape(name)
     if len(shape) != 4 or min(shape[1:3]) < 3:
         return None
-    kind = str(pen.pick(("AVERAGE_POOL_2D", "MAX_POOL_2D")))
+    kind = pen.pick(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
     if kind == "AVERAGE_POOL_2D" and shape[1] == shape[2] and pen.chance(0.5):
         return pen.builder.pool(kind, name, shape[1], 1)
     return pen.builder.pool(kind, name, 3, 1, padding="SAME" if pen.chance(0.3) else "VALID")
@@ -154,11 +157,11 @@ def pool(pen: Pen, name: str) -> str | None:
 def reduce(pen: Pen, name: str) -> str | None:
     """A reduction that reduces: over one element the result equals the stale memory beside it, which tells nothing."""
     shape = pen.shape(name)
-    kind = str(pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")))
+    kind = pen.pick(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"))
     large = [axis for axis, size in enumerate(shape) if size > 1]
     if not large:
         return None
-    axes = [int(pen.pick(large))]  # type: ignore[call-overload]
+    axes = [pen.pick(large)]
     if len(shape) == 4 and shape[1] > 1 and pen.chance(0.3):
         axes = [1, 2]
     return pen.builder.reduce(kind, name, axes, keep_dims=pen.chance(0.75))
@@ -181,7 +184,7 @@ def reshape(pen: Pen, name: str) -> str:
     shape = pen.shape(name)
     rows = int(np.prod(shape[:-1]))
     forms: list[tuple[int, ...]] = [(1, rows, shape[-1]), (rows, shape[-1]), (1, 1, rows, shape[-1])]
-    return pen.builder.reshape(name, pen.pick(forms))  # type: ignore[arg-type]
+    return pen.builder.reshape(name, pen.pick(forms))
 
 
 def slice_part(pen: Pen, name: str) -> str | None:
@@ -221,13 +224,13 @@ def split(pen: Pen, name: str) -> tuple[str, ...] | None:
     axes = [axis for axis, size in enumerate(shape) if axis and size in (4, 6, 8)]
     if not axes:
         return None
-    axis = int(pen.pick(axes))  # type: ignore[call-overload]
+    axis = pen.pick(axes)
     return pen.builder.split(name, 2 if shape[axis] != 6 or pen.chance(0.5) else 3, axis)
 
 
 def one_of(pen: Pen, steps: tuple[Step, ...], name: str) -> str:
     while True:
-        made = steps[int(pen.rng.integers(len(steps)))](pen, name)
+        made = pen.pick(steps)(pen, name)
         if isinstance(made, str):
             return made
 
@@ -256,5 +259,5 @@ def some(pen: Pen, inner: list[str], last: str, probability: float = 0.3) -> lis
     """The last tensor and, by chance, inner ones as outputs; sometimes an inner one is read once more."""
     outputs = [name for name in inner if pen.chance(probability)]
     if pen.chance(0.2):
-        outputs.append(pen.builder.unary(READER, str(pen.pick(inner))))
+        outputs.append(pen.builder.unary(READER, pen.pick(inner)))
     return [*dict.fromkeys(outputs), last]
