@@ -47,6 +47,13 @@ class Draft:
     def insert_after(self, op: Op, new: Op) -> None:
         self.ops.insert(self.ops.index(op) + 1, new)
 
+    def identity_transpose(self, op: Op, name: str) -> str:
+        """A copy of a tensor, by an identity TRANSPOSE in front of `op`; the name to read instead."""
+        kept = self.tensor_like(name)
+        perm = self.constant(f"{name}/perm", np.arange(len(self.tensors[name].shape), dtype=np.int32))
+        self.insert_before(op, Op("TRANSPOSE", (name, perm), (kept,)))
+        return kept
+
     def swap(self, op: Op, new: Op) -> Op:
         self.ops[self.ops.index(op)] = new
         return new

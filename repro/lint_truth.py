@@ -26,6 +26,7 @@ from rich.table import Table
 from cases.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
 from cases.tflite_write import write_tflite
+from repro.chance import holds_one_input
 from repro.hazards import RULES, Hazard, find_hazards
 from repro.journal import Journal
 from repro.lint_draws import Draw, draw
@@ -212,10 +213,7 @@ def tells_nothing(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
     true = [np.asarray(evaluate(graph, feed, FLOAT64)[name], np.float64) for feed in feeds]
     if all(float(np.ptp(values)) == 0.0 for values in true) or all(np.array_equal(values, true[0]) for values in true):
         return True
-    return any(
-        all(np.isin(values, feed[position]).all() for values, feed in zip(true, feeds, strict=True))
-        for position in range(len(graph.inputs))
-    )
+    return holds_one_input(true, feeds)
 
 
 def show(table: Confusion, console: Console) -> None:

@@ -63,8 +63,13 @@ class Normalised:
     events: tuple[Event, ...]
 
 
-INVALID_KERNELS = frozenset({"cumsum-no-batch", "grouped-conv"})
-"""Rules of the parsers under which a kernel does not compile or cannot be bound, and its submission is dropped."""
+EFFECTS_OF_PARSING = {
+    "cumsum-no-batch": "void",
+    "grouped-conv": "void",
+    "cumsum-axis-aborts": "abort",
+    "grouped-conv-aborts": "abort",
+}
+"""Effects of the rules under which an op is parsed into a kernel that is invalid, or ends the process; else `wrong`."""
 # Ops whose parser reads one tensor twice without asking whether it may; others refuse, copy, or make another op of it.
 READS_TWICE_ABORTS = frozenset(
     {"BATCH_MATMUL", "SELECT", "SELECT_V2", "PACK", "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}
@@ -94,14 +99,9 @@ class _Rewriter:
         self.global_pooling()
         self.padding_into_add()
         self.concats_of_one()
-        for rule, effect, value, first, second in fuse_into_kernels(self.graph):
-            self.report(rule, effect, value, first, second)
-        for rule, effect, value, first, second in link_into_splits(self.graph):
-            self.report(rule, effect, value, first, second)
-        for rule, effect, value, first, second in thin_pointwise_chains(self.graph):
-            self.report(rule, effect, value, first, second)
-        for rule, effect, value, first, second in poisoned_padding(self.graph):
-            self.report(rule, effect, value, first, second)
+        for look in (fuse_into_kernels, link_into_splits, thin_pointwise_chains, poisoned_padding):
+            for found in look(self.graph):
+                self.report(*found)
 
     def report(self, rule: str, effect: str, value: Value, first: Node, second: Node) -> None:
         named = _nearest_name(value)
@@ -167,8 +167,7 @@ class _Rewriter:
         for node in self.graph.nodes:
             rule = node.attrs.get("misparsed")
             if rule:
-                effect = "abort" if rule.endswith("aborts") else "void" if rule in INVALID_KERNELS else "wrong"
-                self.report(rule, effect, node.outputs[0], node, node)
+                self.report(rule, EFFECTS_OF_PARSING.get(rule, "wrong"), node.outputs[0], node, node)
             if node.attrs.get("reads_twice") and _reads_twice_aborts(node):
                 self.report("same-operand-aborts", "abort", node.outputs[0], node, node)
 

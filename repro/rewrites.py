@@ -26,14 +26,13 @@ def _reshaped(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> str:
     return made
 
 
-def _emitted(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> Op:
-    """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had. The op now there."""
+def _emitted(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> None:
+    """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had."""
     inner = draft.tensor_like(name, tuple(shape))
     made = draft.swap(op, renamed(op, outputs={name: inner}))
     own = draft.tensors[name].shape
     target = draft.constant(f"{name}/shape", np.array(own, np.int32))
     draft.insert_after(made, Op("RESHAPE", (inner, target), (name,), {"new_shape": list(own)}))
-    return made
 
 
 def _align_ranks(draft: Draft, hazard: Hazard) -> str:
@@ -51,22 +50,15 @@ def _align_ranks(draft: Draft, hazard: Hazard) -> str:
     fixed = draft.constant(constant, np.ascontiguousarray(data.reshape(broadcast_bhwc(tuple(data.shape)))))
     source = runtime
     if tuple(draft.tensors[runtime].shape) != shape:
-        source = draft.tensor_like(runtime, shape)
-        target = draft.constant(f"{runtime}/shape", np.array(shape, np.int32))
-        draft.insert_before(op, Op("RESHAPE", (runtime, target), (source,), {"new_shape": list(shape)}))
+        source = _reshaped(draft, op, runtime, shape)
     if wide[0] != 1 and shape[0] == 1:
         copies = draft.tensor_like(source, (wide[0], *shape[1:]))
         attrs = {"axis": 0, "fused_activation_function": "NONE"}
         draft.insert_before(op, Op("CONCATENATION", (source,) * wide[0], (copies,), attrs))
         source = copies
-    inputs = {constant: fixed, runtime: source}
-    if tuple(result) == wide:
-        draft.swap(op, renamed(op, inputs=inputs))
-    else:
-        inner = draft.tensor_like(output, wide)
-        made = draft.swap(op, renamed(op, inputs=inputs, outputs={output: inner}))
-        target = draft.constant(f"{output}/shape", np.array(result, np.int32))
-        draft.insert_after(made, Op("RESHAPE", (inner, target), (output,), {"new_shape": list(result)}))
+    changed = draft.swap(op, renamed(op, inputs={constant: fixed, runtime: source}))
+    if tuple(result) != wide:
+        _emitted(draft, changed, output, wide)
     return f"{op.kind} works on rank 4, so that '{runtime}' and the constant are read along the same axes"
 
 
@@ -210,10 +202,7 @@ def _own_operand(draft: Draft, hazard: Hazard) -> str:
     inputs, seen = list(op.inputs), set()
     for position, name in enumerate(op.inputs):
         if name in seen and constant_data(draft.graph, name) is None:
-            rank = len(draft.tensors[name].shape)
-            perm = draft.constant(f"{name}/perm", np.arange(rank, dtype=np.int32))
-            inputs[position] = draft.tensor_like(name)
-            draft.insert_before(op, Op("TRANSPOSE", (name, perm), (inputs[position],)))
+            inputs[position] = draft.identity_transpose(op, name)
         seen.add(name)
     draft.swap(op, replace(op, inputs=tuple(inputs)))
     return f"each operand of {op.kind} is a tensor of its own, by identity TRANSPOSEs"

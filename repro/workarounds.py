@@ -57,11 +57,7 @@ def _emit(draft: Draft, hazard: Hazard) -> str:
 
 def _block(draft: Draft, name: str, readers: list[Op]) -> str:
     """Put an identity TRANSPOSE between a tensor and some of its readers."""
-    kept = draft.tensor_like(name)
-    rank = len(draft.tensors[name].shape)
-    perm = draft.constant(f"{name}/perm", np.arange(rank, dtype=np.int32))
-    first = min(readers, key=draft.ops.index)
-    draft.insert_before(first, Op("TRANSPOSE", (name, perm), (kept,)))
+    kept = draft.identity_transpose(min(readers, key=draft.ops.index), name)
     for op in readers:
         draft.swap(op, renamed(op, inputs={name: kept}))
     return f"an identity TRANSPOSE stands between '{name}' and {', '.join(op.kind for op in readers)}"

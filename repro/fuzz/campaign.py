@@ -18,6 +18,7 @@ import numpy as np
 
 from cases.graph import Graph, GraphError
 from cases.inputs import standard_feeds
+from repro.chance import holds_one_input
 from repro.fuzz.corpus import Corpus
 from repro.fuzz.generate import draw_palette, grow
 from repro.fuzz.mutate import cutting, mutated
@@ -387,13 +388,8 @@ def right_by_nature(rule: str, trial: Trial, output: int) -> bool:
     The rule's wrong values show for some inputs only, or the true output holds nothing but numbers of one
     graph input, which is what memory that nobody wrote may hold.
     """
-    if RULES[rule].latent:
-        return True
     true = [references[output] for references in trial.references]
-    return any(
-        all(bool(np.isin(values, feed[position]).all()) for values, feed in zip(true, trial.feeds, strict=True))
-        for position in range(len(trial.graph.inputs))
-    )
+    return RULES[rule].latent or holds_one_input(true, trial.feeds)
 
 
 def explained_outputs(graph: Graph, hazards: Sequence[Hazard]) -> dict[int, str]:
