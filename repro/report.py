@@ -29,6 +29,8 @@ TEMPLATES = Path(__file__).parent / "report_templates"
 RUNNER_SOURCE = Path(runner.__file__).parent / "native" / "batch_runner.c"
 INLINE_BYTES = 4096
 WIDTH = 100
+FP16_TOLERANCE = 0.05
+"""Relative RMS error that healthy fp16 stays far below, and all bugs but the smallest far above."""
 
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -39,6 +41,7 @@ _environment = jinja2.Environment(
     autoescape=False,
 )
 _environment.filters["repr"] = repr
+_environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
 def render_report(finding: Finding) -> str:
@@ -221,7 +224,7 @@ def tolerance(finding: Finding) -> float:
 
     A bug that is claimed for fp32 only may be smaller than what fp16 costs: then far above healthy fp32 (5e-6).
     """
-    return 1e-4 if finding.minimal.where.precisions == ("fp32",) else 0.05
+    return 1e-4 if finding.minimal.where.precisions == ("fp32",) else FP16_TOLERANCE
 
 
 def _phone(finding: Finding) -> dict[str, bytes]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
 from cases.finding_graphs import thin_pointwise
@@ -92,12 +93,16 @@ def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_prec
         assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
 
 
+def fixed_on_gpu(source: Path, out: Path) -> Result:
+    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
+    return CliRunner().invoke(command, arguments)
+
+
 @pytest.mark.gpu
 def test_three_kinds_of_hazard_are_mended_and_proven(tmp_path):
     source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
     source.write_bytes(write_tflite(three_hazards()))
-    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
-    result = CliRunner().invoke(command, arguments)
+    result = fixed_on_gpu(source, out)
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["proven"]
@@ -224,8 +229,7 @@ def test_what_is_parsed_wrong_is_written_in_another_form_and_proven(make, added,
     graph = g.build(make(g))
     source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
     source.write_bytes(write_tflite(graph))
-    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
-    result = CliRunner().invoke(command, arguments)
+    result = fixed_on_gpu(source, out)
     summary = json.loads(result.stdout.splitlines()[-1])
     assert (result.exit_code, summary["refusals"]) == (0, [])
     assert summary["cpu_exact"]
@@ -244,8 +248,7 @@ def test_groups_become_block_diagonal_weights(taken, before, tmp_path):
     assert find_hazards(graph)[0].rule == ("grouped-conv" if taken <= 4 else "grouped-conv-aborts")
     source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
     source.write_bytes(write_tflite(graph))
-    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
-    result = CliRunner().invoke(command, arguments)
+    result = fixed_on_gpu(source, out)
     summary = json.loads(result.stdout.splitlines()[-1])
     assert (result.exit_code, summary["refusals"], summary["proven"]) == (0, [], True)
     assert summary["target"]["fp32"] == {"before": [before], "after": [Status.PASS]}
@@ -276,8 +279,7 @@ def test_nothing_is_written_without_a_hazard_or_without_a_proof(tmp_path):
 def test_a_hazard_without_a_workaround_is_refused_by_name_and_nothing_is_claimed_of_the_change(tmp_path):
     source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
     source.write_bytes(write_tflite(directed_sums(exclusive=True)))
-    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
-    result = CliRunner().invoke(command, arguments)
+    result = fixed_on_gpu(source, out)
     summary = json.loads(result.stdout.splitlines()[-1])
     assert result.exit_code == 1
     assert summary["refusals"][0] == "hazard cumsum-options at 'y' is left: no workaround is known"

@@ -187,36 +187,44 @@ def run_script(python: str, script: Path, *options: str, name: str = "") -> subp
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
 
+def written_script(finding: findings.Finding, folder: Path) -> Path:
+    script = folder / "repro.py"
+    script.write_text(report.render_script(finding), encoding="utf-8")
+    return script
+
+
+def answer(ended: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    """Exit code and last line of a script."""
+    return ended.returncode, ended.stdout.splitlines()[-1]
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("slug", [ONE, "same-operand-aborts"])
 def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
-    script = tmp_path / "repro.py"
-    script.write_text(report.render_script(findings.load(slug)), encoding="utf-8")
+    script = written_script(findings.load(slug), tmp_path)
     shown = run_script(sys.executable, script)
-    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (1, "BUG"), shown.stdout + shown.stderr
+    assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
     healthy = run_script(sys.executable, script, "--control")
-    assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+    assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
 
 
 @pytest.mark.gpu
 def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_path):
-    script = tmp_path / "repro.py"
-    script.write_text(report.render_script(findings.load("mali-thin-pointwise")), encoding="utf-8")
+    script = written_script(findings.load("mali-thin-pointwise"), tmp_path)
     here = run_script(sys.executable, script)
-    assert (here.returncode, here.stdout.splitlines()[-1]) == (0, "OK"), here.stdout + here.stderr
+    assert answer(here) == (0, "OK"), here.stdout + here.stderr
     assert "it shows in fp16 where the adapter is named Mali-G57 or Mali-G610" in here.stdout
     named = run_script(sys.executable, script, name="Mali-G610")
-    assert (named.returncode, named.stdout.splitlines()[-1]) == (1, "BUG"), named.stdout + named.stderr
+    assert answer(named) == (1, "BUG"), named.stdout + named.stderr
     for option in ("--control", "--fp32", "--cpu"):
         healthy = run_script(sys.executable, script, option, name="Mali-G610")
-        assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+        assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
         assert "it shows in fp16" not in healthy.stdout or option == "--fp32"
 
 
 def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
     """Without LiteRT the child ends in a traceback, with the exit code that a failed check has too."""
-    script = tmp_path / "repro.py"
-    script.write_text(report.render_script(findings.load("same-operand-aborts")), encoding="utf-8")
+    script = written_script(findings.load("same-operand-aborts"), tmp_path)
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -230,16 +238,15 @@ def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
 
 @pytest.mark.gpu
 def test_the_script_of_a_fixed_finding_says_ok_here_and_bug_in_the_runtime_it_names(tmp_path):
-    script = tmp_path / "repro.py"
-    script.write_text(report.render_script(findings.load("output-before-elementwise")), encoding="utf-8")
+    script = written_script(findings.load("output-before-elementwise"), tmp_path)
     here = run_script(sys.executable, script)
-    assert (here.returncode, here.stdout.splitlines()[-1]) == (0, "OK"), here.stdout + here.stderr
+    assert answer(here) == (0, "OK"), here.stdout + here.stderr
     # The named runtime is a folder of the cache, put before the installed one.
     older = f"import runpy, sys; sys.path.insert(0, {str(runtime('2.1.3').folder.parent)!r})\n"
     wrapper = tmp_path / "older.py"
     wrapper.write_text(older + f"runpy.run_path({str(script)!r}, run_name='__main__')\n", encoding="utf-8")
     shown = run_script(sys.executable, wrapper)
-    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (1, "BUG"), shown.stdout + shown.stderr
+    assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
 
 
 @pytest.fixture(scope="module")
@@ -267,12 +274,11 @@ def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_ever
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
     finding = findings.load(slug)
-    script = tmp_path / "repro.py"
-    script.write_text(report.render_script(finding), encoding="utf-8")
+    script = written_script(finding, tmp_path)
     shows_here = bool(finding.showing([installed().version])) and not finding.needs_name
     expected = (1, "BUG") if shows_here else (0, "OK")
     shown = run_script(bare_python, script)
-    assert (shown.returncode, shown.stdout.splitlines()[-1]) == expected, shown.stdout + shown.stderr
+    assert answer(shown) == expected, shown.stdout + shown.stderr
     for option in ("--control", "--cpu"):
         healthy = run_script(bare_python, script, option)
-        assert (healthy.returncode, healthy.stdout.splitlines()[-1]) == (0, "OK"), healthy.stdout + healthy.stderr
+        assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
