@@ -32,10 +32,10 @@ bench: prepared
 	@$(PY) -m tests.bench
 
 oracle: prepared
-	@$(PY) -m repro.oracle
+	@$(PY) -m repro.selftest.judge_truth
 
 lint-truth: prepared
-	@$(PY) -m repro.lint_truth
+	@$(PY) -m repro.selftest.lint_truth
 
 clean:
 	rm -rf build reductions fuzz-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,14 +8,15 @@ import functools
 from collections.abc import Sequence
 
 from cases.case import Case
-from cases.families import fanout, finding_cases, fuzzed, output_plus_consumer, public_reports, token_tensor
+from cases.families import fanout, fuzzed, output_plus_consumer, public_reports, token_tensor
+from cases.findings import cases
 from runner.errors import BadInput
 
 
 @functools.cache
 def catalogue() -> tuple[Case, ...]:
     """Every case, in a stable order. Raises ValueError for two cases of one name or a control of nothing."""
-    modules = (output_plus_consumer, fanout, token_tensor, public_reports, finding_cases, fuzzed)
+    modules = (output_plus_consumer, fanout, token_tensor, public_reports, cases, fuzzed)
     found = [case for module in modules for case in module.cases()]
     unique = {case.name: case for case in found}
     if len(unique) != len(found):

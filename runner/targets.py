@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.errors import BadInput, TargetUnavailable
-from runner.host import HostTarget
+from runner.host.pool import HostTarget
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 from runner.runtimes import Runtime
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
-from runner.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def open_target(
     full = f"gpu:{adapter.key}" + (f"@{presented}" if presented else "")
     if not presented:
         return HostTarget(full, "gpu", chosen, adapter=adapter, workers=workers)
-    from runner.naming import naming_environment, naming_note
+    from runner.host.adapter_name import naming_environment, naming_note
 
     return HostTarget(
         full,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from repro import expectations
-from repro.expectations import Expectations
+from repro.campaigns import expectations
+from repro.campaigns.expectations import Expectations
 from runner.errors import ReproError
 from runner.run import Precision
 

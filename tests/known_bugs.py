@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import pytest
 
 from cases.case import Case
-from repro import expectations
-from repro.campaign import Prepared, judge_prepared
-from repro.expectations import Comparison, Expectations, Outcome, compare
-from repro.verdict import Verdict
+from repro.campaigns import expectations
+from repro.campaigns.campaign import Prepared, judge_prepared
+from repro.campaigns.expectations import Comparison, Expectations, Outcome, compare
+from repro.verdicts.verdict import Verdict
 from runner.run import Feed, Precision, Run
 
 

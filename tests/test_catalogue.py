@@ -13,13 +13,13 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
-from cases.families.finding_cases import is_variant
-from repro import expectations
-from repro.campaign import Prepared, prepare
-from repro.expectations import Expectations
-from repro.precisions import precisions_for
+from cases.findings.cases import is_variant
+from repro.campaigns import expectations
+from repro.campaigns.campaign import Prepared, prepare
+from repro.campaigns.expectations import Expectations
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
+from runner.precisions import precisions_for
 from runner.run import Feed, Job, Precision, Run
 from tests.known_bugs import hold_to_expectations, marks_for
 

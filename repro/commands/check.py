@@ -8,13 +8,15 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from repro import expectations, json_lines, saved
-from repro.campaign_report import wrong_line
-from repro.check import Checked, Subject, check, load_subject
-from repro.expectations import Comparison, Outcome, compare
-from repro.precisions import CHOICES, precisions_for
-from repro.verdict import Status
+from repro.campaigns import expectations
+from repro.campaigns.expectations import Comparison, Outcome, compare
+from repro.display import json_lines
+from repro.display.campaign_table import wrong_line
+from repro.trials.check import Checked, Subject, check, load_subject
+from repro.verdicts import saved_run
+from repro.verdicts.verdict import Status
 from runner import targets
+from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.target import Target
 
@@ -140,13 +142,13 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
 def _save(folder: Path, checked: Checked) -> None:
     print_ = checked.run.fingerprint
     name = f"{Path(checked.subject.name).stem}--{print_.precision}--{print_.target.replace(':', '-')}"
-    saved.save_judgeable(
+    saved_run.save_judgeable(
         folder / name, checked.run, checked.subject.feeds, checked.references, checked.floors, checked.subject.model
     )
 
 
 def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> None:
-    from repro.taps import localise
+    from repro.trials.taps import localise
 
     report = localise(subject.graph, target, subject.feeds, precision)
     for line in report.lines():
@@ -154,7 +156,7 @@ def _show_taps(console: Console, subject: Subject, target: Target, precision: Pr
 
 
 def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
-    from repro.blame import blame, gather
+    from repro.trials.blame import blame, gather
 
     subject = checked.subject
     found = gather(

@@ -15,8 +15,8 @@ from models.dfine.architecture import SIZES, check_size
 from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
-from repro.detection_drawing import side_by_side
-from repro.detections import match_by_box
+from repro.display.detections import side_by_side
+from repro.layouts.detections import match_by_box
 from runner import targets
 from runner.errors import BadInput, ReproError
 from runner.run import Job, Outcome, Precision

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro.checkup import Check, check_all
+from runner.checkup import Check, check_all
 from runner.targets import TargetInfo
 
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from cases import catalogue, convert
-from cases.tflite_read import read_tflite
-from repro import expectations
-from repro.expectation_update import Reason, update
-from repro.hazards import RULES, find_hazards
+from cases import catalogue
+from cases.tflite.read import read_tflite
+from cases.with_torch import convert
+from repro.campaigns import expectations
+from repro.campaigns.expectation_update import Reason, update
+from repro.hazards.lint import RULES, find_hazards
 from runner.errors import BadInput
 
 

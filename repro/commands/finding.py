@@ -12,15 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro import finding as findings
-from repro import finding_evidence, matrix, matrix_rows
-from repro.check import read_bytes
-from repro.finding import Finding
-from repro.finding_draft import draft
-from repro.journal import Journal
-from repro.json_lines import dump
-from repro.progress import Line, progress_line
-from repro.report import render_report
+from repro.display.json_lines import dump
+from repro.display.progress import Line, progress_line
+from repro.findings import evidence
+from repro.findings import finding as findings
+from repro.findings.finding import Finding
+from repro.findings.new import draft
+from repro.findings.report import render_report
+from repro.matrix.measure import Record, default_targets, environments_for, journal_path
+from repro.matrix.rows import rows_of, version_order
+from repro.records.journal import Journal
+from repro.trials.check import read_bytes
 from runner import targets
 from runner.errors import BadInput
 from runner.runtimes import KNOWN, installed
@@ -54,7 +56,7 @@ def list_(as_json: bool) -> None:
                 click.echo(dump({"slug": slug, "status": "incomplete", "reason": str(error)}))
             table.add_row(slug, "incomplete", "", escape(str(error)))
             continue
-        row = next(r for r in matrix_rows.rows(on_gpu) if r["case"] == finding.minimal.name)
+        row = next(r for r in rows_of(on_gpu) if r["case"] == finding.minimal.name)
         if as_json:
             said = {k: row[k] for k in ("since", "fixed_in", "sentence")}
             where = str(finding.minimal.where)
@@ -112,26 +114,26 @@ def measure(
     """
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
-    names = targets.resolve(target_names) if target_names else [*matrix.default_targets(), "cpu"]
-    presented = targets.resolve(named) if named else [] if no_named else finding_evidence.default_named()
-    environments = matrix.environments_for(runtimes or KNOWN, names)
+    names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
+    presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
+    environments = environments_for(runtimes or KNOWN, names)
     chosen = _chosen(slugs, everything)
     console = Console(stderr=True)
     contradictions = 0
     for finding in chosen:
-        finding_evidence.build_models(finding)
-        finding_evidence.write_arrays(finding)
+        evidence.build_models(finding)
+        evidence.write_arrays(finding)
     total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in chosen)
-    with Journal(matrix.journal_path()) as journal, progress_line("measure", total) as line:
+    with Journal(journal_path()) as journal, progress_line("measure", total) as line:
         step = _stepper(line)
-        everything_measured = finding_evidence.measure(
+        everything_measured = evidence.measure_findings(
             chosen, environments, journal, named=presented, again=again, on_record=step
         )
     for finding, measured in zip(chosen, everything_measured, strict=True):
-        finding_evidence.record_evidence(finding, measured)
-        finding_evidence.seal(finding, render_report(finding))
+        evidence.record_evidence(finding, measured)
+        evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
-        bad = [c for c in finding_evidence.claims(finding, on_gpu, []) if c.state != "holds"]
+        bad = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
         contradictions += len(bad)
         console.print(f"{finding.slug}: {len(measured.records)} cells, {len(bad)} contradict a claim", highlight=False)
         _print_claims(console, bad)
@@ -173,18 +175,18 @@ def verify(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
                 f"`repro finding measure {finding.slug}` renders it"
             )
-    names = targets.resolve(target_names) if target_names else matrix.default_targets()
+    names = targets.resolve(target_names) if target_names else default_targets()
     groups = _by_runtimes(chosen, runtimes)
     console = Console(stderr=as_json)
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
-    verified: dict[str, finding_evidence.Verified] = {}
+    verified: dict[str, evidence.Verified] = {}
     with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
-            found = finding_evidence.verify(
+            found = evidence.verify(
                 members,
-                matrix.environments_for(versions, names),
+                environments_for(versions, names),
                 Path(scratch),
                 _stepper(line),
                 presented,
@@ -210,7 +212,7 @@ def verify(
         unmeasured += bool(missing)
         showing = [c for c in claims if _of(finding, c.model).claimed(c.__dict__)]
         if showing and all(c.state == "fixed" for c in showing):
-            where = ", ".join(sorted({c.runtime for c in bad}, key=matrix_rows.version_order))
+            where = ", ".join(sorted({c.runtime for c in bad}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
@@ -219,7 +221,7 @@ def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[
     """The findings by the runtimes they are verified in: those asked for, or what each finding needs."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in chosen:
-        versions = tuple(asked) or finding_evidence.runtimes_to_verify(finding, installed().version)
+        versions = tuple(asked) or evidence.runtimes_to_verify(finding, installed().version)
         groups.setdefault(versions, []).append(finding)
     return groups
 
@@ -227,11 +229,11 @@ def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[
 def _presented(chosen: Sequence[Finding]) -> list[str]:
     """The targets under another adapter name that the evidence of the findings has, and that can run here."""
     kept = {r["target"] for finding in chosen for r in finding.evidence_records() if "@" in r["target"]}
-    here = set(matrix.default_targets())
+    here = set(default_targets())
     return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
-def _stepper(line: Line) -> Callable[[matrix.Record], None]:
+def _stepper(line: Line) -> Callable[[Record], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 
@@ -245,7 +247,7 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
     return [findings.load(slug) for slug in (slugs or findings.slugs())]
 
 
-def _print_claims(console: Console, claims: Sequence[finding_evidence.Claim]) -> None:
+def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:
     colours = {"holds": "green", "fixed": "cyan", "changed": "red", "unclear": "yellow"}
     for claim in claims:
         place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"

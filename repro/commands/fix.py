@@ -10,14 +10,14 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from repro.check import load_subject
-from repro.fix import Proof, op_line, prove
-from repro.hazards import RULES, Hazard, adapter_risks, find_hazards
-from repro.precisions import CHOICES, precisions_for
-from repro.verdict import Status
-from repro.workarounds import Fixed, avoid_hazards
+from repro.fixes.proof import Proof, op_line, prove
+from repro.fixes.workarounds import Fixed, avoid_hazards
+from repro.hazards.lint import RULES, Hazard, adapter_risks, find_hazards
+from repro.trials.check import load_subject
+from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import write_atomically
+from runner.precisions import CHOICES, precisions_for
 
 
 @click.command(context_settings={"max_content_width": 110})

@@ -13,12 +13,12 @@ from rich.markup import escape
 
 from cases.catalogue import catalogue
 from cases.graph import Graph
-from cases.tflite_read import read_tflite
-from repro import json_lines
-from repro.check import read_bytes
-from repro.fuzz.campaign import Bug, Campaign, Progress, Sources
-from repro.fuzz.corpus import Corpus, known_patterns
-from repro.trial import Reference
+from cases.tflite.read import read_tflite
+from repro.display import json_lines
+from repro.fuzzer.campaign import Bug, Campaign, Progress, Sources
+from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.trials.check import read_bytes
+from repro.trials.trial import Reference
 from runner import targets
 from runner.cache import cache_root
 from runner.run import Precision

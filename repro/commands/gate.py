@@ -8,16 +8,16 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from repro import json_lines
-from repro.gate import chosen_size, gate
-from repro.gate_baseline import record_baseline
-from repro.gate_report import json_objects, junit_rows, show
-from repro.gate_result import Report
-from repro.junit import write_junit
-from repro.layout_reader import read_layout
-from repro.precisions import CHOICES
+from repro.display import json_lines
+from repro.display.gate_table import json_objects, junit_rows, show
+from repro.display.junit import write_junit
+from repro.layouts.baseline import record_baseline
+from repro.layouts.gate import chosen_size, gate
+from repro.layouts.reader import read_layout
+from repro.layouts.result import Report
 from runner import targets
 from runner.errors import BadInput
+from runner.precisions import CHOICES
 from runner.run import Precision
 
 LOG_WIDTH = 180

@@ -12,12 +12,13 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from repro import json_lines
-from repro.floor import Floor
-from repro.judge import DEFAULT_DEPTH, judge_arrays, judge_run, power_statement
-from repro.saved import load_judgeable
-from repro.thresholds import DEFAULT, Thresholds, load_thresholds
-from repro.verdict import Status, Verdict
+from repro.display import json_lines
+from repro.records.canonical_json import finite_or_none
+from repro.verdicts.judge import DEFAULT_DEPTH, judge_arrays, judge_run, power_statement
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.saved_run import load_judgeable
+from repro.verdicts.thresholds import DEFAULT, Thresholds, load_thresholds
+from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
 from runner.run import Precision
 
@@ -75,7 +76,7 @@ def command(
     for where, verdict in verdicts:
         clean &= verdict.status is Status.PASS
         if as_json:
-            numbers = {name: json_lines.finite_or_none(value) for name, value in verdict.metrics.items()}
+            numbers = {name: finite_or_none(value) for name, value in verdict.metrics.items()}
             click.echo(json_lines.dump({**where, **json_lines.verdict_fields(verdict), "metrics": numbers}))
         else:
             console.print(escape(_line(where, verdict)), highlight=False)
@@ -140,7 +141,7 @@ def _bare(
 
 def _floor(reference: np.ndarray, given: np.ndarray, depth: int, where: str) -> Floor:
     """A floor from one number (its RMSE), from an emulation's output, or from element-wise error sizes."""
-    from repro.floors import floor_between
+    from repro.verdicts.emulation import floor_between
 
     if given.size == 1 and reference.size != 1:
         value = float(given.reshape(-1)[0])

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from cases.tflite_read import read_tflite
-from repro.hazards import RULES, Hazard, lint
-from repro.sarif import sarif_log
+from cases.tflite.read import read_tflite
+from repro.display.sarif import sarif_log
+from repro.hazards.lint import RULES, Hazard, lint
 from runner.errors import BadInput
 
 

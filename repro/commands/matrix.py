@@ -15,18 +15,20 @@ from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
-from repro import matrix, matrix_rows, matrix_subjects
-from repro.bisect import bisect
-from repro.canonical import canonical
-from repro.check import read_bytes
-from repro.journal import Journal
-from repro.json_lines import dump
-from repro.matrix_document import to_document
-from repro.precisions import CHOICES, precisions_for
-from repro.progress import progress_line
+from repro.display.json_lines import dump
+from repro.display.progress import progress_line
+from repro.matrix.bisect import bisect
+from repro.matrix.document import to_document
+from repro.matrix.measure import Environment, Measured, Record, default_targets, environments_for, journal_path, measure
+from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_order
+from repro.matrix.subjects import Subject, case_subject, failing_cases, model_subject, with_controls
+from repro.records.canonical_json import canonical
+from repro.records.journal import Journal
+from repro.trials.check import read_bytes
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput
+from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.runtimes import KNOWN
 
@@ -74,23 +76,21 @@ def command(
     """
     started = time.monotonic()
     subjects = choose_subjects(cases, seed)
-    names = targets.resolve(target_names) if target_names else matrix.default_targets()
+    names = targets.resolve(target_names) if target_names else default_targets()
     versions = runtimes or KNOWN
-    environments = matrix.environments_for(versions, names)
+    environments = environments_for(versions, names)
     console = Console(stderr=as_json)
-    with Journal(matrix.journal_path()) as journal:
+    with Journal(journal_path()) as journal:
         if bisecting:
             ctx.exit(_bisect(console, subjects, environments, precision, journal, as_json))
         per_environment = len(subjects) * (2 if precision == "both" else 1)
         with progress_line("matrix", len(environments) * per_environment) as line:
 
-            def step(record: matrix.Record) -> None:
+            def step(record: Record) -> None:
                 line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
-            measured = matrix.measure(
-                subjects, environments, precision, journal, again=again, workers=workers, on_record=step
-            )
-    rows = matrix_rows.rows(measured.records)
+            measured = measure(subjects, environments, precision, journal, again=again, workers=workers, on_record=step)
+    rows = rows_of(measured.records)
     write_atomically(
         out, canonical({**to_document(measured.records, measured.environments, measured.unavailable), "rows": rows})
     )
@@ -105,24 +105,24 @@ def command(
         f"stored in {out}",
         highlight=False,
     )
-    ctx.exit(1 if matrix_rows.has_unclear(rows) or measured.unavailable else 0)
+    ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
 
 
-def choose_subjects(names: Sequence[str], seed: int) -> list[matrix_subjects.Subject]:
+def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
     """The models the user named, with the controls of those that have some. Raises BadInput for an unknown name."""
     files = [Path(name) for name in names if name.endswith(".tflite")]
     patterns = [name for name in names if not name.endswith(".tflite")]
-    subjects = [matrix_subjects.model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
+    subjects = [model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
     twice = {s.name for s in subjects if sum(t.name == s.name for t in subjects) > 1}
     if twice:
         raise BadInput(f"two files are called {sorted(twice)[0]}; rename one, the matrix tells models by file name")
     if patterns:
-        chosen = matrix_subjects.with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
+        chosen = with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
     elif not files:
-        chosen = matrix_subjects.failing_cases(catalogue.catalogue())
+        chosen = failing_cases(catalogue.catalogue())
     else:
         chosen = []
-    return subjects + [matrix_subjects.case_subject(case) for case in _alone(chosen)]
+    return subjects + [case_subject(case) for case in _alone(chosen)]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:
@@ -133,7 +133,7 @@ def _alone(chosen: Sequence[Case]) -> list[Case]:
     ]
 
 
-def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: matrix.Measured, verbose: bool) -> None:
+def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: Measured, verbose: bool) -> None:
     """A line a row: cells by target and precision over the runtimes, then the sentence."""
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
@@ -145,7 +145,7 @@ def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: 
             f"[yellow]not available: {gone['target']} with LiteRT {gone['runtime']}: {escape(gone['reason'])}[/]",
             highlight=False,
         )
-    order = sorted({r["runtime"] for r in measured.records}, key=matrix_rows.version_order)
+    order = sorted({r["runtime"] for r in measured.records}, key=version_order)
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     for heading in ("case", "output", "target", *order):
         table.add_column(heading, overflow="fold")
@@ -171,24 +171,24 @@ def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: 
 
 
 def _mark(cell: Mapping[str, Any]) -> str:
-    if cell["state"] == matrix_rows.PASSES:
+    if cell["state"] == PASSES:
         return "[green]pass[/]"
-    if cell["state"] == matrix_rows.UNCLEAR:
+    if cell["state"] == UNCLEAR:
         return "[yellow]unclear[/]"
     return f"[red]{escape(cell['said'].removeprefix('FAIL '))}[/]"
 
 
 def _bisect(
     console: Console,
-    subjects: Sequence[matrix_subjects.Subject],
-    environments: Sequence[matrix.Environment],
+    subjects: Sequence[Subject],
+    environments: Sequence[Environment],
     precision: str,
     journal: Journal,
     as_json: bool,
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
-    versions = sorted({e.runtime for e in environments}, key=matrix_rows.version_order)
+    versions = sorted({e.runtime for e in environments}, key=version_order)
     for target in dict.fromkeys(e.target for e in environments):
         for subject in (s for s in subjects if not s.control_of):
             for chosen in precisions_for(target, precision):
@@ -201,11 +201,9 @@ def _bisect(
     return 1 if changed else 0
 
 
-def _verdict_of(
-    subject: matrix_subjects.Subject, target: str, precision: Precision, journal: Journal
-) -> Callable[[str], str]:
+def _verdict_of(subject: Subject, target: str, precision: Precision, journal: Journal) -> Callable[[str], str]:
     def said(version: str) -> str:
-        one = matrix.measure([subject], [matrix.Environment(version, target)], str(precision), journal, workers=1)
+        one = measure([subject], [Environment(version, target)], str(precision), journal, workers=1)
         if one.unavailable:
             raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
         return verdict_line(one.records[0])

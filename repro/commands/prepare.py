@@ -6,9 +6,10 @@ import importlib.util
 
 import click
 
-from cases import catalogue, convert
-from repro import campaign
-from repro.progress import progress_line
+from cases import catalogue
+from cases.with_torch import convert
+from repro.campaigns import campaign
+from repro.display.progress import progress_line
 from runner.errors import BadInput
 from runner.run import Precision
 

@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from repro import json_lines
-from repro.check import Subject, load_subject
-from repro.journal import Journal
-from repro.reduce import history
-from repro.reduce.problem import Specimen
-from repro.reduce.search import Reduced, Search, Step
-from repro.trial import Reference, prepare, try_all
-from repro.verdict import Status
+from repro.display import json_lines
+from repro.records.journal import Journal
+from repro.reducer import history
+from repro.reducer.problem import Specimen
+from repro.reducer.search import Reduced, Search, Step
+from repro.trials.check import Subject, load_subject
+from repro.trials.trial import Reference, prepare, try_all
+from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import BadInput
 from runner.run import Precision

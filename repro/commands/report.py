@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from repro import finding as findings
-from repro.report import write_report
+from repro.findings import finding as findings
+from repro.findings.report import write_report
 
 
 @click.command(context_settings={"max_content_width": 110})

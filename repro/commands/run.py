@@ -11,14 +11,15 @@ from rich.console import Console
 
 from cases import catalogue
 from cases.case import Case
-from repro import campaign_report, expectations, json_lines, junit
-from repro.campaign import Result, run_campaign
-from repro.journal import Journal
-from repro.precisions import CHOICES, precisions_for
-from repro.progress import progress_line
+from repro.campaigns import expectations
+from repro.campaigns.campaign import Result, run_campaign
+from repro.display import campaign_table, json_lines, junit
+from repro.display.progress import progress_line
+from repro.records.journal import Journal
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput
+from runner.precisions import CHOICES, precisions_for
 
 
 def journal_path(target_name: str) -> Path:
@@ -96,15 +97,15 @@ def command(
             lines=as_json,
         )
     seed_text = "of each case" if seed is None else str(seed)
-    summary = campaign_report.summary_line(results, time.monotonic() - started, seed_text)
+    summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
     console = Console(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
-    campaign_report.print_campaign(console, results, controls=controls, verbose=verbose)
+    campaign_table.print_campaign(console, results, controls=controls, verbose=verbose)
     console.print(summary, highlight=False)
     if junit_file is not None:
-        junit.write_junit(junit_file, "repro run", campaign_report.junit_rows(results))
+        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results))
     if html_file is not None:
-        campaign_report.write_html(html_file, results, summary)
+        campaign_table.write_html(html_file, results, summary)
     ctx.exit(1 if any(r.is_news for r in results) else 0)
 
 

@@ -30,12 +30,12 @@ from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.session import Answer, Stay, Supplies
 from runner.errors import DeviceFailed, TargetUnavailable
-from runner.host import explain_refusal
-from runner.probe import MODEL
+from runner.host.pool import explain_refusal
+from runner.host.probe import MODEL
+from runner.host.worker_process import Reply, last_line
 from runner.run import Fingerprint, Job, Outcome, Run
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
-from runner.worker_process import Reply, last_line
 
 BATCH_CASES = 64
 BATCH_BYTES = 64 << 20

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cases.catalogue import select
-from repro.campaign import prepare
+from repro.campaigns.campaign import prepare
 from runner.adb.manifest import BatchCase
 from runner.adb.session import Stay
 from runner.adb.target import AdbTarget

@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro.fuzz.campaign import Campaign, Sources
-from repro.fuzz.corpus import Corpus
-from repro.reduce.search import NotReducible
-from repro.trial import Reference, Trial
+from repro.fuzzer.campaign import Campaign, Sources
+from repro.fuzzer.corpus import Corpus
+from repro.reducer.search import NotReducible
+from repro.trials.trial import Reference, Trial
 from runner.run import Outcome, Precision
 from runner.target import Target
 from runner.targets import open_target, resolve

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import models.dfine
-from repro.gate import chosen_size, gate
-from repro.layout_reader import read_layout
-from runner.host import HostTarget
+from repro.layouts.gate import chosen_size, gate
+from repro.layouts.reader import read_layout
+from runner.host.pool import HostTarget
 from runner.run import Job, Precision, Run
 from runner.target import Target
 from runner.targets import open_target, resolve

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cases.catalogue import catalogue
-from repro.campaign import Prepared, judge_prepared, prepare
-from runner.host import HostTarget
+from repro.campaigns.campaign import Prepared, judge_prepared, prepare
+from runner.host.pool import HostTarget
 from runner.run import Job, Outcome, Precision
 from runner.targets import open_target, resolve
 

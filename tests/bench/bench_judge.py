@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from repro.floor import Floor
-from repro.rule import judge_numbers
-from repro.thresholds import DEFAULT
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.numeric_rule import judge_numbers
+from repro.verdicts.thresholds import DEFAULT
 from runner.run import Precision
 
 REPEATS = 25

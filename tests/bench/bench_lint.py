@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph
-from repro.hazards import lint
+from repro.hazards.lint import lint
 
 SIZES = (1_000, 10_000, 100_000)
 

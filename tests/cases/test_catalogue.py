@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cases import catalogue
-from cases.tflite_read import read_tflite
-from cases.tflite_write import write_tflite
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
 from runner.errors import BadInput
 
 ALL = catalogue.catalogue()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cases.case import Case
-from repro.campaign import Prepared, prepare
+from repro.campaigns.campaign import Prepared, prepare
 from runner import targets
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.run import Feed, Job, Precision, Run

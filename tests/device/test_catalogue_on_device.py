@@ -6,9 +6,9 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
-from repro.campaign import judge_prepared
-from repro.precisions import precisions_for
-from repro.verdict import Status
+from repro.campaigns.campaign import judge_prepared
+from repro.verdicts.verdict import Status
+from runner.precisions import precisions_for
 from runner.run import Precision, Run
 from tests.device.conftest import OpenDevice
 from tests.device_choice import CLAIMS, DEVICES, ChosenDevice

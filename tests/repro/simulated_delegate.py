@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cases.evaluate import FLOAT32, evaluate, unsupported
+from cases.evaluation.evaluate import FLOAT32, evaluate, unsupported
 from cases.graph import Graph, Op
-from cases.tflite_read import read_tflite
+from cases.tflite.read import read_tflite
 from runner.run import SENTINEL, Feed, Fingerprint, Job, Outcome, Run
 from runner.target import Target
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.finding_bounded_models import BOUNDED_MODELS
-from cases.finding_graphs import per_channel, thin_pointwise, weights
+from cases.findings.bounded_models import BOUNDED_MODELS
+from cases.findings.pieces import per_channel, thin_pointwise, weights
 from cases.graph import Graph
-from cases.tflite_write import write_tflite
-from repro.hazards import RULES, find_hazards, lint
-from repro.lint_draws import draw
-from repro.lint_truth import TOLERANCE, feeds_for, tells_nothing, wrong_outputs
+from cases.tflite.write import write_tflite
+from repro.hazards.lint import RULES, find_hazards, lint
+from repro.selftest.draws.draw import draw
+from repro.selftest.lint_truth import TOLERANCE, feeds_for, tells_nothing, wrong_outputs
 from runner import targets
 from runner.run import Job, Outcome, Precision
 

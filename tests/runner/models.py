@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cases.builder import GraphBuilder
-from cases.tflite_write import write_tflite
+from cases.tflite.write import write_tflite
 from runner.run import Feed
 
 SHAPE = (1, 64, 8)

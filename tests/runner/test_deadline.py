@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
-from cases.tflite_write import write_tflite
+from cases.tflite.write import write_tflite
 from runner.deadline import BASE_S, PER_OP_S, count_ops, deadline_s
 from runner.run import Job
 from tests.runner.models import add_model, feed

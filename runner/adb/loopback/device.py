@@ -22,7 +22,7 @@ from runner.adb.loopback.daemon import Daemon
 from runner.adb.loopback.faults import Faults
 from runner.adb.loopback.services import Sandbox
 from runner.errors import TargetUnavailable
-from runner.vulkan import LAVAPIPE, Adapter, adapters, driver_environment
+from runner.host.vulkan import LAVAPIPE, Adapter, adapters, driver_environment
 
 _START_S = 20.0
 _PROPERTIES = {

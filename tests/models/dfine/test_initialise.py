@@ -16,7 +16,7 @@ from models.dfine import preprocess  # noqa: E402
 from models.dfine.initialise import seeded_model  # noqa: E402
 from models.dfine.postprocess import decode  # noqa: E402
 from models.dfine.reference import chain_outputs, reference_model  # noqa: E402
-from repro.detections import match_by_token  # noqa: E402
+from repro.layouts.detections import match_by_token  # noqa: E402
 
 pytestmark = pytest.mark.convert
 PHOTO = Path(models.dfine.__file__).parent / "images" / "coffee.jpg"

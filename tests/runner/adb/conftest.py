@@ -12,7 +12,7 @@ from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.target import AdbTarget
 from runner.errors import TargetUnavailable
-from runner.probe import MODEL
+from runner.host.probe import MODEL
 from runner.run import Job
 
 

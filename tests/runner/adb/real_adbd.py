@@ -24,8 +24,8 @@ from runner.adb.loopback.device import LoopbackServer, default_adapter
 from runner.adb.session import Supplies
 from runner.adb.target import AdbTarget
 from runner.errors import ReproError
+from runner.host.vulkan import driver_environment
 from runner.runtimes import installed
-from runner.vulkan import driver_environment
 from tests.runner.adb.conftest import sums
 from tests.runner.adb.test_inert import NASTY
 

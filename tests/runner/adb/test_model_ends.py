@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import catalogue
-from cases.convert import model_bytes
-from cases.tflite_read import read_tflite
+from cases.tflite.read import read_tflite
+from cases.with_torch.convert import model_bytes
 from runner.adb.model_ends import read_ends
 from runner.errors import BadInput
 

@@ -15,9 +15,9 @@ from runner.adb.build import SOURCE, host_runner
 from runner.adb.loopback.device import default_adapter
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack
 from runner.adb.results import CaseLine, EventLine, parse_line, split_outputs
+from runner.host.vulkan import driver_environment
 from runner.run import Job, Precision
 from runner.runtimes import Runtime, fetched, installed
-from runner.vulkan import driver_environment
 from tests.runner.adb.conftest import sums
 
 pytestmark = pytest.mark.gpu

@@ -1,0 +1,148 @@
+"""Convolution, pooling and resizing in numpy, NHWC, with TFLite's padding rules and a given arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cases.evaluation.arithmetic import Arithmetic
+from cases.shapes import window
+
+_PATCH_ELEMENTS = 1 << 23  # unrolled patches held at a time
+
+
+def _strides(attrs: Mapping[str, Any]) -> tuple[int, int]:
+    return attrs.get("stride_h", 1) or 1, attrs.get("stride_w", 1) or 1
+
+
+def _dilations(attrs: Mapping[str, Any]) -> tuple[int, int]:
+    return attrs.get("dilation_h_factor", 1) or 1, attrs.get("dilation_w_factor", 1) or 1
+
+
+def _padded(
+    x: np.ndarray, kernel: tuple[int, int], attrs: Mapping[str, Any], fill: float
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """x with TFLite's SAME or VALID padding, and the output's height and width."""
+    extents, pads = [], []
+    for size, k, stride, dilation in zip(x.shape[1:3], kernel, _strides(attrs), _dilations(attrs), strict=True):
+        padding = attrs.get("padding", "SAME")
+        out = window(size, k, stride, padding, dilation)
+        total = max(0, (out - 1) * stride + (k - 1) * dilation + 1 - size) if padding == "SAME" else 0
+        extents.append(out)
+        pads.append((total // 2, total - total // 2))
+    if any(sum(p) for p in pads):
+        x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    return x, (extents[0], extents[1])
+
+
+def _tap(x: np.ndarray, row: int, column: int, out: tuple[int, int], attrs: Mapping[str, Any]) -> np.ndarray:
+    """The padded input under kernel position (row, column), for every output position."""
+    (sh, sw), (dh, dw) = _strides(attrs), _dilations(attrs)
+    top, left = row * dh, column * dw
+    return x[:, top : top + (out[0] - 1) * sh + 1 : sh, left : left + (out[1] - 1) * sw + 1 : sw]
+
+
+def convolve(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
+    """CONV_2D without bias: weights [out, kh, kw, in / groups]. Patches are unrolled a band of rows at a time."""
+    out_channels, kh, kw, depth = weights.shape
+    groups = x.shape[3] // depth
+    if groups > 1:
+        # Fewer input channels than the tensor has mean groups, as in TFLite.
+        sources, filters = np.split(x, groups, axis=3), np.split(weights, groups, axis=0)
+        made = [convolve(part, own, attrs, arithmetic) for part, own in zip(sources, filters, strict=True)]
+        return np.concatenate(made, axis=3)
+    flat = weights.reshape(out_channels, -1).T
+    padded, out = _padded(x, (kh, kw), attrs, 0.0)
+    batch = x.shape[0]
+    if (kh, kw) == (1, 1):
+        patches = _tap(padded, 0, 0, out, attrs).reshape(-1, depth)
+        return arithmetic.matmul(patches, flat).reshape(batch, *out, out_channels)
+    taps = [_tap(padded, i, j, out, attrs) for i in range(kh) for j in range(kw)]
+    band = max(1, _PATCH_ELEMENTS // max(1, batch * out[1] * kh * kw * depth))
+    bands = []
+    for top in range(0, out[0], band):
+        patches = np.concatenate([tap[:, top : top + band] for tap in taps], axis=-1)
+        shape = (*patches.shape[:-1], out_channels)
+        bands.append(arithmetic.matmul(patches.reshape(-1, patches.shape[-1]), flat).reshape(shape))
+    return np.concatenate(bands, axis=1)
+
+
+def depthwise(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
+    """DEPTHWISE_CONV_2D without bias: weights [1, kh, kw, channels * multiplier]."""
+    _, kh, kw, channels = weights.shape
+    padded, out = _padded(x, (kh, kw), attrs, 0.0)
+    if channels != x.shape[3]:
+        padded = np.repeat(padded, channels // x.shape[3], axis=3)
+    total = np.zeros((x.shape[0], *out, channels), dtype=arithmetic.container)
+    for i in range(kh):
+        for j in range(kw):
+            total = arithmetic.accumulate(total, _tap(padded, i, j, out, attrs) * weights[0, i, j])
+    return total
+
+
+def _pool_window(attrs: Mapping[str, Any]) -> tuple[int, int]:
+    return attrs["filter_height"], attrs["filter_width"]
+
+
+def max_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
+    """MAX_POOL_2D: padding never wins."""
+    kernel = _pool_window(attrs)
+    padded, out = _padded(x, kernel, attrs, -np.inf)
+    taps = (_tap(padded, i, j, out, attrs) for i in range(kernel[0]) for j in range(kernel[1]))
+    result = next(taps).copy()
+    for tap in taps:
+        np.maximum(result, tap, out=result)
+    return result
+
+
+def average_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
+    """AVERAGE_POOL_2D: padding is not counted."""
+    kernel = _pool_window(attrs)
+    padded, out = _padded(x, kernel, attrs, 0.0)
+    counted, _ = _padded(np.ones((1, *x.shape[1:3], 1), dtype=x.dtype), kernel, attrs, 0.0)
+    total = np.zeros((x.shape[0], *out, x.shape[3]), dtype=arithmetic.container)
+    count = np.zeros((1, *out, 1), dtype=arithmetic.container)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            total = arithmetic.accumulate(total, _tap(padded, i, j, out, attrs))
+            count += _tap(counted, i, j, out, attrs)
+    return total / count
+
+
+def _source(size: int, target: int, attrs: Mapping[str, Any]) -> np.ndarray:
+    """Source coordinate of every target index along one axis (TFLite's three conventions)."""
+    index = np.arange(target, dtype=np.float64)
+    if attrs.get("align_corners") and target > 1:
+        return index * (size - 1) / (target - 1)
+    if attrs.get("half_pixel_centers"):
+        return (index + 0.5) * size / target - 0.5
+    return index * size / target
+
+
+def resize_bilinear(x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any]) -> np.ndarray:
+    """RESIZE_BILINEAR to (height, width)."""
+    for axis, target in ((1, size[0]), (2, size[1])):
+        source = np.clip(_source(x.shape[axis], target, attrs), 0, x.shape[axis] - 1)
+        low = np.floor(source).astype(int)
+        high = np.minimum(low + 1, x.shape[axis] - 1)
+        shape = [1, 1, 1, 1]
+        shape[axis] = target
+        share = (source - low).astype(x.dtype).reshape(shape)
+        x = x.take(low, axis=axis) * (1 - share) + x.take(high, axis=axis) * share
+    return x
+
+
+def resize_nearest(x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any]) -> np.ndarray:
+    """RESIZE_NEAREST_NEIGHBOR to (height, width)."""
+    for axis, target in ((1, size[0]), (2, size[1])):
+        extent = x.shape[axis]
+        if attrs.get("align_corners") and target > 1:
+            source = np.floor(np.arange(target) * (extent - 1) / (target - 1) + 0.5)
+        elif attrs.get("half_pixel_centers"):
+            source = np.floor((np.arange(target) + 0.5) * extent / target)
+        else:
+            source = np.floor(np.arange(target) * extent / target)
+        x = x.take(np.clip(source, 0, extent - 1).astype(int), axis=axis)
+    return x

@@ -1,0 +1,1 @@
+"""Reading and writing .tflite files: bytes to Graph and back."""

@@ -1,0 +1,147 @@
+"""A case as the bytes of a .tflite: written directly, or through litert-torch and cached by content.
+
+The cache key is made from the case's name, seed, shapes, the source of the module that builds it and
+the converter's version, so that an unchanged case is found without importing torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cases.case import Case, ModuleSource
+from cases.graph import Graph
+from cases.tflite.write import write_tflite
+from runner.cache import cache_root, write_atomically
+from runner.errors import BadInput
+
+CONVERTER = "litert-torch"
+
+
+@functools.cache
+def converter_version() -> str:
+    """Version of litert-torch. Raises BadInput where it is not installed."""
+    try:
+        return version(CONVERTER)
+    except PackageNotFoundError as error:
+        raise BadInput(
+            f"{CONVERTER} is not installed, and this case is not converted yet; "
+            "install the convert extra: make setup (or pip install -c constraints.txt '.[convert]')"
+        ) from error
+
+
+@functools.cache
+def _source(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def module_key(case: Case) -> str:
+    """Content key of a module case. Raises ValueError for a case that is a graph."""
+    if case.module is None:
+        raise ValueError(f"{case.name} is a graph, not a module")
+    source = inspect.getsourcefile(inspect.unwrap(_plain(case.module)))
+    parts = (case.name, str(case.seed), repr(case.module.input_shapes), _source(str(source)), converter_version())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _plain(module: ModuleSource) -> Callable[..., Any]:
+    build = module.build
+    return build.func if isinstance(build, functools.partial) else build
+
+
+def converted_path(case: Case) -> Path:
+    """Where the converted model of a module case is, or will be."""
+    return cache_root() / "converted" / f"{case.name.replace('/', '--')}-{module_key(case)}.tflite"
+
+
+def is_converted(case: Case) -> bool:
+    return case.module is None or converted_path(case).exists()
+
+
+def model_bytes(case: Case) -> bytes:
+    """The .tflite of a case; a module case is converted on first use (seconds) and then cached.
+
+    Raises BadInput where the convert extra is missing.
+    """
+    if case.graph is not None:
+        return write_tflite(case.graph())
+    path = converted_path(case)
+    if not path.exists():
+        convert_module(case, path)
+    return path.read_bytes()
+
+
+def convert_module(case: Case, path: Path) -> None:
+    """Convert a module case with litert-torch (fp32) into `path`, atomically."""
+    import torch
+
+    assert case.module is not None
+    _need_converter()
+    module = case.module.build(case.seed).eval()
+    _export(module, tuple(torch.zeros(shape) for shape in case.module.input_shapes), path)
+
+
+def through_converter(graph: Graph) -> bytes:
+    """The graph lowered to torch and through litert-torch, cached by the content of its direct .tflite.
+
+    Shows whether a failure needs our writer's form of the graph or survives the usual converter.
+    """
+    direct = write_tflite(graph)
+    key = hashlib.sha256(direct + converter_version().encode()).hexdigest()[:24]
+    path = cache_root() / "converted" / f"graph-{key}.tflite"
+    if not path.exists():
+        import torch
+
+        from cases.with_torch.torch_module import GraphModule
+
+        _need_converter()
+        examples = tuple(torch.zeros(graph.tensors[n].shape) for n in graph.inputs)
+        _export(GraphModule(graph, torch.float32).eval(), examples, path)
+    return path.read_bytes()
+
+
+def _need_converter() -> None:
+    converter_version()
+    if importlib.util.find_spec("litert_torch") is None:
+        raise BadInput(f"{CONVERTER} is installed but cannot be imported; reinstall the convert extra with make setup")
+
+
+def _export(module: Any, examples: tuple[Any, ...], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes may convert the same case at once: each has its own scratch files, and one result stays.
+    scratch = path.with_suffix(f".{os.getpid()}.part.tflite")
+    with _quiet(path.with_suffix(f".{os.getpid()}.log")):
+        import litert_torch
+
+        litert_torch.convert(module, examples).export(str(scratch))
+    write_atomically(path, scratch.read_bytes())
+    scratch.unlink()
+
+
+@contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """Send what the converter (C++ and Python) prints to a log file that stays only if it fails."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with log.open("wb") as file:
+        try:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+    log.unlink()

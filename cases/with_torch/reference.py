@@ -1,0 +1,107 @@
+"""The float64 torch reference of a case's outputs, cached by content so that torch is imported once.
+
+A reference decides verdicts, so its key covers everything that made it: the case's model source, the
+inputs' bytes, and the source of the lowering.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases.case import Case
+from cases.tflite.write import write_tflite
+from cases.with_torch import convert
+from runner.cache import cache_root, write_atomically
+from runner.errors import BadInput
+from runner.run import Feed
+
+References = tuple[tuple[np.ndarray, ...], ...]
+
+# References larger than this are recomputed rather than kept: reading them would cost as much.
+_LARGEST_CACHED = 64 << 20
+
+
+@functools.lru_cache(maxsize=16)
+def _cached(case: Case, key: str, path: Path) -> References | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        feeds = max(int(name.split("_")[0]) for name in archive.files) + 1
+        return tuple(
+            tuple(archive[f"{k}_{i}"] for i in range(sum(n.startswith(f"{k}_") for n in archive.files)))
+            for k in range(feeds)
+        )
+
+
+def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> str:
+    """Content key over the model's source, the distinct feeds and the lowering's source.
+
+    model: the graph's .tflite bytes, where the caller has written them already.
+    """
+    digest = hashlib.sha256()
+    if case.module is not None:
+        digest.update(convert.module_key(case).encode())
+    else:
+        assert case.graph is not None
+        digest.update(model if model is not None else write_tflite(case.graph()))
+        digest.update(Path(__file__).with_name("torch_module.py").read_bytes())
+    for feed in feeds:
+        for array in feed:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:24]
+
+
+def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> References:
+    """Per feed, per output (file order): float64 arrays (bool and integer outputs keep their dtype).
+
+    A feed that occurs again (the same object) is computed once and shared.
+    """
+    distinct = list({id(feed): feed for feed in feeds}.values())
+    key = reference_key(case, distinct, model)
+    path = cache_root() / "references" / f"{key}.npz"
+    known = _cached(case, key, path)
+    if known is None:
+        known = _compute(case, distinct)
+        if sum(a.nbytes for outputs in known for a in outputs) <= _LARGEST_CACHED:
+            stream = io.BytesIO()
+            named: dict[str, Any] = {f"{k}_{i}": a for k, outputs in enumerate(known) for i, a in enumerate(outputs)}
+            np.savez(stream, **named)
+            write_atomically(path, stream.getvalue())
+            _cached.cache_clear()
+    place = {id(feed): k for k, feed in enumerate(distinct)}
+    return tuple(known[place[id(feed)]] for feed in feeds)
+
+
+def _compute(case: Case, feeds: Sequence[Feed]) -> References:
+    try:
+        import torch
+    except ImportError as error:
+        raise BadInput(
+            f"{case.name}: its float64 reference needs torch, which is not installed; install the convert extra: "
+            "make setup (or pip install -c constraints.txt '.[convert]')"
+        ) from error
+
+    from cases.with_torch.torch_module import GraphModule
+
+    if case.module is not None:
+        module = case.module.build(case.seed).eval().double()
+    else:
+        assert case.graph is not None
+        module = GraphModule(case.graph(), torch.float64)
+    found = []
+    with torch.no_grad():
+        for feed in feeds:
+            values = [torch.from_numpy(a) for a in feed]
+            outputs = module(*(v.double() if v.is_floating_point() else v for v in values))
+            if isinstance(outputs, torch.Tensor):
+                outputs = (outputs,)
+            found.append(tuple(np.ascontiguousarray(o.numpy()) for o in outputs))
+    return tuple(found)

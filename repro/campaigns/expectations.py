@@ -1,0 +1,257 @@
+"""What is expected of each case on each target, as data, and how a verdict compares with it.
+
+Files live in `findings/expectations/`: `gpu.toml` holds what the delegate's own graph code does on
+every driver; `gpu-lavapipe.toml` and the like inherit from it and add what only that target does.
+The default expectation of every output is PASS. Key insight: an unexpected pass is news as much as
+an unexpected failure, and a failure that changed its signature is a different failure.
+"""
+
+from __future__ import annotations
+
+import enum
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from repro.verdicts.verdict import Status, Verdict
+from runner.errors import BadInput
+from runner.target import Target
+
+EXPECTATIONS_DIR = Path(__file__).resolve().parents[2] / "findings" / "expectations"
+ANY = "any"
+
+
+class Outcome(enum.StrEnum):
+    """How a verdict compares with its expectation. `is_news` says which make a run exit 1."""
+
+    PASSED = "passed"
+    KNOWN = "known"
+    FLAKE = "flake"
+    NEW_FAILURE = "new failure"
+    CHANGED = "changed"
+    FIXED = "fixed"
+    NO_POWER = "no power"
+
+    @property
+    def is_news(self) -> bool:
+        return self in (Outcome.NEW_FAILURE, Outcome.CHANGED, Outcome.FIXED, Outcome.NO_POWER)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One line of an expectations file.
+
+    output: index, or -1 for the run as a whole (REFUSED, CRASH, HANG).
+    precision: `fp32`, `fp16` or `any`.
+    confirmed: runtime version in which this was last seen; empty for a claim nobody here measured.
+    origin: `measured` here, or `reported` by somebody else (then a pass refutes nothing upstream
+        until a device has run it, and the run says whether it was confirmed).
+    workaround: id of the workaround that exists because of it; named when it can go.
+    signature: of a FAIL, or `any` where the output reads memory that nothing defined, so that the
+        garbage differs from run to run.
+    fixed_in: first runtime in which it is gone; from there on PASS is expected again.
+    """
+
+    case: str
+    output: int
+    precision: str
+    status: Status
+    signature: str = ""
+    finding: str = ""
+    reason: str = ""
+    link: str = ""
+    confirmed: str = ""
+    origin: str = "measured"
+    workaround: str = ""
+    fixed_in: str = ""
+
+
+@dataclass(frozen=True)
+class Flake:
+    """An output that sometimes fails: `rate` is the measured share of failing runs, in (0, 1)."""
+
+    case: str
+    output: int
+    precision: str
+    target: str
+    rate: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """All expectations that hold on one target, most specific file first."""
+
+    target: str
+    entries: Mapping[tuple[str, int, str], Expectation] = field(default_factory=dict)
+    flakes: Mapping[tuple[str, int, str], Flake] = field(default_factory=dict)
+
+    def lookup(self, case: str, output: int, precision: str) -> Expectation | None:
+        """The expectation of an output, or None where PASS is expected."""
+        for key in ((case, output, precision), (case, output, ANY), (case, -1, precision), (case, -1, ANY)):
+            if key in self.entries:
+                return self.entries[key]
+        return None
+
+    def flake(self, case: str, output: int, precision: str) -> Flake | None:
+        return self.flakes.get((case, output, precision)) or self.flakes.get((case, output, ANY))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A verdict beside what was expected of it. `message` is one line, empty where there is no news."""
+
+    outcome: Outcome
+    expected: str
+    message: str = ""
+    expectation: Expectation | None = None
+
+
+def expected_text(expectation: Expectation | None) -> str:
+    """`PASS`, `FAIL stale`, `REFUSED`: what the `expected` field of `--json` says."""
+    if expectation is None:
+        return "PASS"
+    return f"{expectation.status} {expectation.signature}".strip()
+
+
+def compare(
+    verdict: Verdict, case: str, precision: str, target: str, runtime: str, expectations: Expectations
+) -> Comparison:
+    """Compare one verdict with the expectations of its target. Pure.
+
+    Raises nothing. The message of a FIXED names the finding that can be closed and the workaround
+    that can go.
+    """
+    expectation = expectations.lookup(case, verdict.output, precision)
+    text = expected_text(expectation)
+    where = f"{case} output {verdict.output} '{verdict.name}' {precision} on {target}"
+    flake = expectations.flake(case, verdict.output, precision)
+    if flake is not None and verdict.status in (Status.PASS, Status.FAIL):
+        return Comparison(Outcome.FLAKE, f"flake {flake.rate:.2f}", expectation=expectation)
+    if expectation is None:
+        if verdict.status is Status.PASS:
+            return Comparison(Outcome.PASSED, text)
+        if verdict.status is Status.INVALID:
+            return Comparison(Outcome.NO_POWER, text, f"no power to judge: {where}: {verdict.reason}")
+        said = f"{verdict.status} {verdict.signature}".strip()
+        what = verdict.holds or verdict.reason
+        return Comparison(Outcome.NEW_FAILURE, text, f"new failure: {where}: {said}: {what}")
+    if verdict.status is expectation.status and expectation.signature in (verdict.signature, ANY):
+        return Comparison(Outcome.KNOWN, text, expectation=expectation)
+    if verdict.status is Status.PASS:
+        if expectation.origin == "reported":
+            message = f"not confirmed: {where}: reported as {text} ({expectation.link}), passes in {runtime}"
+            return Comparison(Outcome.FIXED, text, message, expectation)
+        message = f"fixed in {runtime} on {target}: {where}: finding {expectation.finding or '?'} can be closed"
+        if expectation.workaround:
+            message += f", workaround {expectation.workaround} can go"
+        return Comparison(Outcome.FIXED, text, message, expectation)
+    said = f"{verdict.status} {verdict.signature}".strip()
+    message = f"changed: {where}: expected {text}, got {said}: {verdict.holds or verdict.reason}"
+    return Comparison(Outcome.CHANGED, text, message, expectation)
+
+
+def file_stem(target: str) -> str:
+    """`gpu:lavapipe` -> `gpu-lavapipe`; characters that a file name cannot hold become dashes."""
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in target).strip("-").lower()
+
+
+def _parents(target: str) -> list[str]:
+    """Files that apply to a target, general first. A renamed adapter is still its driver."""
+    plain = target.partition("@")[0]
+    stems = [file_stem(plain.partition(":")[0]), file_stem(plain), file_stem(target)]
+    return list(dict.fromkeys(stems))
+
+
+def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "", runtime: str = "") -> Expectations:
+    """Expectations of a target, for example `gpu:lavapipe`; later, more specific files win.
+
+    runtime: LiteRT version that will run; entries with a `fixed_in` up to it no longer apply.
+
+    device_model: a phone's model, for example `Pixel 8a`: `adb-pixel-8a.toml` applies to it.
+    Raises BadInput for a file that is not TOML or has an unknown key or a missing field.
+    """
+    stems = _parents(target)
+    if target.startswith("adb"):
+        # A serial number names one phone; what is expected belongs to its model.
+        stems = ["adb"] + ([file_stem(f"adb-{device_model}")] if device_model else [])
+    entries: dict[tuple[str, int, str], Expectation] = {}
+    for stem in stems:
+        path = folder / f"{stem}.toml"
+        if path.exists():
+            for entry in read_entries(path):
+                entries[entry.case, entry.output, entry.precision] = entry
+    # A more specific file can take back an inherited line by expecting PASS.
+    entries = {
+        key: entry
+        for key, entry in entries.items()
+        if entry.status is not Status.PASS and not _is_fixed(entry.fixed_in, runtime)
+    }
+    flakes = {(f.case, f.output, f.precision): f for f in read_flakes(folder / "flakes.toml") if f.target in stems}
+    return Expectations(target, entries, flakes)
+
+
+def load_for(target: Target, runtime: str = "") -> Expectations:
+    """Expectations of an active target: a phone's by its model, the loopback's by the driver underneath it."""
+    name = getattr(target, "expectations_name", target.name)
+    return load(name, device_model=getattr(target, "device_model", ""), runtime=runtime)
+
+
+def _is_fixed(fixed_in: str, runtime: str) -> bool:
+    if not fixed_in or not runtime:
+        return False
+    try:
+        return Version(runtime) >= Version(fixed_in)
+    except InvalidVersion:
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name} is not readable TOML ({error}); mend it or restore it from git") from error
+
+
+def read_entries(path: Path) -> list[Expectation]:
+    """All `[[expect]]` tables of one file. Raises BadInput naming the file and the line's case."""
+    known = set(Expectation.__dataclass_fields__)
+    found = []
+    for number, table in enumerate(_read(path).get("expect", []), start=1):
+        label = f"{path.name}, entry {number} ({table.get('case', 'no case')})"
+        strange = set(table) - known
+        if strange:
+            raise BadInput(f"{label}: unknown key {sorted(strange)[0]!r}; known are {', '.join(sorted(known))}")
+        missing = {"case", "output", "precision", "status", "reason"} - set(table)
+        if missing:
+            raise BadInput(f"{label}: '{sorted(missing)[0]}' is missing; an expectation without it is refused")
+        if table["precision"] not in ("fp32", "fp16", ANY):
+            raise BadInput(f"{label}: precision {table['precision']!r} is none of fp32, fp16, any")
+        try:
+            status = Status(table["status"])
+        except ValueError as error:
+            raise BadInput(f"{label}: status {table['status']!r} is none of {', '.join(Status)}") from error
+        if not str(table["reason"]).strip():
+            raise BadInput(f"{label}: an empty reason; say why this is expected")
+        found.append(Expectation(**{**table, "status": status}))
+    return found
+
+
+def read_flakes(path: Path) -> list[Flake]:
+    """All `[[flake]]` tables, or none where the file is absent. Raises BadInput for a rate outside (0, 1)."""
+    if not path.exists():
+        return []
+    found = []
+    for number, table in enumerate(_read(path).get("flake", []), start=1):
+        try:
+            flake = Flake(**table)
+        except TypeError as error:
+            raise BadInput(f"{path.name}, entry {number}: {error}") from error
+        if not 0.0 < flake.rate < 1.0:
+            raise BadInput(f"{path.name}, entry {number} ({flake.case}): rate {flake.rate} is not inside (0, 1)")
+        found.append(flake)
+    return found

@@ -1,0 +1,1 @@
+"""What people and CI see: tables, progress, JSON lines, JUnit, SARIF, pictures."""

@@ -1,0 +1,168 @@
+"""What a person sees of a campaign: a table of verdicts by family, the known bugs, the news, a summary."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from repro.campaigns.campaign import Result
+from repro.campaigns.expectations import Outcome
+from repro.display.junit import TestRow
+from repro.findings.note import note
+from repro.verdicts.verdict import Status, Verdict
+
+
+def family(case: str) -> str:
+    return case.partition("/")[0]
+
+
+def print_campaign(console: Console, results: Sequence[Result], *, controls: frozenset[str], verbose: bool) -> None:
+    """Table by family, one line a wrong output, then the summary. At most a screen unless verbose."""
+    targets = list(dict.fromkeys(r.target for r in results))
+    for target in targets:
+        _print_target(console, [r for r in results if r.target == target], controls, verbose)
+
+
+def _print_target(console: Console, results: Sequence[Result], controls: frozenset[str], verbose: bool) -> None:
+    first = results[0]
+    driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
+    console.print(f"[bold]{escape(first.target)}[/]  LiteRT {first.runtime}, {escape(first.adapter or 'cpu')}{driver}")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("family", "outputs", "pass", "controls pass", "known bugs", "news"):
+        table.add_column(heading, justify="left" if heading == "family" else "right")
+    by_family: dict[str, Counter[str]] = defaultdict(Counter)
+    for result in results:
+        counts = by_family[family(result.case)]
+        for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
+            counts["outputs"] += 1
+            counts["pass"] += verdict.status is Status.PASS
+            counts["known"] += comparison.outcome in (Outcome.KNOWN, Outcome.FLAKE)
+            counts["news"] += comparison.outcome.is_news
+        if result.case in controls:
+            counts["controls"] += 1
+            counts["controls pass"] += all(v.status is Status.PASS for v in result.verdicts)
+    for name, counts in by_family.items():
+        news = f"[red]{counts['news']}[/]" if counts["news"] else "0"
+        held = f"{counts['controls pass']}/{counts['controls']}" if counts["controls"] else "-"
+        table.add_row(name, str(counts["outputs"]), str(counts["pass"]), held, str(counts["known"]), news)
+    console.print(table)
+    _print_known(console, results, verbose)
+    _print_news(console, results)
+
+
+def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
+    """`case fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 256/256)`."""
+    said = f"{verdict.status} {verdict.signature}".strip()
+    where = f"output {verdict.output} '{verdict.name}'" if verdict.output >= 0 else "no output"
+    return f"{case} {precision}  {where} {said}: {held(verdict)}"
+
+
+def held(verdict: Verdict) -> str:
+    """What the output holds, where that is known, else which limit was broken."""
+    if not verdict.holds or verdict.holds.startswith("nothing"):
+        return verdict.holds or verdict.reason
+    return f"holds {verdict.holds}"
+
+
+def _print_known(console: Console, results: Sequence[Result], verbose: bool) -> None:
+    groups: dict[str, list[tuple[Result, Verdict]]] = defaultdict(list)
+    for result in results:
+        for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
+            if comparison.outcome is Outcome.KNOWN and comparison.expectation is not None:
+                groups[comparison.expectation.finding].append((result, verdict))
+    if not groups:
+        return
+    console.print("\n[bold]known bugs that show[/] (expected; what each is: findings/<name>/report.md)")
+    # The most frequent first; what has no finding of its own last.
+    for finding, members in sorted(groups.items(), key=lambda g: (not g[0], -len(g[1]), g[0])):
+        cases = len({r.case for r, _ in members})
+        said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
+        about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
+        line = f"  [yellow]{escape(finding or 'others')}[/]  {escape(said)}: {len(members)} outputs of {cases} cases"
+        console.print(line + (f"; {escape(about)}" if about else ""), highlight=False)
+        for result, verdict in members if verbose else members[:1]:
+            shown = wrong_line(result.case, result.precision, verdict)
+            console.print(f"    {escape(shown if verbose else shown[:160])}", highlight=False)
+
+
+def _print_news(console: Console, results: Sequence[Result]) -> None:
+    messages = [c.message for r in results for c in r.comparisons if c.outcome.is_news]
+    if messages:
+        console.print("\n[bold red]news[/]")
+        for message in messages:
+            console.print(f"  {escape(message)}", highlight=False)
+    console.print()
+
+
+def summary_line(results: Sequence[Result], seconds: float, seed: str) -> str:
+    """The last line: counts, time, the seed to give back."""
+    outcomes = Counter(c.outcome for r in results for c in r.comparisons)
+    news = sum(n for outcome, n in outcomes.items() if outcome.is_news)
+    cases = len({r.case for r in results})
+    cached = sum(r.cached for r in results)
+    return (
+        f"{cases} cases, {sum(outcomes.values())} outputs: {outcomes[Outcome.PASSED]} passed, "
+        f"{outcomes[Outcome.KNOWN]} known bugs, {outcomes[Outcome.FLAKE]} flakes, {news} news; "
+        f"{cached} of {len(results)} runs unchanged and not run again; {seconds:.1f} s; seed {seed}"
+    )
+
+
+def junit_rows(results: Sequence[Result]) -> list[TestRow]:
+    """One row an output; known bugs are skipped with their reason."""
+    rows = []
+    for result in results:
+        seconds = sum(result.stages.values()) / max(1, len(result.verdicts))
+        for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
+            known = comparison.outcome in (Outcome.KNOWN, Outcome.FLAKE)
+            reason = comparison.expectation.reason if comparison.expectation else comparison.expected
+            rows.append(
+                TestRow(
+                    suite=f"{result.target}.{family(result.case)}",
+                    name=f"{result.case}[{result.precision}] output {verdict.output} {verdict.name}",
+                    seconds=seconds,
+                    failure=comparison.message if comparison.outcome.is_news else "",
+                    skipped=f"known: {comparison.expected}: {reason}" if known else "",
+                    log=result.log,
+                )
+            )
+    return rows
+
+
+def write_html(path: Path, results: Sequence[Result], summary: str) -> None:
+    """One self-contained page: every output, news first. Raises OSError if it cannot be written."""
+    order = {True: 0, False: 1}
+    rows = []
+    for result in sorted(results, key=lambda r: (order[r.is_news], r.target, r.case, r.precision)):
+        for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
+            cells = (
+                result.target,
+                result.precision,
+                result.case,
+                f"{verdict.output} {verdict.name}",
+                f"{verdict.status} {verdict.signature}".strip(),
+                comparison.expected,
+                held(verdict),
+            )
+            kind = "news" if comparison.outcome.is_news else str(comparison.outcome)
+            rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
+    fingerprints = {
+        f"{r.target}: LiteRT {r.runtime}, {r.adapter or 'cpu'}, {r.fingerprint['driver'] or 'no driver'}"
+        for r in results
+    }
+    heads = "".join(f"<th>{h}</th>" for h in ("target", "precision", "case", "output", "verdict", "expected", "holds"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "<!doctype html><meta charset=utf-8><title>repro run</title><style>"
+        "body{font:14px system-ui;margin:2em;max-width:110em}table{border-collapse:collapse;width:100%}"
+        "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
+        "tr.news{background:#fdd}tr.known{background:#fff6d6}th{position:sticky;top:0;background:#fff}</style>"
+        f"<h1>repro run</h1><p>{html.escape(summary)}</p><p>{'<br>'.join(map(html.escape, sorted(fingerprints)))}</p>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n",
+        encoding="utf-8",
+    )

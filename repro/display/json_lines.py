@@ -1,0 +1,54 @@
+"""The `--json` form of verdicts: one object a line, with the fields that design and docs name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from repro.campaigns.campaign import Result
+from repro.campaigns.expectations import Comparison
+from repro.records.canonical_json import finite_or_none
+from repro.verdicts.verdict import Verdict
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    """The part of a line that is about one verdict, shared by run, check, judge and gate."""
+    return {
+        "output": verdict.output,
+        "name": verdict.name,
+        "verdict": str(verdict.status),
+        "signature": verdict.signature,
+        "holds": verdict.holds,
+        "reason": verdict.reason,
+        "pearson": finite_or_none(verdict.metrics.get("pearson")),
+        "max_abs": finite_or_none(verdict.metrics.get("max_abs")),
+        "floor": verdict.floor,
+        "power": finite_or_none(verdict.power),
+    }
+
+
+def result_objects(result: Result) -> Iterator[dict[str, Any]]:
+    """One object per output of a Result, with its expectation and fingerprint."""
+    comparisons: tuple[Comparison | None, ...] = result.comparisons or (None,) * len(result.verdicts)
+    for verdict, comparison in zip(result.verdicts, comparisons, strict=True):
+        expectation = comparison.expectation if comparison else None
+        yield {
+            "case": result.case,
+            "target": result.target,
+            "adapter": result.adapter,
+            "runtime": result.runtime,
+            "precision": result.precision,
+            **verdict_fields(verdict),
+            "expected": comparison.expected if comparison else None,
+            "outcome": str(comparison.outcome) if comparison else None,
+            "finding": expectation.finding if expectation else "",
+            "model_sha256": result.fingerprint["model_sha256"],
+            "driver": result.fingerprint["driver"],
+            "stages": dict(result.stages),
+            "cached": result.cached,
+        }
+
+
+def dump(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, allow_nan=False)

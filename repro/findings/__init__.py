@@ -1,0 +1,1 @@
+"""A bug, documented on disk: read, sealed, measured, verified, reported."""

@@ -1,0 +1,346 @@
+"""Measuring a finding into its folder, and measuring it again to say what still holds.
+
+Every model of a finding (the minimal one, its control, what was tried) is a subject of the matrix, so
+evidence is a matrix like any other. A claim holds in a cell if exactly the outputs that the finding
+names for that cell are wrong there (none outside the claimed range) and the control passes in the same cell.
+
+An adapter presented under a Mali's name takes the delegate's Mali paths. One runtime of it is evidence
+enough (the newest release that shows the bug), and its cells keep the full name, so that nobody reads
+them as a Mali's.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases import inputs
+from cases.case import Case
+from cases.findings.registry import FINDING_MODELS, Purpose
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from cases.with_torch.convert import model_bytes
+from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, Model, write_seal
+from repro.matrix.document import to_document
+from repro.matrix.measure import Environment, Measured, Record, measure
+from repro.matrix.rows import cell_of, version_order
+from repro.matrix.subjects import Subject, model_subject
+from repro.records.canonical_json import canonical, finite_or_none
+from repro.records.journal import Journal
+from repro.trials.check import float64_references
+from repro.verdicts.verdict import Status as Judged
+from runner import targets
+from runner.cache import write_atomically
+from runner.errors import TargetUnavailable
+from runner.run import Feed, Job, Outcome, Precision, unwritten_mask
+from runner.run import Run as RunRecord
+
+COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
+PRESENTED_AS = "Mali-G610"
+SHOWN_VALUES = 6
+
+
+def build_models(finding: Finding) -> None:
+    """Write the .tflite files of a finding whose graphs this project knows; others keep the files they have."""
+    known = {m.name: m for m in FINDING_MODELS[finding.slug]()} if finding.slug in FINDING_MODELS else {}
+    for model in finding.models:
+        source = known.get(model.name)
+        if source is None:
+            continue
+        if source.build is not None:
+            data = write_tflite(source.build())
+        else:
+            assert source.module is not None
+            data = model_bytes(Case(f"findings/{finding.slug}-{model.name}", "findings", "", module=source.module))
+        write_atomically(finding.model_path(model), data)
+
+
+def write_arrays(finding: Finding) -> None:
+    """Raw inputs (the first standard feed) and expected outputs (float64, rounded to the file's type)."""
+    for model in finding.models:
+        if model.purpose in WITH_ARRAYS:
+            graph = finding.graph(model)
+            feed = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], finding.seed, "gaussian")[0]
+            (expected,) = float64_references(graph, (feed,))
+            for kind, arrays, names in (("inputs", feed, graph.inputs), ("expected", expected, graph.outputs)):
+                for index, (array, name) in enumerate(zip(arrays, names, strict=True)):
+                    dtype = np.dtype(graph.tensors[name].dtype).newbyteorder("<")
+                    write_atomically(finding.array_path(model, kind, index), np.asarray(array, dtype).tobytes())
+
+
+def subject(finding: Finding, model: Model) -> Subject:
+    """A model of the finding as a subject of the matrix; the kept arrays are its first and third feed."""
+    data = finding.model_bytes(model)
+    graph = read_tflite(data, model.name)
+    declared = [graph.tensors[n] for n in graph.inputs]
+    plan: tuple[Feed, ...] = inputs.standard_feeds(declared, finding.seed, "gaussian")
+    if model.purpose in WITH_ARRAYS:
+        first = finding.arrays(model, "inputs")
+        plan = (first, plan[1], first)
+    healthy = model.purpose is Purpose.CONTROL
+    return model_subject(model.name, data, feeds=plan, control_of=finding.minimal.name if healthy else "")
+
+
+def measure_findings(
+    chosen: Sequence[Finding],
+    environments: Sequence[Environment],
+    journal: Journal,
+    *,
+    named: Sequence[str] = (),
+    again: bool = False,
+    on_record: Callable[[Record], None] = lambda record: None,
+) -> list[Measured]:
+    """Measure all models of the findings in all environments; one Measured a finding, in their order.
+
+    named: targets that present another adapter name; each is measured in one runtime a finding
+    (`named_runtime`). Each environment is started once for all findings, since starting one costs more
+    than a model does.
+    """
+    plans = {finding.slug: list(environments) for finding in chosen}
+    for finding in chosen:
+        version = named_runtime(finding, [e.runtime for e in environments])
+        plans[finding.slug] += [Environment(version, target) for target in named if version]
+    order = list(dict.fromkeys(e for plan in plans.values() for e in plan))
+    wholes: list[tuple[tuple[str, ...], Measured]] = []
+    for together, group in itertools.groupby(order, key=lambda e: tuple(f.slug for f in chosen if e in plans[f.slug])):
+        subjects = [_renamed(subject(f, model), f.slug) for f in chosen if f.slug in together for model in f.models]
+        measured = measure(subjects, list(group), "both", journal, again=again, on_record=on_record)
+        wholes.append((together, measured))
+    return [
+        _share([whole for together, whole in wholes if finding.slug in together], finding.slug) for finding in chosen
+    ]
+
+
+def named_runtime(finding: Finding, versions: Sequence[str]) -> str:
+    """The newest release of `versions` in which the finding shows (of all, where it claims to show nowhere)."""
+    candidates = [v for v in (finding.showing(versions) or versions) if _is_release(v)]
+    return max(candidates, key=version_order, default="")
+
+
+def _is_release(version: str) -> bool:
+    order = version_order(version)
+    return order[0] == 0 and not order[1].is_prerelease
+
+
+def default_named() -> list[str]:
+    """The best Vulkan adapter here presented as a Mali; none where there is no adapter."""
+    usable = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
+    return [f"{usable[0]}@{PRESENTED_AS}"] if usable else []
+
+
+def _renamed(one: Subject, slug: str) -> Subject:
+    """Two findings may each have a `minimal`: the slug keeps them apart while they are measured together."""
+    control_of = f"{slug}/{one.control_of}" if one.control_of else ""
+    return replace(one, name=f"{slug}/{one.name}", control_of=control_of)
+
+
+def _share(wholes: Sequence[Measured], slug: str) -> Measured:
+    """What of the measurements belongs to one finding, under the models' own names."""
+    mine = [r for whole in wholes for r in whole.records if r["case"].startswith(f"{slug}/")]
+    own = [{**r, **{k: r[k].removeprefix(f"{slug}/") for k in ("case", "control_of")}} for r in mine]
+    return Measured(
+        tuple(own),
+        tuple(e for whole in wholes for e in whole.environments),
+        tuple(e for whole in wholes for e in whole.unavailable),
+        sum(whole.cached for whole in wholes),
+    )
+
+
+def record_evidence(finding: Finding, measured: Measured) -> None:
+    """Write evidence/, inputs/ and expected/; the report and the seal are the caller's next steps.
+
+    Raises TargetUnavailable where nothing was measured.
+    """
+    if not measured.records:
+        raise TargetUnavailable(f"finding '{finding.slug}': no environment could run it; see `repro doctor`")
+    document = to_document(measured.records, measured.environments, measured.unavailable)
+    write_atomically(finding.folder / EVIDENCE, canonical(document))
+    write_atomically(finding.folder / SAMPLE, canonical(_sample(finding, measured)))
+
+
+def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
+    """One run of the minimal model in numbers: what people quote, and what a maintainer compares first.
+
+    In fp32 unless the bug is claimed for fp16 only.
+    """
+    environment = _shown_in(finding, measured)
+    graph = finding.graph(finding.minimal)
+    chosen = subject(finding, finding.minimal)
+    precision = Precision(finding.precision)
+    with targets.open_target(environment["target"], runtime=environment["runtime"]) as target:
+        run = target.run(Job(chosen.model, chosen.feeds(), precision, finding.slug))
+    with targets.open_target("cpu", runtime=environment["runtime"]) as cpu:
+        healthy = cpu.run(Job(chosen.model, chosen.feeds(), Precision.FP32, finding.slug))
+    expected = finding.arrays(finding.minimal, "expected")
+    verdicts = {v.output: v for v in chosen.judge(run)}
+    outputs = [
+        _sample_output(index, name, expected[index], run, healthy, verdicts.get(index, verdicts.get(-1)))
+        for index, name in enumerate(graph.outputs)
+    ]
+    return {
+        "target": environment["target"],
+        "runtime": environment["runtime"],
+        "driver": environment["driver"],
+        "precision": finding.precision,
+        "outcome": str(run.outcome),
+        "message": run.message,
+        "outputs": outputs,
+    }
+
+
+def _shown_in(finding: Finding, measured: Measured) -> Mapping[str, Any]:
+    """The first environment on a GPU in which the minimal model is claimed to show; the first, where in none."""
+    on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
+    showing = {
+        (r["target"], r["runtime"])
+        for r in measured.records
+        if r["case"] == finding.minimal.name and finding.minimal.claimed(r)
+    }
+    return next((e for e in on_gpu if (e["target"], e["runtime"]) in showing), on_gpu[0])
+
+
+def _sample_output(
+    index: int, name: str, expected: np.ndarray, run: RunRecord, healthy: RunRecord, verdict: Any
+) -> dict[str, Any]:
+    """One output in numbers; `actual` is None where the run ended without outputs."""
+    actual = run.outputs[0][index] if run.outcome is Outcome.OK else None
+    unwritten = int(unwritten_mask(actual).sum()) if actual is not None else 0
+    return {
+        "output": index,
+        "name": name,
+        "shape": list(expected.shape),
+        "verdict": str(verdict.status),
+        "signature": verdict.signature,
+        "holds": verdict.holds,
+        "expected": _first(expected),
+        "actual": _first(actual) if actual is not None else None,
+        "cpu": _first(healthy.outputs[0][index]) if healthy.outcome is Outcome.OK else None,
+        "elements": int(expected.size),
+        "unwritten": unwritten,
+        "pearson": finite_or_none(verdict.metrics.get("pearson")),
+        "max_abs": finite_or_none(verdict.metrics.get("max_abs")) if not unwritten else None,
+    }
+
+
+def _first(array: np.ndarray) -> list[float | None]:
+    return [finite_or_none(float(v)) for v in array.ravel()[:SHOWN_VALUES]]
+
+
+# --- verifying ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim in one cell, measured again. state: `holds`, `fixed`, `changed` or `unclear`; said: one line."""
+
+    model: str
+    what: str
+    runtime: str
+    target: str
+    precision: str
+    state: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The claims of one finding measured again, and the lines saying what could not be measured."""
+
+    claims: tuple[Claim, ...]
+    missing: tuple[str, ...]
+
+
+def verify(
+    chosen: Sequence[Finding],
+    environments: Sequence[Environment],
+    scratch: Path,
+    on_record: Callable[[Record], None] = lambda record: None,
+    named: Sequence[str] = (),
+) -> list[Verified]:
+    """Measure everything again, with an empty journal, and hold each cell against the claims and the evidence.
+
+    One Verified a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
+    can run here.
+    """
+    with Journal(scratch / "verify.jsonl") as journal:
+        measured = measure_findings(chosen, environments, journal, named=named, on_record=on_record)
+    for one in measured:
+        if not one.records:
+            raise TargetUnavailable(f"nothing can be verified here: {one.unavailable[0]['reason']}")
+    return [
+        Verified(
+            tuple(claims(finding, one.records, finding.evidence_records())),
+            tuple(f"LiteRT {u['runtime']} on {u['target']}: {u['reason']}" for u in one.unavailable),
+        )
+        for finding, one in zip(chosen, measured, strict=True)
+    ]
+
+
+def runtimes_to_verify(finding: Finding, installed: str) -> tuple[str, ...]:
+    """The installed runtime, and where the bug is not claimed to show in it, the newest measured one that shows it.
+
+    Without the second a finding of older runtimes would be confirmed by passing everywhere.
+    """
+    if not finding.minimal.shows or finding.minimal.where.has_runtime(installed):
+        return (installed,)
+    showing = finding.showing(r["runtime"] for r in finding.evidence_records())
+    return (installed, *showing[-1:])
+
+
+def claims(finding: Finding, records: Sequence[Record], sealed: Sequence[Mapping[str, Any]]) -> list[Claim]:
+    """Compare records with what the finding claims and what its evidence says. Pure."""
+    models = {m.name: m for m in finding.models}
+    sick = {cell_of(r) for r in records if models[r["case"]].purpose is Purpose.CONTROL and wrong_outputs(r)}
+    before = {(r["case"], *cell_of(r)): r for r in sealed}
+    return [_claim(finding, models[r["case"]], r, before.get((r["case"], *cell_of(r))), sick) for r in records]
+
+
+def wrong_outputs(record: Mapping[str, Any]) -> tuple[int, ...]:
+    """Indices of the outputs that are not PASS; (-1,) where the model did not run."""
+    return tuple(o["output"] for o in record["outputs"] if o["verdict"] != Judged.PASS)
+
+
+def _claim(
+    finding: Finding,
+    model: Model,
+    record: Mapping[str, Any],
+    sealed: Mapping[str, Any] | None,
+    sick: set[tuple[str, str, str]],
+) -> Claim:
+    found, claimed = wrong_outputs(record), model.claimed(record)
+    make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
+    said = "; ".join(
+        f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Judged.PASS
+    )
+    if cell_of(record) in sick:
+        return make("unclear", "the control fails in this cell too: the environment is broken, not the claim")
+    if found == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
+        if sealed is not None and _signatures(sealed) != _signatures(record):
+            return make("holds", f"{said} (the evidence says {', '.join(_signatures(sealed))}: what it holds may vary)")
+        return make("holds", said or _passes(model))
+    if not found:
+        return make("fixed", f"passes in LiteRT {record['runtime']}; the finding can be closed if every cell agrees")
+    if model.shows and not claimed:
+        return make("changed", f"claimed to pass outside {model.where}, found: {said}")
+    wanted = model.outcome or f"wrong: {list(model.wrong)}"
+    return make("changed", f"claimed {wanted}, found: {said}")
+
+
+def _passes(model: Model) -> str:
+    return f"passes, as claimed outside {model.where}" if model.shows else "passes, as claimed"
+
+
+def _signatures(record: Mapping[str, Any]) -> list[str]:
+    return [o["signature"] or o["verdict"] for o in record["outputs"] if o["verdict"] != Judged.PASS]
+
+
+def seal(finding: Finding, report: str) -> None:
+    """Write the rendered report and seal the folder: the last step of measuring."""
+    write_atomically(finding.folder / "report.md", report.encode())
+    write_seal(finding.folder)

@@ -1,0 +1,34 @@
+"""What a user wants to know of a finding in half a line: since which runtime it shows, and what helps."""
+
+from __future__ import annotations
+
+import functools
+
+from repro.findings import finding
+from repro.matrix.rows import rows_of, version_order
+
+
+@functools.cache
+def note(slug: str) -> str:
+    """`since LiteRT 2.1.3; fixed in 2.1.6; helps: emit y through a MUL by 1`. Empty where no such finding is shipped.
+
+    "since" is the oldest runtime of the sealed evidence in which the minimal model fails; 2.1.3 is also
+    the oldest one that has a GPU accelerator to measure. Raises BadInput for a damaged finding.
+    """
+    if slug not in finding.slugs():
+        return ""
+    loaded = finding.load(slug)
+    minimal = [
+        r for r in loaded.evidence_records() if r["case"] == loaded.minimal.name and not r["target"].startswith("cpu")
+    ]
+    rows = [row for row in rows_of(minimal) if row["since"]]
+    helping = loaded.of(finding.Purpose.HELPS)
+    said = []
+    if rows:
+        said.append(f"since LiteRT {min((row['since'] for row in rows), key=version_order)}")
+        fixed = [row["fixed_in"] for row in rows]
+        if all(fixed):
+            said.append(f"fixed in {max(fixed, key=version_order)}")
+    if helping:
+        said.append(f"helps: {helping[0].what}")
+    return "; ".join(said)

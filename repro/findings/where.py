@@ -1,0 +1,94 @@
+"""Where a claim of a finding holds: in which runtimes, on which targets, in which precisions. Pure.
+
+Key insight: a claim without a range is a claim about every cell, so a bug that a release fixed would
+read as a broken claim in every newer runtime. A range says where the bug shows; outside it the claim is
+the opposite one, that the model passes, and a failure there breaks the claim as well.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from repro.records.strict_toml import Table
+from runner.run import Precision
+
+KINDS = ("gpu", "adb")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a model shows its bug. An empty field is no limit.
+
+    runtimes: PEP 440 specifier set over LiteRT versions, nightlies included. A nightly 2.4.0.dev20261026 is,
+    by PEP 440, neither in `<2.4` nor in `>=2.4`; write `<2.4.0.dev0` or `>=2.4.0.dev0`. targets: shell
+    patterns of full target names. precisions: of `fp32`, `fp16`.
+    """
+
+    runtimes: str = ""
+    targets: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    _set: SpecifierSet = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_set", SpecifierSet(self.runtimes, prereleases=True))
+
+    def __bool__(self) -> bool:
+        return bool(self.runtimes or self.targets or self.precisions)
+
+    def has_runtime(self, version: str) -> bool:
+        """Whether a LiteRT version is in it; what is no version is in an unlimited range only."""
+        try:
+            return Version(version) in self._set
+        except InvalidVersion:
+            return not self.runtimes
+
+    def covers(self, record: Mapping[str, Any]) -> bool:
+        """Whether the bug is claimed to show in the cell of a matrix record. Never on the cpu: it is the reference."""
+        target = record["target"]
+        return (
+            not target.startswith("cpu")
+            and self.has_runtime(record["runtime"])
+            and (not self.targets or any(fnmatch.fnmatchcase(target, pattern) for pattern in self.targets))
+            and (not self.precisions or record["precision"] in self.precisions)
+        )
+
+    def __str__(self) -> str:
+        """`LiteRT <2.1.6, on gpu:lavapipe, in fp16`; empty where nothing is limited."""
+        said = [f"LiteRT {self.runtimes}"] if self.runtimes else []
+        if self.targets:
+            said.append(f"on {' or '.join(self.targets)}")
+        if self.precisions:
+            said.append(f"in {' and '.join(self.precisions)}")
+        return ", ".join(said)
+
+
+EVERYWHERE = Range()
+
+
+def read_range(table: Table, inherited: Range = EVERYWHERE) -> Range:
+    """The range of a table (`runtimes`, `targets`, `precisions`, all optional); what is absent is inherited.
+
+    Raises BadInput for what is no specifier set, an unknown kind of target and an unknown precision.
+    """
+    runtimes = table.text("runtimes", inherited.runtimes).strip()
+    try:
+        SpecifierSet(runtimes)
+    except InvalidSpecifier as error:
+        raise table.error(
+            "runtimes", f"'{runtimes}' is no PEP 440 specifier set; write for example '<2.1.6' or '>=2.2,<2.4'"
+        ) from error
+    targets = table.texts("targets", inherited.targets)
+    for target in targets:
+        if target.partition(":")[0].rstrip("*") not in KINDS:
+            raise table.error("targets", f"'{target}' is no GPU target; write for example 'gpu:lavapipe' or 'adb:*'")
+    precisions = table.texts("precisions", inherited.precisions)
+    for precision in precisions:
+        if precision not in list(Precision):
+            raise table.error("precisions", f"'{precision}' is none of {', '.join(Precision)}")
+    return Range(runtimes, targets, precisions)

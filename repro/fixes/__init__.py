@@ -1,0 +1,1 @@
+"""Workarounds for hazards, and the proof that one helps."""

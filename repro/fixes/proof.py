@@ -1,0 +1,199 @@
+"""Proof that a model with workarounds computes the same and that its failure is gone.
+
+Key insight: a workaround is worth what can be shown for it. The cpu must give the same bits for the
+old and the new file, the target must have every output right with the new one, and an output that was
+right before must stay right. Whatever cannot be shown is a reason to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.graph import Graph, Op
+from cases.tflite.write import write_tflite
+from repro.fixes.workarounds import Fixed
+from repro.hazards.lint import RULES, adapter_risks
+from repro.trials.check import Checked, Subject, check
+from repro.verdicts.verdict import Status, Verdict
+from runner.errors import BadInput
+from runner.run import Job, Outcome, Precision, Run
+from runner.target import Target
+
+MAX_CPU_DIFFERENCE = 1e-5
+"""Largest difference on cpu, as a share of the output's largest value, that is still rounding. The edits
+are exact in themselves; a kernel library may choose other code for a graph that it splits elsewhere."""
+
+
+@dataclass(frozen=True)
+class CpuDifference:
+    """One output on cpu, old file against new: how far apart, and whether every bit is the same."""
+
+    name: str
+    exact: bool
+    max_abs: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was shown. refusals: why this is no proof, one line each; empty means proven.
+
+    before, after: verdicts by precision. notes: what the user should know besides.
+    """
+
+    cpu: tuple[CpuDifference, ...]
+    before: Mapping[Precision, Checked]
+    after: Mapping[Precision, Checked]
+    refusals: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def is_exact(self) -> bool:
+        return all(difference.exact for difference in self.cpu)
+
+
+def fixed_subject(subject: Subject, graph: Graph) -> Subject:
+    """The same question put to the edited model: same name, inputs and seed."""
+    return Subject(subject.name, write_tflite(graph), graph, subject.feeds, subject.feeds_from)
+
+
+def prove(
+    subject: Subject, fixed: Fixed, target: Target, cpu: Target, precisions: Sequence[Precision]
+) -> tuple[Subject, Proof]:
+    """Run old and new on cpu and on the target. Raises BadInput where the cpu cannot run the model at all."""
+    new = fixed_subject(subject, fixed.graph)
+    differences = cpu_differences(_cpu_run(cpu, subject), _cpu_run(cpu, new), fixed.graph.outputs)
+    before = {precision: check(subject, target, cpu, precision) for precision in precisions}
+    after = {precision: check(new, target, cpu, precision) for precision in precisions}
+    cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
+    refusals = [*_cpu_refusals(differences), *_left(fixed)]
+    notes: list[str] = []
+    shown = False
+    mended = {index for hazard, _ in fixed.done for index in hazard.affected}
+    ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
+    left_alone = {index: risk.rule for risk in adapter_risks(fixed.graph) for index in risk.affected}
+    sound: set[int] = set()
+    for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
+        was = {verdict.output: verdict for verdict in before[precision].verdicts}
+        for verdict in after[precision].verdicts:
+            told, refuses = _judgement(
+                precision, verdict, was.get(verdict.output), cpu_misses, mended, sound, left_alone
+            )
+            (refusals if refuses else notes).extend([told] if told else [])
+            if precision is Precision.FP32 and not refuses:
+                sound.add(verdict.output)
+        shown |= any(was[index].status is not Status.PASS for index in mended if index in was)
+        shown |= ended and any(verdict.status is Status.CRASH for verdict in was.values())
+    if fixed.done and not shown:
+        rules = {hazard.rule for hazard, _ in fixed.done}
+        if all(RULES[rule].latent for rule in rules):
+            notes.append("these inputs do not show the failure; the change is proven harmless, not needed")
+        else:
+            refusals.append("the original passes on this target, so there is no failure that could be gone")
+    return new, Proof(tuple(differences), before, after, tuple(refusals), tuple(notes))
+
+
+def _cpu_run(cpu: Target, subject: Subject) -> Run:
+    run = cpu.run(Job(subject.model, subject.feeds, Precision.FP32, subject.name))
+    if run.outcome is not Outcome.OK:
+        raise BadInput(
+            f"{subject.name}: the cpu does not run it ({run.outcome}: {run.message}), so nothing can be proven"
+        )
+    return run
+
+
+def cpu_differences(old: Run, new: Run, names: Sequence[str]) -> list[CpuDifference]:
+    """Old against new on cpu, per output, over all feeds."""
+    found = []
+    for index, name in enumerate(names):
+        pairs = [(a[index], b[index]) for a, b in zip(old.outputs, new.outputs, strict=True)]
+        exact = all(a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
+        worst, scale = 0.0, 0.0
+        if not exact:
+            for a, b in pairs:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    worst = max(worst, float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0)))
+                scale = max(scale, float(np.max(np.abs(a), initial=0.0)))
+        found.append(CpuDifference(name, exact, worst, worst / scale if scale else worst))
+    return found
+
+
+def _cpu_refusals(differences: Sequence[CpuDifference]) -> Iterator[str]:
+    for difference in differences:
+        # `not <=` so that NaN refuses.
+        if not difference.exact and not difference.share <= MAX_CPU_DIFFERENCE:
+            yield (
+                f"cpu: output '{difference.name}' changes by {difference.max_abs:.3g} "
+                f"({difference.share:.2g} of its range), which is more than rounding"
+            )
+
+
+def _left(fixed: Fixed) -> Iterator[str]:
+    for hazard in fixed.left:
+        known = "the workaround did not help" if RULES[hazard.rule].workaround else "no workaround is known"
+        yield f"hazard {hazard.rule} at '{hazard.tensor}' is left: {known}"
+
+
+def _judgement(
+    precision: Precision,
+    now: Verdict,
+    was: Verdict | None,
+    cpu_misses: Mapping[int, Verdict],
+    mended: set[int],
+    sound: set[int],
+    left_alone: Mapping[int, str],
+) -> tuple[str, bool]:
+    """What to say of one output after the change, and whether it refuses the proof. Empty where it passes.
+
+    cpu_misses: outputs that the cpu, too, computes less exactly than the judge allows. mended: outputs
+    that a hazard named. sound: outputs found right in fp32, whose trouble in fp16 is precision.
+    left_alone: rules of the outputs that only some adapters lose, and that no workaround was applied to.
+    """
+    if now.status is Status.PASS:
+        return "", False
+    said = f"{precision}: output {now.output} '{now.name}' is {now.status}"
+    said += f" ({now.signature})" if now.signature else ""
+    if was is not None and was.status is Status.PASS:
+        return f"{said}, and was PASS before", True
+    if now.status is Status.FAIL and now.output in left_alone:
+        return f"{said}, as before: {left_alone[now.output]} was left alone; emit it through a MUL by 1", False
+    if now.status is Status.INVALID and now.output not in sound:
+        return f"{said}: {now.reason}; give --inputs that can tell", True
+    miss = cpu_misses.get(now.output)
+    if precision is Precision.FP32 and miss is not None and _as_exact_as(now, miss):
+        return f"{said}, as before; the cpu misses float64 there by as much, so it is rounding, not the delegate", False
+    if precision is not Precision.FP32 and now.output in sound and (now.output not in mended or _no_power(now)):
+        return f"{said}, as before; fp32 is right there, so it is precision, not structure", False
+    return f"{said} still; `repro reduce` says why", True
+
+
+def _no_power(verdict: Verdict) -> bool:
+    return verdict.status is Status.INVALID
+
+
+def _as_exact_as(verdict: Verdict, cpu: Verdict) -> bool:
+    """Whether the target's largest error is of the size of the cpu's."""
+    mine, other = verdict.metrics.get("max_abs"), cpu.metrics.get("max_abs")
+    return mine is not None and other is not None and mine <= 4.0 * other
+
+
+def op_line(op: Op, graph: Graph) -> str:
+    """One op for a diff: kind, inputs with shapes, outputs with shapes."""
+    sides = []
+    for names in (op.inputs, op.outputs):
+        parts = []
+        for name in names:
+            if not name:
+                continue
+            tensor = graph.tensors[name]
+            mark = "const" if tensor.is_constant else f"'{_short(name)}'"
+            parts.append(f"{mark} {list(tensor.shape)}")
+        sides.append(", ".join(parts))
+    return f"{op.kind}({sides[0]}) -> {sides[1]}"
+
+
+def _short(name: str, limit: int = 60) -> str:
+    return name if len(name) <= limit else f"...{name[-limit:]}"

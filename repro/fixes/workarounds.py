@@ -1,0 +1,166 @@
+"""Edits of a graph that avoid a known hazard and leave every value as it is, bit for bit.
+
+Key insight: against fusions two exact ops are enough. A multiply by one gives an output an op of its own,
+and its second reader stops the fusion that would swallow it; an identity TRANSPOSE is an op that the
+delegate neither removes nor links, so that what stands on its two sides is never folded together. What
+the delegate parses wrong is written in another form (`repro.fixes.rewrites`). Names, order and shapes of inputs
+and outputs stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cases.edit import Draft, renamed
+from cases.graph import Graph, Op
+from repro.delegate.graph import constant_data
+from repro.fixes.rewrites import REWRITES
+from repro.hazards.lint import RULES, Hazard, find_hazards
+
+MAX_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A graph before and after its workarounds.
+
+    done: (hazard, what was done) in order. left: hazards for which no workaround is known or none helped.
+    removed, added: the ops that differ, for a diff.
+    """
+
+    before: Graph
+    graph: Graph
+    done: tuple[tuple[Hazard, str], ...]
+    left: tuple[Hazard, ...]
+    removed: tuple[Op, ...] = ()
+    added: tuple[Op, ...] = ()
+
+
+def _emit(draft: Draft, hazard: Hazard) -> str:
+    """The output keeps its name and gets an op of its own; everybody inside reads the tensor behind it."""
+    name = hazard.tensor
+    producer = draft.graph.producers[name]
+    inner = draft.tensor_like(name)
+    for op in list(draft.ops):
+        if op is producer:
+            draft.swap(op, renamed(op, outputs={name: inner}))
+        elif name in op.inputs:
+            draft.swap(op, renamed(op, inputs={name: inner}))
+    one = draft.constant(f"{name}/one", np.ones((), draft.tensors[name].dtype))
+    position = next(index for index, op in enumerate(draft.ops) if inner in op.outputs)
+    draft.ops.insert(position + 1, Op("MUL", (inner, one), (name,), {"fused_activation_function": "NONE"}))
+    return f"output '{name}' is emitted through a MUL by 1"
+
+
+def _block(draft: Draft, name: str, readers: list[Op]) -> str:
+    """Put an identity TRANSPOSE between a tensor and some of its readers."""
+    kept = draft.identity_transpose(min(readers, key=draft.ops.index), name)
+    for op in readers:
+        draft.swap(op, renamed(op, inputs={name: kept}))
+    return f"an identity TRANSPOSE stands between '{name}' and {', '.join(op.kind for op in readers)}"
+
+
+def _block_edge(draft: Draft, hazard: Hazard) -> str:
+    assert hazard.ops is not None
+    producer, consumer = hazard.ops
+    for name in consumer.inputs:
+        if name and constant_data(draft.graph, name) is None and _comes_from(draft.graph, name, producer):
+            return _block(draft, name, [consumer])
+    return ""
+
+
+def _comes_from(graph: Graph, name: str, producer: Op, steps: int = 8) -> bool:
+    """Whether a tensor is made by `producer`, perhaps through ops the delegate takes out."""
+    for _ in range(steps):
+        maker = graph.producers.get(name)
+        if maker is None or maker is producer:
+            return maker is producer
+        name = maker.inputs[0]
+    return False
+
+
+def _block_split(draft: Draft, hazard: Hazard) -> str:
+    assert hazard.ops is not None
+    split = hazard.ops[0]
+    for name in split.outputs:
+        readers = list(draft.graph.uses.get(name, ()))
+        if readers:
+            return _block(draft, name, list(dict.fromkeys(readers)))
+    return ""
+
+
+def _block_source(draft: Draft, hazard: Hazard) -> str:
+    """The op gets a source of its own, so that the pass that takes it out applies."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    return _block(draft, op.inputs[0], [op])
+
+
+def _block_input(draft: Draft, hazard: Hazard) -> str:
+    assert hazard.ops is not None
+    first = hazard.ops[0]
+    return _block(draft, first.inputs[0], [first])
+
+
+def _block_concat(draft: Draft, hazard: Hazard) -> str:
+    """The kernel starts at any branch but needs them all, so one blocked branch is enough."""
+    assert hazard.ops is not None
+    frontier = [hazard.ops[0], hazard.ops[1]]
+    for _ in range(5):
+        for op in frontier:
+            if op.kind == "CONCATENATION":
+                return _block(draft, op.inputs[0], [op])
+        frontier = [user for op in frontier for name in op.outputs for user in draft.graph.uses.get(name, ())]
+    return ""
+
+
+WORKAROUNDS: dict[str, Callable[[Draft, Hazard], str]] = {
+    "emit": _emit,
+    "block-edge": _block_edge,
+    "block-split": _block_split,
+    "block-source": _block_source,
+    "block-input": _block_input,
+    "block-concat": _block_concat,
+    **REWRITES,
+}
+
+
+def avoid_hazards(graph: Graph) -> Fixed:
+    """Apply one workaround after another, looking again after each, until no known hazard is left.
+
+    One hazard at a time, because an edit that breaks one fusion often resolves its neighbours too.
+    """
+    done: list[tuple[Hazard, str]] = []
+    current = graph
+    tried: set[tuple[str, str]] = set()
+    for _ in range(MAX_ROUNDS + 2 * len(graph.outputs) + len(find_hazards(graph))):
+        hazards = find_hazards(current)
+        todo = next((h for h in hazards if (h.rule, h.tensor) not in tried and RULES[h.rule].workaround), None)
+        if todo is None:
+            break
+        tried.add((todo.rule, todo.tensor))
+        draft = Draft(dict(current.tensors), list(current.ops), current)
+        told = WORKAROUNDS[RULES[todo.rule].workaround](draft, todo)
+        if not told:
+            continue
+        current = _without_unused(draft.finished())
+        done.append((todo, told))
+    before, after = set(map(id, graph.ops)), set(map(id, current.ops))
+    return Fixed(
+        graph,
+        current,
+        tuple(done),
+        find_hazards(current),
+        tuple(op for op in graph.ops if id(op) not in after),
+        tuple(op for op in current.ops if id(op) not in before),
+    )
+
+
+def _without_unused(graph: Graph) -> Graph:
+    """Drop constants that nobody reads any more."""
+    used = {name for op in graph.ops for name in (*op.inputs, *op.outputs)} | set(graph.inputs) | set(graph.outputs)
+    kept = {name: tensor for name, tensor in graph.tensors.items() if name in used or not tensor.is_constant}
+    return replace(graph, tensors=kept)

@@ -1,0 +1,103 @@
+"""What a fuzzing campaign keeps on disk, so that it survives anything and goes on where it stopped.
+
+CORPUS/state.json           seed, next graph, counts
+CORPUS/bugs.jsonl           one line a distinct bug, keyed by (signature, role pattern)
+CORPUS/suspects/N/          the failing graph number N, its reduction's history
+CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candidate.json
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cases.graph import Graph
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from repro.findings.finding import load
+from repro.fuzzer.pattern import role_pattern
+from repro.reducer.history import write_specimen
+from repro.reducer.problem import Specimen
+from runner.cache import canonical_json, read_json, write_atomically
+from runner.errors import BadInput
+
+
+@dataclass
+class State:
+    """Where a campaign is. graphs: judged so far (twins included), over all sessions.
+
+    counts: verdicts and refusals; refusals: the reasons a delegate gave, with their numbers.
+    alike: suspects that were not reduced because enough of their kind had been, by kind.
+    """
+
+    seed: int
+    identity: str
+    next_index: int = 0
+    graphs: int = 0
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    overpredicted: Counter[str] = field(default_factory=Counter)
+    alike: Counter[str] = field(default_factory=Counter)
+
+
+class Corpus:
+    """The folder of one campaign. identity: what decides results (target, driver, runtime, precision)."""
+
+    def __init__(self, folder: Path, seed: int, identity: str) -> None:
+        self.folder = folder
+        self.state = self._load(seed, identity)
+
+    def _load(self, seed: int, identity: str) -> State:
+        record = read_json(self.folder / "state.json")
+        if not isinstance(record, dict):
+            return State(seed, identity)
+        if record.get("seed") != seed or record.get("identity") != identity:
+            raise BadInput(
+                f"{self.folder} holds a campaign of seed {record.get('seed')} on {record.get('identity')}; "
+                f"this one is seed {seed} on {identity}: give another --corpus"
+            )
+        counters = ("counts", "refusals", "rules", "overpredicted", "alike")
+        return State(**{key: Counter(value) if key in counters else value for key, value in record.items()})
+
+    def save(self) -> None:
+        write_atomically(self.folder / "state.json", canonical_json(dict(vars(self.state))))
+
+    @property
+    def bugs_file(self) -> Path:
+        return self.folder / "bugs.jsonl"
+
+    def suspect_folder(self, index: int) -> Path:
+        return self.folder / "suspects" / f"{index:06d}"
+
+    def keep_suspect(self, index: int, specimen: Specimen) -> None:
+        write_specimen(self.suspect_folder(index), specimen)
+
+    def write_candidate(self, name: str, specimen: Specimen, original: Graph, record: Mapping[str, Any]) -> Path:
+        """A new bug as a candidate finding; a number is added where the name is taken."""
+        place, number = self.folder / "candidates" / name, 2
+        while place.exists():
+            place, number = self.folder / "candidates" / f"{name}-{number}", number + 1
+        write_specimen(place, specimen)
+        write_atomically(place / "original.tflite", write_tflite(original))
+        write_atomically(place / "candidate.json", canonical_json(dict(record)))
+        return place
+
+
+def known_patterns(findings: Path) -> dict[str, str]:
+    """Role pattern of every model that shows a finding's bug -> the finding's slug.
+
+    Controls and models that show what helps are no bugs, and neither are their patterns.
+    """
+    found: dict[str, str] = {}
+    for place in sorted(findings.glob("*/finding.toml")):
+        finding = load(place.parent.name, findings)
+        for model in finding.models:
+            path = place.parent / "models" / f"{model.name}.tflite"
+            if model.wrong and path.exists():
+                found[role_pattern(read_tflite(path.read_bytes(), str(path)))] = finding.slug
+    return found

@@ -1,0 +1,252 @@
+"""Known graphs changed in one or two places: the neighbours of a bug are where the next one lives.
+
+Key insight: a mutation need not be valid, only honest. Each one edits the graph and re-infers every
+shape behind the edit; where the shapes do not fit, the dice are thrown again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph, GraphError, Op, Tensor
+from cases.shapes import output_shapes
+from repro.fuzzer.generate import Growth, Palette, add_step, pruned
+from repro.reducer.passes import SIZE_PARAMETERS, ball, nearest_upstream, resized
+from repro.reducer.problem import Specimen, trimmed
+
+FAMILIES = (
+    ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"),
+    ("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"),
+    ("RELU", "NEG", "ABS", "TANH", "LOGISTIC", "SQUARE", "HARD_SWISH", "GELU"),
+    ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
+    ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
+)
+Mutation = Callable[[random.Random, Graph, Palette], Graph | None]
+
+
+def reinferred(graph: Graph) -> Graph:
+    """The graph with the shapes of all made tensors computed anew. Raises GraphError where they do not fit."""
+    tensors = dict(graph.tensors)
+    for op in graph.ops:
+        shapes = output_shapes(op.kind, [tensors[n] for n in op.inputs if n], op.attrs)
+        for name, shape in zip(op.outputs, shapes, strict=True):
+            tensors[name] = replace(tensors[name], shape=tuple(shape))
+    return Graph(tensors, graph.ops, graph.inputs, graph.outputs).validate()
+
+
+def _made(graph: Graph) -> list[str]:
+    return [n for op in graph.ops for n in op.outputs if graph.tensors[n].dtype == "float32"]
+
+
+def toggled_output(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """An inner tensor becomes an output, or an output that is read stops being one."""
+    name = rng.choice(_made(graph))
+    if name not in graph.outputs:
+        place = rng.randint(0, len(graph.outputs))
+        return replace(graph, outputs=(*graph.outputs[:place], name, *graph.outputs[place:]))
+    if len(graph.outputs) == 1 or not graph.uses.get(name):
+        return None
+    return replace(graph, outputs=tuple(n for n in graph.outputs if n != name))
+
+
+def reordered_outputs(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """The outputs in another order."""
+    if len(graph.outputs) < 2:
+        return None
+    outputs = list(graph.outputs)
+    rng.shuffle(outputs)
+    return replace(graph, outputs=tuple(outputs))
+
+
+def other_kind(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """An op becomes another of its family."""
+    places = [i for i, op in enumerate(graph.ops) if any(op.kind in f for f in FAMILIES) and op.raw is None]
+    if not places:
+        return None
+    place = rng.choice(places)
+    op = graph.ops[place]
+    family = next(f for f in FAMILIES if op.kind in f)
+    kind = rng.choice([k for k in family if k != op.kind])
+    attrs = dict(op.attrs)
+    if kind not in ("ADD", "SUB", "MUL"):
+        attrs.pop("fused_activation_function", None)
+    ops = list(graph.ops)
+    ops[place] = replace(op, kind=kind, attrs=attrs)
+    return replace(graph, ops=tuple(ops))
+
+
+def swapped_operands(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """The two operands of an elementwise op change places."""
+    places = [i for i, op in enumerate(graph.ops) if op.kind in FAMILIES[0] and len(op.inputs) == 2]
+    if not places:
+        return None
+    place = rng.choice(places)
+    ops = list(graph.ops)
+    ops[place] = replace(ops[place], inputs=ops[place].inputs[::-1])
+    return replace(graph, ops=tuple(ops))
+
+
+def inserted_op(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """An op of unchanged shape between a tensor and one of its readers."""
+    edges = [
+        (i, k)
+        for i, op in enumerate(graph.ops)
+        for k, n in enumerate(op.inputs)
+        if n and not graph.tensors[n].is_constant and graph.tensors[n].dtype == "float32"
+    ]
+    if not edges:
+        return None
+    place, slot = rng.choice(edges)
+    reader = graph.ops[place]
+    source = graph.tensors[reader.inputs[slot]]
+    name = _fresh(graph, "between")
+    tensors = {**graph.tensors, name: Tensor(name, source.shape)}
+    kind = rng.choice(("NEG", "RELU", "RESHAPE", "MUL", "ADD", "TANH"))
+    inputs: tuple[str, ...] = (source.name,)
+    if kind in ("RESHAPE", "MUL", "ADD"):
+        parameter = _fresh(graph, "parameter")
+        data = np.array(source.shape, np.int32) if kind == "RESHAPE" else np.array(rng.choice((0.5, 2.0)), np.float32)
+        tensors[parameter] = Tensor(parameter, data.shape, str(data.dtype), data)
+        inputs = (source.name, parameter)
+    attrs = {"new_shape": source.shape} if kind == "RESHAPE" else {}
+    changed = replace(reader, inputs=(*reader.inputs[:slot], name, *reader.inputs[slot + 1 :]))
+    ops = [*graph.ops[:place], Op(kind, inputs, (name,), attrs), changed, *graph.ops[place + 1 :]]
+    return Graph(tensors, tuple(ops), graph.inputs, graph.outputs)
+
+
+def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """A float constant of an elementwise op becomes an input, or an operand that is an input becomes a constant."""
+    slots = [
+        (i, k)
+        for i, op in enumerate(graph.ops)
+        if op.kind in FAMILIES[0]
+        for k in range(2)
+        if op.inputs[0] != op.inputs[1]
+    ]
+    slots = [(i, k) for i, k in slots if graph.ops[i].inputs[k] not in graph.producers]
+    if not slots:
+        return None
+    place, slot = rng.choice(slots)
+    op = graph.ops[place]
+    old = graph.tensors[op.inputs[slot]]
+    name = _fresh(graph, "other")
+    ops = list(graph.ops)
+    ops[place] = replace(op, inputs=tuple(name if k == slot else n for k, n in enumerate(op.inputs)))
+    if old.is_constant and not old.shape:
+        return None  # no target takes an input without dimensions
+    if old.is_constant:
+        tensors, inputs = {**graph.tensors, name: Tensor(name, old.shape)}, (*graph.inputs, name)
+    else:
+        numbers = np.random.default_rng(rng.getrandbits(32))
+        shape = old.shape if rng.random() < 0.5 else old.shape[-1:]
+        data = numbers.uniform(0.5, 1.5, shape).astype(np.float32)
+        tensors, inputs = {**graph.tensors, name: Tensor(name, data.shape, "float32", data)}, graph.inputs
+    return pruned(Graph(tensors, tuple(ops), inputs, graph.outputs))
+
+
+def shortened(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
+    """The last ops go; what they read becomes an output."""
+    if len(graph.ops) < 2:
+        return None
+    ops = graph.ops[: -rng.randint(1, min(3, len(graph.ops) - 1))]
+    made = {n for op in ops for n in op.outputs}
+    read = {n for op in ops for n in op.inputs}
+    outputs = tuple(n for n in graph.outputs if n in made)
+    outputs += tuple(n for n in _made(Graph(graph.tensors, ops, (), ())) if n not in read and n not in outputs)
+    return pruned(Graph(graph.tensors, ops, graph.inputs, outputs)) if outputs else None
+
+
+def extended(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph | None:
+    """One or two more steps behind some tensor of the graph."""
+    growth = Growth(rng, palette)
+    growth.builder = GraphBuilder.extending(graph)
+    growth.inputs = sum(name.startswith("x") for name in graph.tensors) + 100
+    growth.tensors = [n for n in (*graph.inputs, *_made(graph)) if len(graph.tensors[n].shape)]
+    if not growth.tensors:
+        return None
+    growth.rng.shuffle(growth.tensors)
+    before = len(growth.tensors)
+    for _ in range(rng.choice((1, 1, 2))):
+        add_step(growth)
+    new = [name for name in growth.tensors[before:] if name not in growth.builder.input_names]
+    return growth.builder.build([*graph.outputs, *new]) if new else None
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    toggled_output,
+    toggled_output,
+    reordered_outputs,
+    other_kind,
+    other_kind,
+    swapped_operands,
+    inserted_op,
+    constant_for_tensor,
+    shortened,
+    extended,
+    extended,
+)
+
+
+def mutated(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph:
+    """The graph with one to three mutations; what does not fit is thrown again, a few times."""
+    chosen = palette or Palette()
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        for _attempt in range(6):
+            try:
+                changed = rng.choice(MUTATIONS)(rng, graph, chosen)
+                if changed is None or not changed.outputs or not changed.ops:
+                    continue
+                graph = reinferred(changed)
+                break
+            except (GraphError, IndexError):
+                continue
+    return graph
+
+
+def _fresh(graph: Graph, stem: str) -> str:
+    number = 0
+    while f"{stem}{number}" in graph.tensors:
+        number += 1
+    return f"{stem}{number}"
+
+
+# -- sub-graphs of real models --------------------------------------------------------------------
+
+
+def cutting(rng: random.Random, model: Graph, largest: int = 8) -> Graph | None:
+    """A few neighbouring ops of a real model, with their roles, at small sizes. None where nothing fits."""
+    start = rng.randrange(len(model.ops))
+    count = rng.randint(2, largest)
+    upstream = nearest_upstream(model, start)[:count]
+    around = sorted(ball(model, start, rng.choice((1, 2))))[: largest + 2]
+    chosen = sorted(set(upstream) if rng.random() < 0.6 else set(around) | {start})
+    ops = tuple(model.ops[index] for index in chosen)
+    made = {n for op in ops for n in op.outputs}
+    read = {n for op in ops for n in op.inputs if n}
+    inputs = tuple(n for n in dict.fromkeys(n for op in ops for n in op.inputs) if n and n not in made)
+    inputs = tuple(n for n in inputs if not model.tensors[n].is_constant)
+    outputs = tuple(n for n in model.outputs if n in made)
+    outputs += tuple(n for op in ops for n in op.outputs if n not in read and n not in outputs)
+    graph = trimmed(Graph(model.tensors, ops, inputs, outputs))
+    return small(graph)
+
+
+def small(graph: Graph, channels: int = 8, extent: int = 4) -> Graph | None:
+    """The graph with large dimensions made small, consistently; None where the ops do not allow it."""
+    parameters = {op.inputs[p] for op in graph.ops for p in SIZE_PARAMETERS.get(op.kind, ()) if p < len(op.inputs)}
+    sizes = {s for name, t in graph.tensors.items() if name not in parameters for s in t.shape if s > channels}
+    common = [s for s in sorted(sizes) if s % 32 == 0]
+    sizing = {s: max(1, s * channels // common[-1]) for s in common} if common else {}
+    for size in sorted(sizes - set(sizing)):
+        sizing[size] = extent if size > 24 else max(2, size // 4)
+    empty = Specimen(graph, (), "")
+    smaller = resized(empty, sizing) if sizing else empty
+    try:
+        return reinferred(smaller.graph) if smaller is not None else None
+    except (GraphError, IndexError):
+        return None

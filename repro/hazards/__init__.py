@@ -1,0 +1,1 @@
+"""Structural patterns of a .tflite known to miscompile, found by reading it."""

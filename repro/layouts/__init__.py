@@ -1,0 +1,1 @@
+"""A declared split of a model and its gate."""

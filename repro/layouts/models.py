@@ -1,0 +1,108 @@
+"""The graphs of a layout as files that were read, checked against the names the layout gives their tensors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases.graph import Graph
+from cases.tflite.read import read_tflite
+from repro.layouts.layout import GraphPart, Inputs, Layout
+from repro.layouts.named_functions import call
+from runner.errors import BadInput
+from runner.run import Precision
+
+Values = dict[str, np.ndarray]
+"""Tensors of a layout by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One graph of the layout: its bytes and what was read from them."""
+
+    part: GraphPart
+    data: bytes
+    graph: Graph
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def load_model(layout: Path, part: GraphPart, size: int | None, precision: Precision, parameters: Any) -> Model:
+    """Build or read one graph. Raises BadInput where it does not fit what the layout says of it."""
+    path = part.file
+    if path is None:
+        path = Path(call(layout, part.builder, precision=str(precision), **sized(size), **parameters))
+    data = path.read_bytes()
+    graph = read_tflite(data, where=str(path))
+    for what, names, found in (("inputs", part.inputs, graph.inputs), ("outputs", part.outputs, graph.outputs)):
+        if len(names) != len(found):
+            raise BadInput(
+                f"layout '{layout}': graph {part.name} has {len(found)} {what} ({', '.join(found)}),"
+                f" the layout names {len(names)} ({', '.join(names) or 'none'})"
+            )
+    return Model(part, data, graph)
+
+
+def sized(size: int | None) -> dict[str, int]:
+    """The size argument for a layout's functions: absent where the layout has no sizes."""
+    return {} if size is None else {"size": size}
+
+
+def load_inputs(layout: Layout, size: int | None) -> list[Values]:
+    """The input sets of a layout, by tensor name. Raises BadInput for unreadable ones."""
+    inputs = layout.inputs
+    if not inputs.files:
+        return _drawn(inputs)
+    sets = []
+    for file in inputs.files:
+        values = call(layout.path, inputs.loader, file, **sized(size)) if inputs.loader else _npz(layout.path, file)
+        sets.append({name: np.ascontiguousarray(array) for name, array in values.items()})
+    needed = {name for part in layout.parts for name in part.inputs}
+    given = {name for part in layout.parts for name in part.outputs}
+    for file, values in zip(inputs.files, sets, strict=True):
+        for name in sorted(needed - given - set(values)):
+            raise BadInput(
+                f"layout '{layout.path}': input file '{file}' gives no '{name}' (it has {', '.join(values)})"
+            )
+    return sets
+
+
+def _drawn(inputs: Inputs) -> list[Values]:
+    sets = []
+    for index in range(inputs.count):
+        generator = np.random.default_rng([inputs.seed, index])
+        sets.append({n: generator.standard_normal(shape, dtype=np.float32) for n, shape in inputs.shapes.items()})
+    return sets
+
+
+def _npz(layout: Path, file: Path) -> Values:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            if isinstance(archive, np.ndarray):
+                raise ValueError("one array without a name")
+            return dict(archive)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInput(f"layout '{layout}': input file '{file}' is no .npz ({error}); or name a loader") from None
+
+
+def feed_of(model: Model, values: Mapping[str, np.ndarray], layout: Path) -> tuple[np.ndarray, ...]:
+    """The model's inputs out of the values, in its order and dtype. Raises BadInput where a shape does not fit."""
+    feed = []
+    for name, tensor_name in zip(model.part.inputs, model.graph.inputs, strict=True):
+        tensor = model.graph.tensors[tensor_name]
+        array = values[name]
+        if tuple(array.shape) != tuple(tensor.shape):
+            raise BadInput(
+                f"layout '{layout}': '{name}' has shape {list(array.shape)}, but graph {model.part.name} reads"
+                f" {list(tensor.shape)} there ('{tensor_name}'); are its inputs in the file's order?"
+            )
+        feed.append(np.ascontiguousarray(array, dtype=tensor.dtype))
+    return tuple(feed)

@@ -1,0 +1,153 @@
+"""Checks 2 and 3: each graph on the target, GPU only; every output judged on the very feed the graph got.
+
+A graph gets the reference's own inputs first, so that a broken graph before it does not blame it, and then whatever
+the chain on the target gives it, so that the chain is what a user would see. One compile serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from repro.layouts.layout import Layout, Limit, Residual
+from repro.layouts.models import Model, Values, feed_of, sized
+from repro.layouts.named_functions import call
+from repro.layouts.reference import Arrays, ReferenceSource, without
+from repro.layouts.result import Answer, Check
+from repro.verdicts.emulation import floors_for
+from repro.verdicts.judge import judge_run
+from repro.verdicts.thresholds import DEFAULT, ENTRIES, Threshold, Thresholds
+from repro.verdicts.verdict import Status, Verdict
+from runner.run import Job, Outcome, Precision, Run
+
+OTHER_MODEL = (
+    "the file computes something else than its reference, even in float64: other weights, another size, or its outputs "
+    "in another order; convert it again from what the reference is of"
+)
+OTHER_MODEL_SHARE = 0.1
+"""Of the reference's spread. A conversion (folded constants, fp16 weights) changes less than one part in a hundred."""
+
+
+@dataclass(frozen=True, eq=False)
+class GraphPlan:
+    """The feeds of one job. judged: which of them are judged, in order; chain: which carry the chain, per input set."""
+
+    feeds: tuple[Arrays, ...]
+    judged: tuple[int, ...]
+    chain: tuple[int, ...]
+
+
+def plan(model: Model, ideal: Sequence[Values], actual: Sequence[Values] | None, layout: Layout) -> GraphPlan:
+    """ideal: the reference's values per input set; actual: the chain's, None where the chain has broken off.
+
+    The first feed comes again at the end, so that stale and non-deterministic outputs show.
+    """
+    own = [feed_of(model, values, layout.path) for values in ideal]
+    passed = None if actual is None else [feed_of(model, values, layout.path) for values in actual]
+    if passed is None or all(_equal(a, b) for a, b in zip(own, passed, strict=True)):
+        feeds = (*own, own[0])
+        return GraphPlan(feeds, tuple(range(len(feeds))), tuple(range(len(own))) if passed is not None else ())
+    feeds = (own[0], *passed, own[0])
+    return GraphPlan(feeds, (0, len(feeds) - 1), tuple(range(1, 1 + len(passed))))
+
+
+def _equal(a: Arrays, b: Arrays) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def job_of(model: Model, planned: GraphPlan, precision: Precision, layout: Layout) -> Job:
+    return Job(model.data, planned.feeds, precision, name=f"{layout.name} {model.part.name}")
+
+
+def residency_check(model: Model, run: Run) -> Check:
+    """Check 2. Anything but a whole, GPU-only graph is refused with what the runtime said."""
+    part = model.part.name
+    is_cpu = run.fingerprint.target.partition(":")[0] == "cpu"
+    if run.outcome is not Outcome.OK:
+        return Check("residency", part, "", Answer.REFUSED, f"{run.outcome}: {run.message}")
+    if is_cpu:
+        return Check("residency", part, "", Answer.NOTE, "the cpu target has no delegate to be resident on")
+    if run.fully_accelerated is not True:
+        said = "nothing" if run.fully_accelerated is None else "not fully accelerated"
+        return Check("residency", part, "", Answer.REFUSED, f"compiled for the GPU only, but the runtime says {said}")
+    return Check("residency", part, "", Answer.PASS, "compiled GPU only, fully accelerated")
+
+
+def thresholds_of(layout: Layout, limits: Mapping[str, Limit]) -> Thresholds:
+    """The judge's table with the layout's own entries in their place."""
+    own = {key: Threshold(limit.value, limit.reason, layout.name) for key, limit in limits.items() if key in ENTRIES}
+    return Thresholds(layout.name, {**ENTRIES, **own}) if own else DEFAULT
+
+
+def output_checks(
+    layout: Layout,
+    model: Model,
+    run: Run,
+    planned: GraphPlan,
+    source: ReferenceSource,
+    precision: Precision,
+    size: int | None,
+) -> Iterator[Check]:
+    """Check 3, one answer an output."""
+    feeds = tuple(planned.feeds[k] for k in planned.judged)
+    references = tuple(source.graph(model, feed) for feed in feeds)
+    floors = floors_for(model.graph, feeds, references, precision)
+    judged = replace(run, outputs=tuple(run.outputs[k] for k in planned.judged))
+    thresholds = thresholds_of(layout, layout.thresholds.get(precision, {}))
+    verdicts = judge_run(judged, feeds, references, floors, graph=model.graph, thresholds=thresholds, metrics="none")
+    residuals = {residual.tensor: residual for residual in layout.residuals}
+    for index, verdict in enumerate(verdicts):
+        tensor = model.part.outputs[index]
+        if verdict.status is Status.INVALID and not _is_of(model, feeds[0], references[0], index):
+            yield Check("output", model.part.name, tensor, Answer.REFUSED, OTHER_MODEL)
+            continue
+        residual = residuals.get(tensor)
+        if residual is None or verdict.status is Status.FAIL:
+            yield _check(model, tensor, verdict, _rmse(judged, references, index))
+            continue
+        constant = _constant(layout, residual, size)
+        bare = replace(
+            judged,
+            outputs=tuple((without(outputs[index], constant),) for outputs in judged.outputs),
+            output_names=(tensor,),
+        )
+        wanted = tuple((without(outputs[index], constant),) for outputs in references)
+        floor = source.residual_floor(model, feeds[0], index, constant, precision) or floors[index]
+        (inner,) = judge_run(bare, feeds, wanted, (floor,), thresholds=thresholds, metrics="none")
+        yield _check(model, tensor, inner, _rmse(bare, wanted, 0), f" without {residual.subtract} ({residual.reason})")
+
+
+def _is_of(model: Model, feed: Arrays, reference: Arrays, index: int) -> bool:
+    """Whether the file computes its reference: without rounding, what is left between them is far below the signal."""
+    if unsupported(model.graph):
+        return True  # not ours to say
+    name = model.graph.outputs[index]
+    error = evaluate(model.graph, feed, FLOAT64)[name] - reference[index]
+    return bool(np.sqrt(np.mean(np.square(error))) <= OTHER_MODEL_SHARE * np.std(reference[index]))
+
+
+def _constant(layout: Layout, residual: Residual, size: int | None) -> np.ndarray:
+    if residual.subtract.endswith(".npy"):
+        return np.load(residual.subtract, allow_pickle=False)
+    return np.asarray(call(layout.path, residual.subtract, **sized(size), **layout.parameters))
+
+
+def _rmse(run: Run, references: Sequence[Arrays], index: int) -> float:
+    """The worst RMS error over the feeds: what the baseline remembers."""
+    errors = (outputs[index] - wanted[index] for outputs, wanted in zip(run.outputs, references, strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(max(np.sqrt(np.mean(np.square(error, dtype=np.float64))) for error in errors))
+
+
+def _check(model: Model, tensor: str, verdict: Verdict, rmse: float, note: str = "") -> Check:
+    part, numbers = model.part.name, {"rmse": rmse}
+    if verdict.status is Status.PASS:
+        reason = f"would have noticed an RMS error of {verdict.power:.2g}{note}"
+        return Check("output", part, tensor, Answer.PASS, reason, numbers)
+    signature = f" {verdict.signature}" if verdict.signature else ""
+    holds = f"; it holds {verdict.holds}" if verdict.holds else ""
+    reason = f"{verdict.status}{signature}: {verdict.reason}{holds}{note}"
+    return Check("output", part, tensor, Answer.REFUSED, reason, numbers)

@@ -1,0 +1,53 @@
+"""Check 1: what can be said of a graph by reading it. Banned ops, ranks above 4, hazards known to the lint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from repro.hazards.lint import find_hazards
+from repro.layouts.models import Model
+from repro.layouts.result import Answer, Check
+
+_ELSEWHERE = "is not resident on every GPU delegate"
+BANNED = {
+    "GATHER": f"{_ELSEWHERE}: index on the host",
+    "GATHER_ND": f"{_ELSEWHERE}: sample by tent-weight matrix products, or index on the host",
+    "TOPK_V2": f"{_ELSEWHERE}: take maxima repeatedly, or select on the host",
+    "CAST": f"{_ELSEWHERE}: keep everything in float",
+}
+MAX_RANK = 4
+
+
+def structure_checks(model: Model, allowed: Mapping[str, str]) -> Iterator[Check]:
+    """One refusal per banned op, tensor of too high rank and hazard; one pass where there is none.
+
+    allowed: lint rule -> the layout's reason to accept it.
+    """
+    graph, part = model.graph, model.part.name
+    clean = True
+    for op in graph.ops:
+        if op.kind in BANNED:
+            clean = False
+            yield _refused(part, op.outputs[0], f"{op.kind} {BANNED[op.kind]}")
+    for op in graph.ops:
+        for name in op.outputs:
+            if len(graph.tensors[name].shape) > MAX_RANK:
+                clean = False
+                rank = len(graph.tensors[name].shape)
+                yield _refused(part, name, f"{op.kind} gives rank {rank}; the delegate takes at most {MAX_RANK}")
+    for hazard in find_hazards(graph):
+        tensors = [model.part.outputs[index] for index in hazard.affected] or [hazard.tensor]
+        tensor, text = ", ".join(tensors), f"hazard {hazard.rule}: {hazard.message}; {hazard.fix}"
+        if hazard.rule in allowed:
+            yield Check("structure", part, tensor, Answer.NOTE, f"{text} (allowed: {allowed[hazard.rule]})")
+        else:
+            clean = False
+            yield _refused(part, tensor, text)
+    if clean:
+        kinds = ", ".join(BANNED)
+        reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no hazard"
+        yield Check("structure", part, "", Answer.PASS, reason)
+
+
+def _refused(part: str, tensor: str, reason: str) -> Check:
+    return Check("structure", part, tensor, Answer.REFUSED, reason)

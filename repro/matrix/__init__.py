@@ -1,0 +1,1 @@
+"""Models x runtimes x drivers x precisions."""

@@ -1,0 +1,244 @@
+"""The matrix: models x runtimes x drivers x precisions, measured cell by cell, resumable.
+
+Key insight: a cell is an environment, not a model. Everything runs cell by cell (one runtime over
+one driver), a failing case together with its controls, so that a broken environment shows as failing
+controls and is not read as a bug. What is measured goes to a journal whose key is all that decides a
+result; the answer (repro.matrix.rows) is a pure function of the records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repro.campaigns.campaign import judge_version
+from repro.matrix.document import FORMAT
+from repro.matrix.subjects import Subject
+from repro.records.journal import Journal
+from repro.verdicts.verdict import Verdict
+from runner import targets
+from runner.cache import cache_root
+from runner.errors import TargetUnavailable
+from runner.precisions import precisions_for
+from runner.run import Job, Outcome, Precision, Run
+from runner.runtimes import runtime as runtime_of
+from runner.target import Target
+
+Record = Mapping[str, Any]
+# Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
+DEADLINE_S = 120.0
+KEPT = (Outcome.OK, Outcome.NOT_RESIDENT, Outcome.REFUSED)
+OWN_ENDS = ("Check failed", "SIGABRT", "SIGILL", "SIGTRAP")
+"""How a process ends itself because the graph broke one of its assumptions: absl's CHECK, an abort, a trap."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One runtime on one target, asked for by name; the runtime may be `nightly`."""
+
+    runtime: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All records, in the order of environments, subjects and precisions, and the environments that could not run.
+
+    environments: what each really was (version, library hashes, driver, adapter). unavailable: runtime,
+    target and the one line saying why.
+    """
+
+    records: tuple[Record, ...]
+    environments: tuple[Mapping[str, Any], ...]
+    unavailable: tuple[Mapping[str, str], ...]
+    cached: int
+
+
+def journal_path() -> Path:
+    return cache_root() / "journal" / "matrix.jsonl"
+
+
+def measure(
+    subjects: Sequence[Subject],
+    environments: Sequence[Environment],
+    precision: str,
+    journal: Journal,
+    *,
+    again: bool = False,
+    workers: int = 2,
+    on_record: Callable[[Record], None] = lambda record: None,
+    on_unavailable: Callable[[Environment, str], None] = lambda environment, why: None,
+) -> Measured:
+    """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
+
+    precision: `fp32`, `fp16` or `both`. An environment that is not available is reported and the
+    rest goes on. Raises DeviceFailed when a target is lost; the journal keeps what was measured.
+    """
+    records: list[Record] = []
+    described: list[Mapping[str, Any]] = []
+    missing: list[Mapping[str, str]] = []
+    cached = 0
+    for environment in environments:
+        try:
+            with targets.open_target(environment.target, runtime=environment.runtime, workers=workers) as target:
+                found, known = _measure_one(subjects, target, precision, journal, again, on_record)
+                described.append(_description(target, found))
+        except TargetUnavailable as error:
+            public = public_target(environment.target)
+            serial = environment.target.partition(":")[2]
+            why = str(error) if public == environment.target else str(error).replace(serial, public)
+            missing.append({"runtime": environment.runtime, "target": public, "reason": why})
+            on_unavailable(environment, str(error))
+            continue
+        records += found
+        cached += known
+    return Measured(tuple(records), tuple(described), tuple(missing), cached)
+
+
+def _measure_one(
+    subjects: Sequence[Subject],
+    target: Target,
+    precision: str,
+    journal: Journal,
+    again: bool,
+    on_record: Callable[[Record], None],
+) -> tuple[list[Record], int]:
+    plan = [(s, p) for s in subjects for p in precisions_for(target.name, precision)]
+    keys = [cell_key(subject, target.identity, chosen) for subject, chosen in plan]
+    found: dict[int, Record] = {}
+    for index, key in enumerate(keys):
+        known = None if again else journal.get(key)
+        if known is not None:
+            # The name belongs to the question, not to the result.
+            subject = plan[index][0]
+            found[index] = {**known, "case": subject.name, "control_of": subject.control_of}
+            on_record(found[index])
+    cached = len(found)
+    pending = [index for index in range(len(plan)) if index not in found]
+
+    def jobs() -> Iterator[Job]:
+        for index in pending:
+            subject, chosen = plan[index]
+            yield Job(subject.model, subject.feeds(), chosen, subject.name, deadline_s=DEADLINE_S)
+
+    if pending:
+        for index, run in zip(pending, target.run_many(jobs()), strict=True):
+            subject, _ = plan[index]
+            record = to_record(subject, run, subject.judge(run))
+            if is_kept(run):
+                journal.add(keys[index], record)
+            found[index] = record
+            on_record(record)
+    kept = [{k: v for k, v in found[index].items() if k != "key"} for index in range(len(plan))]
+    return list(kept), cached
+
+
+def is_kept(run: Run) -> bool:
+    """Whether a result is the delegate's own and need not be measured again.
+
+    A HANG, or a CRASH that the delegate did not decide on, may be the machine's: it is in the answer, but
+    measured anew next time.
+    """
+    return run.outcome in KEPT or (run.outcome is Outcome.CRASH and any(end in run.message for end in OWN_ENDS))
+
+
+def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
+    """Journal key: model, inputs, target (runtime, libraries, driver, adapter), precision, and who judges."""
+    parts = (
+        hashlib.sha256(subject.model).hexdigest(),
+        subject.inputs_key,
+        identity,
+        str(precision),
+        judge_version(),
+        str(FORMAT),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record:
+    """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
+    print_ = run.fingerprint
+    return {
+        "case": subject.name,
+        "control_of": subject.control_of,
+        "runtime": print_.runtime,
+        "target": print_.target,
+        "adapter": print_.adapter,
+        "driver": print_.driver,
+        "libraries": dict(print_.libraries),
+        "device": {k: v for k, v in print_.device.items() if k in DEVICE_FACTS},
+        "precision": print_.precision,
+        "model_sha256": print_.model_sha256,
+        "fully_accelerated": run.fully_accelerated,
+        "outputs": [
+            {
+                "output": v.output,
+                "name": v.name,
+                "verdict": str(v.status),
+                "signature": v.signature,
+                "holds": v.holds,
+                "reason": "" if v.output >= 0 else v.reason,
+            }
+            for v in verdicts
+        ],
+    }
+
+
+# Of a phone only what names its kind; a serial number or a temperature has no place in evidence.
+DEVICE_FACTS = ("model", "soc", "android", "build", "gpu", "gpu_driver", "loopback")
+
+
+def _description(target: Target, records: Sequence[Record]) -> Mapping[str, Any]:
+    first = records[0] if records else {}
+    kept = {k: first.get(k, "") for k in ("runtime", "adapter", "driver", "libraries", "device")}
+    return {"target": first.get("target", public_target(target.name)), **kept}
+
+
+def public_target(name: str) -> str:
+    """A target's name as evidence may hold it: a phone's serial number becomes its tag."""
+    from runner.adb.devices import serial_tag
+
+    kind, _, serial = name.partition(":")
+    return f"adb:{serial_tag(serial)}" if kind == "adb" and serial not in ("", "loopback") else name
+
+
+def default_targets() -> list[str]:
+    """Every Vulkan adapter of this host that works, best first, then every phone that is attached.
+
+    Raises TargetUnavailable where there is none.
+    """
+    names = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
+    names += attached_phones()
+    if not names:
+        raise TargetUnavailable("no GPU target works here; run `make setup`, or `repro doctor` for details")
+    return names
+
+
+def attached_phones() -> list[str]:
+    """`adb:SERIAL` of every phone that is ready; none where no adb server runs (none is started)."""
+    from runner.adb.devices import server_is_running
+
+    if not server_is_running():
+        return []
+    try:
+        return targets.resolve(["adb"], device="all")
+    except TargetUnavailable:
+        return []
+
+
+def environments_for(runtimes: Sequence[str], target_names: Sequence[str]) -> list[Environment]:
+    """All pairs, target by target; `nightly` becomes its version, so that the same runtime is measured once.
+
+    Raises BadInput for what is no version. A runtime that cannot be fetched stays as it was named
+    and is reported by `measure`.
+    """
+    versions: list[str] = []
+    for name in runtimes:
+        try:
+            versions.append(runtime_of(name).version)
+        except TargetUnavailable:
+            versions.append(name)
+    return [Environment(v, t) for t in target_names for v in dict.fromkeys(versions)]

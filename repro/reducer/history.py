@@ -1,0 +1,108 @@
+"""What a reduction leaves on disk: every accepted step as a folder that can be replayed, and the result.
+
+OUT/reductions/0000/   the original        model.tflite, inputs.npz, verdict.json, replay.sh
+OUT/reductions/0001/   the first step      ...
+OUT/tried.jsonl        every candidate's answer: what makes a reduction resumable
+OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases.graph import Graph
+from cases.tflite.write import write_tflite
+from repro.reducer.problem import Specimen, op_label
+from repro.reducer.search import Reduced, Step
+from runner.cache import canonical_json, write_atomically
+from runner.run import Precision
+
+STEPS = "reductions"
+JOURNAL = "tried.jsonl"
+MODEL = "reduced.tflite"
+INPUTS = "inputs.npz"
+SUMMARY = "summary.json"
+
+
+def replay_command(target: str, precision: Precision, model: str, inputs: str) -> str:
+    """The command that shows a step's failure again; it exits 1, because the output is wrong."""
+    words = ("repro", "check", model, "--inputs", inputs, "--target", target, "--precision", str(precision))
+    return shlex.join(words)
+
+
+def write_step(folder: Path, step: Step, target: str, precision: Precision) -> Path:
+    """Write one accepted step; a former one of the same number is replaced. Returns its folder."""
+    place = folder / STEPS / f"{step.number:04d}"
+    write_specimen(place, step.specimen)
+    failure = step.answer.failure
+    record = {
+        "number": step.number,
+        "by": step.specimen.made_by,
+        "ops": len(step.specimen.graph.ops),
+        "output": step.specimen.output,
+        "verdict": step.answer.text,
+        "signature": failure.signature if failure else None,
+        "role": asdict(failure.role) if failure and failure.role else None,
+        "roles_changed": sorted(step.specimen.drift),
+        "runs": step.runs,
+    }
+    write_atomically(place / "verdict.json", canonical_json(record))
+    command = replay_command(target, precision, "model.tflite", INPUTS)
+    write_atomically(place / "replay.sh", f'#!/bin/sh\ncd "$(dirname "$0")" && {command}\n'.encode())
+    return place
+
+
+def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite") -> None:
+    """The model and its distinct feeds: inputs.npz, and inputs_2.npz where there is a second."""
+    write_atomically(place / model, write_tflite(specimen.graph))
+    place.mkdir(parents=True, exist_ok=True)
+    distinct = {id(feed): feed for feed in specimen.feeds}.values()
+    for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
+        np.savez(place / name, **dict(zip(specimen.graph.inputs, feed, strict=True)))  # type: ignore[arg-type]
+
+
+def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:
+    """The summary object of `--json`: at least ops, runs, signature, model."""
+    graph = reduced.specimen.graph
+    role = reduced.failure.role
+    return {
+        "ops": len(graph.ops),
+        "runs": reduced.runs,
+        "signature": reduced.failure.signature,
+        "model": str(folder / MODEL),
+        "inputs": str(folder / INPUTS),
+        "output": graph.outputs.index(reduced.specimen.output) if reduced.specimen.output else -1,
+        "role": asdict(role) if role else None,
+        "graph": [op_label(op, graph) for op in graph.ops],
+        "outputs": list(graph.outputs),
+        "needs": [asdict(need) for need in reduced.needs],
+        "steps": reduced.steps,
+        "role_steps": reduced.role_steps,
+        "complete": reduced.complete,
+        "target": target,
+        "precision": str(precision),
+        "seed": seed,
+        "replay": replay_command(target, precision, str(folder / MODEL), str(folder / INPUTS)),
+    }
+
+
+def write_result(folder: Path, reduced: Reduced, record: dict[str, Any]) -> None:
+    """The result beside its history."""
+    write_specimen(folder, reduced.specimen, MODEL)
+    write_atomically(folder / SUMMARY, canonical_json(record))
+
+
+def describe_graph(graph: Graph) -> list[str]:
+    """One line an op, with names: for people."""
+    lines = []
+    for op in graph.ops:
+        marks = ["" if name not in graph.outputs else " (output)" for name in op.outputs]
+        made = ", ".join(f"{name}{mark}" for name, mark in zip(op.outputs, marks, strict=True))
+        read = ", ".join(name or "-" for name in op.inputs)
+        lines.append(f"{made} = {op.kind}({read})   {op_label(op, graph).partition(' ')[2]}")
+    return lines

@@ -1,0 +1,352 @@
+"""The search: which of the passes' proposals still fail the same way, in few runs and always in the same order.
+
+Key insight: almost every known bug is local to the wrong output. So the first batch tries windows of
+1, 2, 4, 8, ... ops around it, fed with the reference's values, and only what is left after that is
+searched by delta debugging (ddmin over op sets) and then by fine passes to a fixed point. All
+proposals of a round go to the workers in one batch, and every answer is journaled under what decides
+it, so that an interrupted reduction is resumed by running the same search again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cases.graph import GraphError, Role
+from cases.tflite.write import write_tflite
+from repro.campaigns.campaign import judge_version
+from repro.records.journal import Journal
+from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
+from repro.reducer.problem import Failure, ReferenceValues, Specimen, cut, failure_of, map_feeds, op_label, role_drift
+from repro.trials.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
+from repro.verdicts.verdict import Status
+from runner.errors import ReproError
+from runner.run import Job, Precision
+from runner.target import Target
+
+BATCH = 16
+CONFIRMATIONS = 2
+# Windows are tried in waves by their number of ops: a wave of small ones costs less than one large one.
+WINDOW_WAVES = ((0, 12), (12, 48), (48, 10**9))
+
+
+class NotReducible(ReproError):
+    """The model does not fail here, or not every time: there is nothing that a reduction could hold on to."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one candidate did. text: for people. failure is None where it passed or could not be tried."""
+
+    failure: Failure | None
+    text: str
+    tried: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted reduction."""
+
+    number: int
+    specimen: Specimen
+    answer: Answer
+    runs: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one op of the result is needed for: what happens when it is taken away."""
+
+    op: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The end of a reduction. role_steps: how the failing output's own role changed on the way, or empty.
+
+    complete: a fixed point was reached.
+    """
+
+    specimen: Specimen
+    failure: Failure
+    needs: tuple[Need, ...]
+    runs: int
+    steps: int
+    role_steps: str
+    complete: bool
+
+
+class Search:
+    """Reduces one specimen on one target. `on_step` is called for each accepted step, `on_runs` after each batch.
+
+    max_runs bounds the delegate runs; what the journal answers counts as well, so that a resumed
+    reduction ends where an uninterrupted one would.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        precision: Precision,
+        reference: Reference,
+        journal: Journal,
+        *,
+        max_runs: int = 200,
+        on_step: Callable[[Step], None] = lambda step: None,
+        on_runs: Callable[[int, Specimen], None] = lambda runs, specimen: None,
+    ) -> None:
+        self._target = target
+        self._precision = precision
+        self._reference = reference
+        self._journal = journal
+        self._max_runs = max_runs
+        self._on_step = on_step
+        self._on_runs = on_runs
+        self._asked: set[str] = set()
+        self._failure = Failure("", None)
+        self._steps = 0
+        self._role_steps: list[str] = []
+        self._original: Specimen
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> int:
+        """Delegate runs so far, those answered by the journal included."""
+        return len(self._asked)
+
+    @property
+    def exhausted(self) -> bool:
+        return self.runs >= self._max_runs
+
+    def ask(self, specimens: Iterable[Specimen], salt: str = "") -> list[Answer]:
+        """What each specimen does. One batch; never raises for a specimen that cannot be tried."""
+        specimens = list(specimens)
+        answers: list[Answer | None] = [None] * len(specimens)
+        waiting: list[tuple[int, str, Trial]] = []
+        for index, specimen in enumerate(specimens):
+            if not specimen.graph.ops:
+                answers[index] = Answer(None, "nothing is left", tried=False)
+                continue
+            try:
+                key = self._key(specimen, salt)
+            except GraphError as error:
+                answers[index] = Answer(None, f"not a graph: {error}", tried=False)
+                continue
+            known = self._journal.get(key)
+            if known is not None:
+                answers[index] = _from_record(known)
+                self._asked.add(key)
+                continue
+            try:
+                trial = prepare(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
+            except (GraphError, NoReference, *UNFIT) as error:
+                # Not journaled: it cost no run, and another version may be able to try it.
+                answers[index] = Answer(None, f"cannot be tried: {error}", tried=False)
+                continue
+            waiting.append((index, key, trial))
+        for (index, key, _), tried in zip(
+            waiting, try_all((trial for _, _, trial in waiting), self._target), strict=True
+        ):
+            self._asked.add(key)
+            answer = answers[index] = answer_of(specimens[index], tried)
+            self._journal.add(key, _to_record(answer))
+        return [answer for answer in answers if answer is not None]
+
+    def _key(self, specimen: Specimen, salt: str) -> str:
+        job = Job(write_tflite(specimen.graph), specimen.feeds, self._precision)
+        parts = (job.key, specimen.output, self._target.identity, judge_version(), salt)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    # -- accepting ---------------------------------------------------------------------------------
+
+    def _advance(self, current: Specimen, proposals: Iterable[Specimen], salt: str = "") -> Specimen | None:
+        """The smallest proposal that fails the same way, confirmed; None where there is none."""
+        for batch in _batches(_smaller(proposals, current), min(BATCH, max(1, self._max_runs - self.runs))):
+            if self.exhausted:
+                return None
+            answers = self.ask(batch, salt)
+            self._on_runs(self.runs, current)
+            good = [(s, a) for s, a in zip(batch, answers, strict=True) if self._is_same(s, a)]
+            for specimen, answer in sorted(good, key=lambda pair: pair[0].size):
+                if self._confirmed(specimen):
+                    self._accept(specimen, answer)
+                    return replace(specimen, about_role=False)
+        return None
+
+    def _is_same(self, specimen: Specimen, answer: Answer) -> bool:
+        if answer.failure is None or answer.failure.signature != self._failure.signature:
+            return False
+        # A step about the failing output's role takes the new role over; it is kept from then on.
+        return specimen.about_role or answer.failure.role == self._failure.role
+
+    def _confirmed(self, specimen: Specimen) -> bool:
+        """A step that changed other tensors' roles has to fail on other inputs, too."""
+        drift = role_drift(self._original.graph, specimen.graph)
+        if not drift and not specimen.about_role:
+            return True
+        (answer,) = self.ask([other_inputs(specimen)], "other inputs")
+        return self._is_same(specimen, answer)
+
+    def _accept(self, specimen: Specimen, answer: Answer) -> None:
+        assert answer.failure is not None
+        if specimen.about_role:
+            self._role_steps.append(specimen.made_by)
+        self._failure = answer.failure
+        self._steps += 1
+        drift = role_drift(self._original.graph, specimen.graph)
+        self._on_step(Step(self._steps, replace(specimen, drift=drift), answer, self.runs))
+
+    # -- the search --------------------------------------------------------------------------------
+
+    def reduce(self, original: Specimen) -> Reduced:
+        """Reduce to a fixed point or until max_runs. Raises NotReducible where the failure does not hold still."""
+        self._original = original
+        answers = [self.ask([original], f"confirmation {index}")[0] for index in range(CONFIRMATIONS)]
+        self._failure = _stable(answers)
+        self._on_step(Step(0, original, answers[0], self.runs))
+        current = self._ddmin(self._windowed(original))
+        before = None
+        while before is not current and not self.exhausted:
+            before = current
+            for each in FINE_PASSES:
+                while not self.exhausted:
+                    proposals = (
+                        replace(s, made_by=f"{each.name}: {s.made_by}")
+                        for s in each.propose(current, self._values(current))
+                    )
+                    smaller = self._advance(current, proposals)
+                    if smaller is None:
+                        break
+                    current = smaller
+        complete = not self.exhausted
+        named = canonical(current)
+        (answer,) = self.ask([named])
+        if self._is_same(named, answer):
+            current = named
+            self._steps += 1
+            self._on_step(Step(self._steps, current, answer, self.runs))
+        needs = self._needs(current)
+        return Reduced(current, self._failure, needs, self.runs, self._steps, "; ".join(self._role_steps), complete)
+
+    def _values(self, specimen: Specimen) -> ReferenceValues:
+        return ReferenceValues(self._reference.values, specimen)
+
+    def _windowed(self, current: Specimen) -> Specimen:
+        """The smallest window around the failing output that still fails, tried small ones first."""
+        found = sorted(windows(current, self._values(current)), key=lambda window: window.size)
+        for low, high in WINDOW_WAVES:
+            wave = [window for window in found if low < len(window.graph.ops) <= high]
+            smaller = self._advance(current, wave) if wave else None
+            if smaller is not None:
+                return smaller
+        return current
+
+    def _ddmin(self, current: Specimen) -> Specimen:
+        """Delta debugging over op sets: ever smaller chunks are taken out, all of one size in one batch."""
+        parts = 2
+        while len(current.graph.ops) > 4 and not self.exhausted:
+            count = len(current.graph.ops)
+            parts = min(parts, count)
+            smaller = self._advance(current, self._complements(current, parts))
+            if smaller is not None:
+                current, parts = smaller, max(2, parts - 1)
+            elif parts >= count:
+                break
+            else:
+                parts *= 2
+        return current
+
+    def _complements(self, current: Specimen, parts: int) -> Iterator[Specimen]:
+        everything = range(len(current.graph.ops))
+        protected = failing_op(current) if current.output else -1
+        values = self._values(current)
+        for chunk in np.array_split(np.arange(len(everything)), parts):
+            keep = (set(everything) - set(chunk.tolist())) | ({protected} if protected >= 0 else set())
+            if len(keep) < len(everything):
+                yield cut(current, keep, values, f"ddmin: {len(everything) - len(keep)} of {len(everything)} ops cut")
+
+    def _needs(self, current: Specimen) -> tuple[Need, ...]:
+        """Take each op away and say what happens."""
+        values = self._values(current)
+        found = []
+        for index, op in enumerate(current.graph.ops):
+            label = op_label(op, current.graph)
+            if current.output and index == failing_op(current):
+                found.append(Need(label, "it makes the failing output"))
+                continue
+            keep = set(range(len(current.graph.ops))) - {index}
+            (answer,) = self.ask([cut(current, keep, values, f"without {op.kind}")])
+            found.append(Need(label, f"without it: {answer.text}"))
+        return tuple(found)
+
+
+def _stable(answers: list[Answer]) -> Failure:
+    first = answers[0].failure
+    if first is None:
+        raise NotReducible(f"nothing to reduce: {answers[0].text}; name another --output, --target or --precision")
+    if any(answer.failure != first for answer in answers):
+        seen = ", then ".join(answer.text for answer in answers)
+        raise NotReducible(f"the failure is not stable ({seen}); give --inputs that fail every time")
+    return first
+
+
+def _smaller(proposals: Iterable[Specimen], current: Specimen) -> Iterator[Specimen]:
+    size = current.size
+    return (specimen for specimen in proposals if specimen.size < size)
+
+
+def _batches(items: Iterable[Specimen], count: int) -> Iterator[list[Specimen]]:
+    batch: list[Specimen] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == count:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def other_inputs(specimen: Specimen) -> Specimen:
+    """The same graph on other inputs of the same distribution: each array with its elements in reverse order."""
+    feeds = map_feeds(
+        specimen.feeds,
+        lambda _, feed: tuple(np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for a in feed),
+    )
+    return replace(specimen, feeds=feeds)
+
+
+def answer_of(specimen: Specimen, tried: Tried) -> Answer:
+    """What a candidate did, with one line for people."""
+    failure = failure_of(specimen.graph, specimen.output, tried.verdicts)
+    if failure is not None:
+        return Answer(failure, f"fails: {failure.describe()}")
+    if specimen.output and specimen.output in specimen.graph.outputs:
+        verdict = tried.verdicts[specimen.graph.outputs.index(specimen.output)]
+        others = [v for v in tried.verdicts if v.status is Status.FAIL]
+        aside = f" (but '{others[0].name}' fails: {others[0].signature})" if others else ""
+        word = "passes" if verdict.status is Status.PASS else f"{verdict.status}: {verdict.reason}"
+        return Answer(None, word + aside)
+    return Answer(None, "passes")
+
+
+def _to_record(answer: Answer) -> dict[str, Any]:
+    failure = answer.failure
+    role = failure.role if failure is not None else None
+    return {
+        "text": answer.text,
+        "signature": failure.signature if failure is not None else None,
+        "role": None if role is None else [role.rank, role.producer, list(role.consumers), role.is_output],
+    }
+
+
+def _from_record(record: Mapping[str, Any]) -> Answer:
+    role = record["role"]
+    found = None if role is None else Role(int(role[0]), role[1], tuple(role[2]), bool(role[3]))
+    signature = record["signature"]
+    failure = None if signature is None else Failure(signature, found)
+    return Answer(failure, record["text"])

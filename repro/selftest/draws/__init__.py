@@ -1,0 +1,1 @@
+"""Random graphs drawn around the rules of the lint."""

@@ -1,0 +1,61 @@
+"""Graphs drawn around the lint's rules: every producer with every consumer, in every role, and near misses.
+
+Key insight: a rule is wrong at its edges, so some draws are chains of two to four ops from one pool in
+which each tensor is by chance an output, read twice, or reshaped on the way; the others are the delegate's
+longer patterns, the ops it parses wrong and the lanes it leaves, with one thing changed. A draw is a
+function of (seed, index) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.graph import Graph, GraphError
+from repro.selftest.draws.chains import chain, channel_counts, padding, pair, splits
+from repro.selftest.draws.lanes import lanes
+from repro.selftest.draws.parsing import misparsed
+from repro.selftest.draws.patterns import correlation, mish, normalisation
+from repro.selftest.draws.steps import Pen
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One drawn graph and where it came from."""
+
+    index: int
+    family: str
+    graph: Graph
+
+
+FAMILIES: tuple[tuple[float, str, Callable[[Pen], Graph]], ...] = (
+    (0.22, "pair", pair),
+    (0.18, "chain", chain),
+    (0.10, "padding", padding),
+    (0.06, "channels", channel_counts),
+    (0.06, "splits", splits),
+    (0.07, "normalisation", normalisation),
+    (0.02, "mish", mish),
+    (0.04, "correlation", correlation),
+    (0.12, "misparsed", misparsed),
+    (0.13, "lanes", lanes),
+)
+
+
+def draw(seed: int, index: int) -> Draw:
+    """The index-th graph of a seed."""
+    attempt = 0
+    while True:
+        rng = np.random.default_rng([seed, index, attempt])
+        roll, family, make = float(rng.random()), "", FAMILIES[0][2]
+        for weight, name, maker in FAMILIES:
+            family, make = name, maker
+            roll -= weight
+            if roll < 0:
+                break
+        try:
+            return Draw(index, family, make(Pen(rng)))
+        except GraphError:
+            attempt += 1  # shapes that do not fit; another throw of the same dice

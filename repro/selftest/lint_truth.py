@@ -1,0 +1,307 @@
+"""The lint held against a delegate: thousands of drawn graphs, a prediction and a run each, a table.
+
+`python -m repro.selftest.lint_truth --graphs 5000 --seed 0` (`make lint-truth`).
+
+Key insight: an observation is kept apart from the prediction. The journal holds only what the delegate
+did with each graph, under the model's own hash; the rules are applied when the table is made. So a
+rule that has learned something is measured again in seconds, on the same runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.graph import Graph
+from cases.tflite.write import write_tflite
+from repro.hazards.lint import RULES, Hazard, find_hazards
+from repro.records.journal import Journal
+from repro.selftest.draws.draw import Draw, draw
+from repro.verdicts.right_by_chance import holds_one_input
+from runner import targets
+from runner.cache import cache_root
+from runner.errors import ReproError
+from runner.run import Feed, Job, Outcome, Precision, Run
+from runner.target import Target
+
+TOLERANCE = {Precision.FP32: 2e-4, Precision.FP16: 5e-2}
+"""Largest error, as a share of the reference's largest value (at least 1), that counts as right. The
+hazards here are wrong by about the size of the values, a healthy run by 1e-6 (fp32) or 1e-3 (fp16)."""
+
+BATCH = 256
+ENDED = ("CRASH", "HANG")
+OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
+"""The rules that must have neither a miss nor a false hazard."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the delegate did with one graph: how the run ended and which outputs were wrong."""
+
+    outcome: str
+    wrong: tuple[int, ...]
+    message: str = ""
+
+
+@dataclass
+class Row:
+    """One rule's line of the confusion table, counted in graph outputs (refused, and processes that ended: graphs).
+
+    latent: predicted by a rule whose wrong values show for some inputs only, and these did not show them.
+    powerless: predicted and equal to the reference, which is one and the same number throughout, the same for all
+        inputs, or what a graph input holds: that is right too easily for the comparison to mean anything.
+    """
+
+    hits: int = 0
+    false: int = 0
+    latent: int = 0
+    powerless: int = 0
+    refused: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Confusion:
+    """The whole table. missed: outputs that were wrong, or processes that ended, though no rule said so."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    right: int = 0
+    missed: int = 0
+    graphs: int = 0
+    outputs: int = 0
+    refused_clean: int = 0
+    missed_examples: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing missed, nothing predicted that did not happen."""
+        return self.missed == 0 and all(row.false == 0 for row in self.rows.values())
+
+
+def feeds_for(graph: Graph, seed: int, index: int) -> tuple[Feed, ...]:
+    """Three input sets: standard normal, all negative, all positive (where a zero slips in, one of them shows it)."""
+    rng = np.random.default_rng([seed, index, 1])
+    shapes = [graph.tensors[name].shape for name in graph.inputs]
+    normal = tuple(rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    negative = tuple((-0.1 - np.abs(rng.normal(size=shape))).astype(np.float32) for shape in shapes)
+    positive = tuple((0.1 + np.abs(rng.normal(size=shape))).astype(np.float32) for shape in shapes)
+    return normal, negative, positive
+
+
+def wrong_outputs(run: Run, reference: Run, tolerance: float) -> tuple[int, ...]:
+    """Indices of the outputs that differ from the reference for any feed by more than rounding.
+
+    Where the reference itself is not finite (a quotient by zero of either sign) there is nothing to compare.
+    """
+    found = set()
+    for got, wanted in zip(run.outputs, reference.outputs, strict=True):
+        for index, (mine, right) in enumerate(zip(got, wanted, strict=True)):
+            scale = max(1.0, float(np.nanmax(np.abs(np.where(np.isfinite(right), right, 0.0)), initial=0.0)))
+            same = (mine == right) | ~np.isfinite(right)
+            with np.errstate(invalid="ignore"):
+                close = same | (np.abs(mine.astype(np.float64) - right) <= tolerance * scale)
+            if not close.all():
+                found.add(index)
+    return tuple(sorted(found))
+
+
+def observe(
+    draws: Iterable[Draw], seed: int, precision: Precision, target: Target, reference: Target, journal: Journal
+) -> Iterator[tuple[Draw, Observation]]:
+    """Run what the journal does not hold yet, in batches, and yield every draw with its observation."""
+    waiting = iter(draws)
+    while batch := list(islice(waiting, BATCH)):
+        jobs = [
+            Job(write_tflite(d.graph), feeds_for(d.graph, seed, d.index), precision, f"draw {seed}:{d.index}")
+            for d in batch
+        ]
+        keys = [f"{target.identity}:{job.key}" for job in jobs]
+        todo = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in journal]
+        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, job in todo]
+        runs = target.run_many([job for _, job in todo])
+        for (key, _), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
+            journal.add(key, _record(run, right, TOLERANCE[precision]))
+        for d, key in zip(batch, keys, strict=True):
+            record = journal.get(key)
+            assert record is not None
+            yield d, Observation(record["outcome"], tuple(record["wrong"]), record["message"])
+
+
+def _record(run: Run, right: Run, tolerance: float) -> Mapping[str, object]:
+    if right.outcome is not Outcome.OK:
+        return {"outcome": "NO_REFERENCE", "wrong": [], "message": right.message}
+    if run.outcome is not Outcome.OK:
+        return {"outcome": str(run.outcome), "wrong": [], "message": run.message}
+    return {"outcome": "OK", "wrong": list(wrong_outputs(run, right, tolerance)), "message": ""}
+
+
+def confusion(observed: Iterable[tuple[Draw, Observation]], seed: int) -> Confusion:
+    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
+    table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level == "hazard"})
+    for d, seen in observed:
+        hazards = find_hazards(d.graph)
+        table.graphs += 1
+        if seen.outcome in ENDED:
+            _count_ended(table, f"{seed}:{d.index}", hazards)
+        elif seen.outcome != "OK":
+            for rule in {hazard.rule for hazard in hazards}:
+                table.rows[rule].refused += 1
+            table.refused_clean += not hazards
+        else:
+            _count(table, d, seed, hazards, set(seen.wrong))
+    return table
+
+
+def _count_ended(table: Confusion, name: str, hazards: Sequence[Hazard]) -> None:
+    """A run that ended the process is predicted by a rule that says so, or missed; it has no outputs to count."""
+    aborting = {hazard.rule for hazard in hazards if hazard.effect == "abort"}
+    for rule in aborting:
+        table.rows[rule].hits += 1
+    for rule in {hazard.rule for hazard in hazards} - aborting:
+        table.rows[rule].refused += 1
+    if not aborting:
+        table.missed += 1
+        table.missed_examples.append(f"{name} (process ended)")
+
+
+def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wrong: set[int]) -> None:
+    graph, name = d.graph, f"{seed}:{d.index}"
+    predicted: dict[int, set[str]] = {}
+    for hazard in hazards:
+        for index in hazard.affected:
+            predicted.setdefault(index, set()).add(hazard.rule)
+    for index in range(len(graph.outputs)):
+        table.outputs += 1
+        rules = predicted.get(index, set())
+        for rule in rules:
+            row = table.rows[rule]
+            if index in wrong:
+                row.hits += 1
+            elif RULES[rule].latent:
+                row.latent += 1
+            elif tells_nothing(graph, feeds_for(graph, seed, d.index), index):
+                row.powerless += 1
+            else:
+                row.false += 1
+                row.examples.append(f"{name} output {index}")
+        if not rules and index in wrong:
+            table.missed += 1
+            table.missed_examples.append(f"{name} output {index}")
+        elif not rules:
+            table.right += 1
+
+
+def tells_nothing(graph: Graph, feeds: Sequence[Feed], index: int) -> bool:
+    """Whether an output could be right by chance, so that being right shows nothing.
+
+    The true output is one number throughout for every feed or the same whatever is fed (a RELU cut all of it off),
+    or it holds just what a graph input holds, as memory that nobody wrote may.
+    """
+    name = graph.outputs[index]
+    true = [np.asarray(evaluate(graph, feed, FLOAT64)[name], np.float64) for feed in feeds]
+    if all(float(np.ptp(values)) == 0.0 for values in true) or all(np.array_equal(values, true[0]) for values in true):
+        return True
+    return holds_one_input(true, feeds)
+
+
+def show(table: Confusion, console: Console) -> None:
+    """Print the table, then what a rule has to learn from."""
+    grid = Table(
+        "rule", "wrong", "right", "not shown", "no power", "refused", title="outputs by rule and what the delegate did"
+    )
+    for rule, row in table.rows.items():
+        cells = (row.hits, row.false, row.latent, row.powerless, row.refused)
+        grid.add_row(rule, *(str(cell) for cell in cells), style="red" if row.false else None)
+    grid.add_section()
+    grid.add_row("no rule", str(table.missed), str(table.right), "", "", str(table.refused_clean))
+    console.print(grid)
+    console.print(f"{table.graphs} graphs, {table.outputs} outputs")
+    for rule, row in table.rows.items():
+        if row.examples:
+            console.print(f"[red]false[/] {rule}: draws {', '.join(row.examples[:8])}")
+    if table.missed_examples:
+        console.print(f"[red]missed[/]: draws {', '.join(table.missed_examples[:12])}")
+
+
+@click.command()
+@click.option("--graphs", default=5000, show_default=True, help="How many graphs to draw.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--target", "target_name", default="gpu", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
+@click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")
+def main(graphs: int, seed: int, target_name: str, precision: str, workers: int, fresh: bool, as_json: bool) -> None:
+    """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard."""
+    console = Console(stderr=as_json)
+    full = targets.resolve([target_name])[0]
+    path = journal_path(full)
+    if fresh:
+        path.unlink(missing_ok=True)
+    started = time.monotonic()
+    draws = (draw(seed, index) for index in range(graphs))
+    with (
+        targets.open_target(full, workers=workers) as target,
+        targets.open_target("cpu") as reference,
+        Journal(path) as journal,
+    ):
+        console.print(f"{graphs} graphs, seed {seed}, {full} {precision}, {workers} workers; journal {path}")
+        observed = observe(draws, seed, Precision(precision), target, reference, journal)
+        table = confusion(_with_progress(observed, graphs, console), seed)
+    show(table, console)
+    console.print(f"{time.monotonic() - started:.0f} s")
+    if as_json:
+        click.echo(json.dumps(as_object(table, seed, full, precision)))
+    sys.exit(0 if table.is_clean else 1)
+
+
+def journal_path(target: str) -> Path:
+    """Where the observations of a target are kept."""
+    return cache_root() / "lint-truth" / f"{target.replace(':', '-').replace('@', '-')}.jsonl"
+
+
+def as_object(table: Confusion, seed: int, target: str, precision: str) -> dict[str, object]:
+    """The `--json` form."""
+    rules = {
+        rule: {
+            "hits": row.hits,
+            "false": row.false,
+            "latent": row.latent,
+            "no_power": row.powerless,
+            "refused": row.refused,
+        }
+        for rule, row in table.rows.items()
+    }
+    counted = {"graphs": table.graphs, "outputs": table.outputs, "missed": table.missed, "right": table.right}
+    return {"seed": seed, "target": target, "precision": precision, **counted, "rules": rules}
+
+
+def _with_progress(
+    observed: Iterator[tuple[Draw, Observation]], total: int, console: Console
+) -> Iterator[tuple[Draw, Observation]]:
+    started, seen = time.monotonic(), 0
+    while chunk := list(islice(observed, BATCH)):
+        yield from chunk
+        seen += len(chunk)
+        rate = seen / max(1e-9, time.monotonic() - started)
+        console.print(f"  {seen}/{total} graphs, {rate:.0f} graphs/s", highlight=False)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ReproError as error:
+        click.echo(f"repro: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""One model on one target, judged: check, trials, taps, blame."""

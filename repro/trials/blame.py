@@ -1,0 +1,236 @@
+"""Who is at fault for a wrong output, in one word, from who disagrees with whom.
+
+Key insight: every layer between the source model and the output can be swapped for another of its kind. The
+file evaluated by TFLite's reference kernels clears or accuses the converter; XNNPACK against them, the cpu
+kernel; fp32 against fp16 on one driver, the precision; one Vulkan driver against another, the driver or the
+delegate's graph code; the host's drivers against a phone, what only the device does. Where the evidence that
+would decide is missing, the word is `undecided`, and the line says what would decide.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.graph import Graph
+from repro.verdicts.emulation import floors_for
+from repro.verdicts.judge import judge_run
+from repro.verdicts.verdict import Status
+from runner import targets
+from runner.errors import TargetUnavailable
+from runner.precisions import precisions_for
+from runner.run import Feed, Job, Precision
+
+
+class Word(enum.StrEnum):
+    """Where the fault lies."""
+
+    CONVERTER = "converter"
+    CPU_KERNEL = "cpu kernel"
+    DELEGATE_GRAPH = "delegate graph"
+    DRIVER = "driver"
+    PRECISION = "precision"
+    DEVICE_ONLY = "device only"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One output on one target, judged against torch float64 (or the file's own ops where there is no source)."""
+
+    target: str
+    precision: str
+    runtime: str
+    status: Status
+    signature: str = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.status not in (Status.PASS, Status.INVALID)
+
+    @property
+    def is_right(self) -> bool:
+        return self.status is Status.PASS
+
+    @property
+    def failure(self) -> str:
+        return f"{self.status} {self.signature}".strip()
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The word and the evidence that decided it."""
+
+    word: Word
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.because}"
+
+
+def blame(evidence: Sequence[Observation]) -> Blame:
+    """Blame for one output. Pure. INVALID observations decide nothing."""
+    wrong = [o for o in evidence if o.is_wrong]
+    if not wrong:
+        return Blame(Word.UNDECIDED, "nothing fails" if evidence else "nothing was run")
+    plain = _cpu(evidence)
+    if plain:
+        return plain
+    device = [o for o in wrong if _kind(o) == "adb"]
+    host = [o for o in evidence if _kind(o) == "gpu"]
+    if device and not any(o.is_wrong for o in host):
+        clears = [o for o in host if o.is_right and o.precision in {d.precision for d in device}]
+        if clears:
+            return Blame(
+                Word.DEVICE_ONLY,
+                f"{_names(device)} fails ({device[0].failure}), the host delegate is right on {_names(clears)}",
+            )
+        return Blame(Word.UNDECIDED, f"only {_names(device)} was run at this precision; a host driver would decide")
+    return _gpu([o for o in host if not _is_excused(o)], evidence)
+
+
+def _is_excused(observation: Observation) -> bool:
+    """SwiftShader computes what is called fp16 in fp32 (measured): its pass there clears nothing."""
+    return observation.precision == "fp16" and "swiftshader" in observation.target and observation.is_right
+
+
+def _kind(observation: Observation) -> str:
+    return observation.target.partition(":")[0]
+
+
+def _names(observations: Sequence[Observation]) -> str:
+    return ", ".join(dict.fromkeys(f"{o.target} {o.precision}" for o in observations))
+
+
+def _cpu(evidence: Sequence[Observation]) -> Blame | None:
+    reference = [o for o in evidence if o.target == "cpu:reference"]
+    xnnpack = [o for o in evidence if o.target == "cpu"]
+    if any(o.is_wrong for o in reference):
+        bad = next(o for o in reference if o.is_wrong)
+        if not xnnpack:
+            return Blame(
+                Word.UNDECIDED, f"TFLite's reference kernels disagree with torch ({bad.failure}); XNNPACK was not run"
+            )
+        if any(o.is_wrong for o in xnnpack):
+            return Blame(
+                Word.CONVERTER, f"TFLite's reference kernels and XNNPACK both disagree with torch ({bad.failure})"
+            )
+        return Blame(
+            Word.CPU_KERNEL, f"TFLite's reference kernels fail ({bad.failure}) where XNNPACK agrees with torch"
+        )
+    if any(o.is_wrong for o in xnnpack):
+        bad = next(o for o in xnnpack if o.is_wrong)
+        if any(o.is_right for o in reference):
+            return Blame(
+                Word.CPU_KERNEL, f"XNNPACK fails ({bad.failure}) where TFLite's reference kernels agree with torch"
+            )
+        return Blame(
+            Word.UNDECIDED, f"cpu fails ({bad.failure}); cpu:reference would tell the converter from the kernel"
+        )
+    if not any(o.is_right for o in (*reference, *xnnpack)):
+        return Blame(
+            Word.UNDECIDED, "no cpu target is known to agree with torch; cpu:reference would clear the converter"
+        )
+    return None
+
+
+def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
+    wrong = [o for o in host if o.is_wrong]
+    if not wrong:
+        return Blame(
+            Word.UNDECIDED, f"{_names([o for o in evidence if o.is_wrong])} fails and nothing compares with it"
+        )
+    narrow = [o for o in wrong if o.precision == "fp16"]
+    wide_wrong = [o for o in wrong if o.precision == "fp32"]
+    if narrow and not wide_wrong:
+        same = [o for o in host if o.is_right and o.precision == "fp32" and o.target in {n.target for n in narrow}]
+        if same:
+            return Blame(Word.PRECISION, f"{_names(narrow)} fails ({narrow[0].failure}), {_names(same)} is right")
+    deciding = wide_wrong or narrow
+    level = deciding[0].precision
+    note = _runtimes(host, level)
+    here = [o for o in host if o.precision == level and o.runtime == deciding[0].runtime]
+    bad = [o for o in here if o.is_wrong]
+    good = [o for o in here if o.is_right]
+    if bad and good:
+        return Blame(Word.DRIVER, f"{_names(bad)} fails ({bad[0].failure}), {_names(good)} is right{note}")
+    if len({o.target.partition("@")[0] for o in bad}) >= 2:
+        failures = sorted({o.failure for o in bad})
+        if len(failures) == 1:
+            return Blame(Word.DELEGATE_GRAPH, f"{_names(bad)} fail alike ({failures[0]}), the cpu is right{note}")
+        told = ", ".join(f"{o.target} {o.failure}" for o in bad)
+        return Blame(Word.UNDECIDED, f"the drivers fail differently ({told}){note}")
+    if bad[0].status is Status.REFUSED:
+        return Blame(Word.DELEGATE_GRAPH, f"{_names(bad)} refused before any driver was asked{note}")
+    return Blame(Word.UNDECIDED, f"only {_names(bad)} was run ({bad[0].failure}); a second driver would decide{note}")
+
+
+def _runtimes(host: Sequence[Observation], level: str) -> str:
+    """One runtime against another, as a remark: it dates a fault, it does not place it."""
+    at_level = [o for o in host if o.precision == level]
+    bad = {o.runtime for o in at_level if o.is_wrong}
+    fixed = sorted({o.runtime for o in at_level if o.is_right} - bad)
+    if not fixed:
+        return f"; in every runtime run ({', '.join(sorted(bad))})" if len(bad) > 1 else ""
+    return f"; fails in LiteRT {', '.join(sorted(bad))}, right in {', '.join(fixed)}"
+
+
+def gather(
+    name: str,
+    model: bytes,
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Sequence[Sequence[np.ndarray]],
+    target_names: Sequence[str] = (),
+    *,
+    precisions: str = "both",
+    runtimes: Sequence[str | None] = (None,),
+) -> list[list[Observation]]:
+    """Run a model on everything that can tell layers apart; observations[i] are those of output i.
+
+    target_names: full names; empty for cpu:reference, cpu and every usable Vulkan driver of this machine.
+    runtimes: LiteRT versions (None: the installed one). A target that is not available is left out.
+    """
+    chosen = list(target_names) or ["cpu:reference", "cpu", *_drivers()]
+    found: list[list[Observation]] = [[] for _ in graph.outputs]
+    for version in runtimes:
+        for target_name in chosen:
+            for observation, output in _observe(
+                name, model, graph, feeds, references, target_name, precisions, version
+            ):
+                for i in range(len(found)) if output < 0 else (output,):
+                    found[i].append(observation)
+    return found
+
+
+def _drivers() -> list[str]:
+    return [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
+
+
+def _observe(
+    name: str,
+    model: bytes,
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Sequence[Sequence[np.ndarray]],
+    target_name: str,
+    precisions: str,
+    version: str | None,
+) -> Iterator[tuple[Observation, int]]:
+    try:
+        with targets.open_target(target_name, runtime=version) as target:
+            for precision in precisions_for(target_name, precisions):
+                run = target.run(Job(model, tuple(feeds), precision, name))
+                floors = floors_for(graph, feeds, references, Precision(run.fingerprint.precision))
+                for verdict in judge_run(run, feeds, references, floors, graph=graph, metrics="none"):
+                    yield (
+                        Observation(
+                            target_name, str(precision), run.fingerprint.runtime, verdict.status, verdict.signature
+                        ),
+                        verdict.output,
+                    )
+    except TargetUnavailable:
+        return

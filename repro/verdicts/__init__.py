@@ -1,0 +1,1 @@
+"""The judge: from a Run and what is right to verdicts. Pure."""

@@ -1,0 +1,241 @@
+"""From a Run to verdicts: one an output, PASS, FAIL or INVALID, or how the run ended.
+
+Pure: arrays in, verdicts out. The order of the questions is fixed, strongest evidence first: did it run;
+was the buffer written at all (the sentinel needs no reference); is it finite; had the comparison power; is
+it within the rule; does it follow the inputs. Only what fails is diagnosed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cases.graph import Graph
+from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
+from repro.verdicts.metrics import all_metrics, quoted_metrics
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.numeric_rule import Judged, judge_numbers
+from repro.verdicts.thresholds import DEFAULT, Thresholds
+from repro.verdicts.verdict import Status, Verdict
+from runner.run import Feed, Outcome, Precision, Run, unwritten_mask
+
+DEFAULT_DEPTH = 64  # accumulations assumed for bare arrays without a floor: a 64-channel dot product
+
+
+def judge_run(
+    run: Run,
+    feeds: Sequence[Feed],
+    references: Sequence[Sequence[np.ndarray]],
+    floors: Sequence[Floor],
+    *,
+    graph: Graph | None = None,
+    thresholds: Thresholds = DEFAULT,
+    metrics: str = "quoted",
+    explain: bool = True,
+) -> tuple[Verdict, ...]:
+    """Judge every output of a run.
+
+    references[k][i] is output i after feed k, float64 (or the output's own integer type); floors[i] is the noise
+    floor of output i over all feeds. graph lets a wrong output be explained by the graph's constants and
+    intermediates. metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves
+    signature and `holds` of failures empty, for callers that count verdicts by the thousand.
+
+    A run that is not OK gives one verdict an output where the names are known, else a single one with
+    output -1. Raises ValueError where feeds, references and floors do not belong together.
+    """
+    if run.outcome is not Outcome.OK:
+        return _ended(run)
+    if not run.outputs or len(run.outputs) != len(references) or len(references) != len(feeds):
+        raise ValueError(f"{len(run.outputs)} runs, {len(references)} references and {len(feeds)} feeds do not pair up")
+    names = _names(run, graph, len(references[0]))
+    if len(floors) != len(references[0]):
+        raise ValueError(f"{len(floors)} floors for {len(references[0])} outputs")
+    precision = Precision(run.fingerprint.precision)
+    return tuple(
+        _judge_output(
+            index, name, run, feeds, references, floors[index], precision, graph, names, thresholds, metrics, explain
+        )
+        for index, name in enumerate(names)
+    )
+
+
+def judge_arrays(
+    reference: np.ndarray,
+    actual: np.ndarray,
+    floor: Floor | None = None,
+    *,
+    precision: Precision = Precision.FP32,
+    output: int = 0,
+    name: str = "",
+    thresholds: Thresholds = DEFAULT,
+    metrics: str = "all",
+) -> Verdict:
+    """Judge one bare array against its reference, without a graph or inputs. floor None: the rule."""
+    chosen = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
+    judged = _judge_pair(np.asarray(reference), np.asarray(actual), chosen, precision, thresholds)
+    found = Diagnosis()
+    if judged.status == "FAIL":
+        evidence = Evidence(0, (name,), ((),), ((np.asarray(reference),),), ((np.asarray(actual),),), precision)
+        found = diagnose(evidence, [0], thresholds)
+    return Verdict(
+        output=output,
+        name=name,
+        status=Status(judged.status),
+        signature=found.signature,
+        reason=judged.reason,
+        holds=found.holds,
+        floor=chosen.source,
+        power=judged.power,
+        metrics=_metrics(reference, actual, metrics),
+    )
+
+
+def _ended(run: Run) -> tuple[Verdict, ...]:
+    status = Status(str(run.outcome))
+    if not run.output_names:
+        return (Verdict(-1, "", status, reason=run.message),)
+    return tuple(Verdict(i, name, status, reason=run.message) for i, name in enumerate(run.output_names))
+
+
+def _names(run: Run, graph: Graph | None, count: int) -> tuple[str, ...]:
+    if len(run.output_names) == count:
+        return tuple(run.output_names)
+    if graph is not None and len(graph.outputs) == count:
+        return tuple(graph.outputs)
+    return tuple(f"output_{i}" for i in range(count))
+
+
+def _judge_output(
+    index: int,
+    name: str,
+    run: Run,
+    feeds: Sequence[Feed],
+    references: Sequence[Sequence[np.ndarray]],
+    floor: Floor,
+    precision: Precision,
+    graph: Graph | None,
+    names: tuple[str, ...],
+    table: Thresholds,
+    metrics: str,
+    explain: bool,
+) -> Verdict:
+    judged: list[Judged] = []
+    for k, outputs in enumerate(run.outputs):
+        if index >= len(outputs):
+            return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {len(outputs)} outputs")
+        # The same input giving the same bits needs no second look.
+        twin = next((j for j in range(k) if _same_run(run, references, index, j, k)), None)
+        if twin is None:
+            judged.append(
+                _judge_pair(np.asarray(references[k][index]), outputs[index], floor.of_feed(k), precision, table)
+            )
+        else:
+            judged.append(judged[twin])
+    judged = _scalar_power(judged, [r[index] for r in references])
+    failed = [k for k, j in enumerate(judged) if j.status == "FAIL"]
+    worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status == "INVALID"), 0)
+    status = judged[worst].status
+    found = Diagnosis()
+    if failed and explain:
+        evidence = Evidence(index, names, tuple(feeds), tuple(references), run.outputs, precision, graph)
+        found = diagnose(evidence, failed, table)
+    reason = judged[worst].reason
+    if status != "PASS" and len(judged) > 1:
+        which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"
+        reason = f"{reason} ({which})"
+    reason = "; ".join(part for part in (reason, _repeatability(run, feeds, index)) if part)
+    return Verdict(
+        output=index,
+        name=name,
+        status=Status(status),
+        signature=found.signature,
+        reason=reason,
+        holds=found.holds,
+        floor=floor.source,
+        power=max(j.power for j in judged),
+        metrics=_metrics(references[worst][index], run.outputs[worst][index], metrics),
+    )
+
+
+def _judge_pair(
+    reference: np.ndarray, actual: np.ndarray, floor: Floor, precision: Precision, table: Thresholds
+) -> Judged:
+    """One output after one feed: everything but how it compares with the other feeds."""
+    if tuple(actual.shape) != tuple(reference.shape):
+        return Judged("FAIL", f"shape {tuple(actual.shape)}, the reference has {tuple(reference.shape)}", 0.0)
+    if _kind(actual) != _kind(reference):
+        return Judged("FAIL", f"dtype {actual.dtype}, the reference has {reference.dtype}", 0.0)
+    if _kind(actual) != "float":
+        return _judge_exact(reference, actual)
+    judged = judge_numbers(reference, actual, floor, precision, table)
+    if judged.status != "PASS":
+        # A sentinel is finite and fails the rule by itself; here it gets its name, reference or not.
+        unwritten = int(unwritten_mask(actual).sum())
+        if unwritten:
+            return Judged("FAIL", f"{unwritten}/{actual.size} elements were never written", judged.power)
+        if judged.status == "INVALID" and np.isfinite(reference).all() and not np.isfinite(actual).all():
+            bad = int((~np.isfinite(actual)).sum())
+            return Judged("FAIL", f"{bad}/{actual.size} elements not finite", judged.power)
+    return judged
+
+
+def _kind(array: np.ndarray) -> str:
+    return {"f": "float", "b": "bool"}.get(array.dtype.kind, "integer")
+
+
+def _judge_exact(reference: np.ndarray, actual: np.ndarray) -> Judged:
+    """Integers and booleans are compared exactly; a constant reference has no power here either."""
+    different = int((reference != actual).sum())
+    if different:
+        return Judged("FAIL", f"{different}/{reference.size} elements differ (compared exactly)", 0.0)
+    if reference.size == 0 or (reference.size > 1 and (reference == reference.flat[0]).all()):
+        return Judged("INVALID", "the reference is constant" if reference.size else "the output has no elements", 0.0)
+    return Judged("PASS", "", 0.0)
+
+
+def _scalar_power(judged: list[Judged], references: Sequence[np.ndarray]) -> list[Judged]:
+    """A single element has no spread: its power is that it changes with the inputs."""
+    first = np.asarray(references[0])
+    if first.size != 1 or len(references) == 1 or any(j.status != "PASS" for j in judged):
+        return judged
+    if all(np.array_equal(first, r) for r in references[1:]):
+        reason = f"the reference is one element that is {first.flat[0]:.6g} for every input"
+        return [Judged("INVALID", reason, j.power) for j in judged]
+    return judged
+
+
+def _same_run(run: Run, references: Sequence[Sequence[np.ndarray]], index: int, j: int, k: int) -> bool:
+    same_reference = references[j][index] is references[k][index] or np.array_equal(
+        references[j][index], references[k][index]
+    )
+    return same_reference and _same_bits(run.outputs[j][index], run.outputs[k][index])
+
+
+def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return False
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
+    return bool(np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)))
+
+
+def _repeatability(run: Run, feeds: Sequence[Feed], index: int) -> str:
+    """A remark where equal inputs gave different bits; inside the rule that is legal, and worth saying."""
+    for k in range(1, len(feeds)):
+        for j in range(k):
+            if len(feeds[j]) == len(feeds[k]) and all(map(np.array_equal, feeds[j], feeds[k])):
+                x, y = run.outputs[j][index], run.outputs[k][index]
+                if not _same_bits(x, y) and x.shape == y.shape:
+                    return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"
+    return ""
+
+
+def _metrics(reference: np.ndarray, actual: np.ndarray, which: str) -> dict[str, float]:
+    if which == "none" or np.shape(reference) != np.shape(actual) or np.size(reference) == 0:
+        return {}
+    return quoted_metrics(reference, actual) if which == "quoted" else all_metrics(reference, actual)
+
+
+def power_statement(verdict: Verdict) -> str:
+    """The sentence of the record: how small an error this comparison would have noticed."""
+    return f"would have noticed an RMS error of {verdict.power:.3g}"

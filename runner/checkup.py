@@ -1,0 +1,233 @@
+"""What `repro doctor` looks at: each thing that a run needs, whether it is here, and the command that brings it.
+
+A check never raises for what is missing: that is its answer. It does not install anything, and leaves
+no process behind (an adb server that it had to start is stopped again).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import adbutils
+
+import runner
+from runner import runtimes
+from runner.adb import devices
+from runner.cache import cache_root
+from runner.errors import ReproError
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
+from runner.targets import TargetInfo, available
+
+CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's page. state: `ok`, `missing` (nothing depends on it) or `broken` (a part cannot work).
+
+    remedy: the exact command, or the exact action, that mends it; empty if ok.
+    """
+
+    subject: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def check_all() -> tuple[list[Check], list[TargetInfo]]:
+    """Every check in the order of the page, and the host targets as they were tried."""
+    checks = [check_python(), *check_runtime(), check_loader()]
+    infos, problem = _targets()
+    checks += [problem] if problem else []
+    checks += check_targets(infos)
+    checks += [check_compiler(), *check_adb(), *check_converter(), Check("cache", "ok", str(cache_root()))]
+    return checks, infos
+
+
+def _targets() -> tuple[list[TargetInfo], Check | None]:
+    try:
+        return available(), None
+    except ReproError as error:
+        return [], Check("targets", "broken", str(error), install_everything())
+
+
+def check_python() -> Check:
+    """The interpreter and this project's version."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    return Check(
+        "python", "ok", f"{version} at {sys.executable}; mali-delegate-repro {_version('mali-delegate-repro')}"
+    )
+
+
+def check_runtime() -> Iterator[Check]:
+    """The installed LiteRT runtime, its accelerator library, and other versions in the cache."""
+    try:
+        runtime = runtimes.installed()
+    except ReproError as error:
+        yield Check("runtime", "broken", str(error), pip_install(runtimes.PACKAGE))
+        return
+    yield Check("runtime", "ok", f"LiteRT {runtime.version} in {runtime.folder}")
+    accelerator = runtime.accelerator
+    if accelerator is None:
+        detail = f"LiteRT {runtime.version} ships no GPU accelerator library"
+        yield Check("accelerator", "broken", detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
+    else:
+        sha = runtime.libraries[accelerator.name]
+        yield Check("accelerator", "ok", f"{accelerator.name}, sha256 {sha[:16]}...")
+    others = ", ".join(other.version for other in runtimes.fetched()) or "none yet"
+    yield Check("other runtimes", "ok", f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}")
+
+
+def check_loader() -> Check:
+    """The Vulkan loader, which the delegate opens by name."""
+    try:
+        ctypes.CDLL("libvulkan.so.1")
+    except OSError as error:
+        return Check("vulkan loader", "broken", str(error), apt_install("libvulkan1"))
+    return Check("vulkan loader", "ok", "libvulkan.so.1")
+
+
+def check_targets(infos: list[TargetInfo]) -> Iterator[Check]:
+    """One line a target that was tried, and one for each software driver that is not here."""
+    for info in infos:
+        if info.usable:
+            seen = (
+                f"{info.device}, driver {info.driver}, accepted by Dawn as '{info.adapter}'" if info.driver else "works"
+            )
+            yield Check(info.name, "ok", seen)
+        else:
+            what = f"{info.device}, driver {info.driver}: " if info.driver else ""
+            yield Check(info.name, "broken", f"{what}{info.reason}", _target_remedy(info))
+    names = {info.name for info in infos}
+    for variable in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+        if os.environ.get(variable) and not any(name.startswith("gpu") for name in names):
+            detail = f"hides every Vulkan driver but {os.environ[variable]}"
+            yield Check(variable, "broken", detail, f"unset {variable}")
+    if f"gpu:{LAVAPIPE}" not in names:
+        detail = "no Mesa software driver (lavapipe) is installed"
+        yield Check(f"gpu:{LAVAPIPE}", "missing", detail, mesa_install())
+    if f"gpu:{SWIFTSHADER}" not in names:
+        detail = "no SwiftShader: a second, independent driver, not needed for a run"
+        yield Check(f"gpu:{SWIFTSHADER}", "missing", detail, swiftshader_install())
+
+
+def _target_remedy(info: TargetInfo) -> str:
+    if info.name == f"gpu:{LAVAPIPE}":
+        return mesa_install()
+    if info.name == f"gpu:{SWIFTSHADER}":
+        return swiftshader_install()
+    return "install the vendor's newest Vulkan driver" if info.driver else install_everything()
+
+
+def check_compiler() -> Check:
+    """A C compiler, for targets with another adapter name and for the runner for phones."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+    if compiler is None:
+        detail = "no C compiler: gpu:<adapter>@<name> targets and the native runner cannot be built"
+        return Check("C compiler", "missing", detail, apt_install("gcc libc6-dev"))
+    return Check("C compiler", "ok", compiler)
+
+
+def check_adb() -> Iterator[Check]:
+    """adb and the phones it sees. A server that was not running before is stopped afterwards."""
+    try:
+        was_running = devices.server_is_running()
+        server = devices.default_server()
+        try:
+            version = server.client().server_version()
+            phones = devices.attached(server)
+        finally:
+            if not was_running:
+                server.client().server_kill()
+    except (ReproError, adbutils.AdbError, OSError) as error:
+        yield Check("adb", "broken", " ".join(str(error).split()), apt_install("adb"))
+        return
+    binary = shutil.which("adb") or "the one that adbutils brings"
+    yield Check("adb", "ok", f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    if not phones:
+        yield Check("adb devices", "missing", "no phone attached", devices.NONE_HERE.partition(": ")[2])
+    for phone in phones:
+        state = "ok" if phone.ready else "broken"
+        remedy = phone.problem.partition(": ")[2]
+        yield Check(f"adb:{phone.serial}", state, f"{phone.state} {phone.detail}".strip(), remedy)
+
+
+def check_converter() -> Iterator[Check]:
+    """torch and the converter, by their installed versions: importing them takes seconds."""
+    for name in CONVERTER_PACKAGES:
+        version = _version(name)
+        if version:
+            yield Check(name, "ok", version)
+        else:
+            detail = "not installed: cases that are torch modules, and repro gate's conversions, need it"
+            yield Check(name, "missing", detail, converter_install())
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+def checkout() -> Path | None:
+    """The source tree this runs from, if it has the Makefile."""
+    root = Path(runner.__file__).resolve().parents[1]
+    return root if (root / "Makefile").is_file() else None
+
+
+def sudo() -> str:
+    return "" if os.geteuid() == 0 else "sudo "
+
+
+def apt_install(packages: str) -> str:
+    return f"{sudo()}apt-get install -y {packages}"
+
+
+def pip_install(requirement: str) -> str:
+    return f"{sys.executable} -m pip install '{requirement}'"
+
+
+def install_everything() -> str:
+    root = checkout()
+    return f"make -C '{root}' setup" if root else pip_install("mali-delegate-repro[convert]")
+
+
+def mesa_install() -> str:
+    """Mesa from where it is recent enough: Dawn refuses Debian 12's own 22.3."""
+    if os_release().get("VERSION_CODENAME") == "bookworm":
+        by_hand = f"{sudo()}apt-get install -y -t bookworm-backports mesa-vulkan-drivers libvulkan1"
+        root = checkout()
+        return f"make -C '{root}' setup (adds bookworm-backports, then: {by_hand})" if root else by_hand
+    return apt_install("mesa-vulkan-drivers libvulkan1")
+
+
+def swiftshader_install() -> str:
+    script = Path(runner.__file__).resolve().parent / "setup" / "swiftshader.sh"
+    return f"bash '{script}' '{cache_root() / 'swiftshader'}'"
+
+
+def converter_install() -> str:
+    root = checkout()
+    if root is None:
+        return pip_install("mali-delegate-repro[convert]")
+    return f"{sys.executable} -m pip install -c '{root / 'constraints.txt'}' -e '{root}[convert]'"
+
+
+def os_release() -> dict[str, str]:
+    """/etc/os-release as a dictionary; empty where there is none."""
+    path = Path("/etc/os-release")
+    if not path.is_file():
+        return {}
+    pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
+    return {name: value.strip('"') for name, _, value in pairs}

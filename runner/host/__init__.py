@@ -1,0 +1,1 @@
+"""The host's targets: worker processes, their protocol, Vulkan drivers, presented adapter names."""

@@ -1,0 +1,281 @@
+"""The host's targets: a pool of worker processes that turns jobs into Runs and survives every one of them.
+
+Key insight: isolation need not cost a process per job. A worker serves jobs until it dies, and what
+a death costs is one job: a job that died in a worker others had used is run once more, alone in a
+fresh one, before it is called a crash or a hang, because the fault may have been its predecessors'.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from runner.deadline import count_ops, deadline_s
+from runner.errors import BadInput, TargetUnavailable
+from runner.host.probe import Probe, probe
+from runner.host.vulkan import LAVAPIPE, Adapter, driver_environment
+from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
+from runner.runtimes import Runtime
+from runner.target import Target
+
+MAX_MEMORY_BYTES = 8 << 30
+SMALL_BYTES = 1_500_000
+SMALL_OPS = 32
+SWITCH_INTERVAL_S = 0.0005
+READ_TOO_EARLY = "LiteRtLockTensorBuffer returned"
+"""What LiteRT up to 2.1.6 says where a first run takes longer than it waits, as on a driver that compiles shaders."""
+
+
+class HostTarget(Target):
+    """`cpu`, `cpu:reference` or one Vulkan adapter of this host.
+
+    engine: `cpu`, `reference` or `gpu`. adapter: for gpu, which driver to make visible. workers:
+    how many jobs run at once. memory_bytes: resident memory that a worker may use.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: str,
+        runtime: Runtime,
+        *,
+        adapter: Adapter | None = None,
+        workers: int = 1,
+        memory_bytes: int | None = None,
+        module: str = "runner.host.worker",
+        environment: Mapping[str, str] | None = None,
+        note: str = "",
+    ) -> None:
+        self.name = name
+        self.runtime = runtime
+        self.workers = max(1, workers)
+        self._engine = engine
+        self._adapter = adapter
+        self._note = note
+        threads = max(1, (os.cpu_count() or 1) // self.workers)
+        base = dict(os.environ)
+        if adapter:
+            base = driver_environment(base, Path(adapter.manifest), threads)
+        spec = WorkerSpec(
+            engine=engine,
+            runtime=runtime.folder,
+            environment={**base, **(environment or {})},
+            memory_bytes=memory_bytes or default_memory_bytes(self.workers),
+            module=module,
+            # One driver with several devices: the loader cannot hide the others, the delegate can choose.
+            extra={"gpu_options": {"preferred_device_substr": adapter.device}}
+            if adapter and adapter.siblings > 1
+            else {},
+        )
+        self._spec = spec
+        self._quick_spec = quick_compiling(spec) if adapter and adapter.key == LAVAPIPE else spec
+        self._probed: Probe | None = None
+        self._lock = threading.Lock()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._closing = False
+
+    @property
+    def identity(self) -> str:  # type: ignore[override]
+        """Everything but the job that decides a result, as one stable line."""
+        libraries = ",".join(f"{name}={sha[:16]}" for name, sha in sorted(self.runtime.libraries.items()))
+        return "|".join((self.name, self.runtime.version, libraries, self.driver, self.adapter))
+
+    @property
+    def driver(self) -> str:
+        """Driver name and version, with the note of a presented name; empty on cpu."""
+        return self._noted(self._adapter.driver) if self._adapter is not None else ""
+
+    def _noted(self, text: str) -> str:
+        return f"{text} ({self._note})" if self._note else text
+
+    @property
+    def adapter(self) -> str:
+        """The adapter's name as the delegate logged it, with the note of a presented name; empty on cpu."""
+        return self._noted(self._probe().adapter) if self._adapter is not None else ""
+
+    def worker_environment(self, job: Job) -> dict[str, str]:
+        """The environment variables under which this job's worker runs: driver, threads, shader compiler."""
+        return dict((self._quick_spec if is_small(job) else self._spec).environment)
+
+    @property
+    def idle_workers(self) -> list[WorkerProcess]:
+        """The workers that wait for a job now."""
+        with self._lock:
+            return list(self._idle)
+
+    def activate_impl(self) -> None:
+        """Check that the target works. Cheap when it was found working before and nothing has changed."""
+        self._closing = False
+        self._probe()
+
+    def _probe(self) -> Probe:
+        if self._probed is None:
+            self._probed = probe(self.name, self._spec, self.runtime, self._adapter)
+        if not self._probed.ok:
+            raise TargetUnavailable(self._probed.message)
+        return self._probed
+
+    def deactivate_impl(self) -> None:
+        self._closing = True
+        with self._lock:
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+        for worker in busy:
+            worker.kill()
+        for worker in idle:
+            worker.stop()
+
+    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+        """Runs in the order of the jobs, which are drawn only a few ahead of the consumer: a stream may be endless."""
+        self._probe()
+        self._closing = False
+        ahead = 2 * self.workers + 1
+        waiting: deque[Future[Run]] = deque()
+        # A thread that has a reply must get the interpreter at once, even while the consumer judges, or its
+        # worker stands idle: at the default of 5 ms it would wait longer than a small job takes.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix=f"repro-{self._engine}")
+        try:
+            for job in jobs:
+                self._check(job)
+                waiting.append(pool.submit(self._run_job, job))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            sys.setswitchinterval(interval)
+            # Left early (an error, Ctrl-C, a consumer that stopped): what is in flight has no reader.
+            unfinished = [future for future in waiting if not future.cancel() and not future.done()]
+            if unfinished:
+                self.deactivate_impl()
+            pool.shutdown(wait=True)
+
+    def _check(self, job: Job) -> None:
+        if self._engine != "gpu" and job.precision is not Precision.FP32:
+            raise BadInput(f"target {self.name} computes fp32 only; ask for --precision fp32, or for a gpu target")
+
+    def _run_job(self, job: Job) -> Run:
+        deadline = deadline_s(job)
+        reply, alone = self._attempt(job, deadline)
+        died = reply.outcome in (Outcome.CRASH, Outcome.HANG)
+        # Our own deadline is a guess in wall time: on a machine that was busy for a moment it may be too short.
+        short = reply.outcome is Outcome.HANG and job.deadline_s is None
+        if died and (short or not alone) and not self._closing:
+            first = reply
+            reply, _ = self._attempt(job, 3 * deadline if short else deadline, fresh=True)
+            note = f"[{first.outcome} in a first try ({first.message}); run again alone in a new worker]\n"
+            reply = replace(reply, log=note + reply.log)
+        elif reply.outcome is Outcome.REFUSED and READ_TOO_EARLY in reply.message and not self._closing:
+            note = f"[{reply.outcome} in a first try ({reply.message}); run again with its shaders compiled]\n"
+            reply, _ = self._attempt(job, deadline)
+            reply = replace(reply, log=note + reply.log)
+        return self._record(job, reply)
+
+    def _attempt(self, job: Job, deadline: float, fresh: bool = False) -> tuple[Reply, bool]:
+        """One try: the reply, and whether the worker was fresh."""
+        try:
+            worker = self._take(self._quick_spec if is_small(job) else self._spec, fresh)
+        except StartFailed as error:
+            raise TargetUnavailable(f"{self.name} worked before but starts no worker now: {error}") from error
+        alone = worker.served == 0
+        try:
+            return worker.execute(job, deadline), alone
+        finally:
+            self._give_back(worker)
+
+    def _take(self, spec: WorkerSpec, fresh: bool) -> WorkerProcess:
+        """An idle worker of this kind, or a new one. `fresh` replaces an idle one."""
+        with self._lock:
+            for worker in [w for w in reversed(self._idle) if w.spec is spec]:
+                self._idle.remove(worker)
+                if worker.alive and not fresh:
+                    self._busy.add(worker)
+                    return worker
+                worker.stop()
+                if fresh:
+                    break
+        worker = WorkerProcess(spec)
+        with self._lock:
+            self._busy.add(worker)
+        return worker
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if worker.alive and not self._closing:
+                self._idle.append(worker)
+                return
+        worker.stop()
+
+    def _record(self, job: Job, reply: Reply) -> Run:
+        message = reply.message
+        if reply.outcome is Outcome.REFUSED:
+            message = explain_refusal(reply)
+        elif reply.outcome in (Outcome.CRASH, Outcome.HANG):
+            message = f"{message}; its log ends: {last_line(reply.log)}"
+        return Run(
+            name=job.name,
+            outcome=reply.outcome,
+            fingerprint=Fingerprint(
+                target=self.name,
+                runtime=self.runtime.version,
+                libraries=self.runtime.libraries,
+                driver=self.driver,
+                adapter=self.adapter,
+                precision=str(job.precision),
+                model_sha256=job.model_sha256,
+            ),
+            outputs=reply.outputs,
+            output_names=reply.names,
+            fully_accelerated=reply.fully_accelerated,
+            stages=reply.stages,
+            log=reply.log,
+            message=message,
+        )
+
+
+def is_small(job: Job) -> bool:
+    """Whether compiling will cost more than running: a few ops over little data, as most cases are."""
+    data = len(job.model) + sum(array.nbytes for array in (job.feeds[0] if job.feeds else ()))
+    return data <= SMALL_BYTES and count_ops(job.model) <= SMALL_OPS
+
+
+def quick_compiling(spec: WorkerSpec) -> WorkerSpec:
+    """The same worker with lavapipe told to compile shaders fast rather than well.
+
+    Cold, 96 jobs of the catalogue took 65 s of processor time as they are, 37 s without LLVM's
+    optimiser, 19 s with 128-bit vectors (`driver_environment`) as well; outputs were equal. Large models
+    keep the optimiser: unoptimised kernels run about eight times slower.
+    """
+    environment = dict(spec.environment)
+    environment.setdefault("GALLIVM_PERF", "nopt")
+    return replace(spec, environment=environment)
+
+
+def explain_refusal(reply: Reply) -> str:
+    """The worker's one line, with what the log says of it: the unsupported op, or the first error."""
+    lines = [line.strip() for line in reply.log.splitlines()]
+    ops = [line for line in lines if ": Not supported op " in line]
+    named = [line for line in lines if line.split(":")[0].isupper() and " " not in line.split(":")[0]]
+    ops = ops or [line for line in named if line.split(":")[0] not in ("INFO", "VERBOSE", "WARNING", "ERROR")]
+    errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+    said = ops or errors[:2]
+    return f"{reply.message}: {'; '.join(dict.fromkeys(said))}" if said else reply.message
+
+
+def default_memory_bytes(workers: int) -> int:
+    """Three quarters of what is available now, shared by the workers, at most 8 GiB each."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return min(MAX_MEMORY_BYTES, int(line.split()[1]) * 1024 * 3 // 4 // workers)
+    return MAX_MEMORY_BYTES // workers

@@ -1,0 +1,99 @@
+"""Does this target work here, and which adapter does the delegate see? One tiny model (a + b) tells.
+
+A target that was found working is remembered by everything that could change the answer, so that
+starting up costs nothing; a target that was not is asked again each time, since the user may have
+just mended it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from runner.cache import cache_root, canonical_json, read_json, write_atomically
+from runner.host.vulkan import Adapter, stamp
+from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+from runner.run import Job, Outcome
+from runner.runtimes import Runtime
+
+# ADD of two float32[4] inputs `a` and `b`; its bytes are 312.
+MODEL = Path(__file__).parents[1] / "native" / "probe.tflite"
+DEADLINE_S = 60.0
+FORMAT = "2"  # of what is remembered: raise it when the meaning of a Probe's fields changes
+
+
+@dataclass(frozen=True)
+class Probe:
+    """ok: the model ran and its sum is right. adapter: as Dawn logged it. message: why not, and what to do."""
+
+    ok: bool
+    adapter: str
+    message: str
+
+
+def probe(name: str, spec: WorkerSpec, runtime: Runtime, adapter: Adapter | None) -> Probe:
+    """Run the probe model, or recall that it ran with these libraries, driver and layers before."""
+    layers = spec.environment.get("VK_INSTANCE_LAYERS", "")
+    parts = [FORMAT, spec.engine, spec.module, runtime.version, *sorted(runtime.libraries.values()), layers]
+    parts += [spec.environment.get("REPRO_ADAPTER_NAME", "")]
+    if adapter is not None:
+        parts += [adapter.key, adapter.device, str(adapter.siblings), adapter.driver, stamp(Path(adapter.manifest))]
+    memory = cache_root() / "probes" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.json"
+    known = read_json(memory)
+    if isinstance(known, dict) and known.get("ok"):
+        return Probe(**known)
+    found = _ask(name, spec, runtime)
+    if found.ok and adapter is not None and adapter.siblings > 1 and found.adapter != without_width(adapter.device):
+        # Asked for one device of several, the delegate may silently take another.
+        found = Probe(False, found.adapter, f"{name} is {adapter.device}, but the delegate chose {found.adapter}")
+    if found.ok:
+        write_atomically(memory, canonical_json(asdict(found)))
+    return found
+
+
+def _ask(name: str, spec: WorkerSpec, runtime: Runtime) -> Probe:
+    if spec.engine == "gpu" and runtime.accelerator is None:
+        return Probe(False, "", f"LiteRT {runtime.version} ships no GPU accelerator; use 2.1.3 or later for {name}")
+    a = np.array([1, 2, 3, 4], dtype=np.float32)
+    job = Job(MODEL.read_bytes(), ((a, a[::-1].copy()),), name="probe")
+    try:
+        worker = WorkerProcess(spec)
+    except StartFailed as error:
+        return Probe(False, "", f"{name} cannot start with LiteRT {runtime.version}: {error}; run `repro doctor`")
+    try:
+        reply = worker.execute(job, DEADLINE_S)
+    finally:
+        worker.stop()
+    log = worker.start_log + reply.log
+    if reply.outcome is Outcome.OK and np.array_equal(reply.outputs[0][0], np.full(4, 5, np.float32)):
+        return Probe(True, logged_adapter(log), "")
+    return Probe(False, logged_adapter(log), f"{name} does not work here: {_why(reply, log)}; run `repro doctor`")
+
+
+def _why(reply: Reply, log: str) -> str:
+    if "No adapters found" in log:
+        return "the delegate (Dawn) accepts no adapter of this driver"
+    if "GPU accelerator registered" not in log and "Dynamically loaded GPU" not in log and "GPU" in log:
+        return "the accelerator library could not be loaded"
+    if reply.outcome is Outcome.OK:
+        return f"1+4, 2+3, 3+2, 4+1 came out as {reply.outputs[0][0].tolist()}"
+    return f"{reply.outcome}, {reply.message}; its log ends: {last_line(log)}"
+
+
+def logged_adapter(log: str) -> str:
+    """The adapter's name in Dawn's `Selected adapter:` line; empty where there is none.
+
+    llvmpipe's name ends in the vector width of the processor it runs on (`, 256 bits`): that is cut
+    off, because it says nothing about the driver and makes equal results from two machines look different.
+    """
+    found = re.search(r"Selected adapter: (.*?)(?:, arch=|$)", log, re.MULTILINE)
+    return without_width(found.group(1).strip()) if found else ""
+
+
+def without_width(device: str) -> str:
+    """`llvmpipe (LLVM 15.0.6, 256 bits)` -> `llvmpipe (LLVM 15.0.6)`."""
+    return re.sub(r", \d+ bits\)$", ")", device)

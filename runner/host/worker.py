@@ -1,0 +1,277 @@
+"""The worker process: loads one runtime, then runs the jobs that come on its standard input.
+
+Key insight: everything a delegate can do wrong (abort, hang, eat memory, print to descriptors 1
+and 2) happens here, in a process that its pool can lose. It outlives jobs, because loading the
+runtime and opening the Vulkan device costs more than a small job.
+
+Only numpy and the standard library are imported. Jobs and replies are frames (runner.host.frames) on the
+original descriptors 0 and 1; descriptors 1 and 2 are redirected into the log file, which is
+emptied before each job, so that the pool can read a job's log even when this process is dead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
+from runner.run import SENTINEL_BITS
+
+Feeds = list[list[np.ndarray]]
+
+
+class Refused(Exception):
+    """The runtime would not take the model; the text says which step and why."""
+
+
+class Engine(Protocol):
+    """What runs a model inside the worker: the C API, or the reference interpreter."""
+
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result: ...
+
+
+class Result:
+    """What one job gave: outputs[k][i] is output i after feed k, in the file's order."""
+
+    def __init__(self) -> None:
+        self.outputs: list[list[np.ndarray]] = []
+        self.names: list[str] = []
+        self.fully_accelerated: bool | None = None
+        self.stages: dict[str, float] = {}
+
+    def time_runs(self, runs: list[float], reads: list[float]) -> None:
+        """Fill the stages from seconds per feed."""
+        if runs:
+            self.stages["first_run"] = runs[0]
+            self.stages["read"] = sum(reads) / len(reads)
+        if len(runs) > 1:
+            self.stages["repeat_run"] = sum(runs[1:]) / (len(runs) - 1)
+
+
+class CApiEngine:
+    """CompiledModel through the C API, on the CPU or on the GPU alone (never both: GPU|CPU hides fallback).
+
+    `first_run` and `repeat_run` last from the call until the first output can be read, because the
+    GPU's call returns before the work is done; `read` is what the other outputs then cost.
+    """
+
+    def __init__(self, folder: Path, accelerator: str, gpu_options: Mapping[str, Any]) -> None:
+        from runner import litert
+
+        self._litert = litert
+        self._gpu_options = gpu_options
+        self._accelerators = litert.GPU if accelerator == "gpu" else litert.CPU
+        self._environment = litert.Environment(litert.LiteRt(folder))
+
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result:
+        litert = self._litert
+        result = Result()
+        gpu = self._accelerators == litert.GPU
+        gpu_options = {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
+        started = time.perf_counter()
+        try:
+            loaded = litert.Model(self._environment, model)
+        except litert.LiteRtError as error:
+            raise Refused(f"not loaded: {error}") from error
+        try:
+            result.stages["load"] = time.perf_counter() - started
+            result.names = [info.name for info in loaded.outputs]
+            check_feeds(feeds, [(i.name, i.dtype, i.shape) for i in loaded.inputs])
+            for info in loaded.outputs:
+                if info.dtype.startswith("type "):
+                    raise Refused(f"output '{info.name}' has element {info.dtype}, which cannot be read here")
+            started = time.perf_counter()
+            try:
+                compiled = litert.CompiledModel(self._environment, loaded, self._accelerators, gpu_options)
+            except litert.LiteRtError as error:
+                raise Refused(f"not compiled: {error}") from error
+            with compiled:
+                try:
+                    compiled.allocate()
+                    result.stages["compile"] = time.perf_counter() - started
+                    if gpu:
+                        result.fully_accelerated = compiled.fully_accelerated()
+                    self._run_feeds(compiled, feeds, result)
+                except litert.LiteRtError as error:
+                    raise Refused(f"not run: {error}") from error
+        finally:
+            loaded.close()
+        return result
+
+    def _run_feeds(self, compiled: Any, feeds: Feeds, result: Result) -> None:
+        infos = compiled.model.outputs
+        sentinels = [sentinel_bytes(compiled.output_shape(i), infos[i].dtype) for i in range(len(infos))]
+        runs, reads = [], []
+        for feed in feeds:
+            for i, array in enumerate(feed):
+                compiled.write_input(i, array)
+            for i, pattern in enumerate(sentinels):
+                compiled.fill_output(i, pattern)
+            started = time.perf_counter()
+            compiled.run()
+            outputs = [compiled.read_output(0)] if infos else []
+            finished = time.perf_counter()
+            outputs += [compiled.read_output(i) for i in range(1, len(infos))]
+            reads.append(time.perf_counter() - finished)
+            runs.append(finished - started)
+            result.outputs.append(outputs)
+        result.time_runs(runs, reads)
+
+
+class ReferenceEngine:
+    """TFLite's reference kernels (no XNNPACK, no delegate) through the interpreter of the runtime's package."""
+
+    def __init__(self, folder: Path) -> None:
+        sys.path.insert(0, str(folder.parent))
+        from ai_edge_litert import interpreter
+
+        self._interpreter = interpreter
+
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result:
+        result = Result()
+        started = time.perf_counter()
+        try:
+            loaded = self._interpreter.Interpreter(
+                model_content=model,
+                num_threads=1,
+                experimental_op_resolver_type=self._interpreter.OpResolverType.BUILTIN_REF,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise Refused(f"not loaded: {one_line(error)}") from error
+        result.stages["load"] = time.perf_counter() - started
+        started = time.perf_counter()
+        inputs, outputs = loaded.get_input_details(), loaded.get_output_details()
+        check_feeds(feeds, [(d["name"], np.dtype(d["dtype"]).name, tuple(int(n) for n in d["shape"])) for d in inputs])
+        try:
+            loaded.allocate_tensors()
+            result.stages["compile"] = time.perf_counter() - started
+            result.names = [d["name"] for d in outputs]
+            runs, reads = [], []
+            for feed in feeds:
+                for detail, array in zip(inputs, feed, strict=True):
+                    loaded.set_tensor(detail["index"], array)
+                started = time.perf_counter()
+                loaded.invoke()
+                finished = time.perf_counter()
+                result.outputs.append([loaded.get_tensor(d["index"]).copy() for d in outputs])
+                reads.append(time.perf_counter() - finished)
+                runs.append(finished - started)
+        except (ValueError, RuntimeError) as error:
+            raise Refused(f"not run: {one_line(error)}") from error
+        result.time_runs(runs, reads)
+        return result
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def check_feeds(feeds: Feeds, inputs: list[tuple[str, str, tuple[int, ...]]]) -> None:
+    """Raises Refused where a feed does not fit the model's inputs (name, dtype, shape)."""
+    for feed in feeds:
+        if len(feed) != len(inputs):
+            raise Refused(f"the model has {len(inputs)} inputs, {len(feed)} arrays were given")
+        for i, ((name, dtype, shape), array) in enumerate(zip(inputs, feed, strict=True)):
+            if any(extent < 0 for extent in shape):
+                raise Refused(f"input {i} '{name}' has a dynamic shape {list(shape)}; give it a fixed one")
+            if array.dtype.name != dtype or array.shape != shape:
+                raise Refused(
+                    f"input {i} '{name}' is {dtype}{list(shape)}, was given {array.dtype.name}{list(array.shape)}"
+                )
+
+
+def sentinel_bytes(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """The sentinel's bit pattern repeated over an output's bytes."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    words = np.full((size + 3) // 4, SENTINEL_BITS, dtype=np.uint32)
+    return words.view(np.uint8)[:size]
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def run_job(
+    engine: Engine, header: Mapping[str, Any], blobs: list[bytearray]
+) -> tuple[dict[str, Any], list[memoryview]]:
+    """One job to one reply. Nothing that the model or the runtime reports escapes as an exception."""
+    model = bytes(blobs[0])
+    arrays = iter(blobs[1:])
+    feeds = [[restore(description, next(arrays)) for description in feed] for feed in header["feeds"]]
+    try:
+        result = engine.run(model, feeds, header["precision"], header["options"])
+    except Refused as error:
+        return {"outcome": "REFUSED", "message": one_line(error)}, []
+    except MemoryError as error:
+        return {"outcome": "CRASH", "message": f"out of memory: {one_line(error) or 'allocation failed'}"}, []
+    resident = result.fully_accelerated is not False
+    reply = {
+        "outcome": "OK" if resident else "NOT_RESIDENT",
+        "message": "" if resident else "compiled for the GPU alone, yet not fully accelerated",
+        "outputs": [[describe(array) for array in outputs] for outputs in result.outputs],
+        "names": result.names,
+        "fully_accelerated": result.fully_accelerated,
+        "stages": result.stages,
+    }
+    return reply, [blob(array) for outputs in result.outputs for array in outputs]
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when its pool is gone, even while a job runs: nobody would read the reply."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def serve(make_engine: Callable[[Mapping[str, Any]], Engine]) -> None:
+    """Run jobs until the pool closes the pipe. argv[1] is the JSON configuration."""
+    config = json.loads(sys.argv[1])
+    jobs, replies = os.dup(0), os.dup(1)
+    log = os.open(config["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    with open(os.devnull) as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    die_with_parent(config["parent"])
+    try:
+        engine = make_engine(config)
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises is the answer to "can it start"
+        write_frame(replies, {"ready": False, "message": f"{type(error).__name__}: {one_line(error)}"})
+        return
+    write_frame(replies, {"ready": True})
+    while True:
+        try:
+            header, blobs = read_frame(jobs)
+        except Closed:
+            # Not a normal exit: destructors of a driver may hang or crash, and nothing is left to save.
+            os._exit(0)
+        os.ftruncate(log, 0)
+        reply, out = run_job(engine, header, blobs)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        write_frame(replies, {**reply, "resident_bytes": resident_bytes()}, out)
+
+
+def make_engine(config: Mapping[str, Any]) -> Engine:
+    folder = Path(config["runtime"])
+    if config["engine"] == "reference":
+        return ReferenceEngine(folder)
+    return CApiEngine(folder, config["engine"], config.get("gpu_options", {}))
+
+
+if __name__ == "__main__":
+    serve(make_engine)

@@ -1,0 +1,174 @@
+"""The numpy evaluator: float64 against torch on drawn graphs, and emulations that are as noisy as they claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cases.builder import GraphBuilder
+from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64
+from cases.evaluation.evaluate import accumulation_depth, evaluate, unsupported
+from cases.graph import Graph, GraphError, Op, Tensor
+
+UNARY = (
+    "RELU", "RELU6", "LOGISTIC", "TANH", "GELU", "HARD_SWISH", "ELU", "LEAKY_RELU", "NEG", "ABS", "SQUARE", "SIN", "COS"
+)  # fmt: skip
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """A chain of ops of all families over a [1,6,6,8] input, every intermediate an output."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    g = GraphBuilder()
+    x = g.input("x", (1, 6, 6, 8))
+    made = []
+    for _ in range(draw(st.integers(1, 5))):
+        kind = draw(
+            st.sampled_from(
+                (*UNARY, "ADD", "MUL", "CONV", "DEPTHWISE", "FC", "SOFTMAX", "POOL", "MEAN", "SPLIT", "PAD")
+            )
+        )
+        if kind in UNARY:
+            x = g.unary(kind, x, **({"alpha": 0.1} if kind == "LEAKY_RELU" else {}))
+        elif kind in ("ADD", "MUL"):
+            other = g.const(rng.standard_normal(draw(st.sampled_from([(), (8,), (1, 1, 1, 8)]))))
+            x = g.binary(kind, x, other, activation=draw(st.sampled_from(["NONE", "RELU"])))
+        elif kind == "CONV":
+            size, stride = draw(st.sampled_from([1, 2, 3])), draw(st.sampled_from([1, 2]))
+            weights = rng.standard_normal((8, size, size, 8)) / size / 3
+            x = g.conv2d(x, weights, rng.standard_normal(8), stride=stride, padding="SAME")
+        elif kind == "DEPTHWISE":
+            x = g.depthwise_conv2d(x, rng.standard_normal((1, 3, 3, 8)) / 3, padding="SAME")
+        elif kind == "FC":
+            tokens = g.reshape(x, (1, g.shape(x)[1] * g.shape(x)[2], 8))
+            x = g.reshape(g.fully_connected(tokens, rng.standard_normal((8, 8)) / 3), g.shape(x))
+        elif kind == "SOFTMAX":
+            x = g.softmax(x)
+        elif kind == "POOL" and g.shape(x)[1] >= 2:
+            x = g.pool(draw(st.sampled_from(["AVERAGE_POOL_2D", "MAX_POOL_2D"])), x, 2, 1, padding="SAME")
+        elif kind == "MEAN":
+            reduced = draw(st.sampled_from(["MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"]))
+            x = g.sub(x, g.reduce(reduced, x, [draw(st.sampled_from([1, 2, 3]))]))
+        elif kind == "SPLIT":
+            left, right = g.split(x, 2, 3)
+            x = g.transpose(g.concat([right, left], 3), (0, 2, 1, 3))
+        elif kind == "PAD":
+            x = g.slice(g.pad(x, [[0, 0], [1, 0], [0, 1], [0, 0]]), (0, 0, 0, 0), g.shape(x))
+        made.append(x)
+    return g.build(outputs=list(dict.fromkeys(made)) if made else [x])
+
+
+@pytest.mark.convert
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.integers(0, 2**16))
+def test_float64_agrees_with_torch(graph: Graph, seed: int):
+    import torch
+
+    from cases.with_torch.torch_module import GraphModule
+
+    feed = (np.random.default_rng(seed).standard_normal((1, 6, 6, 8)).astype(np.float32),)
+    ours = evaluate(graph, feed, FLOAT64)
+    theirs = GraphModule(graph)(torch.from_numpy(feed[0]).double())
+    for name, wanted in zip(graph.outputs, theirs, strict=True):
+        np.testing.assert_allclose(ours[name], wanted.numpy(), rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(graphs(), st.sampled_from([FLOAT32, FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED]))
+def test_an_emulation_is_deterministic_and_ordered(graph: Graph, arithmetic):
+    feed = (np.random.default_rng(0).standard_normal((1, 6, 6, 8)).astype(np.float32),)
+    exact, once, again = (evaluate(graph, feed, a) for a in (FLOAT64, arithmetic, arithmetic))
+    for name in graph.outputs:
+        np.testing.assert_array_equal(once[name], again[name])
+        if np.isfinite(once[name]).all():
+            scale = np.abs(exact[name]).max() + 1
+            # Only a bound that catches a broken emulation: five ops lose a few bits each.
+            assert np.abs(once[name] - exact[name]).max() <= 2000 * 2.0**-arithmetic.store_bits * scale
+
+
+@pytest.mark.parametrize("depth", [64, 256])
+def test_blocked_accumulation_is_as_noisy_as_the_chain_it_stands_for(depth: int):
+    rng = np.random.default_rng(3)
+    left = rng.standard_normal((64, depth)).astype(np.float16).astype(np.float32)
+    right = rng.standard_normal((depth, 64)).astype(np.float16).astype(np.float32)
+    exact = left.astype(np.float64) @ right
+    chain = np.zeros((64, 64), dtype=np.float16)
+    for k in range(depth):  # one fused multiply-add at a time, as a shader runs it
+        chain = (chain.astype(np.float64) + np.outer(left[:, k], right[k]).astype(np.float64)).astype(np.float16)
+    wanted = np.sqrt(np.mean((chain - exact) ** 2))
+    ours = np.sqrt(np.mean((FLOAT16.matmul(left, right) - exact) ** 2))
+    assert 0.7 * wanted < ours < 1.6 * wanted
+
+
+def test_stored_float16_overflows_and_truncates():
+    values = np.array([1e5, 1 + 2.0**-11 * 1.5, -(1 + 2.0**-11 * 1.5)], dtype=np.float32)
+    np.testing.assert_array_equal(FLOAT16.stored(values), [np.inf, 1 + 2.0**-10, -(1 + 2.0**-10)])
+    np.testing.assert_array_equal(FLOAT16_TRUNCATED.stored(values)[1:], [1, -1])
+
+
+def test_unsupported_names_the_op_and_evaluate_refuses():
+    tensors = {"x": Tensor("x", (4,)), "y": Tensor("y", (4,))}
+    graph = Graph(tensors, (Op("SOME_CUSTOM_OP", ("x",), ("y",)),), ("x",), ("y",))
+    assert unsupported(graph) == ["SOME_CUSTOM_OP"]
+    with pytest.raises(GraphError, match="SOME_CUSTOM_OP"):
+        evaluate(graph, (np.zeros(4, np.float32),))
+
+
+def test_a_feed_that_does_not_fit_is_refused():
+    g = GraphBuilder()
+    graph = g.build(outputs=[g.unary("RELU", g.input("x", (2, 3)))])
+    with pytest.raises(GraphError, match="shape"):
+        evaluate(graph, (np.zeros((3, 2), np.float32),))
+    with pytest.raises(GraphError, match="0 inputs given"):
+        evaluate(graph, ())
+
+
+def test_keep_returns_intermediates_and_depth_counts_accumulations():
+    g = GraphBuilder()
+    x = g.input("x", (1, 5, 16))
+    y = g.fully_connected(x, np.ones((4, 16)), name="y")
+    graph = g.build(outputs=[g.mean(y, [2], name="m")])
+    values = evaluate(graph, (np.ones((1, 5, 16), np.float32),), keep=("y",))
+    np.testing.assert_array_equal(values["y"], np.full((1, 5, 4), 16.0))
+    assert set(values) == {"y", "m"}
+    assert accumulation_depth(graph, "m") == 16 + 4
+
+
+def test_elu_near_zero_is_as_noisy_as_the_exponential_it_subtracts_from():
+    g = GraphBuilder()
+    graph = g.build(outputs=[g.unary("ELU", g.input("x", (64,)), "y")])
+    feed = (np.linspace(-1e-3, -1e-6, 64, dtype=np.float32),)
+    exact = evaluate(graph, feed, FLOAT64)["y"]
+    error = np.abs(evaluate(graph, feed, FLOAT32)["y"] - exact)
+    np.testing.assert_allclose(exact, np.expm1(feed[0].astype(np.float64)))
+    assert 2.0**-26 < error.max() < 2.0**-20
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT16])
+def test_a_convolution_in_groups_is_one_convolution_a_group(kernel, arithmetic):
+    rng = np.random.default_rng(3)
+    weights, bias = rng.standard_normal((6, kernel, kernel, 4)), rng.standard_normal(6)
+    x = rng.standard_normal((1, 5, 5, 8))
+
+    def convolved(source: np.ndarray, filters: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        g = GraphBuilder()
+        y = g.conv2d(g.input("x", source.shape), filters, offset, name="y")
+        return evaluate(g.build([y]), (source,), arithmetic)["y"]
+
+    parts = [
+        convolved(x[..., at : at + 4], weights[half], bias[half]) for at, half in ((0, slice(3)), (4, slice(3, 6)))
+    ]
+    np.testing.assert_array_equal(convolved(x, weights, bias), np.concatenate(parts, axis=3))
+
+
+@pytest.mark.parametrize(
+    ("exclusive", "reverse", "expected"),
+    [(False, False, [1, 3, 7]), (True, False, [0, 1, 3]), (False, True, [7, 6, 4]), (True, True, [6, 4, 0])],
+)
+def test_cumsum_starts_and_ends_where_its_options_say(exclusive, reverse, expected):
+    g = GraphBuilder()
+    (y,) = g.op("CUMSUM", (g.input("x", (3,)), g.const(0, dtype="int32")), exclusive=exclusive, reverse=reverse)
+    assert evaluate(g.build([y]), [np.array([1.0, 2.0, 4.0])])[y].tolist() == expected

@@ -1,0 +1,156 @@
+"""Comparing verdicts with expectations: every kind of news has its own message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro.campaigns import expectations
+from repro.campaigns.expectations import Outcome, compare
+from repro.verdicts.verdict import Status, Verdict
+from runner.errors import BadInput
+
+ENTRY = """
+[[expect]]
+case = "a/b"
+output = 1
+precision = "{precision}"
+status = "FAIL"
+signature = "unwritten"
+finding = "some-finding"
+reason = "F2"
+workaround = "emit-x2"
+{more}
+"""
+
+
+def write(folder: Path, stem: str, precision: str = "any", more: str = "") -> None:
+    (folder / f"{stem}.toml").write_text(ENTRY.format(precision=precision, more=more))
+
+
+def verdict(status: Status = Status.FAIL, signature: str = "unwritten") -> Verdict:
+    return Verdict(1, "y", status, signature if status is Status.FAIL else "", reason="why", holds="")
+
+
+def said(folder: Path, found: Verdict, case: str = "a/b", runtime: str = "2.3.0"):
+    known = expectations.load("gpu:lavapipe", folder, runtime=runtime)
+    return compare(found, case, "fp32", "gpu:lavapipe", runtime, known)
+
+
+def test_a_known_bug_that_shows_is_expected(tmp_path: Path):
+    write(tmp_path, "gpu")
+    assert said(tmp_path, verdict()).outcome is Outcome.KNOWN
+
+
+def test_an_unexpected_pass_says_which_finding_and_workaround_can_go(tmp_path: Path):
+    write(tmp_path, "gpu")
+    result = said(tmp_path, verdict(Status.PASS))
+    assert result.outcome is Outcome.FIXED
+    assert result.outcome.is_news
+    assert result.message.startswith("fixed in 2.3.0 on gpu:lavapipe")
+    assert "finding some-finding can be closed, workaround emit-x2 can go" in result.message
+
+
+def test_a_changed_signature_is_as_loud_as_a_new_failure(tmp_path: Path):
+    write(tmp_path, "gpu")
+    changed = said(tmp_path, verdict(signature="stale"))
+    new = said(tmp_path, verdict(), case="other/case")
+    assert (changed.outcome, new.outcome) == (Outcome.CHANGED, Outcome.NEW_FAILURE)
+    assert changed.outcome.is_news
+    assert new.outcome.is_news
+    assert "expected FAIL unwritten, got FAIL stale" in changed.message
+
+
+def test_invalid_where_a_pass_is_expected_is_news(tmp_path: Path):
+    assert said(tmp_path, verdict(Status.INVALID)).outcome is Outcome.NO_POWER
+
+
+def test_a_specific_file_wins_over_the_shared_one(tmp_path: Path):
+    write(tmp_path, "gpu")
+    write(tmp_path, "gpu-lavapipe")
+    own = tmp_path / "gpu-lavapipe.toml"
+    own.write_text(own.read_text().replace("unwritten", "stale"))
+    assert said(tmp_path, verdict(signature="stale")).outcome is Outcome.KNOWN
+
+
+def test_a_specific_file_can_take_back_an_inherited_failure(tmp_path: Path):
+    write(tmp_path, "gpu")
+    write(tmp_path, "gpu-lavapipe")
+    own = tmp_path / "gpu-lavapipe.toml"
+    own.write_text(own.read_text().replace('"FAIL"', '"PASS"').replace('"unwritten"', '""'))
+    assert said(tmp_path, verdict(Status.PASS)).outcome is Outcome.PASSED
+
+
+def test_from_the_runtime_that_fixed_it_a_pass_is_expected_again(tmp_path: Path):
+    write(tmp_path, "gpu", more='fixed_in = "2.4.0"')
+    assert said(tmp_path, verdict(), runtime="2.3.0").outcome is Outcome.KNOWN
+    assert said(tmp_path, verdict(Status.PASS), runtime="2.4.0").outcome is Outcome.PASSED
+    assert said(tmp_path, verdict(), runtime="2.4.1").outcome is Outcome.NEW_FAILURE
+
+
+def test_a_flake_is_expected_both_ways(tmp_path: Path):
+    (tmp_path / "flakes.toml").write_text(
+        '[[flake]]\ncase = "a/b"\noutput = 1\nprecision = "any"\ntarget = "gpu"\nrate = 0.25\nreason = "race"\n'
+    )
+    assert said(tmp_path, verdict()).outcome is Outcome.FLAKE
+    assert said(tmp_path, verdict(Status.PASS)).outcome is Outcome.FLAKE
+    assert said(tmp_path, verdict(Status.CRASH)).outcome is Outcome.NEW_FAILURE
+
+
+def test_a_reported_claim_that_passes_is_not_confirmed_rather_than_fixed(tmp_path: Path):
+    write(tmp_path, "adb-pixel-8a", more='origin = "reported"\nlink = "LiteRT#8599"')
+    known = expectations.load("adb:XYZ", tmp_path, device_model="Pixel 8a")
+    result = compare(verdict(Status.PASS), "a/b", "fp16", "adb:XYZ", "2.3.0", known)
+    assert "not confirmed" in result.message
+    assert "LiteRT#8599" in result.message
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("[[expect", "not readable TOML"),
+        ('[[expect]]\ncase = "a"\n', "is missing"),
+        (ENTRY.format(precision="fp8", more=""), "precision 'fp8'"),
+        (ENTRY.format(precision="any", more='colour = "red"'), "unknown key 'colour'"),
+        (ENTRY.format(precision="any", more="").replace("FAIL", "BAD"), "status 'BAD'"),
+        (ENTRY.format(precision="any", more="").replace('"F2"', '" "'), "empty reason"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path: Path, broken: str, says: str):
+    (tmp_path / "gpu.toml").write_text(broken)
+    with pytest.raises(BadInput, match=says) as error:
+        expectations.load("gpu:lavapipe", tmp_path)
+    assert "gpu.toml" in str(error.value)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -1.0])
+def test_a_flake_needs_a_rate_that_is_one(tmp_path: Path, rate: float):
+    (tmp_path / "flakes.toml").write_text(
+        f'[[flake]]\ncase = "a"\noutput = 0\nprecision = "any"\ntarget = "gpu"\nrate = {rate}\nreason = "r"\n'
+    )
+    with pytest.raises(BadInput, match="not inside"):
+        expectations.load("gpu", tmp_path)
+
+
+def test_a_renamed_adapter_is_still_its_driver(tmp_path: Path):
+    write(tmp_path, "gpu-lavapipe")
+    known = expectations.load("gpu:lavapipe@Mali-G610", tmp_path)
+    assert known.lookup("a/b", 1, "fp16") is not None
+
+
+def test_every_shipped_file_is_readable():
+    for path in sorted(expectations.EXPECTATIONS_DIR.glob("*.toml")):
+        if path.stem == "flakes":
+            assert all(flake.reason for flake in expectations.read_flakes(path))
+        else:
+            assert all(entry.reason for entry in expectations.read_entries(path))
+
+
+def test_garbage_that_varies_is_known_by_any_signature_but_a_pass_is_still_news(tmp_path: Path):
+    write(tmp_path, "gpu")
+    path = tmp_path / "gpu.toml"
+    path.write_text(path.read_text().replace('"unwritten"', '"any"'))
+    assert said(tmp_path, verdict(signature="wrong")).outcome is Outcome.KNOWN
+    assert said(tmp_path, verdict(signature="nonfinite")).outcome is Outcome.KNOWN
+    assert said(tmp_path, verdict(Status.PASS)).outcome is Outcome.FIXED

@@ -1,0 +1,161 @@
+"""The command line as a user meets it: one clear line for bad input, the documented exit codes, JSON that is JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph, Op, Tensor
+from cases.tflite.extras import OpExtras
+from cases.tflite.write import write_tflite
+from repro.cli import COMMANDS, entry
+
+
+@pytest.fixture
+def repro(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """Call the console script in this process: (exit code, stdout, stderr)."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["repro", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            entry()
+        out, err = capfd.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return call
+
+
+def add_bug() -> bytes:
+    """y = x + z is an output and feeds MEAN: the two-op model of the first bug."""
+    g = GraphBuilder()
+    y = g.add(g.input("x", (1, 16, 8)), g.input("z", (1, 16, 8)), "y")
+    return write_tflite(g.build([y, g.mean(y, [2], "m")]))
+
+
+def healthy() -> bytes:
+    g = GraphBuilder()
+    y = g.sub(g.input("x", (1, 16, 8)), g.input("z", (1, 16, 8)), "y")
+    return write_tflite(g.build([y, g.mean(y, [2], "m")]))
+
+
+def custom_op() -> bytes:
+    tensors = {"x": Tensor("x", (1, 4)), "y": Tensor("y", (1, 4))}
+    op = Op("CUSTOM", ("x",), ("y",), raw=OpExtras(custom_code="TheirOp"))
+    return write_tflite(Graph(tensors, (op,), ("x",), ("y",)))
+
+
+def one_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1, text
+    assert lines[0].startswith("repro: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["check", "no-such.tflite"], 2, "no such file"),
+        (["run", "no-such-case"], 2, "no case 'no-such-case'"),
+        (["run", "--family", "nix"], 2, "no family 'nix'; there are"),
+        (["run", "fanout/add-to-2", "--target", "toaster"], 2, "toaster"),
+        (["run", "fanout/add-to-2", "--target", "gpu:voodoo"], 3, "voodoo"),
+        (["run", "--precision", "fp8"], 2, "'fp8' is not one of"),
+        (["frobnicate"], 2, "No such command"),
+        (["expect", "update", "no-such.jsonl"], 2, "no such file"),
+    ],
+)
+def test_wrong_words_end_in_one_line_and_the_documented_code(repro, words, code, says):
+    exit_code, out, err = repro(*words)
+    assert (exit_code, out) == (code, "")
+    assert says in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(b"", "empty file"), (b"just text", "not a .tflite"), (add_bug()[:300], "truncated or damaged")],
+)
+def test_a_file_that_is_no_model_ends_in_one_line(repro, tmp_path: Path, data: bytes, says: str):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data)
+    code, _, err = repro("check", str(path))
+    assert code == 2
+    assert says in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"x": np.zeros((2, 2), np.float32), "z": np.zeros((1, 16, 8), np.float32)}, "shape (2, 2)"),
+        ({"x": np.zeros((1, 16, 8), np.float32)}, "no array for input 1 'z'"),
+        ({"x": np.zeros((1, 16, 8), complex), "z": np.zeros((1, 16, 8), np.float32)}, "complex128"),
+    ],
+)
+def test_inputs_that_do_not_fit_end_in_one_line(repro, tmp_path: Path, arrays, says: str):
+    (tmp_path / "m.tflite").write_bytes(add_bug())
+    np.savez(tmp_path / "x.npz", **arrays)
+    code, _, err = repro("check", str(tmp_path / "m.tflite"), "--inputs", str(tmp_path / "x.npz"))
+    assert code == 2
+    assert says in one_line(err)
+
+
+def test_a_model_with_a_custom_op_ends_in_one_line(repro, tmp_path: Path):
+    (tmp_path / "m.tflite").write_bytes(custom_op())
+    code, _, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
+    assert code == 2
+    line = one_line("\n".join(line for line in err.splitlines() if line.startswith("repro: ")))
+    assert "CUSTOM" in line
+
+
+@pytest.mark.gpu
+def test_check_names_the_wrong_output_and_what_it_holds(repro, tmp_path: Path):
+    (tmp_path / "m.tflite").write_bytes(add_bug())
+    code, out, _ = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32", "--json")
+    assert code == 1
+    lines = [json.loads(line) for line in out.splitlines()]
+    fields = {"case", "target", "adapter", "runtime", "precision", "output", "verdict", "signature", "pearson"}
+    assert all(fields | {"max_abs", "expected"} <= set(line) for line in lines)
+    assert [(line["output"], line["verdict"]) for line in lines] == [(0, "FAIL"), (1, "PASS")]
+    assert "'x'" in lines[0]["holds"]
+
+
+@pytest.mark.gpu
+def test_check_of_a_healthy_model_is_clean(repro, tmp_path: Path):
+    (tmp_path / "m.tflite").write_bytes(healthy())
+    code, out, _ = repro("check", str(tmp_path / "m.tflite"))
+    assert code == 0
+    assert "FAIL" not in out
+
+
+@pytest.mark.gpu
+def test_run_is_as_expected_then_cached_and_writes_its_reports(repro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    cases = ["litert-8599-add-output-consumed", "litert-8599-add-output-consumed-x2"]
+    junit, page = tmp_path / "r.xml", tmp_path / "r.html"
+    code, out, err = repro("run", *cases, "--json", "--junit", str(junit), "--html", str(page))
+    assert code == 0, err
+    first = [json.loads(line) for line in out.splitlines()]
+    assert {line["outcome"] for line in first if not line["case"].endswith("x2")} == {"passed", "known"}
+    assert {line["outcome"] for line in first if line["case"].endswith("x2")} == {"passed"}
+    root = ElementTree.parse(junit).getroot()
+    assert sum(int(suite.get("tests")) for suite in root) == len(first)
+    assert all(suite.get("failures") == "0" for suite in root)
+    assert "litert-8599-add-output-consumed" in page.read_text()
+    code, out, _ = repro("run", *cases, "--json")
+    assert code == 0
+    second = [json.loads(line) for line in out.splitlines()]
+    assert all(line["cached"] for line in second)
+    assert [{**line, "cached": 0} for line in second] == [{**line, "cached": 0} for line in first]
+
+
+def test_every_command_has_help(repro):
+    for name in COMMANDS:
+        code, out, _ = repro(name, "--help")
+        assert code == 0
+        assert "Usage:" in out

@@ -1,0 +1,72 @@
+"""`repro reduce` and `repro fuzz` as a user meets them, on the host's real GPU delegate where they need one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cases.builder import GraphBuilder
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from repro.commands.fuzz import command as fuzz
+from repro.commands.reduce import command as reduce
+from runner.errors import BadInput
+
+
+def model(path: Path) -> Path:
+    """A FULLY_CONNECTED that is an output and read by a MUL of a constant, amid healthy ops."""
+    g = GraphBuilder()
+    rng = np.random.default_rng(0)
+    x = g.unary("TANH", g.input("x", (1, 6, 8)))
+    y = g.fully_connected(x, rng.normal(size=(8, 8)) / 3, rng.normal(size=8), name="y")
+    z = g.unary("NEG", g.mul(y, g.const(2.0)))
+    path.write_bytes(write_tflite(g.build([g.unary("ABS", z), y])))
+    return path
+
+
+@pytest.mark.gpu
+def test_reduce_brings_a_lost_output_to_its_two_ops_and_resumes(tmp_path: Path):
+    arguments = [str(model(tmp_path / "m.tflite")), "--out", str(tmp_path / "out"), "--json"]
+    first = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
+    assert first.exit_code == 0
+    summary = json.loads(first.stdout.splitlines()[-1])
+    assert summary["ops"] == 2
+    assert summary["signature"] == "unwritten"
+    assert summary["role"] == {"rank": 3, "producer": "FULLY_CONNECTED", "consumers": ["MUL"], "is_output": True}
+    assert [op.kind for op in read_tflite(Path(summary["model"]).read_bytes()).ops] == ["FULLY_CONNECTED", "MUL"]
+    assert "passes" in next(need["without"] for need in summary["needs"] if need["op"].startswith("MUL"))
+    answers = (tmp_path / "out" / "tried.jsonl").read_text()
+    again = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
+    assert json.loads(again.stdout.splitlines()[-1]) == summary
+    assert (tmp_path / "out" / "tried.jsonl").read_text() == answers
+
+
+@pytest.mark.gpu
+def test_fuzz_judges_reports_and_goes_on(tmp_path: Path):
+    arguments = ["--graphs", "1", "--seconds", "120", "--seed", "9", "--corpus", str(tmp_path), "--json"]
+    first = CliRunner().invoke(fuzz, arguments, catch_exceptions=False)
+    assert first.exit_code in (0, 1)
+    summary = json.loads(first.stdout.splitlines()[-1])
+    assert {"graphs", "seconds", "distinct", "new"} <= set(summary)
+    assert first.exit_code == (1 if summary["new"] else 0)
+    assert summary["verdicts"]["PASS"] > 20
+    assert json.loads((tmp_path / "state.json").read_text())["next_index"] == summary["next_graph"] > 0
+
+
+@pytest.mark.parametrize("name", ["missing.tflite", "rubbish.tflite"])
+def test_a_bad_model_is_one_line(name: str, tmp_path: Path):
+    (tmp_path / "rubbish.tflite").write_bytes(b"not a model")
+    with pytest.raises(BadInput, match=name):
+        CliRunner().invoke(reduce, [str(tmp_path / name), "--target", "cpu"], catch_exceptions=False)
+
+
+def test_an_output_that_is_not_there_and_a_healthy_model_are_refused(tmp_path: Path):
+    path = str(model(tmp_path / "m.tflite"))
+    with pytest.raises(BadInput, match="outputs 0 to 1"):
+        CliRunner().invoke(reduce, [path, "--target", "cpu", "--output", "7"], catch_exceptions=False)
+    with pytest.raises(BadInput, match="nothing to reduce"):
+        CliRunner().invoke(reduce, [path, "--target", "cpu", "--out", str(tmp_path / "o")], catch_exceptions=False)

@@ -1,0 +1,284 @@
+"""Reports: nothing of any machine inside, self-contained, and they show the bug with ai-edge-litert and numpy alone."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import os
+import re
+import socket
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from repro.cli import main
+from repro.findings import finding as findings
+from repro.findings import report
+from repro.matrix.measure import attached_phones
+from runner.host import adapter_name
+from runner.host.vulkan import adapters, driver_environment
+from runner.runtimes import PACKAGE, installed, runtime
+
+SHIPPED = findings.slugs()
+ONE = "add-output-feeds-reduction"
+ATTACHMENTS = {
+    "issue.md",
+    "repro.py",
+    "model.tflite",
+    "model.tflite.base64",
+    "evidence.json",
+    "CompiledModelRepro.kt",
+    "phone/README.md",
+    "phone/batch_runner.c",
+    "phone/batch/manifest",
+    "inputs/model-0.bin",
+    "expected/model-0.bin",
+}
+SECTIONS = (
+    "**Summary.**",
+    "## Environment",
+    "## Reproduction",
+    "## Expected and actual",
+    "## Matrix",
+    "## Controls, and what is ruled out",
+    "## Cause",
+    "## What is not claimed",
+    "## Related",
+)
+
+
+def private_words() -> list[str]:
+    """What identifies this machine or its user, and must be in no report."""
+    words = {socket.gethostname(), str(Path.home()), str(findings.FINDINGS_DIR.parent), sys.prefix}
+    words |= {name.partition(":")[2] for name in attached_phones()}
+    words |= {os.environ.get(key, "") for key in ("USER", "LOGNAME", "SUDO_USER")} | {getpass.getuser()}
+    # A user called root, or a word that prose uses, would be found in any text.
+    return [word for word in words if len(word) > 4]
+
+
+MACHINE_PATH = re.compile(rb"(?<![A-Za-z0-9])/(?:home|Users|root|tmp|work|mnt|opt)/[A-Za-z0-9_.-]+")
+# A serial number; not the tag that stands for one (ten hex digits), nor the word loopback.
+SERIAL = re.compile(rb"adb:(?![0-9a-f]{10}\b|loopback\b)[A-Za-z0-9]")
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_nothing_of_any_machine_is_in_a_report(slug):
+    for name, data in report.report_files(findings.load(slug)).items():
+        assert MACHINE_PATH.findall(data) == [], name
+        assert SERIAL.findall(data) == [], name
+        assert [word for word in private_words() if word.encode() in data] == [], name
+
+
+def test_the_search_for_machine_words_finds_them():
+    assert MACHINE_PATH.findall(b"see /home/someone/model.tflite") == [b"/home/someone"]
+    assert MACHINE_PATH.findall(b"/data/local/tmp/repro on any phone") == []
+    assert SERIAL.findall(b"adb:1A2B3C")
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_a_report_has_its_sections_and_attachments(slug):
+    finding = findings.load(slug)
+    files = report.report_files(finding)
+    assert set(files) >= ATTACHMENTS
+    issue = files["issue.md"].decode()
+    assert [s for s in SECTIONS if s not in issue] == []
+    assert ("**What happens instead.**" in issue, "**Why nobody notices.**" in issue) == (
+        finding.aborts,
+        not finding.aborts,
+    )
+    assert not re.search(r"## Related\s*\Z", issue)
+    assert "Rendered from" not in issue
+    assert len(issue.splitlines()) < 250
+    for source in finding.sources:
+        assert source.commit in issue
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_attachments_agree_with_each_other(slug):
+    finding = findings.load(slug)
+    files = report.report_files(finding)
+    assert base64.b64decode(files["model.tflite.base64"]) == files["model.tflite"]
+    compile(files["repro.py"], "repro.py", "exec")
+    manifest = files["phone/batch/manifest"].decode()
+    objects = {name.rpartition("/")[2] for name in files if name.startswith("phone/objects/")}
+    named = set(re.findall(r"\b[0-9a-f]{64}\b", manifest))
+    assert named == objects
+    for index, array in enumerate(finding.arrays(finding.minimal, "expected")):
+        kept = np.frombuffer(files[f"expected/model-{index}.bin"], array.dtype)
+        np.testing.assert_array_equal(kept, array.ravel())
+
+
+def test_the_issue_names_every_runtime_and_driver_of_the_evidence():
+    finding = findings.load(ONE)
+    issue = report.report_files(finding)["issue.md"].decode()
+    for environment in finding.evidence()["environments"]:
+        assert environment["runtime"] in issue
+        assert environment["driver"] in issue
+
+
+def test_a_report_of_an_unconfirmed_finding_says_so_before_anything_else():
+    issue = report.report_files(findings.load("card-token-fanout"))["issue.md"].decode()
+    assert "reported, not confirmed here" in issue.split("## Environment")[0]
+    assert "prints OK" in issue
+
+
+def test_a_fixed_finding_names_the_runtime_that_shows_it():
+    finding = findings.load("output-before-elementwise")
+    files = {
+        name: data.decode() for name, data in report.report_files(finding).items() if name.endswith((".md", ".py"))
+    }
+    assert "pip install ai-edge-litert==2.1.3 numpy" in files["issue.md"]
+    assert "pip install ai-edge-litert==2.1.3 numpy" in files["repro.py"]
+    assert "Shows in ai-edge-litert <2.1.6, for example 2.1.3; any other prints OK." in files["repro.py"]
+    assert "**Status: fixed.** Shows in LiteRT <2.1.6 only." in files["issue.md"]
+    assert "fixed in 2.1.6" in files["issue.md"]
+    assert (
+        "==" not in report.report_files(findings.load(ONE))["issue.md"].decode().split("```console")[1].split("```")[0]
+    )
+
+
+def test_cells_under_another_name_are_shown_as_what_they_are():
+    issue = report.report_files(findings.load("same-operand-aborts"))["issue.md"].decode()
+    assert "| gpu:lavapipe named Mali-G610, not a Mali | fp32 |  |  |  | CRASH |  |" in issue
+    assert "no statement about a Mali" in issue
+    assert "gpu:lavapipe and gpu:swiftshader are independent" in issue
+
+
+def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
+    finding = findings.load("mali-thin-pointwise")
+    assert finding.needs_name
+    assert not findings.load("norm-one-pass-variance").needs_name
+    files = report.report_files(finding)
+    issue, script = files["issue.md"].decode(), files["repro.py"].decode()
+    assert "repro check model.tflite --target gpu:lavapipe@Mali-G610 --precision fp16" in issue
+    assert "One fp16 run on gpu:lavapipe@Mali-G610" in issue
+    assert "under its own name, prints OK" in issue
+    assert "prints BUG\n" not in issue
+    assert "That a Mali shows it: nothing here was run on a Mali" in issue
+    assert "and nowhere else; it does not under gpu:lavapipe named Mali-G76, not a Mali" in issue
+    assert "| gpu:lavapipe named Mali-G610, not a Mali | fp32 | ok | ok | ok | ok | ok |" in issue
+    assert "where the adapter is named Mali-G57 or Mali-G610" in script
+    assert '"--fp32" not in sys.argv' in script
+
+
+def test_a_bug_of_one_precision_is_shown_in_it():
+    assert findings.load(ONE).precision == findings.load("norm-one-pass-variance").precision == "fp32"
+    assert "Shows in fp32 only." in report.render_report(findings.load("norm-one-pass-variance"))
+
+
+def test_the_command_writes_the_folder(tmp_path):
+    result = CliRunner().invoke(main, ["report", ONE, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")} >= ATTACHMENTS
+
+
+def run_script(python: str, script: Path, *options: str, name: str = "") -> subprocess.CompletedProcess[str]:
+    """Run repro.py on lavapipe, presented under another adapter name if one is given."""
+    lavapipe = next(a for a in adapters() if a.key == "lavapipe")
+    # Nothing of this project may be importable: -I ignores PYTHONPATH and the working directory.
+    environment = driver_environment(dict(os.environ), Path(lavapipe.manifest), 1)
+    environment |= adapter_name.naming_environment(name) if name else {}
+    command = [python, "-I", str(script), *options]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+
+
+def written_script(finding: findings.Finding, folder: Path) -> Path:
+    script = folder / "repro.py"
+    script.write_text(report.render_script(finding), encoding="utf-8")
+    return script
+
+
+def answer(ended: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    """Exit code and last line of a script."""
+    return ended.returncode, ended.stdout.splitlines()[-1]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("slug", [ONE, "same-operand-aborts"])
+def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
+    script = written_script(findings.load(slug), tmp_path)
+    shown = run_script(sys.executable, script)
+    assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
+    healthy = run_script(sys.executable, script, "--control")
+    assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
+
+
+@pytest.mark.gpu
+def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_path):
+    script = written_script(findings.load("mali-thin-pointwise"), tmp_path)
+    here = run_script(sys.executable, script)
+    assert answer(here) == (0, "OK"), here.stdout + here.stderr
+    assert "it shows in fp16 where the adapter is named Mali-G57 or Mali-G610" in here.stdout
+    named = run_script(sys.executable, script, name="Mali-G610")
+    assert answer(named) == (1, "BUG"), named.stdout + named.stderr
+    for option in ("--control", "--fp32", "--cpu"):
+        healthy = run_script(sys.executable, script, option, name="Mali-G610")
+        assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
+        assert "it shows in fp16" not in healthy.stdout or option == "--fp32"
+
+
+def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
+    """Without LiteRT the child ends in a traceback, with the exit code that a failed check has too."""
+    script = written_script(findings.load("same-operand-aborts"), tmp_path)
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "CANNOT RUN" in ended.stdout
+    assert "BUG" not in ended.stdout
+
+
+@pytest.mark.gpu
+def test_the_script_of_a_fixed_finding_says_ok_here_and_bug_in_the_runtime_it_names(tmp_path):
+    script = written_script(findings.load("output-before-elementwise"), tmp_path)
+    here = run_script(sys.executable, script)
+    assert answer(here) == (0, "OK"), here.stdout + here.stderr
+    # The named runtime is a folder of the cache, put before the installed one.
+    older = f"import runpy, sys; sys.path.insert(0, {str(runtime('2.1.3').folder.parent)!r})\n"
+    wrapper = tmp_path / "older.py"
+    wrapper.write_text(older + f"runpy.run_path({str(script)!r}, run_name='__main__')\n", encoding="utf-8")
+    shown = run_script(sys.executable, wrapper)
+    assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory) -> str:
+    """A fresh environment with nothing but ai-edge-litert and numpy."""
+    home = tmp_path_factory.mktemp("bare")
+    venv.create(home, with_pip=True)
+    python = str(home / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"{PACKAGE}=={installed().version}", "numpy"], check=True, timeout=900)
+    return python
+
+
+@pytest.mark.gpu
+def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_every_script():
+    small, usual = findings.load("norm-one-pass-variance"), findings.load(ONE)
+    assert (report.tolerance(small), report.tolerance(usual)) == (1e-4, 0.05)
+    for finding in (small, usual):
+        files = report.report_files(finding)
+        for name in ("repro.py", "phone/compare.py"):
+            assert ('"--fp16" in sys.argv else 0.0001' in files[name].decode()) == (finding is small)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
+    finding = findings.load(slug)
+    script = written_script(finding, tmp_path)
+    shows_here = bool(finding.showing([installed().version])) and not finding.needs_name
+    expected = (1, "BUG") if shows_here else (0, "OK")
+    shown = run_script(bare_python, script)
+    assert answer(shown) == expected, shown.stdout + shown.stderr
+    for option in ("--control", "--cpu"):
+        healthy = run_script(bare_python, script, option)
+        assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr

@@ -1,0 +1,287 @@
+"""`repro fix` on the real delegate: mended, proven, or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from cases.builder import GraphBuilder
+from cases.findings.parsing_graphs import directed_sums
+from cases.findings.pieces import thin_pointwise
+from cases.graph import Graph
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from repro.commands.fix import command
+from repro.fixes.proof import cpu_differences, op_line
+from repro.fixes.workarounds import avoid_hazards
+from repro.hazards.lint import find_hazards
+from repro.verdicts.verdict import Status
+from runner.run import Fingerprint, Outcome, Run
+
+PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")
+
+
+def three_hazards() -> Graph:
+    """One of each kind of edit: an output of its own, an op kept apart, ranks aligned."""
+    g = GraphBuilder()
+    rng = np.random.default_rng(0)
+    x = g.input("x", (1, 16, 8))
+    y = g.add(x, g.input("z", (1, 16, 8)), name="y")
+    total = g.sum(y, [2], name="total")
+    rows = g.reshape(x, (16, 8))
+    anchored = g.add(rows, g.const(rng.normal(size=(16, 8))), name="anchored")
+    first, second = g.split(x, 2, 2)
+    gate = g.sub(first, second, name="gate")
+    return g.build([gate, y, total, anchored])
+
+
+def ran(*outputs: np.ndarray) -> Run:
+    return Run("r", Outcome.OK, PRINT, outputs=(outputs,))
+
+
+def test_cpu_differences_are_exact_or_measured():
+    a = np.linspace(-2, 2, 5, dtype=np.float32)
+    assert all(d.exact for d in cpu_differences(ran(a, a), ran(a, a.copy()), ["p", "q"]))
+    (found,) = cpu_differences(ran(a), ran(a + np.float32(0.5)), ["p"])
+    assert not found.exact
+    assert found.max_abs == pytest.approx(0.5)
+    assert found.share == pytest.approx(0.25)
+
+
+def test_the_diff_names_ops_with_shapes():
+    graph = three_hazards()
+    fixed = avoid_hazards(graph)
+    assert [op.kind for op in fixed.removed].count("SUM") == 1  # it reads the inner tensor now
+    assert {"MUL", "TRANSPOSE", "RESHAPE"} <= {op.kind for op in fixed.added}
+    assert op_line(graph.ops[0], graph) == "ADD('x' [1, 16, 8], 'z' [1, 16, 8]) -> 'y' [1, 16, 8]"
+
+
+def test_what_only_another_adapter_shows_is_left_alone_and_said(tmp_path):
+    path, out = tmp_path / "thin.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(thin_pointwise()))
+    said = CliRunner().invoke(command, [str(path), "-o", str(out)])
+    assert said.exit_code == 0
+    assert "no known hazard" in said.output
+    assert "left alone: mali-thin-pointwise, in fp16, on adapters named Mali" in said.output
+    assert "emit 'y' through an extra op" in said.output
+    assert not out.exists()
+    summary = json.loads(CliRunner().invoke(command, [str(path), "-o", str(out), "--json"]).stdout.splitlines()[-1])
+    assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+
+
+@pytest.mark.gpu
+def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_precision(tmp_path):
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 4))
+    thin = [np.eye(4).reshape(4, 1, 1, 4) * scale for scale in (0.5, 2.0)]
+    y = g.conv2d(x, thin[0], np.ones(4), name="y")
+    z = g.conv2d(x, WEIGHTS[:4, :, :, :4], np.ones(4), name="z")
+    outputs = [y, g.conv2d(y, thin[1], np.ones(4)), z, g.mul(z, g.const(np.linspace(0.5, 1.5, 4)))]
+    path, out = tmp_path / "both.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(g.build(outputs)))
+    for target, notes in (("gpu:lavapipe", 0), ("gpu:lavapipe@Mali-G610", 1)):
+        result = CliRunner().invoke(command, [str(path), "-o", str(out), "--target", target, "--json"])
+        assert result.exit_code == 0, result.output
+        summary = json.loads(result.stdout.splitlines()[-1])
+        assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+        assert [hazard["tensor"] for hazard in summary["hazards"]] == ["z"]
+        assert len(summary["notes"]) == notes
+        assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
+
+
+def fixed_on_gpu(source: Path, out: Path) -> Result:
+    arguments = [str(source), "-o", str(out), "--target", "gpu", "--precision", "fp32", "--json"]
+    return CliRunner().invoke(command, arguments)
+
+
+@pytest.mark.gpu
+def test_three_kinds_of_hazard_are_mended_and_proven(tmp_path):
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(three_hazards()))
+    result = fixed_on_gpu(source, out)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary["proven"]
+    assert summary["cpu_exact"]
+    assert summary["target"]["fp32"]["after"] == ["PASS"] * 4
+    assert "FAIL" in summary["target"]["fp32"]["before"]
+    graph = read_tflite(out.read_bytes())
+    assert find_hazards(graph) == ()
+    assert graph.outputs == ("gate", "y", "total", "anchored")
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(8, 3, 3, 8))
+
+
+def divided(g: GraphBuilder, shape: tuple[int, ...]) -> str:
+    return g.div(g.input("x", shape), g.const(np.linspace(0.5, 1.5, shape[-1])))
+
+
+def lanes_into_convolution(g: GraphBuilder) -> list[str]:
+    return [g.conv2d(g.pad(divided(g, (1, 4, 4, 3)), [(0, 0), (1, 1), (1, 1), (0, 0)]), WEIGHTS[:4, :, :, :3])]
+
+
+def lanes_through_split(g: GraphBuilder) -> list[str]:
+    return [g.mean(part, [3]) for part in g.split(divided(g, (1, 3, 4, 3)), 2, 2)]
+
+
+def lanes_of_a_logarithm(g: GraphBuilder) -> list[str]:
+    far = g.add(g.unary("ABS", g.input("x", (1, 5, 3))), g.const(np.ones(3)))
+    return [g.fully_connected(g.unary("LOG", far), WEIGHTS[:4, 0, 0, :3])]
+
+
+def pointwise_multiplier(g: GraphBuilder) -> list[str]:
+    return [g.depthwise_conv2d(g.input("x", (1, 4, 5, 3)), WEIGHTS[:1, :1, :1, :6], np.arange(6.0), stride=2)]
+
+
+def vector(g: GraphBuilder) -> list[str]:
+    return [g.fully_connected(g.input("x", (4,)), WEIGHTS[:3, 0, 0, :4], np.arange(3.0))]
+
+
+def softmax_of_a_vector(g: GraphBuilder) -> list[str]:
+    return [g.op("SOFTMAX", (g.input("x", (6,)),), outputs=("y",), beta=1.0)[0]]
+
+
+def cumsum_of_rows(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (5, 4, 3)), g.const(0, dtype="int32"))))
+
+
+def cumsum_of_a_vector(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (6,)), g.const(-1, dtype="int32"))))
+
+
+def cumsum_of_one_batch(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 4, 3))
+    return [g.op("CUMSUM", (x, g.const(-1, dtype="int32")))[0], g.unary("TANH", x)]
+
+
+def cumsum_from_the_end(g: GraphBuilder) -> list[str]:
+    return list(g.op("CUMSUM", (g.input("x", (1, 2, 4, 3)), g.const(-2, dtype="int32"))))
+
+
+def flattened(g: GraphBuilder) -> list[str]:
+    return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), g.const(WEIGHTS[:3, 0, 0])), keep_num_dims=False))
+
+
+def weights_of_an_op(g: GraphBuilder) -> list[str]:
+    w = g.unary("NEG", g.input("w", (4, 4)))
+    return [g.fully_connected(g.input("x", (1, 3, 4)), w, np.arange(4.0), activation="RELU")]
+
+
+def flattened_by_weights_of_an_op(g: GraphBuilder) -> list[str]:
+    w, bias = g.unary("NEG", g.input("w", (4, 8))), g.const(np.arange(4.0))
+    return list(g.op("FULLY_CONNECTED", (g.input("x", (1, 2, 4)), w, bias), keep_num_dims=False))
+
+
+def pad_of_rank_3(g: GraphBuilder) -> list[str]:
+    return [g.pad(g.input("x", (2, 3, 4)), [(1, 0), (1, 1), (0, 2)])]
+
+
+def pad_of_batches(g: GraphBuilder) -> list[str]:
+    return [g.pad(g.input("x", (1, 2, 3, 4)), [(1, 0), (1, 1), (0, 2), (0, 0)])]
+
+
+def sliced_part(g: GraphBuilder) -> list[str]:
+    first, second, third = g.split(g.input("x", (1, 4, 6)), 3, 2)
+    return [g.slice(first, [0, 0, 0], (1, 4, 2)), second, third]
+
+
+def squared_matrix(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 3, 3))
+    return [g.batch_matmul(x, x)]
+
+
+def either_way(g: GraphBuilder) -> list[str]:
+    x = g.input("x", (1, 3, 3))
+    return [g.select(g.op("GREATER", (g.input("c", (1, 3, 3)), g.const(0.0)))[0], x, x)]
+
+
+REWRITTEN = [
+    (lanes_into_convolution, "TILE"),
+    (lanes_through_split, "TILE"),
+    (lanes_of_a_logarithm, "TILE"),
+    (pointwise_multiplier, "DEPTHWISE_CONV_2D"),
+    (vector, "RESHAPE"),
+    (softmax_of_a_vector, "RESHAPE"),
+    (cumsum_of_rows, "RESHAPE"),
+    (cumsum_of_a_vector, "RESHAPE"),
+    (cumsum_of_one_batch, "RESHAPE"),
+    (cumsum_from_the_end, "CUMSUM"),
+    (flattened, "RESHAPE"),
+    (weights_of_an_op, "ADD"),
+    (flattened_by_weights_of_an_op, "ADD"),
+    (pad_of_rank_3, "RESHAPE"),
+    (pad_of_batches, "RESHAPE"),
+    (sliced_part, "TRANSPOSE"),
+    (squared_matrix, "TRANSPOSE"),
+    (either_way, "TRANSPOSE"),
+]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("make", "added"), REWRITTEN, ids=[make.__name__ for make, _ in REWRITTEN])
+def test_what_is_parsed_wrong_is_written_in_another_form_and_proven(make, added, tmp_path):
+    g = GraphBuilder()
+    graph = g.build(make(g))
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(graph))
+    result = fixed_on_gpu(source, out)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, summary["refusals"]) == (0, [])
+    assert summary["cpu_exact"]
+    assert summary["target"]["fp32"]["after"] == ["PASS"] * len(graph.outputs)
+    mended = read_tflite(out.read_bytes())
+    assert added in {op.kind for op in mended.ops}
+    assert find_hazards(mended) == ()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("taken", "before"), [(3, Status.FAIL), (5, Status.CRASH)])
+def test_groups_become_block_diagonal_weights(taken, before, tmp_path):
+    g = GraphBuilder()
+    weights = np.random.default_rng(taken).normal(size=(8, 3, 3, taken))
+    graph = g.build([g.conv2d(g.input("x", (1, 4, 5, 2 * taken)), weights, np.arange(8.0))])
+    assert find_hazards(graph)[0].rule == ("grouped-conv" if taken <= 4 else "grouped-conv-aborts")
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(graph))
+    result = fixed_on_gpu(source, out)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, summary["refusals"], summary["proven"]) == (0, [], True)
+    assert summary["target"]["fp32"] == {"before": [before], "after": [Status.PASS]}
+    mended = read_tflite(out.read_bytes())
+    assert find_hazards(mended) == ()
+    (dense,) = (mended.tensors[op.inputs[1]].shape for op in mended.ops)
+    assert dense == (8, 3, 3, 2 * taken)
+
+
+@pytest.mark.gpu
+def test_nothing_is_written_without_a_hazard_or_without_a_proof(tmp_path):
+    g = GraphBuilder()
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(write_tflite(g.build([g.unary("NEG", g.input("x", (1, 4, 8)))])))
+    out = tmp_path / "out.tflite"
+    assert CliRunner().invoke(command, [str(plain), "-o", str(out)]).exit_code == 0
+    assert not out.exists()
+    source = tmp_path / "bad.tflite"
+    source.write_bytes(write_tflite(three_hazards()))
+    # On cpu nothing fails, so there is no failure whose absence could be shown.
+    refused = CliRunner().invoke(command, [str(source), "-o", str(out), "--target", "cpu"])
+    assert refused.exit_code == 1
+    assert "refused" in refused.output
+    assert not out.exists()
+
+
+@pytest.mark.gpu
+def test_a_hazard_without_a_workaround_is_refused_by_name_and_nothing_is_claimed_of_the_change(tmp_path):
+    source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
+    source.write_bytes(write_tflite(directed_sums(exclusive=True)))
+    result = fixed_on_gpu(source, out)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 1
+    assert summary["refusals"][0] == "hazard cumsum-options at 'y' is left: no workaround is known"
+    assert summary["notes"] == []
+    assert not out.exists()

@@ -1,0 +1,99 @@
+"""Every way a manifest can be broken is one line that says where, what and what instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import models.dfine
+from repro.layouts.layout import GraphPart
+from repro.layouts.reader import read_layout
+from runner.errors import BadInput
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
+DFINE = Path(models.dfine.__file__).parent
+
+
+@pytest.mark.parametrize(
+    "path", [EXAMPLE / "split.toml", EXAMPLE / "naive.toml", DFINE / "shipped.toml", DFINE / "naive.toml"]
+)
+def test_the_shipped_layouts_are_read(path):
+    layout = read_layout(path)
+    assert len(layout.graphs) == 2
+    assert set(layout.thresholds) >= set(layout.precisions)
+    assert all(limit.reason for limits in layout.thresholds.values() for limit in limits.values())
+
+
+def test_parts_are_put_in_dataflow_order():
+    layout = read_layout(DFINE / "shipped.toml")
+    assert [part.name for part in layout.parts] == ["shipped_a", "select and tail", "graph_b"]
+    assert isinstance(layout.parts[2], GraphPart)
+    assert layout.final_outputs == ("boxes", "logits")
+
+
+BROKEN = [
+    ('name = "two-graphs"', "", r"\[layout\] name: is missing"),
+    ('name = "two-graphs"', "name = 3", r"\[layout\] name: must be a string, not 3"),
+    ("about = ", "abuot = ", r"abuot: unknown key; did you mean 'about'"),
+    ('precisions = ["fp32", "fp16"]', 'precisions = ["fp8"]', r"'fp8' is none of fp32, fp16"),
+    ("shapes = { x = [1, 64, 24] }", "shapes = { x = [1, -4] }", r"list of positive integers"),
+    ("shapes = { x = [1, 64, 24] }", "", r"give either files, or shapes"),
+    ("count = 2", "count = 99", r"must be 1 to 16"),
+    ("count = 2", "count = true", r"must be an integer, not True"),
+    ('file = "head.tflite"', 'file = "haed.tflite"', r"no such file '.*haed\.tflite'"),
+    ('file = "head.tflite"', "", r"give either file = .* or builder"),
+    ('file = "head.tflite"', 'builder = "nonsense"', r"not of the form module:function"),
+    ('outputs = ["y"]', "outputs = 'y'", r"must be a list of strings"),
+    ('outputs = ["y"]', 'outputs = ["y"]\nprecison = 1', r"precison: unknown key"),
+    ('outputs = ["y"]', 'outputs = ["summary"]', r"comes from both encoder and head"),
+    ('inputs = ["x"]', 'inputs = ["z"]', r"encoder reads 'z', which is no input"),
+    ('inputs = ["x"]', 'inputs = ["y"]', r"form a circle"),
+    ('name = "head"', 'name = "encoder"', r"two parts are called 'encoder'"),
+    ('chain = "whole.tflite"', 'chain = "hole.tflite"', r"no such file '.*hole\.tflite'"),
+    ('graphs = "float64"', 'graphs = "float46"', r"not of the form module:function"),
+    ("[thresholds.fp32]\nchain_snr_db", "[thresholds.fp32]\nchain_snr", r"no such threshold; there are .*chain_snr_db"),
+    ("value = 90", "value = '90'", r"must be a number"),
+    ("value = 90, reason = ", "value = 90, raeson = ", r"reason: is missing"),
+    (
+        'reason = "fp32 carries 7 digits; a chain of 10 ops loses two of them at most"',
+        'reason = " "',
+        r"needs a reason",
+    ),
+    ("[thresholds.fp16]", "[thresholds.fp61]", r"fp16: is missing"),
+    ("[control]", "[kontrol]", r"control: is missing; it is a table: name the layout that must fail"),
+    ('layout = "naive.toml"', 'layout = "gone.toml"', r"no such file '.*gone\.toml'"),
+    ('layout = "naive.toml"', "", r"give either layout .* or control_of"),
+    ("[control]", "[surprise]\na = 1\n\n[control]", r"surprise: unknown key"),
+    ("[control]", "[control", r"not TOML"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"), BROKEN, ids=[f"{i}-{new[:24]}" for i, (_, new, _) in enumerate(BROKEN)]
+)
+def test_a_broken_manifest_is_one_line(tmp_path, old, new, says):
+    for file in EXAMPLE.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    text = (EXAMPLE / "split.toml").read_text()
+    assert old in text
+    path = tmp_path / "split.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(BadInput, match=says) as error:
+        read_layout(path)
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_manifest_and_a_folder(tmp_path):
+    with pytest.raises(BadInput, match="no such file"):
+        read_layout(tmp_path / "nowhere.toml")
+    with pytest.raises(BadInput, match="is a folder"):
+        read_layout(tmp_path)
+
+
+def test_parameters_are_overridden_by_type():
+    layout = read_layout(DFINE / "shipped.toml", {"weights": "seed:7"})
+    assert layout.parameters["weights"] == "seed:7"
+    with pytest.raises(BadInput, match="no such parameter; it has weights"):
+        read_layout(DFINE / "shipped.toml", {"wieghts": "seed:7"})

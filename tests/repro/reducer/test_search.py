@@ -1,0 +1,273 @@
+"""The reducer against a simulated delegate: each planted fault comes down to its minimum, and to nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph, Op
+from cases.inputs import standard_feeds
+from cases.tflite.read import read_tflite
+from repro.records.journal import Journal
+from repro.reducer import history
+from repro.reducer.passes import resized, windows
+from repro.reducer.problem import ReferenceValues, Specimen, cut, role_drift
+from repro.reducer.search import NotReducible, Reduced, Search, Step
+from repro.trials.trial import Reference
+from runner.run import Precision
+from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
+
+FAULT = {fault.name: fault for fault in FAULTS}
+
+
+def specimen_of(graph: Graph, output: str, seed: int = 0) -> Specimen:
+    return Specimen(graph, standard_feeds([graph.tensors[n] for n in graph.inputs], seed), output)
+
+
+def no_cpu() -> SimulatedDelegate:
+    raise AssertionError("the reference should not need the cpu")
+
+
+def reduce(
+    specimen: Specimen, target: SimulatedDelegate, folder: Path, **options: object
+) -> tuple[Reduced, list[Step]]:
+    steps: list[Step] = []
+    with target, Journal(folder / history.JOURNAL) as journal:
+        search = Search(
+            target,
+            Precision.FP32,
+            Reference(no_cpu),
+            journal,
+            on_step=steps.append,
+            **options,  # type: ignore[arg-type]
+        )
+        return search.reduce(specimen), steps
+
+
+def chain(g: GraphBuilder, name: str, count: int, channels: int = 8) -> str:
+    """A long healthy stretch: FULLY_CONNECTEDs, activations and residual additions."""
+    rng = np.random.default_rng(1)
+    for index in range(count):
+        kind = index % 4
+        if kind == 0:
+            name = g.fully_connected(name, rng.normal(size=(channels, channels)) / 3)
+        elif kind == 1:
+            name = g.unary("TANH", name)
+        elif kind == 2:
+            name = g.unary("NEG", name)
+        else:
+            name = g.mul(name, g.const(1.5))
+    return name
+
+
+def dropped() -> tuple[Graph, str]:
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 6, 8)), 30)
+    y = g.add(x, chain(g, g.input("z", (1, 6, 8)), 10), name="sum")
+    return g.build([chain(g, g.mean(y, [2]), 2, 1), y]), "sum"
+
+
+def row_0() -> tuple[Graph, str]:
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 6, 8)), 25)
+    y = g.add(x, g.const(np.random.default_rng(2).normal(size=(1, 6, 8))), name="sum")
+    return g.build([chain(g, y, 6)]), "neg40"
+
+
+def split() -> tuple[Graph, str]:
+    g = GraphBuilder()
+    parts = g.split(chain(g, g.input("x", (1, 6, 8)), 20), 2, 2, names=("left", "right"))
+    return g.build([parts[0], chain(g, parts[1], 8, 4)]), "left"
+
+
+def pad() -> tuple[Graph, str]:
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 5, 5, 8)), 20)
+    rng = np.random.default_rng(3)
+    y = g.conv2d(
+        g.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), rng.normal(size=(4, 3, 3, 8)) / 8, padding="VALID", name="y"
+    )
+    return g.build([y]), "y"
+
+
+def matmul() -> tuple[Graph, str]:
+    g = GraphBuilder()
+    x, w = chain(g, g.input("x", (1, 6, 8)), 20), g.input("w", (1, 8, 5))
+    return g.build([chain(g, g.batch_matmul(x, w, name="product"), 3, 5)]), ""
+
+
+SUBJECTS: dict[str, Callable[[], tuple[Graph, str]]] = {
+    "fusion drops an output": dropped,
+    "broadcast of row 0": row_0,
+    "swapped SPLIT": split,
+    "lost PAD": pad,
+    "lost column of a matmul": matmul,
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_each_planted_fault_comes_down_to_its_minimum(name: str, tmp_path: Path):
+    graph, output = SUBJECTS[name]()
+    output = output if output in graph.outputs else graph.outputs[-1]
+    reduced, steps = reduce(specimen_of(graph, output), SimulatedDelegate(FAULT[name]), tmp_path)
+    assert len(reduced.specimen.graph.ops) == FAULT[name].ops
+    assert reduced.complete
+    assert reduced.runs <= 200
+    assert [step.number for step in steps] == list(range(len(steps)))
+    sizes = [step.specimen.size[0] for step in steps]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(reduced.needs) == FAULT[name].ops
+    assert all(need.without for need in reduced.needs)
+
+
+def test_the_failing_output_keeps_its_role_where_the_role_is_the_bug(tmp_path: Path):
+    graph, output = dropped()
+    reduced, _ = reduce(specimen_of(graph, output), SimulatedDelegate(FAULT["fusion drops an output"]), tmp_path)
+    assert reduced.failure.role == graph.role(output)
+    assert reduced.failure.signature == "unwritten"
+    assert not reduced.role_steps
+
+
+def test_a_second_failure_of_another_kind_is_never_taken(tmp_path: Path):
+    """Two faults in one graph: the reduction of one does not slip to the other."""
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 6, 8)), 10)
+    y = g.add(x, g.input("z", (1, 6, 8)), name="sum")
+    w = g.add(y, g.const(np.random.default_rng(2).normal(size=(1, 6, 8))), name="shifted")
+    graph = g.build([y, g.mean(y, [2]), w])
+    one_reader = GraphBuilder.extending(
+        replace(graph, ops=tuple(op for op in graph.ops if "shifted" not in op.outputs))
+    )
+    both = one_reader.add(
+        one_reader.unary("TANH", "x"), one_reader.const(np.ones((1, 6, 8)) * [[[1], [2], [3], [4], [5], [6]]])
+    )
+    tensors = {n: t for n, t in one_reader.build([y]).tensors.items() if n != "shifted"}
+    mean = next(n for n in graph.outputs if n not in ("sum", "shifted"))
+    subject = Graph(tensors, one_reader.build([y]).ops, graph.inputs, (y, mean, both)).validate()
+    faults = (FAULT["fusion drops an output"], FAULT["broadcast of row 0"])
+    first, _ = reduce(specimen_of(subject, y), SimulatedDelegate(*faults), tmp_path / "a")
+    second, _ = reduce(specimen_of(subject, both), SimulatedDelegate(*faults), tmp_path / "b")
+    assert first.failure.signature == "unwritten"
+    assert [op.kind for op in first.specimen.graph.ops] == ["ADD", "MEAN"]
+    assert [op.kind for op in second.specimen.graph.ops] == ["ADD"]
+    assert second.failure.signature != "unwritten"
+
+
+def test_a_crash_is_reduced_as_a_crash(tmp_path: Path):
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 6, 8)), 12)
+    part = g.slice(x, [0, 1, 0], [1, 4, 8])
+    graph = g.build([chain(g, g.transpose(part, [0, 2, 1]), 0)])
+    fault = FAULT["crash on TRANSPOSE after SLICE"]
+    reduced, _ = reduce(specimen_of(graph, ""), SimulatedDelegate(fault), tmp_path)
+    assert [op.kind for op in reduced.specimen.graph.ops] == ["SLICE", "TRANSPOSE"]
+    assert reduced.failure.signature == "CRASH"
+
+
+def test_a_healthy_model_and_an_unstable_failure_are_refused(tmp_path: Path):
+    graph, output = dropped()
+    with pytest.raises(NotReducible, match="nothing to reduce"):
+        reduce(specimen_of(graph, output), SimulatedDelegate(), tmp_path / "healthy")
+
+    turns = iter(range(1000))
+    moody = Fault("moody", 1, loses=lambda graph, name: name == output and next(turns) < 3)
+    with pytest.raises(NotReducible, match="not stable"):
+        reduce(specimen_of(graph, output), SimulatedDelegate(moody), tmp_path / "moody")
+
+
+def test_an_interrupted_reduction_goes_on_where_it_stopped(tmp_path: Path):
+    """Answers come from the journal: the second search asks the delegate nothing that the first had asked."""
+    graph, output = split()
+    fault = FAULT["swapped SPLIT"]
+    whole_target, resumed_target = SimulatedDelegate(fault), SimulatedDelegate(fault)
+    whole, _ = reduce(specimen_of(graph, output), whole_target, tmp_path / "whole")
+    (tmp_path / "cut").mkdir()
+    lines = (tmp_path / "whole" / history.JOURNAL).read_text().splitlines()
+    kept = len(lines) // 2
+    (tmp_path / "cut" / history.JOURNAL).write_text("\n".join(lines[:kept]) + '\n{"key": "torn')
+    resumed, _ = reduce(specimen_of(graph, output), resumed_target, tmp_path / "cut")
+    assert resumed_target.jobs == whole_target.jobs - kept
+    assert resumed.runs == whole.runs
+    assert history.summary(resumed, "t", Precision.FP32, tmp_path, 0) == history.summary(
+        whole, "t", Precision.FP32, tmp_path, 0
+    )
+
+
+def test_max_runs_ends_a_reduction_with_what_it_has(tmp_path: Path):
+    graph, output = split()
+    reduced, _ = reduce(specimen_of(graph, output), SimulatedDelegate(FAULT["swapped SPLIT"]), tmp_path, max_runs=6)
+    assert not reduced.complete
+    assert len(reduced.specimen.graph.ops) >= FAULT["swapped SPLIT"].ops
+
+
+def test_history_has_a_model_and_a_verdict_for_each_step(tmp_path: Path):
+    graph, output = pad()
+    reduced, steps = reduce(specimen_of(graph, output), SimulatedDelegate(FAULT["lost PAD"]), tmp_path)
+    for step in steps:
+        place = history.write_step(tmp_path, step, "simulated", Precision.FP32)
+        assert read_tflite((place / "model.tflite").read_bytes()).outputs == step.specimen.graph.outputs
+        record = json.loads((place / "verdict.json").read_text())
+        assert record["signature"] == reduced.failure.signature
+        assert "--inputs inputs.npz" in (place / "replay.sh").read_text()
+    record = history.summary(reduced, "simulated", Precision.FP32, tmp_path, 0)
+    history.write_result(tmp_path, reduced, record)
+    assert {"ops", "runs", "signature", "model"} <= set(json.loads((tmp_path / history.SUMMARY).read_text()))
+    with np.load(tmp_path / history.INPUTS) as arrays:
+        assert set(arrays.files) == set(reduced.specimen.graph.inputs)
+
+
+def test_a_window_is_fed_what_the_reference_computes():
+    graph, output = dropped()
+    specimen = specimen_of(graph, output)
+    values = ReferenceValues(Reference(no_cpu).values, specimen)
+    for window in windows(specimen, values):
+        assert output in window.graph.outputs
+        assert not role_drift(graph, window.graph) or len(window.graph.ops) > 2
+        for name, array in zip(window.graph.inputs, window.feeds[0], strict=True):
+            np.testing.assert_array_equal(array, values(0)[name])
+
+
+def test_losing_one_of_two_readers_is_a_drift_and_losing_all_is_an_end():
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 8))
+    t = g.unary("TANH", x, name="t")
+    g.unary("NEG", t, name="a")
+    g.unary("ABS", t, name="b")
+    graph = g.build(["a", "b"])
+    specimen = specimen_of(graph, "a")
+    values = ReferenceValues(Reference(no_cpu).values, specimen)
+    assert role_drift(graph, cut(specimen, {0, 1}, values, "").graph) == {"t"}
+    assert role_drift(graph, cut(specimen, {0}, values, "").graph) == set()
+    assert role_drift(graph, cut(specimen, {1, 2}, values, "").graph) == set()
+
+
+def test_foreign_ops_are_kept_as_they_are(tmp_path: Path):
+    """Dimensions shrink consistently through parameters, and an op's own data stays with it."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 20, 8))
+    y = g.reshape(g.mul(x, g.const(np.ones((1, 20, 8)))), (20, 8), name="y")
+    graph = g.build([y])
+    foreign = replace(graph, ops=tuple(replace(op, raw="kept") for op in graph.ops))
+    smaller = resized(specimen_of(foreign, "y"), {20: 2})
+    assert smaller is not None
+    assert smaller.graph.tensors["y"].shape == (2, 8)
+    assert all(op.raw == "kept" for op in smaller.graph.ops)
+    shape = next(t for t in smaller.graph.tensors.values() if t.dtype == "int32")
+    assert shape.data is not None
+    assert shape.data.tolist() == [2, 8]
+    assert smaller.feeds[0] is smaller.feeds[2]
+
+
+def test_every_fault_of_the_simulation_is_wrong_and_the_simulation_is_right_without():
+    for name, make in SUBJECTS.items():
+        graph, _ = make()
+        feed = specimen_of(graph, "").feeds[0]
+        right, wrong = SimulatedDelegate()._outputs(graph, feed), SimulatedDelegate(FAULT[name])._outputs(graph, feed)
+        assert any(not np.array_equal(a, b) for a, b in zip(right, wrong, strict=True)), name
+    assert isinstance(graph.ops[0], Op)
