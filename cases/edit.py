@@ -15,7 +15,7 @@ from cases.graph import Graph, Op, Tensor
 
 
 @dataclass
-class Draft:
+class GraphEdit:
     """A graph being edited: ops in order, tensors by name."""
 
     tensors: dict[str, Tensor]

@@ -29,7 +29,7 @@ CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantize
 
 
 @dataclass(frozen=True)
-class Check:
+class Requirement:
     """One line of the doctor's page. state: `ok`, `missing` (nothing depends on it) or `broken` (a part cannot work).
 
     remedy: the exact command, or the exact action, that mends it; empty if ok.
@@ -41,81 +41,83 @@ class Check:
     remedy: str = ""
 
 
-def check_all() -> tuple[list[Check], list[TargetInfo]]:
+def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     """Every check in the order of the page, and the host targets as they were tried."""
     checks = [check_python(), *check_runtime(), check_loader()]
     infos, problem = _targets()
     checks += [problem] if problem else []
     checks += check_targets(infos)
-    checks += [check_compiler(), *check_adb(), *check_converter(), Check("cache", "ok", str(cache_root()))]
+    checks += [check_compiler(), *check_adb(), *check_converter(), Requirement("cache", "ok", str(cache_root()))]
     return checks, infos
 
 
-def _targets() -> tuple[list[TargetInfo], Check | None]:
+def _targets() -> tuple[list[TargetInfo], Requirement | None]:
     try:
         return available(), None
     except ReproError as error:
-        return [], Check("targets", "broken", str(error), install_everything())
+        return [], Requirement("targets", "broken", str(error), install_everything())
 
 
-def check_python() -> Check:
+def check_python() -> Requirement:
     """The interpreter and this project's version."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return Check(
+    return Requirement(
         "python", "ok", f"{version} at {sys.executable}; mali-delegate-repro {_version('mali-delegate-repro')}"
     )
 
 
-def check_runtime() -> Iterator[Check]:
+def check_runtime() -> Iterator[Requirement]:
     """The installed LiteRT runtime, its accelerator library, and other versions in the cache."""
     try:
         runtime = runtimes.installed()
     except ReproError as error:
-        yield Check("runtime", "broken", str(error), pip_install(runtimes.PACKAGE))
+        yield Requirement("runtime", "broken", str(error), pip_install(runtimes.PACKAGE))
         return
-    yield Check("runtime", "ok", f"LiteRT {runtime.version} in {runtime.folder}")
+    yield Requirement("runtime", "ok", f"LiteRT {runtime.version} in {runtime.folder}")
     accelerator = runtime.accelerator
     if accelerator is None:
         detail = f"LiteRT {runtime.version} ships no GPU accelerator library"
-        yield Check("accelerator", "broken", detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
+        yield Requirement("accelerator", "broken", detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
     else:
         sha = runtime.libraries[accelerator.name]
-        yield Check("accelerator", "ok", f"{accelerator.name}, sha256 {sha[:16]}...")
+        yield Requirement("accelerator", "ok", f"{accelerator.name}, sha256 {sha[:16]}...")
     others = ", ".join(other.version for other in runtimes.fetched()) or "none yet"
-    yield Check("other runtimes", "ok", f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}")
+    yield Requirement(
+        "other runtimes", "ok", f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}"
+    )
 
 
-def check_loader() -> Check:
+def check_loader() -> Requirement:
     """The Vulkan loader, which the delegate opens by name."""
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError as error:
-        return Check("vulkan loader", "broken", str(error), apt_install("libvulkan1"))
-    return Check("vulkan loader", "ok", "libvulkan.so.1")
+        return Requirement("vulkan loader", "broken", str(error), apt_install("libvulkan1"))
+    return Requirement("vulkan loader", "ok", "libvulkan.so.1")
 
 
-def check_targets(infos: list[TargetInfo]) -> Iterator[Check]:
+def check_targets(infos: list[TargetInfo]) -> Iterator[Requirement]:
     """One line a target that was tried, and one for each software driver that is not here."""
     for info in infos:
         if info.usable:
             seen = (
                 f"{info.device}, driver {info.driver}, accepted by Dawn as '{info.adapter}'" if info.driver else "works"
             )
-            yield Check(info.name, "ok", seen)
+            yield Requirement(info.name, "ok", seen)
         else:
             what = f"{info.device}, driver {info.driver}: " if info.driver else ""
-            yield Check(info.name, "broken", f"{what}{info.reason}", _target_remedy(info))
+            yield Requirement(info.name, "broken", f"{what}{info.reason}", _target_remedy(info))
     names = {info.name for info in infos}
     for variable in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         if os.environ.get(variable) and not any(name.startswith("gpu") for name in names):
             detail = f"hides every Vulkan driver but {os.environ[variable]}"
-            yield Check(variable, "broken", detail, f"unset {variable}")
+            yield Requirement(variable, "broken", detail, f"unset {variable}")
     if f"gpu:{LAVAPIPE}" not in names:
         detail = "no Mesa software driver (lavapipe) is installed"
-        yield Check(f"gpu:{LAVAPIPE}", "missing", detail, mesa_install())
+        yield Requirement(f"gpu:{LAVAPIPE}", "missing", detail, mesa_install())
     if f"gpu:{SWIFTSHADER}" not in names:
         detail = "no SwiftShader: a second, independent driver, not needed for a run"
-        yield Check(f"gpu:{SWIFTSHADER}", "missing", detail, swiftshader_install())
+        yield Requirement(f"gpu:{SWIFTSHADER}", "missing", detail, swiftshader_install())
 
 
 def _target_remedy(info: TargetInfo) -> str:
@@ -126,16 +128,16 @@ def _target_remedy(info: TargetInfo) -> str:
     return "install the vendor's newest Vulkan driver" if info.driver else install_everything()
 
 
-def check_compiler() -> Check:
+def check_compiler() -> Requirement:
     """A C compiler, for targets with another adapter name and for the runner for phones."""
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     if compiler is None:
         detail = "no C compiler: gpu:<adapter>@<name> targets and the native runner cannot be built"
-        return Check("C compiler", "missing", detail, apt_install("gcc libc6-dev"))
-    return Check("C compiler", "ok", compiler)
+        return Requirement("C compiler", "missing", detail, apt_install("gcc libc6-dev"))
+    return Requirement("C compiler", "ok", compiler)
 
 
-def check_adb() -> Iterator[Check]:
+def check_adb() -> Iterator[Requirement]:
     """adb and the phones it sees. A server that was not running before is stopped afterwards."""
     try:
         was_running = devices.server_is_running()
@@ -147,27 +149,27 @@ def check_adb() -> Iterator[Check]:
             if not was_running:
                 server.client().server_kill()
     except (ReproError, adbutils.AdbError, OSError) as error:
-        yield Check("adb", "broken", " ".join(str(error).split()), apt_install("adb"))
+        yield Requirement("adb", "broken", " ".join(str(error).split()), apt_install("adb"))
         return
     binary = shutil.which("adb") or "the one that adbutils brings"
-    yield Check("adb", "ok", f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    yield Requirement("adb", "ok", f"server version {version} at {server.host}:{server.port}; adb: {binary}")
     if not phones:
-        yield Check("adb devices", "missing", "no phone attached", devices.NONE_HERE.partition(": ")[2])
+        yield Requirement("adb devices", "missing", "no phone attached", devices.NONE_HERE.partition(": ")[2])
     for phone in phones:
         state = "ok" if phone.ready else "broken"
         remedy = phone.problem.partition(": ")[2]
-        yield Check(f"adb:{phone.serial}", state, f"{phone.state} {phone.detail}".strip(), remedy)
+        yield Requirement(f"adb:{phone.serial}", state, f"{phone.state} {phone.detail}".strip(), remedy)
 
 
-def check_converter() -> Iterator[Check]:
+def check_converter() -> Iterator[Requirement]:
     """torch and the converter, by their installed versions: importing them takes seconds."""
     for name in CONVERTER_PACKAGES:
         version = _version(name)
         if version:
-            yield Check(name, "ok", version)
+            yield Requirement(name, "ok", version)
         else:
             detail = "not installed: cases that are torch modules, and repro gate's conversions, need it"
-            yield Check(name, "missing", detail, converter_install())
+            yield Requirement(name, "missing", detail, converter_install())
 
 
 def _version(package: str) -> str:

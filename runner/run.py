@@ -18,6 +18,12 @@ import numpy as np
 SENTINEL_BITS = 0xFEEDC0DE
 SENTINEL = np.array([SENTINEL_BITS], dtype=np.uint32).view(np.float32)[0]
 
+# IEEE 754 binary16: its largest finite number, its smallest subnormal, and the magnitude below which every
+# number rounds to zero (half of the smallest; the tie goes to the even zero).
+FP16_MAX = 65504.0
+FP16_SMALLEST = 2.0**-24
+FP16_ROUNDS_TO_ZERO = FP16_SMALLEST / 2
+
 Feed = tuple[np.ndarray, ...]
 """One set of model inputs, in the order of the file's (first) subgraph inputs."""
 

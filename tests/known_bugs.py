@@ -13,7 +13,7 @@ import pytest
 from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import Prepared, judge_prepared
-from repro.campaigns.expectations import Comparison, Expectations, Outcome, compare
+from repro.campaigns.expectations import Comparison, Expectations, Standing, compare
 from repro.verdicts.verdict import Verdict
 from runner.run import Feed, Precision, Run
 
@@ -45,7 +45,7 @@ def hold_to_expectations(
     comparisons = compare_all(prepared, verdicts, run, target, known)
     news = [c.message for c in comparisons if c.outcome.is_news]
     assert not news, "\n".join(news)
-    bugs = [v for v, c in zip(verdicts, comparisons, strict=True) if c.outcome is Outcome.KNOWN]
+    bugs = [v for v, c in zip(verdicts, comparisons, strict=True) if c.outcome is Standing.KNOWN]
     if bugs:
         raise KnownBug("; ".join(f"output {v.output} '{v.name}': {v.status} {v.signature} {v.holds}" for v in bugs))
     return comparisons
@@ -55,5 +55,5 @@ def compare_all(
     prepared: Prepared, verdicts: Sequence[Verdict], run: Run, target: str, known: Expectations
 ) -> list[Comparison]:
     """One comparison a verdict."""
-    print_ = run.fingerprint
-    return [compare(v, prepared.case.name, print_.precision, target, print_.runtime, known) for v in verdicts]
+    fingerprint = run.fingerprint
+    return [compare(v, prepared.case.name, fingerprint.precision, target, fingerprint.runtime, known) for v in verdicts]

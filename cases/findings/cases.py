@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cases.case import Case
-from cases.findings.registry import FINDING_MODELS, Purpose
+from cases.findings.model import HEALTHY
+from cases.findings.registry import FINDING_MODELS
 
 FAMILY = "findings"
-HEALTHY = (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
 
 
 def cases() -> list[Case]:

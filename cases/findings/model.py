@@ -11,7 +11,10 @@ from cases.graph import Graph
 
 
 class Purpose(enum.StrEnum):
-    """What a model of a finding is for. CONTROL, HELPS and CLEAN must pass; the others must show the bug."""
+    """What a model of a finding is for. HEALTHY ones must pass; the others must show the bug.
+
+    FACE: the bug as a real model shows it, for those who meet it there and not in a graph of two ops.
+    """
 
     MINIMAL = "minimal"
     CONTROL = "control"
@@ -20,6 +23,9 @@ class Purpose(enum.StrEnum):
     HELPS = "helps"
     NO_HELP = "does-not-help"
     FACE = "face"
+
+
+HEALTHY = (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A campaign: cases on one target, judged, compared with what is expected, journaled as they come.
 
-Flow of one case: model bytes + feeds -> target -> Run -> judge -> Verdicts -> Comparison -> Result.
+Flow of one case: model bytes + feeds -> target -> Run -> judge -> Verdicts -> Comparison -> CaseResult.
 Only what decides a result is in its key (model, inputs, options, runtime, driver, and the judge's
 own source), so an unchanged case is not run again, and a changed judge judges again.
 """
@@ -48,7 +48,7 @@ JUDGE_MODULES = (
 
 
 @dataclass(frozen=True)
-class Result:
+class CaseResult:
     """All verdicts of one case on one target at one precision. `cached`: taken from the journal."""
 
     case: str
@@ -160,16 +160,16 @@ def run_campaign(
     seed: int | None = None,
     options: Mapping[str, str | int | bool] | None = None,
     save: Path | None = None,
-    on_result: Callable[[Result], None] = lambda result: None,
-) -> list[Result]:
-    """Run what is not in the journal, judge, compare; every Result goes to `on_result` as it comes.
+    on_result: Callable[[CaseResult], None] = lambda result: None,
+) -> list[CaseResult]:
+    """Run what is not in the journal, judge, compare; every result goes to `on_result` as it comes.
 
     Returns all results in the order of the cases. save: folder that gets one judgeable folder a run.
     Raises DeviceFailed when the target is lost; what was measured until then is in the journal.
     """
     chosen = dict(options or {})
     order: list[str] = []
-    results: dict[str, Result] = {}
+    results: dict[str, CaseResult] = {}
     pending: list[_Pending] = []
     for case in cases:
         prepared = prepare(case, kind=kind, seed=seed)
@@ -211,39 +211,39 @@ def _save(folder: Path, item: _Pending, run: Run, feeds: Sequence[Feed]) -> None
     saved_run.save_judgeable(folder / name, run, feeds, references, floors, item.prepared.model)
 
 
-def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> Result:
-    print_: Fingerprint = run.fingerprint
+def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
+    fingerprint: Fingerprint = run.fingerprint
     kept_log = "" if all(v.status is Status.PASS for v in verdicts) else run.log[-2000:]
-    return Result(
+    return CaseResult(
         case,
-        print_.target,
-        print_.adapter,
-        print_.runtime,
-        str(print_.precision),
+        fingerprint.target,
+        fingerprint.adapter,
+        fingerprint.runtime,
+        str(fingerprint.precision),
         verdicts,
-        asdict(print_),
+        asdict(fingerprint),
         dict(run.stages),
         kept_log,
         cached=False,
     )
 
 
-def _compared(result: Result, expectations: Expectations) -> Result:
+def _compared(result: CaseResult, expectations: Expectations) -> CaseResult:
     comparisons = tuple(
         compare(v, result.case, result.precision, result.target, result.runtime, expectations) for v in result.verdicts
     )
-    return Result(**{**result.__dict__, "comparisons": comparisons})
+    return CaseResult(**{**result.__dict__, "comparisons": comparisons})
 
 
-def to_record(result: Result) -> dict[str, Any]:
-    """JSON form of a Result without its comparisons, which depend on expectations and not on the run."""
+def to_record(result: CaseResult) -> dict[str, Any]:
+    """JSON form of a CaseResult without its comparisons, which depend on expectations and not on the run."""
     record = {k: v for k, v in result.__dict__.items() if k not in ("comparisons", "cached", "verdicts")}
     record["verdicts"] = [{**asdict(v), "status": str(v.status), "metrics": dict(v.metrics)} for v in result.verdicts]
     return record
 
 
-def from_record(record: Mapping[str, Any]) -> Result:
-    """The Result that `to_record` wrote."""
+def from_record(record: Mapping[str, Any]) -> CaseResult:
+    """The CaseResult that `to_record` wrote."""
     fields = {k: v for k, v in record.items() if k not in ("key", "verdicts")}
     verdicts = tuple(Verdict(**{**v, "status": Status(v["status"])}) for v in record["verdicts"])
-    return Result(**fields, verdicts=verdicts, cached=True)
+    return CaseResult(**fields, verdicts=verdicts, cached=True)

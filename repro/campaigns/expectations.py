@@ -25,7 +25,7 @@ EXPECTATIONS_DIR = Path(__file__).resolve().parents[2] / "findings" / "expectati
 ANY = "any"
 
 
-class Outcome(enum.StrEnum):
+class Standing(enum.StrEnum):
     """How a verdict compares with its expectation. `is_news` says which make a run exit 1."""
 
     PASSED = "passed"
@@ -38,7 +38,7 @@ class Outcome(enum.StrEnum):
 
     @property
     def is_news(self) -> bool:
-        return self in (Outcome.NEW_FAILURE, Outcome.CHANGED, Outcome.FIXED, Outcome.NO_POWER)
+        return self in (Standing.NEW_FAILURE, Standing.CHANGED, Standing.FIXED, Standing.NO_POWER)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Expectations:
 class Comparison:
     """A verdict beside what was expected of it. `message` is one line, empty where there is no news."""
 
-    outcome: Outcome
+    outcome: Standing
     expected: str
     message: str = ""
     expectation: Expectation | None = None
@@ -131,28 +131,28 @@ def compare(
     where = f"{case} output {verdict.output} '{verdict.name}' {precision} on {target}"
     flake = expectations.flake(case, verdict.output, precision)
     if flake is not None and verdict.status in (Status.PASS, Status.FAIL):
-        return Comparison(Outcome.FLAKE, f"flake {flake.rate:.2f}", expectation=expectation)
+        return Comparison(Standing.FLAKE, f"flake {flake.rate:.2f}", expectation=expectation)
     if expectation is None:
         if verdict.status is Status.PASS:
-            return Comparison(Outcome.PASSED, text)
+            return Comparison(Standing.PASSED, text)
         if verdict.status is Status.INVALID:
-            return Comparison(Outcome.NO_POWER, text, f"no power to judge: {where}: {verdict.reason}")
+            return Comparison(Standing.NO_POWER, text, f"no power to judge: {where}: {verdict.reason}")
         said = f"{verdict.status} {verdict.signature}".strip()
         what = verdict.holds or verdict.reason
-        return Comparison(Outcome.NEW_FAILURE, text, f"new failure: {where}: {said}: {what}")
+        return Comparison(Standing.NEW_FAILURE, text, f"new failure: {where}: {said}: {what}")
     if verdict.status is expectation.status and expectation.signature in (verdict.signature, ANY):
-        return Comparison(Outcome.KNOWN, text, expectation=expectation)
+        return Comparison(Standing.KNOWN, text, expectation=expectation)
     if verdict.status is Status.PASS:
         if expectation.origin == "reported":
             message = f"not confirmed: {where}: reported as {text} ({expectation.link}), passes in {runtime}"
-            return Comparison(Outcome.FIXED, text, message, expectation)
+            return Comparison(Standing.FIXED, text, message, expectation)
         message = f"fixed in {runtime} on {target}: {where}: finding {expectation.finding or '?'} can be closed"
         if expectation.workaround:
             message += f", workaround {expectation.workaround} can go"
-        return Comparison(Outcome.FIXED, text, message, expectation)
+        return Comparison(Standing.FIXED, text, message, expectation)
     said = f"{verdict.status} {verdict.signature}".strip()
     message = f"changed: {where}: expected {text}, got {said}: {verdict.holds or verdict.reason}"
-    return Comparison(Outcome.CHANGED, text, message, expectation)
+    return Comparison(Standing.CHANGED, text, message, expectation)
 
 
 def file_stem(target: str) -> str:

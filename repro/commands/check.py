@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from repro.campaigns import expectations
-from repro.campaigns.expectations import Comparison, Outcome, compare
+from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.display import json_lines
 from repro.display.campaign_table import wrong_line
 from repro.trials.check import Checked, Subject, check, load_subject
@@ -91,15 +91,19 @@ def command(
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:
     if case is None:
         return None
-    print_ = checked.run.fingerprint
-    known = expectations.load(print_.target, runtime=runtime or print_.runtime)
-    return [compare(v, case, print_.precision, print_.target, print_.runtime, known) for v in checked.verdicts]
+    fingerprint = checked.run.fingerprint
+    known = expectations.load(fingerprint.target, runtime=runtime or fingerprint.runtime)
+    return [
+        compare(v, case, fingerprint.precision, fingerprint.target, fingerprint.runtime, known)
+        for v in checked.verdicts
+    ]
 
 
 def _show(console: Console, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
     """Print one target and precision; the number of outputs that are not as they should be."""
-    print_ = checked.run.fingerprint
-    head = f"{print_.target} {print_.precision}  LiteRT {print_.runtime}  {print_.adapter} {print_.driver}".rstrip()
+    fingerprint = checked.run.fingerprint
+    ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
+    head = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
     console.print(f"[bold]{escape(head)}[/]  reference: {checked.reference_from}", highlight=False)
     if checked.cpu_note:
         console.print(f"  [yellow]{escape(checked.cpu_note)}[/]", highlight=False)
@@ -116,7 +120,7 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
                 f"  [green]PASS[/] output {verdict.output} '{escape(verdict.name)}' ({power})", highlight=False
             )
         else:
-            colour = "yellow" if comparison and comparison.outcome is Outcome.KNOWN else "red"
+            colour = "yellow" if comparison and comparison.outcome is Standing.KNOWN else "red"
             line = wrong_line("", "", verdict).strip()
             console.print(f"  [{colour}]{escape(line)}[/]", highlight=False)
             if verdict.holds:
@@ -124,15 +128,15 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
         if as_json:
             record = {
                 "case": checked.subject.name,
-                "target": print_.target,
-                "adapter": print_.adapter,
-                "runtime": print_.runtime,
-                "precision": print_.precision,
+                "target": fingerprint.target,
+                "adapter": fingerprint.adapter,
+                "runtime": fingerprint.runtime,
+                "precision": fingerprint.precision,
                 **json_lines.verdict_fields(verdict),
                 "expected": comparison.expected if comparison else None,
                 "reference": checked.reference_from,
-                "model_sha256": print_.model_sha256,
-                "driver": print_.driver,
+                "model_sha256": fingerprint.model_sha256,
+                "driver": fingerprint.driver,
                 "stages": dict(checked.run.stages),
             }
             click.echo(json_lines.dump(record))
@@ -140,8 +144,8 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
 
 
 def _save(folder: Path, checked: Checked) -> None:
-    print_ = checked.run.fingerprint
-    name = f"{Path(checked.subject.name).stem}--{print_.precision}--{print_.target.replace(':', '-')}"
+    fingerprint = checked.run.fingerprint
+    name = f"{Path(checked.subject.name).stem}--{fingerprint.precision}--{fingerprint.target.replace(':', '-')}"
     saved_run.save_judgeable(
         folder / name, checked.run, checked.subject.feeds, checked.references, checked.floors, checked.subject.model
     )

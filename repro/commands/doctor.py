@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.checkup import Check, check_all
+from runner.checkup import Requirement, requirements
 from runner.targets import TargetInfo
 
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
@@ -28,7 +28,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     1. repro doctor
     2. repro doctor --json
     """
-    checks, infos = check_all()
+    checks, infos = requirements()
     usable = [info.name for info in infos if info.usable and info.name.startswith("gpu")]
     if as_json:
         answer = {"checks": [asdict(c) for c in checks], "targets": [asdict(i) for i in infos], "gpu": usable}
@@ -38,7 +38,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if usable else 3)
 
 
-def show(checks: list[Check], infos: list[TargetInfo], usable: list[str]) -> None:
+def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) -> None:
     """The page for people: a table of what was looked at, then what to do, then what can run."""
     console = Console(soft_wrap=False)
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -237,7 +237,7 @@ def _stepper(line: Line) -> Callable[[Record], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 
-def _of(finding: Finding, name: str) -> findings.Model:
+def _of(finding: Finding, name: str) -> findings.ModelFile:
     return next(m for m in finding.models if m.name == name)
 
 

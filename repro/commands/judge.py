@@ -94,13 +94,13 @@ def _line(where: Mapping[str, Any], verdict: Verdict) -> str:
 
 def _saved(folder: Path, table: Thresholds) -> Iterator[tuple[dict[str, Any], Verdict]]:
     saved = load_judgeable(folder)
-    print_ = saved.run.fingerprint
+    fingerprint = saved.run.fingerprint
     where = {
         "case": saved.run.name,
-        "target": print_.target,
-        "adapter": print_.adapter,
-        "runtime": print_.runtime,
-        "precision": str(print_.precision),
+        "target": fingerprint.target,
+        "adapter": fingerprint.adapter,
+        "runtime": fingerprint.runtime,
+        "precision": str(fingerprint.precision),
         "thresholds": table.name,
     }
     for verdict in judge_run(

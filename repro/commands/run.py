@@ -12,7 +12,7 @@ from rich.console import Console
 from cases import catalogue
 from cases.case import Case
 from repro.campaigns import expectations
-from repro.campaigns.campaign import Result, run_campaign
+from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.display import campaign_table, json_lines, junit
 from repro.display.progress import progress_line
 from repro.records.journal import Journal
@@ -81,7 +81,7 @@ def command(
     chosen = catalogue.select(cases, family)
     names = targets.resolve(target_names, device)
     started = time.monotonic()
-    results: list[Result] = []
+    results: list[CaseResult] = []
     for name in names:
         results += run_on(
             name,
@@ -122,7 +122,7 @@ def run_on(
     seed: int | None,
     save: Path | None,
     lines: bool,
-) -> list[Result]:
+) -> list[CaseResult]:
     """The campaign on one target, with its journal and its progress line."""
     precisions = precisions_for(name, precision)
     with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
@@ -132,7 +132,7 @@ def run_on(
             progress_line(target.name, len(chosen) * len(precisions)) as line,
         ):
 
-            def show(result: Result) -> None:
+            def show(result: CaseResult) -> None:
                 line.advance(f"{result.case} {result.precision}")
                 if lines:
                     for record in json_lines.result_objects(result):

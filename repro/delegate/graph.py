@@ -19,6 +19,7 @@ from cases.graph import Graph, Op
 
 Bhwc = tuple[int, int, int, int]
 
+MAX_RANK = 4  # the delegate refuses a tensor of a higher one
 GEMM = frozenset({"CONV", "DEPTHWISE", "TRANSPOSE_CONV", "FULLY_CONNECTED"})
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 
 from repro.delegate.graph import DelegateGraph, Node, Value, only_reader
 
-Finding = tuple[str, str, Value, Node, Node]
+Sighting = tuple[str, str, Value, Node, Node]
 """(rule, effect, value, producing node, consuming node)."""
 
 # A tensor with more readers than this is no LayerNorm's input; looking at all would not be linear.
@@ -24,7 +24,7 @@ HUB = 64
 REDUCE_KINDS = frozenset({"MEAN", "SUM", "MAX", "MIN", "PROD"})
 
 
-def fuse_into_kernels(graph: DelegateGraph) -> Iterator[Finding]:
+def fuse_into_kernels(graph: DelegateGraph) -> Iterator[Sighting]:
     """Walk the nodes in execution order, as the delegate does, and report what each fusion swallows."""
     consumed: set[int] = set()
     emitted: set[int] = set()
@@ -50,7 +50,7 @@ Match = tuple[str, list[Node], Node, str] | None
 """(rule, all nodes of the kernel, the node whose output it writes, rule its values break or empty)."""
 
 
-def _swallowed(rule: str, nodes: list[Node], last: Node, emitted: set[int]) -> Iterator[Finding]:
+def _swallowed(rule: str, nodes: list[Node], last: Node, emitted: set[int]) -> Iterator[Sighting]:
     """What nobody writes any more. A member that had become a kernel of its own before is written all the same."""
     members = {id(node) for node in nodes}
     for node in nodes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from repro.delegate.graph import DelegateGraph, Node, Value, only_reader
-from repro.delegate.kernel_fusions import Finding
+from repro.delegate.kernel_fusions import Sighting
 
 LINKABLE = frozenset(
     {
@@ -26,7 +26,7 @@ LINKABLE = frozenset(
 )
 
 
-def link_into_splits(graph: DelegateGraph) -> Iterator[Finding]:
+def link_into_splits(graph: DelegateGraph) -> Iterator[Sighting]:
     """Every SPLIT whose first part is linked with an op that reads another part of the same SPLIT."""
     order = {id(node): index for index, node in enumerate(graph.nodes) if not node.removed}
     for split in graph.live():

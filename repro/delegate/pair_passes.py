@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from repro.delegate.graph import GEMM, Node, Value
+from runner.run import FP16_MAX
 
-FP16_MAX = 65504.0
 Accepts = Callable[[Node, Node], bool]
 Wrong = Callable[[Node, Node], str]
 

@@ -56,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Normalised:
+class Replay:
     """The rewritten graph and what went wrong on the way, in the order it happened."""
 
     graph: DelegateGraph
@@ -76,7 +76,7 @@ READS_TWICE_ABORTS = frozenset(
 )
 
 
-class _Rewriter:
+class _Replayer:
     """Replays the passes on one delegate graph and collects the events."""
 
     def __init__(self, graph: DelegateGraph) -> None:
@@ -377,8 +377,8 @@ def _nearest_name(value: Value) -> str:
     return value.name
 
 
-def normalise(graph: Graph) -> Normalised:
+def replay(graph: Graph) -> Replay:
     """The delegate's graph after all its passes, and what they lost or changed. Linear in the ops."""
-    rewriter = _Rewriter(lower(graph))
+    rewriter = _Replayer(lower(graph))
     rewriter.run()
-    return Normalised(rewriter.graph, tuple(rewriter.events))
+    return Replay(rewriter.graph, tuple(rewriter.events))

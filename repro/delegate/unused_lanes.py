@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from repro.delegate.graph import DelegateGraph, Node, Value
-from repro.delegate.kernel_fusions import Finding
+from repro.delegate.kernel_fusions import Sighting
 
 SLICE = 4
 FINITE = 0.625
 """Stands for a lane of which only is known that it is finite: nothing is predicted from it."""
 
 
-def poisoned_padding(graph: DelegateGraph) -> Iterator[Finding]:
+def poisoned_padding(graph: DelegateGraph) -> Iterator[Sighting]:
     """Sums over channels of a tensor whose unused lanes are not finite. Yields (rule, effect, value, maker, reader)."""
     lanes: dict[Value, float] = dict.fromkeys(graph.inputs, 0.0)
     makers: dict[Value, Node] = {}

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro.campaigns.campaign import Result
-from repro.campaigns.expectations import Outcome
+from repro.campaigns.campaign import CaseResult
+from repro.campaigns.expectations import Standing
 from repro.display.junit import TestRow
 from repro.findings.note import note
 from repro.verdicts.verdict import Status, Verdict
@@ -22,14 +22,14 @@ def family(case: str) -> str:
     return case.partition("/")[0]
 
 
-def print_campaign(console: Console, results: Sequence[Result], *, controls: frozenset[str], verbose: bool) -> None:
+def print_campaign(console: Console, results: Sequence[CaseResult], *, controls: frozenset[str], verbose: bool) -> None:
     """Table by family, one line a wrong output, then the summary. At most a screen unless verbose."""
     targets = list(dict.fromkeys(r.target for r in results))
     for target in targets:
         _print_target(console, [r for r in results if r.target == target], controls, verbose)
 
 
-def _print_target(console: Console, results: Sequence[Result], controls: frozenset[str], verbose: bool) -> None:
+def _print_target(console: Console, results: Sequence[CaseResult], controls: frozenset[str], verbose: bool) -> None:
     first = results[0]
     driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
     console.print(f"[bold]{escape(first.target)}[/]  LiteRT {first.runtime}, {escape(first.adapter or 'cpu')}{driver}")
@@ -42,7 +42,7 @@ def _print_target(console: Console, results: Sequence[Result], controls: frozens
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
             counts["outputs"] += 1
             counts["pass"] += verdict.status is Status.PASS
-            counts["known"] += comparison.outcome in (Outcome.KNOWN, Outcome.FLAKE)
+            counts["known"] += comparison.outcome in (Standing.KNOWN, Standing.FLAKE)
             counts["news"] += comparison.outcome.is_news
         if result.case in controls:
             counts["controls"] += 1
@@ -70,11 +70,11 @@ def held(verdict: Verdict) -> str:
     return f"holds {verdict.holds}"
 
 
-def _print_known(console: Console, results: Sequence[Result], verbose: bool) -> None:
-    groups: dict[str, list[tuple[Result, Verdict]]] = defaultdict(list)
+def _print_known(console: Console, results: Sequence[CaseResult], verbose: bool) -> None:
+    groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
-            if comparison.outcome is Outcome.KNOWN and comparison.expectation is not None:
+            if comparison.outcome is Standing.KNOWN and comparison.expectation is not None:
                 groups[comparison.expectation.finding].append((result, verdict))
     if not groups:
         return
@@ -91,7 +91,7 @@ def _print_known(console: Console, results: Sequence[Result], verbose: bool) -> 
             console.print(f"    {escape(shown if verbose else shown[:160])}", highlight=False)
 
 
-def _print_news(console: Console, results: Sequence[Result]) -> None:
+def _print_news(console: Console, results: Sequence[CaseResult]) -> None:
     messages = [c.message for r in results for c in r.comparisons if c.outcome.is_news]
     if messages:
         console.print("\n[bold red]news[/]")
@@ -100,26 +100,26 @@ def _print_news(console: Console, results: Sequence[Result]) -> None:
     console.print()
 
 
-def summary_line(results: Sequence[Result], seconds: float, seed: str) -> str:
+def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> str:
     """The last line: counts, time, the seed to give back."""
     outcomes = Counter(c.outcome for r in results for c in r.comparisons)
     news = sum(n for outcome, n in outcomes.items() if outcome.is_news)
     cases = len({r.case for r in results})
     cached = sum(r.cached for r in results)
     return (
-        f"{cases} cases, {sum(outcomes.values())} outputs: {outcomes[Outcome.PASSED]} passed, "
-        f"{outcomes[Outcome.KNOWN]} known bugs, {outcomes[Outcome.FLAKE]} flakes, {news} news; "
+        f"{cases} cases, {sum(outcomes.values())} outputs: {outcomes[Standing.PASSED]} passed, "
+        f"{outcomes[Standing.KNOWN]} known bugs, {outcomes[Standing.FLAKE]} flakes, {news} news; "
         f"{cached} of {len(results)} runs unchanged and not run again; {seconds:.1f} s; seed {seed}"
     )
 
 
-def junit_rows(results: Sequence[Result]) -> list[TestRow]:
+def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
     """One row an output; known bugs are skipped with their reason."""
     rows = []
     for result in results:
         seconds = sum(result.stages.values()) / max(1, len(result.verdicts))
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
-            known = comparison.outcome in (Outcome.KNOWN, Outcome.FLAKE)
+            known = comparison.outcome in (Standing.KNOWN, Standing.FLAKE)
             reason = comparison.expectation.reason if comparison.expectation else comparison.expected
             rows.append(
                 TestRow(
@@ -134,7 +134,7 @@ def junit_rows(results: Sequence[Result]) -> list[TestRow]:
     return rows
 
 
-def write_html(path: Path, results: Sequence[Result], summary: str) -> None:
+def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
     """One self-contained page: every output, news first. Raises OSError if it cannot be written."""
     order = {True: 0, False: 1}
     rows = []

@@ -10,20 +10,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.display.junit import TestRow
-from repro.layouts.result import Answer, Report
+from repro.layouts.result import GateAnswer, Report
 from repro.records.canonical_json import finite_or_none
 
-_COLOURS = {Answer.PASS: "green", Answer.REFUSED: "red", Answer.NOTE: "yellow"}
+_COLOURS = {GateAnswer.PASS: "green", GateAnswer.REFUSED: "red", GateAnswer.NOTE: "yellow"}
 
 
 def show(console: Console, report: Report) -> None:
     """One table a report, then one line that says it all."""
-    print_ = report.fingerprint
+    fingerprint = report.fingerprint
     head = f"{report.layout} on {report.target} {report.precision}"
     if report.size is not None:
         head += f" at {report.size}"
-    if print_ is not None:
-        head += f"  LiteRT {print_.runtime}  {print_.adapter} {print_.driver}".rstrip()
+    if fingerprint is not None:
+        head += f"  LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}".rstrip()
     console.print(f"[bold]{escape(head)}[/]" + (f"  {escape(report.used)}" if report.used else ""), highlight=False)
     table = Table("check", "part", "tensor", "answer", "reason", box=None, pad_edge=False, header_style="dim")
     table.columns[4].ratio = 1
@@ -44,14 +44,14 @@ def show(console: Console, report: Report) -> None:
 
 def json_objects(report: Report) -> Iterator[dict[str, Any]]:
     """One object a check, then one summary object with `passed`."""
-    print_ = report.fingerprint
+    fingerprint = report.fingerprint
     common = {
         "layout": report.layout,
         "size": report.size,
         "target": report.target,
-        "adapter": print_.adapter if print_ else "",
-        "driver": print_.driver if print_ else "",
-        "runtime": print_.runtime if print_ else "",
+        "adapter": fingerprint.adapter if fingerprint else "",
+        "driver": fingerprint.driver if fingerprint else "",
+        "runtime": fingerprint.runtime if fingerprint else "",
         "precision": report.precision,
     }
     for check in report.checks:
@@ -84,6 +84,6 @@ def junit_rows(report: Report) -> Iterator[TestRow]:
         yield TestRow(
             suite,
             name,
-            failure=check.reason if check.answer is Answer.REFUSED else "",
-            skipped=check.reason if check.answer is Answer.NOTE else "",
+            failure=check.reason if check.answer is GateAnswer.REFUSED else "",
+            skipped=check.reason if check.answer is GateAnswer.NOTE else "",
         )

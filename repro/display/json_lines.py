@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from repro.campaigns.campaign import Result
+from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Comparison
 from repro.records.canonical_json import finite_or_none
 from repro.verdicts.verdict import Verdict
@@ -28,8 +28,8 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def result_objects(result: Result) -> Iterator[dict[str, Any]]:
-    """One object per output of a Result, with its expectation and fingerprint."""
+def result_objects(result: CaseResult) -> Iterator[dict[str, Any]]:
+    """One object per output of a CaseResult, with its expectation and fingerprint."""
     comparisons: tuple[Comparison | None, ...] = result.comparisons or (None,) * len(result.verdicts)
     for verdict, comparison in zip(result.verdicts, comparisons, strict=True):
         expectation = comparison.expectation if comparison else None

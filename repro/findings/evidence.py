@@ -26,7 +26,7 @@ from cases.findings.registry import FINDING_MODELS, Purpose
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
-from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, Model, write_seal
+from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile, write_seal
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, Record, measure
 from repro.matrix.rows import cell_of, version_order
@@ -34,7 +34,7 @@ from repro.matrix.subjects import Subject, model_subject
 from repro.records.canonical_json import canonical, finite_or_none
 from repro.records.journal import Journal
 from repro.trials.check import float64_references
-from repro.verdicts.verdict import Status as Judged
+from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import TargetUnavailable
@@ -74,7 +74,7 @@ def write_arrays(finding: Finding) -> None:
                     write_atomically(finding.array_path(model, kind, index), np.asarray(array, dtype).tobytes())
 
 
-def subject(finding: Finding, model: Model) -> Subject:
+def subject(finding: Finding, model: ModelFile) -> Subject:
     """A model of the finding as a subject of the matrix; the kept arrays are its first and third feed."""
     data = finding.model_bytes(model)
     graph = read_tflite(data, model.name)
@@ -303,12 +303,12 @@ def claims(finding: Finding, records: Sequence[Record], sealed: Sequence[Mapping
 
 def wrong_outputs(record: Mapping[str, Any]) -> tuple[int, ...]:
     """Indices of the outputs that are not PASS; (-1,) where the model did not run."""
-    return tuple(o["output"] for o in record["outputs"] if o["verdict"] != Judged.PASS)
+    return tuple(o["output"] for o in record["outputs"] if o["verdict"] != Status.PASS)
 
 
 def _claim(
     finding: Finding,
-    model: Model,
+    model: ModelFile,
     record: Mapping[str, Any],
     sealed: Mapping[str, Any] | None,
     sick: set[tuple[str, str, str]],
@@ -316,7 +316,7 @@ def _claim(
     found, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
     said = "; ".join(
-        f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Judged.PASS
+        f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Status.PASS
     )
     if cell_of(record) in sick:
         return make("unclear", "the control fails in this cell too: the environment is broken, not the claim")
@@ -332,12 +332,12 @@ def _claim(
     return make("changed", f"claimed {wanted}, found: {said}")
 
 
-def _passes(model: Model) -> str:
+def _passes(model: ModelFile) -> str:
     return f"passes, as claimed outside {model.where}" if model.shows else "passes, as claimed"
 
 
 def _signatures(record: Mapping[str, Any]) -> list[str]:
-    return [o["signature"] or o["verdict"] for o in record["outputs"] if o["verdict"] != Judged.PASS]
+    return [o["signature"] or o["verdict"] for o in record["outputs"] if o["verdict"] != Status.PASS]
 
 
 def seal(finding: Finding, report: str) -> None:

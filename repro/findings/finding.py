@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from cases.findings.model import HEALTHY
 from cases.findings.registry import Purpose
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
@@ -44,7 +45,7 @@ WITH_ARRAYS = (Purpose.MINIMAL, Purpose.CONTROL)
 """Models whose inputs and expected outputs are kept as raw arrays."""
 
 
-class Status(enum.StrEnum):
+class FindingStatus(enum.StrEnum):
     """How far a finding is proven. `REPORTED` was observed by others and is not confirmed here."""
 
     CONFIRMED = "confirmed"
@@ -84,11 +85,10 @@ class Link:
 
 ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
-HEALTHY = (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFile:
     """One model of a finding: the claim it carries, and where it shows.
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
@@ -123,7 +123,7 @@ class Finding:
 
     folder: Path
     title: str
-    status: Status
+    status: FindingStatus
     scope: Scope
     claim: str
     silent: str
@@ -135,7 +135,7 @@ class Finding:
     cause: str
     cause_known: str
     sources: tuple[Source, ...]
-    models: tuple[Model, ...]
+    models: tuple[ModelFile, ...]
     upstream: tuple[Link, ...]
     siblings: tuple[str, ...]
     reported: str
@@ -144,15 +144,15 @@ class Finding:
     def slug(self) -> str:
         return self.folder.name
 
-    def of(self, *purposes: Purpose) -> tuple[Model, ...]:
+    def of(self, *purposes: Purpose) -> tuple[ModelFile, ...]:
         return tuple(m for m in self.models if m.purpose in purposes)
 
     @property
-    def minimal(self) -> Model:
+    def minimal(self) -> ModelFile:
         return self.of(Purpose.MINIMAL)[0]
 
     @property
-    def control(self) -> Model:
+    def control(self) -> ModelFile:
         return self.of(Purpose.CONTROL)[0]
 
     @property
@@ -181,16 +181,16 @@ class Finding:
             return []
         return sorted({v for v in versions if self.minimal.where.has_runtime(v)}, key=version_order)
 
-    def model_path(self, model: Model) -> Path:
+    def model_path(self, model: ModelFile) -> Path:
         return self.folder / "models" / f"{model.name}.tflite"
 
-    def model_bytes(self, model: Model) -> bytes:
+    def model_bytes(self, model: ModelFile) -> bytes:
         return _bytes(self.model_path(model), f"restore it from git, or `repro finding measure {self.slug}`")
 
-    def graph(self, model: Model) -> Graph:
+    def graph(self, model: ModelFile) -> Graph:
         return read_tflite(self.model_bytes(model), f"{self.slug}/{model.name}")
 
-    def arrays(self, model: Model, kind: str) -> tuple[np.ndarray, ...]:
+    def arrays(self, model: ModelFile, kind: str) -> tuple[np.ndarray, ...]:
         """The raw `inputs` or `expected` of a model, shaped by its file. Raises BadInput for a wrong size."""
         graph = self.graph(model)
         names = graph.inputs if kind == "inputs" else graph.outputs
@@ -205,7 +205,7 @@ class Finding:
             found.append(array.astype(tensor.dtype).reshape(tensor.shape))
         return tuple(found)
 
-    def array_path(self, model: Model, kind: str, index: int) -> Path:
+    def array_path(self, model: ModelFile, kind: str, index: int) -> Path:
         return self.folder / kind / f"{model.name}-{index}.bin"
 
     def evidence(self) -> Mapping[str, Any]:
@@ -250,7 +250,7 @@ def load(slug: str, folder: Path = FINDINGS_DIR) -> Finding:
     finding = Finding(
         folder / slug,
         title=_said(table, "title"),
-        status=_one_of(table, "status", Status),
+        status=_one_of(table, "status", FindingStatus),
         scope=_one_of(table, "scope", Scope),
         claim=_said(table, "claim"),
         silent=_said(table, "silent", ""),
@@ -282,7 +282,7 @@ def _check(finding: Finding) -> None:
         raise BadInput(f"finding '{finding.slug}': two models have one name; rename one")
     for model in finding.models:
         healthy = model.purpose in HEALTHY
-        host_clean = finding.status is Status.REPORTED
+        host_clean = finding.status is FindingStatus.REPORTED
         if healthy and model.shows:
             raise BadInput(f"finding '{finding.slug}': model '{model.name}' is '{model.purpose}' and yet wrong")
         if not healthy and not model.shows and not host_clean:
@@ -293,9 +293,9 @@ def _check(finding: Finding) -> None:
         raise BadInput(f"finding '{finding.slug}': silent: is missing; say why nobody notices")
     if finding.aborts and finding.silent:
         raise BadInput(f"finding '{finding.slug}': silent: a process that ends is noticed; say `instead` what happens")
-    if finding.status is Status.REPORTED and not finding.reported:
+    if finding.status is FindingStatus.REPORTED and not finding.reported:
         raise BadInput(f"finding '{finding.slug}': status is '{finding.status}': say in `reported` who saw what where")
-    if finding.status is Status.FIXED and not finding.minimal.where.runtimes:
+    if finding.status is FindingStatus.FIXED and not finding.minimal.where.runtimes:
         raise BadInput(
             f"finding '{finding.slug}': status is 'fixed': say in `runtimes` which show it, for example '<2.2'"
         )
@@ -316,7 +316,7 @@ def _one_of(table: Table, key: str, kind: type[enum.StrEnum]) -> Any:
         raise table.error(key, f"'{text}' is none of: {'; '.join(kind)}") from error
 
 
-def _model(table: Table, where: Range) -> Model:
+def _model(table: Table, where: Range) -> ModelFile:
     """A model that passes has no range; one that shows inherits the finding's, key by key."""
     name, purpose, what = table.text("name"), _one_of(table, "purpose", Purpose), _said(table, "what")
     outcome = table.text("outcome", "")
@@ -328,7 +328,7 @@ def _model(table: Table, where: Range) -> Model:
     own = read_range(table)
     if own and not (wrong or outcome):
         raise table.error("runtimes", "a model that passes has no range; write one where `wrong` or `outcome` is")
-    model = Model(name, purpose, what, wrong, outcome, read_range(table, where) if wrong or outcome else EVERYWHERE)
+    model = ModelFile(name, purpose, what, wrong, outcome, read_range(table, where) if wrong or outcome else EVERYWHERE)
     table.close()
     return model
 

@@ -20,7 +20,7 @@ import numpy as np
 import runner
 from cases.findings.registry import Purpose
 from repro.findings import report_facts as facts
-from repro.findings.finding import EVIDENCE, Finding, Model, load
+from repro.findings.finding import EVIDENCE, Finding, ModelFile, load
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
 from runner.run import Job, Precision
@@ -141,7 +141,7 @@ def render_script(finding: Finding) -> str:
     )
 
 
-def _part(finding: Finding, model: Model, name: str) -> dict[str, Any]:
+def _part(finding: Finding, model: ModelFile, name: str) -> dict[str, Any]:
     graph = finding.graph(model)
 
     def described(names: Sequence[str]) -> list[tuple[str, tuple[int, ...], str]]:

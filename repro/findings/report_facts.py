@@ -11,7 +11,7 @@ from packaging.version import Version
 from cases.findings.registry import Purpose
 from cases.graph import Graph
 from repro.findings.evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
-from repro.findings.finding import Finding, Model
+from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.rows import rows_of, version_order
 from runner.host.adapter_name import naming_note
@@ -82,7 +82,7 @@ def public_target(target: str) -> str:
     return "adb" if target.startswith("adb:") else target
 
 
-def matrix_lines(records: Sequence[Mapping[str, Any]], model: Model) -> list[dict[str, Any]]:
+def matrix_lines(records: Sequence[Mapping[str, Any]], model: ModelFile) -> list[dict[str, Any]]:
     """One line a target and precision: a mark for each runtime, oldest first; empty where it was not measured."""
     order = runtimes(records)
     lines: dict[tuple[str, str], dict[str, str]] = {}
@@ -107,7 +107,7 @@ def mark(record: Mapping[str, Any]) -> str:
     return ", ".join(dict.fromkeys(bad)) or "ok"
 
 
-def measured(records: Sequence[Mapping[str, Any]], model: Model) -> str:
+def measured(records: Sequence[Mapping[str, Any]], model: ModelFile) -> str:
     """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`, `wrong in 6 of 22 cells, all of LiteRT 2.1.3`."""
     mine = [r for r in records if r["case"] == model.name]
     bad = [r for r in mine if wrong_outputs(r)]

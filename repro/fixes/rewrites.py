@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from cases.edit import Draft, renamed
+from cases.edit import GraphEdit, renamed
 from cases.graph import Op
 from repro.delegate.graph import broadcast_bhwc, constant_data
 from repro.hazards.lint import Hazard
 
 
-def _reshaped(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> str:
+def _reshaped(draft: GraphEdit, op: Op, name: str, shape: Sequence[int]) -> str:
     """A tensor of another shape, by a RESHAPE in front of `op`; the name to read instead."""
     made = draft.tensor_like(name, tuple(shape))
     target = draft.constant(f"{name}/shape", np.array(shape, np.int32))
@@ -26,7 +26,7 @@ def _reshaped(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> str:
     return made
 
 
-def _emitted(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> None:
+def _emitted(draft: GraphEdit, op: Op, name: str, shape: Sequence[int]) -> None:
     """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had."""
     inner = draft.tensor_like(name, tuple(shape))
     made = draft.swap(op, renamed(op, outputs={name: inner}))
@@ -35,7 +35,7 @@ def _emitted(draft: Draft, op: Op, name: str, shape: Sequence[int]) -> None:
     draft.insert_after(made, Op("RESHAPE", (inner, target), (name,), {"new_shape": list(own)}))
 
 
-def _align_ranks(draft: Draft, hazard: Hazard) -> str:
+def _align_ranks(draft: GraphEdit, hazard: Hazard) -> str:
     """Both operands at rank 4, aligned to the right; a batch that only the constant has is made by CONCAT."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -62,7 +62,7 @@ def _align_ranks(draft: Draft, hazard: Hazard) -> str:
     return f"{op.kind} works on rank 4, so that '{runtime}' and the constant are read along the same axes"
 
 
-def _two_dimensions(draft: Draft, hazard: Hazard) -> str:
+def _two_dimensions(draft: GraphEdit, hazard: Hazard) -> str:
     """FULLY_CONNECTED on [batch, depth], which is what it computes anyway."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -76,7 +76,7 @@ def _two_dimensions(draft: Draft, hazard: Hazard) -> str:
     return f"FULLY_CONNECTED reads '{source}' as [{rows}, {depth}]"
 
 
-def _bias_behind(draft: Draft, hazard: Hazard) -> str:
+def _bias_behind(draft: GraphEdit, hazard: Hazard) -> str:
     """The product alone, and an ADD of the bias with the activation behind it."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -89,7 +89,7 @@ def _bias_behind(draft: Draft, hazard: Hazard) -> str:
     return f"an ADD gives '{op.outputs[0]}' its bias"
 
 
-def _row_softmax(draft: Draft, hazard: Hazard) -> str:
+def _row_softmax(draft: GraphEdit, hazard: Hazard) -> str:
     """[C] is normalised as [1,C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -99,7 +99,7 @@ def _row_softmax(draft: Draft, hazard: Hazard) -> str:
     return f"SOFTMAX reads '{source}' as {list(row)}"
 
 
-def _cumsum_height(draft: Draft, hazard: Hazard) -> str:
+def _cumsum_height(draft: GraphEdit, hazard: Hazard) -> str:
     """Sums over the second of four dimensions: [in front, axis, 1, behind], which is the height of BHWC."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -120,7 +120,7 @@ def _cumsum_height(draft: Draft, hazard: Hazard) -> str:
     return f"CUMSUM sums over the second dimension of '{source}' as {list(wide)}"
 
 
-def _pad_rank_4(draft: Draft, hazard: Hazard) -> str:
+def _pad_rank_4(draft: GraphEdit, hazard: Hazard) -> str:
     """[B,N,C] is padded as [1,B,N,C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -135,7 +135,7 @@ def _pad_rank_4(draft: Draft, hazard: Hazard) -> str:
     return f"{op.kind} works on '{source}' at rank 4"
 
 
-def _pad_batch_as_height(draft: Draft, hazard: Hazard) -> str:
+def _pad_batch_as_height(draft: GraphEdit, hazard: Hazard) -> str:
     """[1,H,W,C] is padded in height, width and channels as it is, then in its batch as [1,1,H,W*C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -159,7 +159,7 @@ def _pad_batch_as_height(draft: Draft, hazard: Hazard) -> str:
     return f"the batch of '{source}' is padded as a height"
 
 
-def _wider_kernel(draft: Draft, hazard: Hazard) -> str:
+def _wider_kernel(draft: GraphEdit, hazard: Hazard) -> str:
     """A 1x1 depthwise kernel becomes 1x2 with a column of zeros; SAME padding keeps the windows where they were."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -175,7 +175,7 @@ def _wider_kernel(draft: Draft, hazard: Hazard) -> str:
     return "the 1x1 depthwise kernel is 1x2, with a column of zeros"
 
 
-def _dense_weights(draft: Draft, hazard: Hazard) -> str:
+def _dense_weights(draft: GraphEdit, hazard: Hazard) -> str:
     """A grouped CONV_2D becomes one over all channels, whose weights are zero between groups."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -195,7 +195,7 @@ def _dense_weights(draft: Draft, hazard: Hazard) -> str:
     )
 
 
-def _own_operand(draft: Draft, hazard: Hazard) -> str:
+def _own_operand(draft: GraphEdit, hazard: Hazard) -> str:
     """Each further reading of the tensor gets an identity TRANSPOSE of its own."""
     assert hazard.ops is not None
     op = hazard.ops[0]
@@ -208,7 +208,7 @@ def _own_operand(draft: Draft, hazard: Hazard) -> str:
     return f"each operand of {op.kind} is a tensor of its own, by identity TRANSPOSEs"
 
 
-def _clear_lanes(draft: Draft, hazard: Hazard) -> str:
+def _clear_lanes(draft: GraphEdit, hazard: Hazard) -> str:
     """A TILE by ones in front of the op that sums: it copies the channels alone and leaves the other lanes clear."""
     assert hazard.ops is not None
     op = hazard.ops[1]
@@ -228,7 +228,7 @@ def replace_attrs(op: Op, **attrs: object) -> Op:
     return replace(op, attrs={**op.attrs, **attrs})
 
 
-REWRITES: dict[str, Callable[[Draft, Hazard], str]] = {
+REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "align-ranks": _align_ranks,
     "two-dimensions": _two_dimensions,
     "bias-behind": _bias_behind,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cases.edit import Draft, renamed
+from cases.edit import GraphEdit, renamed
 from cases.graph import Graph, Op
 from repro.delegate.graph import constant_data
 from repro.fixes.rewrites import REWRITES
@@ -39,7 +39,7 @@ class Fixed:
     added: tuple[Op, ...] = ()
 
 
-def _emit(draft: Draft, hazard: Hazard) -> str:
+def _emit(draft: GraphEdit, hazard: Hazard) -> str:
     """The output keeps its name and gets an op of its own; everybody inside reads the tensor behind it."""
     name = hazard.tensor
     producer = draft.graph.producers[name]
@@ -55,7 +55,7 @@ def _emit(draft: Draft, hazard: Hazard) -> str:
     return f"output '{name}' is emitted through a MUL by 1"
 
 
-def _block(draft: Draft, name: str, readers: list[Op]) -> str:
+def _block(draft: GraphEdit, name: str, readers: list[Op]) -> str:
     """Put an identity TRANSPOSE between a tensor and some of its readers."""
     kept = draft.identity_transpose(min(readers, key=draft.ops.index), name)
     for op in readers:
@@ -63,7 +63,7 @@ def _block(draft: Draft, name: str, readers: list[Op]) -> str:
     return f"an identity TRANSPOSE stands between '{name}' and {', '.join(op.kind for op in readers)}"
 
 
-def _block_edge(draft: Draft, hazard: Hazard) -> str:
+def _block_edge(draft: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     producer, consumer = hazard.ops
     for name in consumer.inputs:
@@ -82,7 +82,7 @@ def _comes_from(graph: Graph, name: str, producer: Op, steps: int = 8) -> bool:
     return False
 
 
-def _block_split(draft: Draft, hazard: Hazard) -> str:
+def _block_split(draft: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     split = hazard.ops[0]
     for name in split.outputs:
@@ -92,20 +92,20 @@ def _block_split(draft: Draft, hazard: Hazard) -> str:
     return ""
 
 
-def _block_source(draft: Draft, hazard: Hazard) -> str:
+def _block_source(draft: GraphEdit, hazard: Hazard) -> str:
     """The op gets a source of its own, so that the pass that takes it out applies."""
     assert hazard.ops is not None
     op = hazard.ops[0]
     return _block(draft, op.inputs[0], [op])
 
 
-def _block_input(draft: Draft, hazard: Hazard) -> str:
+def _block_input(draft: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     first = hazard.ops[0]
     return _block(draft, first.inputs[0], [first])
 
 
-def _block_concat(draft: Draft, hazard: Hazard) -> str:
+def _block_concat(draft: GraphEdit, hazard: Hazard) -> str:
     """The kernel starts at any branch but needs them all, so one blocked branch is enough."""
     assert hazard.ops is not None
     frontier = [hazard.ops[0], hazard.ops[1]]
@@ -117,7 +117,7 @@ def _block_concat(draft: Draft, hazard: Hazard) -> str:
     return ""
 
 
-WORKAROUNDS: dict[str, Callable[[Draft, Hazard], str]] = {
+WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "emit": _emit,
     "block-edge": _block_edge,
     "block-split": _block_split,
@@ -142,7 +142,7 @@ def avoid_hazards(graph: Graph) -> Fixed:
         if todo is None:
             break
         tried.add((todo.rule, todo.tensor))
-        draft = Draft(dict(current.tensors), list(current.ops), current)
+        draft = GraphEdit(dict(current.tensors), list(current.ops), current)
         told = WORKAROUNDS[RULES[todo.rule].workaround](draft, todo)
         if not told:
             continue

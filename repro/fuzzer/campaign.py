@@ -18,7 +18,7 @@ import numpy as np
 
 from cases.graph import Graph, GraphError
 from cases.inputs import standard_feeds
-from repro.delegate.replay import normalise
+from repro.delegate.replay import replay
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import cutting, mutated
@@ -33,7 +33,7 @@ from repro.trials.trial import UNFIT, NoReference, Reference, Trial, Tried, prep
 from repro.verdicts.right_by_chance import holds_one_input
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
-from runner.run import Feed, Outcome, Precision
+from runner.run import FP16_MAX, FP16_SMALLEST, Feed, Outcome, Precision
 from runner.target import Target
 
 ROUND = 64
@@ -45,9 +45,8 @@ BROKEN = (Status.FAIL, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
 ONE_PASS_NORM = "norm-one-pass-variance"
 """The finding of a bug that values decide and structure does not, so that no rule of the lint can name it."""
 BEYOND_FP16 = "beyond fp16's range"
-FP16_RANGE = 65504.0 / 2
+FP16_RANGE = FP16_MAX / 2
 """Half of float16's largest number, so that a sum of rounded values stays inside as well."""
-FP16_TINY = 2.0**-24
 """float16's smallest subnormal."""
 
 
@@ -236,7 +235,7 @@ class Campaign:
             values = [array for feed in feeds for array in self.reference.values(graph, feed).values()]
         floats = [array for array in values if array.dtype.kind == "f" and array.size]
         sizes = [np.abs(array[array != 0]) for array in floats]
-        return any(not size.max() <= FP16_RANGE or size.min() < FP16_TINY for size in sizes if size.size)  # or NaN
+        return any(not size.max() <= FP16_RANGE or size.min() < FP16_SMALLEST for size in sizes if size.size)  # or NaN
 
     def _twins_differ(self, item: Drawn, tried: Tried, original: Tried) -> Verdict | None:
         first, second = original.trial, tried.trial
@@ -378,7 +377,7 @@ class Campaign:
 
 def is_one_norm(graph: Graph) -> bool:
     """Whether the whole graph is one fused normalisation, whose variance cancels for some values of any such graph."""
-    nodes = [node for node in normalise(graph).graph.live() if node.kind != "CONSTANT"]
+    nodes = [node for node in replay(graph).graph.live() if node.kind != "CONSTANT"]
     return bool(nodes) and all(node.attrs.get("kernel") == "mean-stddev-norm" for node in nodes)
 
 

@@ -16,16 +16,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cases.graph import Graph, Op
-from repro.delegate.graph import constant_data
+from repro.delegate.graph import MAX_RANK, constant_data
 from repro.delegate.parser import ELEMENTWISE
-from repro.delegate.replay import Event, normalise
+from repro.delegate.replay import Event, replay
+from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
 EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1): `repro fix` does it and proves it"
 BLOCK = "keep {producer} and {consumer} apart with an identity TRANSPOSE: `repro fix` does it and proves it"
 ALL_RUNTIMES = ">=2.1.3"
-FP16_MAX = 65504.0
-FP16_TINY = 2.0**-25
 """Half of fp16's smallest subnormal: what is smaller rounds to zero."""
 
 
@@ -468,7 +467,7 @@ class Hazard:
 
 
 @contextmanager
-def _without_collections() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """No garbage collection inside: what is built is one web of live objects, and every round would walk all of it."""
     was = gc.isenabled()
     gc.disable()
@@ -479,7 +478,7 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-@_without_collections()
+@_gc_paused()
 def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
     """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
     return tuple(hazard for hazard in _replayed(graph) if hazard.level == "hazard")
@@ -488,8 +487,8 @@ def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
 def _replayed(graph: Graph) -> tuple[Hazard, ...]:
     """What the replay of the delegate's passes says, hazards and refusals."""
     found: dict[tuple[str, str], Hazard] = {}
-    normalised = normalise(graph)
-    events = normalised.events
+    replayed = replay(graph)
+    events = replayed.events
     if not events:
         return ()
     positions = {name: index for index, name in enumerate(graph.outputs)}
@@ -558,7 +557,6 @@ SUPPORTED_KINDS = """
     TOPK_V2 TRANSPOSE TRANSPOSE_CONV UNPACK STABLEHLO_CLAMP STABLEHLO_COMPOSITE CUSTOM
 """
 SUPPORTED = frozenset(SUPPORTED_KINDS.split())
-MAX_RANK = 4
 # x + x and x * x are taken for another op; these are refused ("No support of few identical inputs").
 REFUSES_TWICE = (ELEMENTWISE | {"ATAN2"}) - {"ADD", "MUL"}
 
@@ -573,7 +571,7 @@ def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
 
 
-@_without_collections()
+@_gc_paused()
 def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""
     replayed = _replayed(graph)
@@ -631,6 +629,6 @@ def _range_note(data: np.ndarray) -> str:
     if not np.isfinite(peak) or peak > FP16_MAX:
         return f"holds {peak:g}, the largest fp16 number is {FP16_MAX:g}"
     # Only where nothing of the constant survives: small entries among larger ones are what fp16 rounds anyway.
-    if 0 < peak < FP16_TINY:
+    if 0 < peak < FP16_ROUNDS_TO_ZERO:
         return f"its largest value is {peak:g}, which fp16 rounds to zero"
     return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from repro.layouts.chain import HIGHER_IS_BETTER
 from repro.layouts.layout import Layout
-from repro.layouts.result import Answer, Check, Report
+from repro.layouts.result import GateAnswer, GateCheck, Report
 from runner.cache import canonical_json, read_json, write_atomically
 from runner.errors import BadInput
 from runner.run import Fingerprint
@@ -32,7 +32,7 @@ def baseline_path(layout: Layout, fingerprint: Fingerprint, size: int | None) ->
     return layout.baselines / layout.name / ("--".join(words) + ".json")
 
 
-def all_numbers(checks: Sequence[Check]) -> dict[str, float]:
+def all_numbers(checks: Sequence[GateCheck]) -> dict[str, float]:
     """The numbers of all checks, as `part.tensor.name`; what is not finite is left out, it was refused already."""
     return {
         ".".join(filter(None, (check.part, check.tensor if check.kind == "output" else "", name))): value
@@ -43,7 +43,9 @@ def all_numbers(checks: Sequence[Check]) -> dict[str, float]:
     }
 
 
-def baseline_check(layout: Layout, fingerprint: Fingerprint, size: int | None, checks: Sequence[Check]) -> Check:
+def baseline_check(
+    layout: Layout, fingerprint: Fingerprint, size: int | None, checks: Sequence[GateCheck]
+) -> GateCheck:
     """Compare with the recorded numbers; a note where there are none to compare with."""
     path = baseline_path(layout, fingerprint, size)
     where = f"{fingerprint.target} LiteRT {fingerprint.runtime} {fingerprint.precision}"
@@ -57,8 +59,8 @@ def baseline_check(layout: Layout, fingerprint: Fingerprint, size: int | None, c
     numbers = all_numbers(checks)
     worse = [text for name, old in recorded["numbers"].items() if (text := _worse(name, old, numbers.get(name)))]
     if worse:
-        return Check("baseline", "", "", Answer.REFUSED, f"worse than recorded for {where}: {'; '.join(worse)}")
-    return Check("baseline", "", "", Answer.PASS, f"{len(recorded['numbers'])} numbers no worse than recorded")
+        return GateCheck("baseline", "", "", GateAnswer.REFUSED, f"worse than recorded for {where}: {'; '.join(worse)}")
+    return GateCheck("baseline", "", "", GateAnswer.PASS, f"{len(recorded['numbers'])} numbers no worse than recorded")
 
 
 def _worse(name: str, old: float, new: float | None) -> str:
@@ -74,8 +76,8 @@ def _worse(name: str, old: float, new: float | None) -> str:
     return f"{name} was {old:.4g}, is {new:.4g}" if bad else ""
 
 
-def _note(text: str) -> Check:
-    return Check("baseline", "", "", Answer.NOTE, text)
+def _note(text: str) -> GateCheck:
+    return GateCheck("baseline", "", "", GateAnswer.NOTE, text)
 
 
 def record_baseline(layout: Layout, report: Report) -> Path:

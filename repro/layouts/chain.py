@@ -12,14 +12,14 @@ from repro.layouts.detections import match_by_box, match_by_token
 from repro.layouts.layout import LIMITS, Layout, Limit
 from repro.layouts.models import Values
 from repro.layouts.named_functions import call
-from repro.layouts.result import Answer, Check
+from repro.layouts.result import GateAnswer, GateCheck
 
 HIGHER_IS_BETTER = frozenset(key for key, (bound, _) in LIMITS.items() if bound == "min")
 
 
 def chain_checks(
     layout: Layout, references: Sequence[Values], found: Sequence[Values], limits: Mapping[str, Limit]
-) -> list[Check]:
+) -> list[GateCheck]:
     """Compare the chain's results for each input set, worst case over the sets.
 
     references, found: per input set, tensors by name. One check per limit, in the order the layout gives them.
@@ -33,7 +33,7 @@ def chain_checks(
     return [_check(key, limits[key], numbers[key], words, tensor) for key in limits if key in LIMITS and key in numbers]
 
 
-def _check(key: str, limit: Limit, value: float, words: Mapping[str, str], tensor: str) -> Check:
+def _check(key: str, limit: Limit, value: float, words: Mapping[str, str], tensor: str) -> GateCheck:
     bound, _ = LIMITS[key]
     # Written so that NaN is out of bounds.
     inside = value >= limit.value if bound == "min" else value <= limit.value
@@ -42,8 +42,8 @@ def _check(key: str, limit: Limit, value: float, words: Mapping[str, str], tenso
     reason = f"{key} {value:.4g}, asked for {sign}{detail}"
     if not inside:
         reason += f" ({limit.reason})"
-    answer = Answer.PASS if inside else Answer.REFUSED
-    return Check("chain", "chain", tensor, answer, reason, {key: value})
+    answer = GateAnswer.PASS if inside else GateAnswer.REFUSED
+    return GateCheck("chain", "chain", tensor, answer, reason, {key: value})
 
 
 def _detection_numbers(

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from repro.layouts.baseline import baseline_check
 from repro.layouts.chain import chain_checks
 from repro.layouts.layout import GraphPart, Layout
-from repro.layouts.models import Model, Values, load_inputs, load_model
+from repro.layouts.models import PartModel, Values, load_inputs, load_model
 from repro.layouts.outputs import GraphPlan, job_of, output_checks, plan, residency_check
 from repro.layouts.reader import read_layout
 from repro.layouts.reference import ReferenceSource, host_outputs
-from repro.layouts.result import KINDS, Answer, Check, Report
+from repro.layouts.result import KINDS, GateAnswer, GateCheck, Report
 from repro.layouts.structure import structure_checks
 from runner.errors import BadInput
 from runner.run import Fingerprint, Outcome, Precision, Run
@@ -33,7 +33,7 @@ class _Ground:
     layout: Layout
     size: int | None
     precision: Precision
-    models: dict[str, Model]
+    models: dict[str, PartModel]
     source: ReferenceSource
     inputs: list[Values]
     ideal: list[Values]
@@ -43,7 +43,7 @@ class _Ground:
 class _Walk:
     """One pass over the parts on a target: what came out."""
 
-    checks: list[Check] = field(default_factory=list)
+    checks: list[GateCheck] = field(default_factory=list)
     actual: list[Values] | None = None
     broken: str = ""
     fingerprint: Fingerprint | None = None
@@ -66,7 +66,7 @@ def prepare(layout: Layout, size: int | None, precision: Precision, say: Say) ->
 
 
 def _reference_walk(
-    layout: Layout, models: Mapping[str, Model], source: ReferenceSource, inputs: Values, size: int | None
+    layout: Layout, models: Mapping[str, PartModel], source: ReferenceSource, inputs: Values, size: int | None
 ) -> Values:
     """All tensors of the layout as the references give them, float32 as they would pass between graphs."""
     from repro.layouts.models import feed_of
@@ -161,10 +161,10 @@ def _pass_on(walk: _Walk, part: GraphPart, planned: GraphPlan, run: Run) -> None
         values |= dict(zip(part.outputs, run.outputs[k], strict=True))
 
 
-def _chain(ground: _Ground, walk: _Walk, say: Say) -> list[Check]:
+def _chain(ground: _Ground, walk: _Walk, say: Say) -> list[GateCheck]:
     layout = ground.layout
     if walk.actual is None:
-        return [Check("chain", "chain", "", Answer.REFUSED, f"no result to compare: {walk.broken}")]
+        return [GateCheck("chain", "chain", "", GateAnswer.REFUSED, f"no result to compare: {walk.broken}")]
     say(f"{layout.name}: the chain against its reference")
     references = [
         ground.source.chain(values, lambda ideal=ideal: ideal)  # type: ignore[misc]
@@ -175,34 +175,39 @@ def _chain(ground: _Ground, walk: _Walk, say: Say) -> list[Check]:
 
 def _control(
     layout: Layout, target: Target, precision: Precision, size: int | None, walk: _Walk, say: Say
-) -> tuple[list[Check], float]:
+) -> tuple[list[GateCheck], float]:
     """Check 5: the control must come out wrong here, by a judged output, not because it could not run."""
     control = layout.control
     if control.layout is None:
         return [], 0.0
     name = control.layout.name
     if target.name.partition(":")[0] == "cpu":
-        return [Check("control", name, "", Answer.NOTE, "not run: the cpu target has no delegate to get it wrong")], 0.0
+        reason = "not run: the cpu target has no delegate to get it wrong"
+        return [GateCheck("control", name, "", GateAnswer.NOTE, reason)], 0.0
     twin = read_layout(control.layout)
     shared = {key: value for key, value in layout.parameters.items() if key in twin.parameters}
     twin = replace(twin, parameters={**twin.parameters, **shared})
     ground = prepare(twin, size, precision, say)
     until = frozenset(control.fails) or None
     other = _walk(ground, target, say, until)
-    stopped = [check for check in other.checks if check.kind == "residency" and check.answer is Answer.REFUSED]
+    stopped = [check for check in other.checks if check.kind == "residency" and check.answer is GateAnswer.REFUSED]
     if stopped:
         reason = f"it could not run ({stopped[0].reason}), so it shows nothing"
-        return [Check("control", name, "", Answer.REFUSED, reason)], other.seconds
-    wrong = {check.tensor: check for check in other.checks if check.answer is Answer.REFUSED and check.kind == "output"}
+        return [GateCheck("control", name, "", GateAnswer.REFUSED, reason)], other.seconds
+    wrong = {
+        check.tensor: check for check in other.checks if check.answer is GateAnswer.REFUSED and check.kind == "output"
+    }
     if until is None:
-        wrong |= {check.tensor: check for check in _chain(ground, other, say) if check.answer is Answer.REFUSED}
+        wrong |= {check.tensor: check for check in _chain(ground, other, say) if check.answer is GateAnswer.REFUSED}
     missing = [tensor for tensor in control.fails if tensor not in wrong]
     if wrong and not missing:
         tensor, check = next((t, c) for t, c in wrong.items() if not control.fails or t in control.fails)
-        return [Check("control", name, tensor, Answer.PASS, f"fails here as it must: {check.reason}")], other.seconds
+        return [
+            GateCheck("control", name, tensor, GateAnswer.PASS, f"fails here as it must: {check.reason}")
+        ], other.seconds
     what = ", ".join(missing) or "every output"
     reason = (
         f"THE CONTROL PASSES: {what} of {name} is right on {target.name} {precision}. Either the bug is gone here and"
         f" the workaround can go, or this gate cannot see it ({control.reason})"
     )
-    return [Check("control", name, what, Answer.REFUSED, reason)], other.seconds
+    return [GateCheck("control", name, what, GateAnswer.REFUSED, reason)], other.seconds

@@ -23,7 +23,7 @@ Values = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class PartModel:
     """One graph of the layout: its bytes and what was read from them."""
 
     part: GraphPart
@@ -35,7 +35,7 @@ class Model:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def load_model(layout: Path, part: GraphPart, size: int | None, precision: Precision, parameters: Any) -> Model:
+def load_model(layout: Path, part: GraphPart, size: int | None, precision: Precision, parameters: Any) -> PartModel:
     """Build or read one graph. Raises BadInput where it does not fit what the layout says of it."""
     path = part.file
     if path is None:
@@ -48,7 +48,7 @@ def load_model(layout: Path, part: GraphPart, size: int | None, precision: Preci
                 f"layout '{layout}': graph {part.name} has {len(found)} {what} ({', '.join(found)}),"
                 f" the layout names {len(names)} ({', '.join(names) or 'none'})"
             )
-    return Model(part, data, graph)
+    return PartModel(part, data, graph)
 
 
 def sized(size: int | None) -> dict[str, int]:
@@ -93,7 +93,7 @@ def _npz(layout: Path, file: Path) -> Values:
         raise BadInput(f"layout '{layout}': input file '{file}' is no .npz ({error}); or name a loader") from None
 
 
-def feed_of(model: Model, values: Mapping[str, np.ndarray], layout: Path) -> tuple[np.ndarray, ...]:
+def feed_of(model: PartModel, values: Mapping[str, np.ndarray], layout: Path) -> tuple[np.ndarray, ...]:
     """The model's inputs out of the values, in its order and dtype. Raises BadInput where a shape does not fit."""
     feed = []
     for name, tensor_name in zip(model.part.inputs, model.graph.inputs, strict=True):

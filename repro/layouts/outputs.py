@@ -13,10 +13,10 @@ import numpy as np
 
 from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
 from repro.layouts.layout import Layout, Limit, Residual
-from repro.layouts.models import Model, Values, feed_of, sized
+from repro.layouts.models import PartModel, Values, feed_of, sized
 from repro.layouts.named_functions import call
 from repro.layouts.reference import Arrays, ReferenceSource, without
-from repro.layouts.result import Answer, Check
+from repro.layouts.result import GateAnswer, GateCheck
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.judge import judge_run
 from repro.verdicts.thresholds import DEFAULT, ENTRIES, Threshold, Thresholds
@@ -40,7 +40,7 @@ class GraphPlan:
     chain: tuple[int, ...]
 
 
-def plan(model: Model, ideal: Sequence[Values], actual: Sequence[Values] | None, layout: Layout) -> GraphPlan:
+def plan(model: PartModel, ideal: Sequence[Values], actual: Sequence[Values] | None, layout: Layout) -> GraphPlan:
     """ideal: the reference's values per input set; actual: the chain's, None where the chain has broken off.
 
     The first feed comes again at the end, so that stale and non-deterministic outputs show.
@@ -58,22 +58,24 @@ def _equal(a: Arrays, b: Arrays) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def job_of(model: Model, planned: GraphPlan, precision: Precision, layout: Layout) -> Job:
+def job_of(model: PartModel, planned: GraphPlan, precision: Precision, layout: Layout) -> Job:
     return Job(model.data, planned.feeds, precision, name=f"{layout.name} {model.part.name}")
 
 
-def residency_check(model: Model, run: Run) -> Check:
+def residency_check(model: PartModel, run: Run) -> GateCheck:
     """Check 2. Anything but a whole, GPU-only graph is refused with what the runtime said."""
     part = model.part.name
     is_cpu = run.fingerprint.target.partition(":")[0] == "cpu"
     if run.outcome is not Outcome.OK:
-        return Check("residency", part, "", Answer.REFUSED, f"{run.outcome}: {run.message}")
+        return GateCheck("residency", part, "", GateAnswer.REFUSED, f"{run.outcome}: {run.message}")
     if is_cpu:
-        return Check("residency", part, "", Answer.NOTE, "the cpu target has no delegate to be resident on")
+        return GateCheck("residency", part, "", GateAnswer.NOTE, "the cpu target has no delegate to be resident on")
     if run.fully_accelerated is not True:
         said = "nothing" if run.fully_accelerated is None else "not fully accelerated"
-        return Check("residency", part, "", Answer.REFUSED, f"compiled for the GPU only, but the runtime says {said}")
-    return Check("residency", part, "", Answer.PASS, "compiled GPU only, fully accelerated")
+        return GateCheck(
+            "residency", part, "", GateAnswer.REFUSED, f"compiled for the GPU only, but the runtime says {said}"
+        )
+    return GateCheck("residency", part, "", GateAnswer.PASS, "compiled GPU only, fully accelerated")
 
 
 def thresholds_of(layout: Layout, limits: Mapping[str, Limit]) -> Thresholds:
@@ -84,13 +86,13 @@ def thresholds_of(layout: Layout, limits: Mapping[str, Limit]) -> Thresholds:
 
 def output_checks(
     layout: Layout,
-    model: Model,
+    model: PartModel,
     run: Run,
     planned: GraphPlan,
     source: ReferenceSource,
     precision: Precision,
     size: int | None,
-) -> Iterator[Check]:
+) -> Iterator[GateCheck]:
     """Check 3, one answer an output."""
     feeds = tuple(planned.feeds[k] for k in planned.judged)
     references = tuple(source.graph(model, feed) for feed in feeds)
@@ -102,7 +104,7 @@ def output_checks(
     for index, verdict in enumerate(verdicts):
         tensor = model.part.outputs[index]
         if verdict.status is Status.INVALID and not _is_of(model, feeds[0], references[0], index):
-            yield Check("output", model.part.name, tensor, Answer.REFUSED, OTHER_MODEL)
+            yield GateCheck("output", model.part.name, tensor, GateAnswer.REFUSED, OTHER_MODEL)
             continue
         residual = residuals.get(tensor)
         if residual is None or verdict.status is Status.FAIL:
@@ -120,7 +122,7 @@ def output_checks(
         yield _check(model, tensor, inner, _rmse(bare, wanted, 0), f" without {residual.subtract} ({residual.reason})")
 
 
-def _is_of(model: Model, feed: Arrays, reference: Arrays, index: int) -> bool:
+def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> bool:
     """Whether the file computes its reference: without rounding, what is left between them is far below the signal."""
     if unsupported(model.graph):
         return True  # not ours to say
@@ -142,12 +144,12 @@ def _rmse(run: Run, references: Sequence[Arrays], index: int) -> float:
         return float(max(np.sqrt(np.mean(np.square(error, dtype=np.float64))) for error in errors))
 
 
-def _check(model: Model, tensor: str, verdict: Verdict, rmse: float, note: str = "") -> Check:
+def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, note: str = "") -> GateCheck:
     part, numbers = model.part.name, {"rmse": rmse}
     if verdict.status is Status.PASS:
         reason = f"would have noticed an RMS error of {verdict.power:.2g}{note}"
-        return Check("output", part, tensor, Answer.PASS, reason, numbers)
+        return GateCheck("output", part, tensor, GateAnswer.PASS, reason, numbers)
     signature = f" {verdict.signature}" if verdict.signature else ""
     holds = f"; it holds {verdict.holds}" if verdict.holds else ""
     reason = f"{verdict.status}{signature}: {verdict.reason}{holds}{note}"
-    return Check("output", part, tensor, Answer.REFUSED, reason, numbers)
+    return GateCheck("output", part, tensor, GateAnswer.REFUSED, reason, numbers)

@@ -22,7 +22,7 @@ from cases.evaluation import evaluate as evaluate_module
 from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, accumulation_depth, evaluate, unsupported
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
-from repro.layouts.models import Model, Values, sized
+from repro.layouts.models import PartModel, Values, sized
 from repro.layouts.named_functions import call
 from repro.verdicts import emulation
 from repro.verdicts.emulation import floor_between
@@ -53,7 +53,7 @@ class ReferenceSource:
         key = call(self._layout.path, references.key, **sized(self._size), **self._layout.parameters)
         return f"{references} {key} {self._size}"
 
-    def graph(self, model: Model, feed: Arrays) -> Arrays:
+    def graph(self, model: PartModel, feed: Arrays) -> Arrays:
         """float64 outputs of one graph for one feed. Raises BadInput where they do not fit the file's outputs."""
         how = self._layout.references.graphs
         name = model.sha256 if how in ("float64", "cpu") else model.part.name
@@ -72,7 +72,7 @@ class ReferenceSource:
             )
         return outputs
 
-    def _graph(self, model: Model, feed: Arrays) -> Arrays:
+    def _graph(self, model: PartModel, feed: Arrays) -> Arrays:
         how = self._layout.references.graphs
         if how == "float64":
             return _float64(model.data, model.part.name, feed)
@@ -119,7 +119,7 @@ class ReferenceSource:
         return dict(zip(order, outputs, strict=True))
 
     def residual_floor(
-        self, model: Model, feed: Arrays, index: int, constant: np.ndarray, precision: Precision
+        self, model: PartModel, feed: Arrays, index: int, constant: np.ndarray, precision: Precision
     ) -> Floor | None:
         """The noise floor of one output without its constant; None where no emulation gives one.
 
@@ -147,7 +147,7 @@ class ReferenceSource:
 
 
 def _residual_floor(
-    model: Model, feed: Arrays, index: int, reference: np.ndarray, constant: np.ndarray, precision: Precision
+    model: PartModel, feed: Arrays, index: int, reference: np.ndarray, constant: np.ndarray, precision: Precision
 ) -> Floor | None:
     graph, output = model.graph, model.graph.outputs[index]
     if unsupported(graph):

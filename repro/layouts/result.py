@@ -1,4 +1,4 @@
-"""What a gate says: one Check per question, and the report of one target, precision and size."""
+"""What a gate says: one GateCheck per question, and the report of one target, precision and size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.run import Fingerprint
 KINDS = ("structure", "residency", "output", "chain", "control", "baseline")
 
 
-class Answer(enum.StrEnum):
+class GateAnswer(enum.StrEnum):
     """PASS and REFUSED decide; NOTE is something to know that refuses nothing."""
 
     PASS = "PASS"
@@ -20,7 +20,7 @@ class Answer(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Check:
+class GateCheck:
     """One answer. kind: one of KINDS. part: graph or host step, `chain`, or the control's name. tensor: or empty.
 
     reason: one line, also for a pass. numbers: what was measured, by name; the baseline keeps them.
@@ -29,7 +29,7 @@ class Check:
     kind: str
     part: str
     tensor: str
-    answer: Answer
+    answer: GateAnswer
     reason: str
     numbers: Mapping[str, float] = field(default_factory=dict)
 
@@ -46,15 +46,15 @@ class Report:
     precision: str
     size: int | None
     fingerprint: Fingerprint | None
-    checks: tuple[Check, ...]
+    checks: tuple[GateCheck, ...]
     seconds: float
     target_seconds: float
     used: str = ""
 
     @property
     def passed(self) -> bool:
-        return all(check.answer is not Answer.REFUSED for check in self.checks)
+        return all(check.answer is not GateAnswer.REFUSED for check in self.checks)
 
     @property
-    def refusals(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.answer is Answer.REFUSED)
+    def refusals(self) -> tuple[GateCheck, ...]:
+        return tuple(check for check in self.checks if check.answer is GateAnswer.REFUSED)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from repro.delegate.graph import MAX_RANK
 from repro.hazards.lint import find_hazards
-from repro.layouts.models import Model
-from repro.layouts.result import Answer, Check
+from repro.layouts.models import PartModel
+from repro.layouts.result import GateAnswer, GateCheck
 
 _ELSEWHERE = "is not resident on every GPU delegate"
 BANNED = {
@@ -15,10 +16,9 @@ BANNED = {
     "TOPK_V2": f"{_ELSEWHERE}: take maxima repeatedly, or select on the host",
     "CAST": f"{_ELSEWHERE}: keep everything in float",
 }
-MAX_RANK = 4
 
 
-def structure_checks(model: Model, allowed: Mapping[str, str]) -> Iterator[Check]:
+def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[GateCheck]:
     """One refusal per banned op, tensor of too high rank and hazard; one pass where there is none.
 
     allowed: lint rule -> the layout's reason to accept it.
@@ -39,15 +39,15 @@ def structure_checks(model: Model, allowed: Mapping[str, str]) -> Iterator[Check
         tensors = [model.part.outputs[index] for index in hazard.affected] or [hazard.tensor]
         tensor, text = ", ".join(tensors), f"hazard {hazard.rule}: {hazard.message}; {hazard.fix}"
         if hazard.rule in allowed:
-            yield Check("structure", part, tensor, Answer.NOTE, f"{text} (allowed: {allowed[hazard.rule]})")
+            yield GateCheck("structure", part, tensor, GateAnswer.NOTE, f"{text} (allowed: {allowed[hazard.rule]})")
         else:
             clean = False
             yield _refused(part, tensor, text)
     if clean:
         kinds = ", ".join(BANNED)
         reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no hazard"
-        yield Check("structure", part, "", Answer.PASS, reason)
+        yield GateCheck("structure", part, "", GateAnswer.PASS, reason)
 
 
-def _refused(part: str, tensor: str, reason: str) -> Check:
-    return Check("structure", part, tensor, Answer.REFUSED, reason)
+def _refused(part: str, tensor: str, reason: str) -> GateCheck:
+    return GateCheck("structure", part, tensor, GateAnswer.REFUSED, reason)

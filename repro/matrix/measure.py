@@ -160,18 +160,18 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
 
 def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record:
     """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
-    print_ = run.fingerprint
+    fingerprint = run.fingerprint
     return {
         "case": subject.name,
         "control_of": subject.control_of,
-        "runtime": print_.runtime,
-        "target": print_.target,
-        "adapter": print_.adapter,
-        "driver": print_.driver,
-        "libraries": dict(print_.libraries),
-        "device": {k: v for k, v in print_.device.items() if k in DEVICE_FACTS},
-        "precision": print_.precision,
-        "model_sha256": print_.model_sha256,
+        "runtime": fingerprint.runtime,
+        "target": fingerprint.target,
+        "adapter": fingerprint.adapter,
+        "driver": fingerprint.driver,
+        "libraries": dict(fingerprint.libraries),
+        "device": {k: v for k, v in fingerprint.device.items() if k in DEVICE_FACTS},
+        "precision": fingerprint.precision,
+        "model_sha256": fingerprint.model_sha256,
         "fully_accelerated": run.fully_accelerated,
         "outputs": [
             {

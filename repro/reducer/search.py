@@ -39,7 +39,7 @@ class NotReducible(ReproError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What one candidate did. text: for people. failure is None where it passed or could not be tried."""
 
     failure: Failure | None
@@ -53,7 +53,7 @@ class Step:
 
     number: int
     specimen: Specimen
-    answer: Answer
+    answer: Response
     runs: int
 
 
@@ -123,19 +123,19 @@ class Search:
     def exhausted(self) -> bool:
         return self.runs >= self._max_runs
 
-    def ask(self, specimens: Iterable[Specimen], salt: str = "") -> list[Answer]:
+    def ask(self, specimens: Iterable[Specimen], salt: str = "") -> list[Response]:
         """What each specimen does. One batch; never raises for a specimen that cannot be tried."""
         specimens = list(specimens)
-        answers: list[Answer | None] = [None] * len(specimens)
+        answers: list[Response | None] = [None] * len(specimens)
         waiting: list[tuple[int, str, Trial]] = []
         for index, specimen in enumerate(specimens):
             if not specimen.graph.ops:
-                answers[index] = Answer(None, "nothing is left", tried=False)
+                answers[index] = Response(None, "nothing is left", tried=False)
                 continue
             try:
                 key = self._key(specimen, salt)
             except GraphError as error:
-                answers[index] = Answer(None, f"not a graph: {error}", tried=False)
+                answers[index] = Response(None, f"not a graph: {error}", tried=False)
                 continue
             known = self._journal.get(key)
             if known is not None:
@@ -146,7 +146,7 @@ class Search:
                 trial = prepare(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
             except (GraphError, NoReference, *UNFIT) as error:
                 # Not journaled: it cost no run, and another version may be able to try it.
-                answers[index] = Answer(None, f"cannot be tried: {error}", tried=False)
+                answers[index] = Response(None, f"cannot be tried: {error}", tried=False)
                 continue
             waiting.append((index, key, trial))
         for (index, key, _), tried in zip(
@@ -178,7 +178,7 @@ class Search:
                     return replace(specimen, about_role=False)
         return None
 
-    def _is_same(self, specimen: Specimen, answer: Answer) -> bool:
+    def _is_same(self, specimen: Specimen, answer: Response) -> bool:
         if answer.failure is None or answer.failure.signature != self._failure.signature:
             return False
         # A step about the failing output's role takes the new role over; it is kept from then on.
@@ -192,7 +192,7 @@ class Search:
         (answer,) = self.ask([other_inputs(specimen)], "other inputs")
         return self._is_same(specimen, answer)
 
-    def _accept(self, specimen: Specimen, answer: Answer) -> None:
+    def _accept(self, specimen: Specimen, answer: Response) -> None:
         assert answer.failure is not None
         if specimen.about_role:
             self._role_steps.append(specimen.made_by)
@@ -285,7 +285,7 @@ class Search:
         return tuple(found)
 
 
-def _stable(answers: list[Answer]) -> Failure:
+def _stable(answers: list[Response]) -> Failure:
     first = answers[0].failure
     if first is None:
         raise NotReducible(f"nothing to reduce: {answers[0].text}; name another --output, --target or --precision")
@@ -320,21 +320,21 @@ def other_inputs(specimen: Specimen) -> Specimen:
     return replace(specimen, feeds=feeds)
 
 
-def answer_of(specimen: Specimen, tried: Tried) -> Answer:
+def answer_of(specimen: Specimen, tried: Tried) -> Response:
     """What a candidate did, with one line for people."""
     failure = failure_of(specimen.graph, specimen.output, tried.verdicts)
     if failure is not None:
-        return Answer(failure, f"fails: {failure.describe()}")
+        return Response(failure, f"fails: {failure.describe()}")
     if specimen.output and specimen.output in specimen.graph.outputs:
         verdict = tried.verdicts[specimen.graph.outputs.index(specimen.output)]
         others = [v for v in tried.verdicts if v.status is Status.FAIL]
         aside = f" (but '{others[0].name}' fails: {others[0].signature})" if others else ""
         word = "passes" if verdict.status is Status.PASS else f"{verdict.status}: {verdict.reason}"
-        return Answer(None, word + aside)
-    return Answer(None, "passes")
+        return Response(None, word + aside)
+    return Response(None, "passes")
 
 
-def _to_record(answer: Answer) -> dict[str, Any]:
+def _to_record(answer: Response) -> dict[str, Any]:
     failure = answer.failure
     role = failure.role if failure is not None else None
     return {
@@ -344,9 +344,9 @@ def _to_record(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _from_record(record: Mapping[str, Any]) -> Answer:
+def _from_record(record: Mapping[str, Any]) -> Response:
     role = record["role"]
     found = None if role is None else Role(int(role[0]), role[1], tuple(role[2]), bool(role[3]))
     signature = record["signature"]
     failure = None if signature is None else Failure(signature, found)
-    return Answer(failure, record["text"])
+    return Response(failure, record["text"])

@@ -47,7 +47,7 @@ OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 
 
 @dataclass(frozen=True)
-class Observation:
+class GraphOutcome:
     """What the delegate did with one graph: how the run ended and which outputs were wrong."""
 
     outcome: str
@@ -119,7 +119,7 @@ def wrong_outputs(run: Run, reference: Run, tolerance: float) -> tuple[int, ...]
 
 def observe(
     draws: Iterable[Draw], seed: int, precision: Precision, target: Target, reference: Target, journal: Journal
-) -> Iterator[tuple[Draw, Observation]]:
+) -> Iterator[tuple[Draw, GraphOutcome]]:
     """Run what the journal does not hold yet, in batches, and yield every draw with its observation."""
     waiting = iter(draws)
     while batch := list(islice(waiting, BATCH)):
@@ -136,7 +136,7 @@ def observe(
         for d, key in zip(batch, keys, strict=True):
             record = journal.get(key)
             assert record is not None
-            yield d, Observation(record["outcome"], tuple(record["wrong"]), record["message"])
+            yield d, GraphOutcome(record["outcome"], tuple(record["wrong"]), record["message"])
 
 
 def _record(run: Run, right: Run, tolerance: float) -> Mapping[str, object]:
@@ -147,7 +147,7 @@ def _record(run: Run, right: Run, tolerance: float) -> Mapping[str, object]:
     return {"outcome": "OK", "wrong": list(wrong_outputs(run, right, tolerance)), "message": ""}
 
 
-def confusion(observed: Iterable[tuple[Draw, Observation]], seed: int) -> Confusion:
+def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
     """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
     table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level == "hazard"})
     for d, seen in observed:
@@ -289,8 +289,8 @@ def as_object(table: Confusion, seed: int, target: str, precision: str) -> dict[
 
 
 def _with_progress(
-    observed: Iterator[tuple[Draw, Observation]], total: int, console: Console
-) -> Iterator[tuple[Draw, Observation]]:
+    observed: Iterator[tuple[Draw, GraphOutcome]], total: int, console: Console
+) -> Iterator[tuple[Draw, GraphOutcome]]:
     started, seen = time.monotonic(), 0
     while chunk := list(islice(observed, BATCH)):
         yield from chunk

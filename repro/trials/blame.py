@@ -25,7 +25,7 @@ from runner.precisions import precisions_for
 from runner.run import Feed, Job, Precision
 
 
-class Word(enum.StrEnum):
+class Culprit(enum.StrEnum):
     """Where the fault lies."""
 
     CONVERTER = "converter"
@@ -64,7 +64,7 @@ class Observation:
 class Blame:
     """The word and the evidence that decided it."""
 
-    word: Word
+    word: Culprit
     because: str
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ def blame(evidence: Sequence[Observation]) -> Blame:
     """Blame for one output. Pure. INVALID observations decide nothing."""
     wrong = [o for o in evidence if o.is_wrong]
     if not wrong:
-        return Blame(Word.UNDECIDED, "nothing fails" if evidence else "nothing was run")
+        return Blame(Culprit.UNDECIDED, "nothing fails" if evidence else "nothing was run")
     plain = _cpu(evidence)
     if plain:
         return plain
@@ -85,10 +85,10 @@ def blame(evidence: Sequence[Observation]) -> Blame:
         clears = [o for o in host if o.is_right and o.precision in {d.precision for d in device}]
         if clears:
             return Blame(
-                Word.DEVICE_ONLY,
+                Culprit.DEVICE_ONLY,
                 f"{_names(device)} fails ({device[0].failure}), the host delegate is right on {_names(clears)}",
             )
-        return Blame(Word.UNDECIDED, f"only {_names(device)} was run at this precision; a host driver would decide")
+        return Blame(Culprit.UNDECIDED, f"only {_names(device)} was run at this precision; a host driver would decide")
     return _gpu([o for o in host if not _is_excused(o)], evidence)
 
 
@@ -112,27 +112,28 @@ def _cpu(evidence: Sequence[Observation]) -> Blame | None:
         bad = next(o for o in reference if o.is_wrong)
         if not xnnpack:
             return Blame(
-                Word.UNDECIDED, f"TFLite's reference kernels disagree with torch ({bad.failure}); XNNPACK was not run"
+                Culprit.UNDECIDED,
+                f"TFLite's reference kernels disagree with torch ({bad.failure}); XNNPACK was not run",
             )
         if any(o.is_wrong for o in xnnpack):
             return Blame(
-                Word.CONVERTER, f"TFLite's reference kernels and XNNPACK both disagree with torch ({bad.failure})"
+                Culprit.CONVERTER, f"TFLite's reference kernels and XNNPACK both disagree with torch ({bad.failure})"
             )
         return Blame(
-            Word.CPU_KERNEL, f"TFLite's reference kernels fail ({bad.failure}) where XNNPACK agrees with torch"
+            Culprit.CPU_KERNEL, f"TFLite's reference kernels fail ({bad.failure}) where XNNPACK agrees with torch"
         )
     if any(o.is_wrong for o in xnnpack):
         bad = next(o for o in xnnpack if o.is_wrong)
         if any(o.is_right for o in reference):
             return Blame(
-                Word.CPU_KERNEL, f"XNNPACK fails ({bad.failure}) where TFLite's reference kernels agree with torch"
+                Culprit.CPU_KERNEL, f"XNNPACK fails ({bad.failure}) where TFLite's reference kernels agree with torch"
             )
         return Blame(
-            Word.UNDECIDED, f"cpu fails ({bad.failure}); cpu:reference would tell the converter from the kernel"
+            Culprit.UNDECIDED, f"cpu fails ({bad.failure}); cpu:reference would tell the converter from the kernel"
         )
     if not any(o.is_right for o in (*reference, *xnnpack)):
         return Blame(
-            Word.UNDECIDED, "no cpu target is known to agree with torch; cpu:reference would clear the converter"
+            Culprit.UNDECIDED, "no cpu target is known to agree with torch; cpu:reference would clear the converter"
         )
     return None
 
@@ -141,14 +142,14 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
     wrong = [o for o in host if o.is_wrong]
     if not wrong:
         return Blame(
-            Word.UNDECIDED, f"{_names([o for o in evidence if o.is_wrong])} fails and nothing compares with it"
+            Culprit.UNDECIDED, f"{_names([o for o in evidence if o.is_wrong])} fails and nothing compares with it"
         )
     narrow = [o for o in wrong if o.precision == "fp16"]
     wide_wrong = [o for o in wrong if o.precision == "fp32"]
     if narrow and not wide_wrong:
         same = [o for o in host if o.is_right and o.precision == "fp32" and o.target in {n.target for n in narrow}]
         if same:
-            return Blame(Word.PRECISION, f"{_names(narrow)} fails ({narrow[0].failure}), {_names(same)} is right")
+            return Blame(Culprit.PRECISION, f"{_names(narrow)} fails ({narrow[0].failure}), {_names(same)} is right")
     deciding = wide_wrong or narrow
     level = deciding[0].precision
     note = _runtimes(host, level)
@@ -156,16 +157,18 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
     bad = [o for o in here if o.is_wrong]
     good = [o for o in here if o.is_right]
     if bad and good:
-        return Blame(Word.DRIVER, f"{_names(bad)} fails ({bad[0].failure}), {_names(good)} is right{note}")
+        return Blame(Culprit.DRIVER, f"{_names(bad)} fails ({bad[0].failure}), {_names(good)} is right{note}")
     if len({o.target.partition("@")[0] for o in bad}) >= 2:
         failures = sorted({o.failure for o in bad})
         if len(failures) == 1:
-            return Blame(Word.DELEGATE_GRAPH, f"{_names(bad)} fail alike ({failures[0]}), the cpu is right{note}")
+            return Blame(Culprit.DELEGATE_GRAPH, f"{_names(bad)} fail alike ({failures[0]}), the cpu is right{note}")
         told = ", ".join(f"{o.target} {o.failure}" for o in bad)
-        return Blame(Word.UNDECIDED, f"the drivers fail differently ({told}){note}")
+        return Blame(Culprit.UNDECIDED, f"the drivers fail differently ({told}){note}")
     if bad[0].status is Status.REFUSED:
-        return Blame(Word.DELEGATE_GRAPH, f"{_names(bad)} refused before any driver was asked{note}")
-    return Blame(Word.UNDECIDED, f"only {_names(bad)} was run ({bad[0].failure}); a second driver would decide{note}")
+        return Blame(Culprit.DELEGATE_GRAPH, f"{_names(bad)} refused before any driver was asked{note}")
+    return Blame(
+        Culprit.UNDECIDED, f"only {_names(bad)} was run ({bad[0].failure}); a second driver would decide{note}"
+    )
 
 
 def _runtimes(host: Sequence[Observation], level: str) -> str:

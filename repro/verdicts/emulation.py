@@ -21,7 +21,7 @@ from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accum
 from cases.graph import Graph
 from repro.verdicts.noise_floor import Floor
 from runner.cache import cache_root, canonical_json, read_json, write_atomically
-from runner.run import Feed, Precision
+from runner.run import FP16_MAX, Feed, Precision
 
 _ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
 _SMALL = 1 << 19  # elements of all tensors: up to here every distinct feed is emulated, above only the first
@@ -87,7 +87,7 @@ def floor_between(reference: np.ndarray, emulated: np.ndarray, depth: int) -> Fl
     """
     r, e = np.asarray(reference, dtype=np.float64).ravel(), np.asarray(emulated, dtype=np.float64).ravel()
     usable = np.isfinite(r) & np.isfinite(e)
-    if (~usable & (np.abs(r) <= 65504.0)).any() or not usable.any():
+    if (~usable & (np.abs(r) <= FP16_MAX)).any() or not usable.any():
         return None
     r, d = r[usable], e[usable] - r[usable]
     spread = float(np.std(r))

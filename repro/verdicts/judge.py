@@ -15,7 +15,7 @@ from cases.graph import Graph
 from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
 from repro.verdicts.metrics import all_metrics, quoted_metrics
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.numeric_rule import Judged, judge_numbers
+from repro.verdicts.numeric_rule import NumericVerdict, judge_numbers
 from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Feed, Outcome, Precision, Run, unwritten_mask
@@ -75,13 +75,13 @@ def judge_arrays(
     chosen = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
     judged = _judge_pair(np.asarray(reference), np.asarray(actual), chosen, precision, thresholds)
     found = Diagnosis()
-    if judged.status == "FAIL":
+    if judged.status is Status.FAIL:
         evidence = Evidence(0, (name,), ((),), ((np.asarray(reference),),), ((np.asarray(actual),),), precision)
         found = diagnose(evidence, [0], thresholds)
     return Verdict(
         output=output,
         name=name,
-        status=Status(judged.status),
+        status=judged.status,
         signature=found.signature,
         reason=judged.reason,
         holds=found.holds,
@@ -120,7 +120,7 @@ def _judge_output(
     metrics: str,
     explain: bool,
 ) -> Verdict:
-    judged: list[Judged] = []
+    judged: list[NumericVerdict] = []
     for k, outputs in enumerate(run.outputs):
         if index >= len(outputs):
             return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {len(outputs)} outputs")
@@ -133,22 +133,22 @@ def _judge_output(
         else:
             judged.append(judged[twin])
     judged = _scalar_power(judged, [r[index] for r in references])
-    failed = [k for k, j in enumerate(judged) if j.status == "FAIL"]
-    worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status == "INVALID"), 0)
+    failed = [k for k, j in enumerate(judged) if j.status is Status.FAIL]
+    worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status is Status.INVALID), 0)
     status = judged[worst].status
     found = Diagnosis()
     if failed and explain:
         evidence = Evidence(index, names, tuple(feeds), tuple(references), run.outputs, precision, graph)
         found = diagnose(evidence, failed, table)
     reason = judged[worst].reason
-    if status != "PASS" and len(judged) > 1:
+    if status is not Status.PASS and len(judged) > 1:
         which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"
         reason = f"{reason} ({which})"
     reason = "; ".join(part for part in (reason, _repeatability(run, feeds, index)) if part)
     return Verdict(
         output=index,
         name=name,
-        status=Status(status),
+        status=status,
         signature=found.signature,
         reason=reason,
         holds=found.holds,
@@ -160,23 +160,25 @@ def _judge_output(
 
 def _judge_pair(
     reference: np.ndarray, actual: np.ndarray, floor: Floor, precision: Precision, table: Thresholds
-) -> Judged:
+) -> NumericVerdict:
     """One output after one feed: everything but how it compares with the other feeds."""
     if tuple(actual.shape) != tuple(reference.shape):
-        return Judged("FAIL", f"shape {tuple(actual.shape)}, the reference has {tuple(reference.shape)}", 0.0)
+        return NumericVerdict(
+            Status.FAIL, f"shape {tuple(actual.shape)}, the reference has {tuple(reference.shape)}", 0.0
+        )
     if _kind(actual) != _kind(reference):
-        return Judged("FAIL", f"dtype {actual.dtype}, the reference has {reference.dtype}", 0.0)
+        return NumericVerdict(Status.FAIL, f"dtype {actual.dtype}, the reference has {reference.dtype}", 0.0)
     if _kind(actual) != "float":
         return _judge_exact(reference, actual)
     judged = judge_numbers(reference, actual, floor, precision, table)
-    if judged.status != "PASS":
+    if judged.status is not Status.PASS:
         # A sentinel is finite and fails the rule by itself; here it gets its name, reference or not.
         unwritten = int(unwritten_mask(actual).sum())
         if unwritten:
-            return Judged("FAIL", f"{unwritten}/{actual.size} elements were never written", judged.power)
-        if judged.status == "INVALID" and np.isfinite(reference).all() and not np.isfinite(actual).all():
+            return NumericVerdict(Status.FAIL, f"{unwritten}/{actual.size} elements were never written", judged.power)
+        if judged.status is Status.INVALID and np.isfinite(reference).all() and not np.isfinite(actual).all():
             bad = int((~np.isfinite(actual)).sum())
-            return Judged("FAIL", f"{bad}/{actual.size} elements not finite", judged.power)
+            return NumericVerdict(Status.FAIL, f"{bad}/{actual.size} elements not finite", judged.power)
     return judged
 
 
@@ -184,24 +186,26 @@ def _kind(array: np.ndarray) -> str:
     return {"f": "float", "b": "bool"}.get(array.dtype.kind, "integer")
 
 
-def _judge_exact(reference: np.ndarray, actual: np.ndarray) -> Judged:
+def _judge_exact(reference: np.ndarray, actual: np.ndarray) -> NumericVerdict:
     """Integers and booleans are compared exactly; a constant reference has no power here either."""
     different = int((reference != actual).sum())
     if different:
-        return Judged("FAIL", f"{different}/{reference.size} elements differ (compared exactly)", 0.0)
+        return NumericVerdict(Status.FAIL, f"{different}/{reference.size} elements differ (compared exactly)", 0.0)
     if reference.size == 0 or (reference.size > 1 and (reference == reference.flat[0]).all()):
-        return Judged("INVALID", "the reference is constant" if reference.size else "the output has no elements", 0.0)
-    return Judged("PASS", "", 0.0)
+        return NumericVerdict(
+            Status.INVALID, "the reference is constant" if reference.size else "the output has no elements", 0.0
+        )
+    return NumericVerdict(Status.PASS, "", 0.0)
 
 
-def _scalar_power(judged: list[Judged], references: Sequence[np.ndarray]) -> list[Judged]:
+def _scalar_power(judged: list[NumericVerdict], references: Sequence[np.ndarray]) -> list[NumericVerdict]:
     """A single element has no spread: its power is that it changes with the inputs."""
     first = np.asarray(references[0])
-    if first.size != 1 or len(references) == 1 or any(j.status != "PASS" for j in judged):
+    if first.size != 1 or len(references) == 1 or any(j.status is not Status.PASS for j in judged):
         return judged
     if all(np.array_equal(first, r) for r in references[1:]):
         reason = f"the reference is one element that is {first.flat[0]:.6g} for every input"
-        return [Judged("INVALID", reason, j.power) for j in judged]
+        return [NumericVerdict(Status.INVALID, reason, j.power) for j in judged]
     return judged
 
 

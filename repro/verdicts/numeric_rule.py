@@ -19,17 +19,17 @@ import numpy as np
 
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.thresholds import Thresholds
-from runner.run import Precision
+from repro.verdicts.verdict import Status
+from runner.run import FP16_MAX, Precision
 
 BLOCK = 131072  # elements of float64 in a block: a megabyte, which a last-level cache holds
-FLOAT16_MAX = 65504.0
 
 
 @dataclass(frozen=True)
-class Judged:
+class NumericVerdict:
     """What the rule says: `status` is PASS, FAIL or INVALID; one line why; the power of the comparison."""
 
-    status: str
+    status: Status
     reason: str
     power: float
 
@@ -125,26 +125,24 @@ def _flat_reference(low: float, high: float, size: int, table: Thresholds) -> st
 
 def judge_numbers(
     reference: np.ndarray, actual: np.ndarray, floor: Floor, precision: Precision, table: Thresholds
-) -> Judged:
+) -> NumericVerdict:
     """Judge one finite-or-not float output against its reference, same shape.
 
     Non-finite actual values fail. Pure; reads, never writes, its arrays.
     """
     if reference.size == 0:
-        return Judged("INVALID", "the output has no elements", 0.0)
+        return NumericVerdict(Status.INVALID, "the output has no elements", 0.0)
     r = as_rows(np.asarray(reference, dtype=np.float64))
     a = as_rows(np.asarray(actual))
     with np.errstate(invalid="ignore", over="ignore"):
         found = _sums(r, a)
         if not (math.isfinite(found.d_square) and math.isfinite(found.r_square)):
             return _judge_not_finite(r, a, floor, precision, table)
-        if floor.source == "emulation" and (
-            floor.levels or (precision is Precision.FP16 and found.r_peak > FLOAT16_MAX)
-        ):
+        if floor.source == "emulation" and (floor.levels or (precision is Precision.FP16 and found.r_peak > FP16_MAX)):
             return _judge_levels(r, a, floor, precision, table)
         flat = _flat_reference(found.r_min, found.r_max, found.n, table)
         if flat:
-            return Judged("INVALID", flat + _difference(found), 0.0)
+            return NumericVerdict(Status.INVALID, flat + _difference(found), 0.0)
         if floor.source == "emulation":
             s = max(floor.rmse, table.ulp(precision) * 2.0 ** math.floor(math.log2(found.r_peak)))
             return _by_floor(r, a, found, s, floor, precision, table)
@@ -155,33 +153,37 @@ def _difference(found: _Sums) -> str:
     return f"; the output differs from it by up to {found.d_max:.3g}" if found.d_max > 0 else ""
 
 
-def _judge_not_finite(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> Judged:
+def _judge_not_finite(
+    r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precision, table: Thresholds
+) -> NumericVerdict:
     """A sum overflowed: some value is NaN, infinite or so large that its square is."""
     bad_reference = ~np.isfinite(r)
     if bad_reference.any():
-        return Judged("INVALID", f"the reference is not finite in {_count(bad_reference)}", 0.0)
+        return NumericVerdict(Status.INVALID, f"the reference is not finite in {_count(bad_reference)}", 0.0)
     bad = ~np.isfinite(a)
     if precision is Precision.FP16:
-        bad &= np.abs(r) <= FLOAT16_MAX
+        bad &= np.abs(r) <= FP16_MAX
     if bad.any():
-        return Judged("FAIL", f"{_count(bad)} not finite", 0.0)
+        return NumericVerdict(Status.FAIL, f"{_count(bad)} not finite", 0.0)
     return _judge_levels(r, a, floor, precision, table)
 
 
-def _judge_levels(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> Judged:
+def _judge_levels(
+    r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precision, table: Thresholds
+) -> NumericVerdict:
     """Judge errors in units of the floor at each element's magnitude.
 
     Elements beyond float16's range are not judged in fp16 (overflow is legal there), and the reason
     says how many.
     """
     magnitude = np.abs(r)
-    judged = magnitude <= FLOAT16_MAX if precision is Precision.FP16 else np.ones(r.shape, dtype=bool)
+    judged = magnitude <= FP16_MAX if precision is Precision.FP16 else np.ones(r.shape, dtype=bool)
     left_out = r.size - int(judged.sum())
     if left_out == r.size:
-        return Judged("INVALID", "every element of the reference is beyond float16's range", 0.0)
+        return NumericVerdict(Status.INVALID, "every element of the reference is beyond float16's range", 0.0)
     flat = _flat_reference(float(r[judged].min()), float(r[judged].max()), int(judged.sum()), table)
     if flat:
-        return Judged("INVALID", flat, 0.0)
+        return NumericVerdict(Status.INVALID, flat, 0.0)
     s = floor_of(magnitude, floor, precision, table)
     scaled_r = np.where(judged, r / s, 0.0)
     scaled_a = np.where(judged, a.astype(np.float64) / s, 0.0)
@@ -192,7 +194,7 @@ def _judge_levels(r: np.ndarray, a: np.ndarray, floor: Floor, precision: Precisi
     result = _by_floor(scaled_r, scaled_a, found, 1.0, unit, precision, table, float(np.median(s)), plain_snr)
     if left_out:
         beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
-        return Judged(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
+        return NumericVerdict(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
     return result
 
 
@@ -215,39 +217,41 @@ def _by_floor(
     table: Thresholds,
     typical: float = 1.0,
     plain_snr: float = -math.inf,
-) -> Judged:
+) -> NumericVerdict:
     """The rule with an emulated floor. typical: units of s, for reasons and power where errors were scaled."""
     power = table["tensor_rmse_floors"] * s * typical
     signal = found.r_std if found.n > 1 else found.r_peak
     snr = max(plain_snr, 20 * math.log10(signal / s) if signal > 0 else -math.inf)
     if snr < table["floor_snr_db"]:
         reason = f"the noise floor is only {snr:.1f} dB below the signal: a wrong tensor could pass"
-        return Judged("INVALID", reason + _difference(found), power)
+        return NumericVerdict(Status.INVALID, reason + _difference(found), power)
     element = table["element_floors"]
     # One legal element must not fail its group, so a small group's limit follows the element's.
     limit = max(table["tensor_rmse_floors"], element / math.sqrt(found.n))
     if found.rmse > limit * s:
-        return Judged("FAIL", _broken("RMS error", found.rmse, limit, s, typical), power)
+        return NumericVerdict(Status.FAIL, _broken("RMS error", found.rmse, limit, s, typical), power)
     if found.d_max > element * s:
-        return Judged("FAIL", _broken("an element's error", found.d_max, element, s, typical), power)
+        return NumericVerdict(Status.FAIL, _broken("an element's error", found.d_max, element, s, typical), power)
     if found.d_max > table["group_rmse_floors"] * s:
         worst = _worst_group(r, a, s, table)
         if worst:
-            return Judged("FAIL", worst, power)
+            return NumericVerdict(Status.FAIL, worst, power)
     if found.n > 1:
         share = table.coherent_share(precision) * s
         legal = table["coherent_emulations"]
         offset_limit = max(table["offset_floors"] * s / math.sqrt(found.n), share, legal * floor.offset)
         if abs(found.offset) > offset_limit:
-            return Judged("FAIL", _coherent("offset", found.offset * typical, offset_limit * typical), power)
+            return NumericVerdict(
+                Status.FAIL, _coherent("offset", found.offset * typical, offset_limit * typical), power
+            )
     if found.n > 1 and signal > 0:  # where every value is the same number of floors, a gain is an offset
         gain_limit = max(table["gain_floors"] * s / (math.sqrt(found.n) * signal), share / signal, legal * floor.gain)
         if abs(found.gain) > gain_limit:
             # Where few elements carry the spread (a peaked softmax), their errors alone make a gain.
             gain_limit = max(gain_limit, table["gain_floors"] * _gain_error(r, a, found))
         if abs(found.gain) > gain_limit:
-            return Judged("FAIL", _coherent("gain", found.gain, gain_limit), power)
-    return Judged("PASS", "", power)
+            return NumericVerdict(Status.FAIL, _coherent("gain", found.gain, gain_limit), power)
+    return NumericVerdict(Status.PASS, "", power)
 
 
 def _gain_error(r: np.ndarray, a: np.ndarray, found: _Sums) -> float:
@@ -275,7 +279,7 @@ def _worst_group(r: np.ndarray, a: np.ndarray, s: float, table: Thresholds) -> s
 
 def _by_rule(
     r: np.ndarray, a: np.ndarray, found: _Sums, floor: Floor, precision: Precision, table: Thresholds
-) -> Judged:
+) -> NumericVerdict:
     """The rule without an emulation: ulps per sqrt(depth), variance SNR, worst channel's correlation."""
     ulp = table.rule_ulp(precision)
     noise = ulp * math.sqrt(max(1, floor.depth))
@@ -289,25 +293,25 @@ def _by_rule(
         excess = d / (np.abs(r) + rms)
         worst = int(excess.argmax())
         if excess.flat[worst] > table["rule_element"] * noise:
-            return Judged(
-                "FAIL",
+            return NumericVerdict(
+                Status.FAIL,
                 f"element {worst} is off by {d.flat[worst]:.3g}, {excess.flat[worst] / noise:.3g} roundings; the limit "
                 f"is {table['rule_element']:g}",
                 power,
             )
     if found.n > 1 and found.rmse > signal * share:
         snr = 20 * math.log10(signal / found.rmse)
-        return Judged("FAIL", f"variance SNR {snr:.1f} dB, the limit is {snr_limit:g} dB", power)
+        return NumericVerdict(Status.FAIL, f"variance SNR {snr:.1f} dB, the limit is {snr_limit:g} dB", power)
     if found.n > 1:
         if abs(found.offset) > signal * share / 2:
-            return Judged("FAIL", _coherent("offset", found.offset, signal * share / 2), power)
+            return NumericVerdict(Status.FAIL, _coherent("offset", found.offset, signal * share / 2), power)
         if abs(found.gain) > share / 2:
-            return Judged("FAIL", _coherent("gain", found.gain, share / 2), power)
+            return NumericVerdict(Status.FAIL, _coherent("gain", found.gain, share / 2), power)
     if len(r) > 1 and found.d_max > 0:
         worst_channel = _worst_channel(r, a, noise * rms, table["rule_channel_pearson"])
         if worst_channel:
-            return Judged("FAIL", worst_channel, power)
-    return Judged("PASS", "", power)
+            return NumericVerdict(Status.FAIL, worst_channel, power)
+    return NumericVerdict(Status.PASS, "", power)
 
 
 def _worst_channel(r: np.ndarray, a: np.ndarray, noise: float, limit: float) -> str:

@@ -14,7 +14,7 @@ from runner.adb.model_ends import read_ends
 from runner.adb.properties import read_thermal
 from runner.adb.results import CaseLine
 from runner.adb.run_model import LIMITS, command_line, input_file, parse_outputs
-from runner.adb.session import Answer
+from runner.adb.session import CaseAnswer
 from runner.adb.target import AdbTarget
 from runner.deadline import deadline_s
 from runner.errors import BadInput, TargetUnavailable
@@ -80,7 +80,7 @@ class RunModelTarget(AdbTarget):
         finally:
             stay.link.run(["rm", "-rf", folder])
         line = CaseLine(0, status, message, log, 0.0)
-        run = self._record(Answer(BatchCase(0, job), line, tuple(outputs) if status == "ok" else ()), thermal)
+        run = self._record(CaseAnswer(BatchCase(0, job), line, tuple(outputs) if status == "ok" else ()), thermal)
         named = tuple(name for name, _ in ends.outputs) if run.outcome in (Outcome.OK, Outcome.NOT_RESIDENT) else ()
         return replace(run, output_names=named)
 

@@ -49,7 +49,7 @@ class Supplies:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CaseAnswer:
     """One case's answer: its line, and its outputs where it ran."""
 
     case: BatchCase
@@ -161,7 +161,7 @@ class Stay:
 
     # -- running
 
-    def run_batch(self, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+    def run_batch(self, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
         """Answers in the order of the cases, each as soon as it is here and verified.
 
         A device that goes away is awaited; what it had finished is fetched, the rest runs again.
@@ -216,7 +216,7 @@ class Stay:
         self._pushed = set(missing)
         return folder
 
-    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
         """Start the runner and pass on what it says, until its exit code."""
         by_number = {case.number: case for case in cases}
         command = [self.runner_path, "run", folder, f"{self._home}/objects", self.library_dir]
@@ -293,7 +293,7 @@ class Stay:
             f"{': ' + said.splitlines()[0] if said else ''}; results until then are kept, run again"
         )
 
-    def _answer(self, folder: str, case: BatchCase, line: CaseLine, pull: Callable[[str], bytes]) -> Answer:
+    def _answer(self, folder: str, case: BatchCase, line: CaseLine, pull: Callable[[str], bytes]) -> CaseAnswer:
         self.clocks.append(line.clock)
         if line.status == "damaged_object":
             raise _Damaged(f"an object on device {self.link.serial} is damaged ({line.message})")
@@ -307,9 +307,9 @@ class Stay:
         outputs: Outputs = ()
         if line.status == "ok":
             outputs = split_outputs(line, len(case.job.feeds), pull(f"{folder}/out/{case.number}"))
-        return Answer(case, line, outputs)
+        return CaseAnswer(case, line, outputs)
 
-    def _finished_in(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[Answer]:
+    def _finished_in(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
         """What an interrupted batch had finished: the runner keeps its lines on the device too."""
         try:
             kept = self.link.pull(f"{folder}/results")

@@ -28,7 +28,7 @@ from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
-from runner.adb.session import Answer, Stay, Supplies
+from runner.adb.session import CaseAnswer, Stay, Supplies
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
@@ -238,7 +238,7 @@ class AdbTarget(Target):
                 f"results and times do not depend on it"
             )
 
-    def _record(self, answer: Answer, thermal: str) -> Run:
+    def _record(self, answer: CaseAnswer, thermal: str) -> Run:
         stay, line, job = self._active(), answer.line, answer.case.job
         outcome = _OUTCOMES[line.status]
         message = line.message

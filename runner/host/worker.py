@@ -35,10 +35,10 @@ class Refused(Exception):
 class Engine(Protocol):
     """What runs a model inside the worker: the C API, or the reference interpreter."""
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result: ...
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult: ...
 
 
-class Result:
+class JobResult:
     """What one job gave: outputs[k][i] is output i after feed k, in the file's order."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ class CApiEngine:
         self._accelerators = litert.GPU if accelerator == "gpu" else litert.CPU
         self._environment = litert.Environment(litert.LiteRt(folder))
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result:
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         litert = self._litert
-        result = Result()
+        result = JobResult()
         gpu = self._accelerators == litert.GPU
         gpu_options = {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
         started = time.perf_counter()
@@ -106,7 +106,7 @@ class CApiEngine:
             loaded.close()
         return result
 
-    def _run_feeds(self, compiled: Any, feeds: Feeds, result: Result) -> None:
+    def _run_feeds(self, compiled: Any, feeds: Feeds, result: JobResult) -> None:
         infos = compiled.model.outputs
         sentinels = [sentinel_bytes(compiled.output_shape(i), infos[i].dtype) for i in range(len(infos))]
         runs, reads = [], []
@@ -135,8 +135,8 @@ class ReferenceEngine:
 
         self._interpreter = interpreter
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result:
-        result = Result()
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
+        result = JobResult()
         started = time.perf_counter()
         try:
             loaded = self._interpreter.Interpreter(

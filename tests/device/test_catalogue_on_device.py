@@ -46,20 +46,20 @@ def test_case(
 
 def note_claims(config: pytest.Config, opened: OpenDevice, case: Case, run: Run) -> None:
     """What this run says of claims that others reported: confirmed, not confirmed, or no verdict."""
-    known, print_ = opened.chosen.known, run.fingerprint
+    known, fingerprint = opened.chosen.known, run.fingerprint
     reported = {e.output for e in known.entries.values() if e.case == case.name and e.origin == "reported"}
     if not reported:
         return
     for verdict in judge_prepared(opened.prepared(case), run, opened.feeds(case)):
-        entry = known.lookup(case.name, verdict.output, print_.precision)
+        entry = known.lookup(case.name, verdict.output, fingerprint.precision)
         if entry is None or entry.origin != "reported":
             continue
         said = f"{verdict.status} {verdict.signature}".strip()
         if verdict.status is Status.PASS:
-            answer = f"not confirmed: passes here with LiteRT {print_.runtime}"
+            answer = f"not confirmed: passes here with LiteRT {fingerprint.runtime}"
         elif verdict.status is entry.status:
-            answer = f"confirmed: {said} with LiteRT {print_.runtime}"
+            answer = f"confirmed: {said} with LiteRT {fingerprint.runtime}"
         else:
             answer = f"no verdict: {said}"
-        key = (opened.chosen.label, entry.case, entry.output, print_.precision)
+        key = (opened.chosen.label, entry.case, entry.output, fingerprint.precision)
         config.stash[CLAIMS].answers[key] = answer

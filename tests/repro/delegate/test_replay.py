@@ -11,7 +11,7 @@ from cases.builder import GraphBuilder
 from cases.graph import Graph
 from repro.delegate.graph import axis_letters, bhwc, broadcast_bhwc
 from repro.delegate.parser import lower
-from repro.delegate.replay import normalise
+from repro.delegate.replay import replay
 from repro.selftest.draws.draw import draw
 
 
@@ -20,11 +20,11 @@ def kinds(graph: Graph) -> list[str]:
 
 
 def kept(graph: Graph) -> list[str]:
-    return [node.kind for node in normalise(graph).graph.live()]
+    return [node.kind for node in replay(graph).graph.live()]
 
 
 def events(graph: Graph) -> list[tuple[str, str, str]]:
-    return [(event.rule, event.tensor, event.effect) for event in normalise(graph).events]
+    return [(event.rule, event.tensor, event.effect) for event in replay(graph).events]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_foreign_ops_are_opaque_and_break_nothing():
 @given(st.integers(0, 2000))
 def test_normalising_keeps_the_bookkeeping_consistent(index):
     """Every live edge is known on both sides, and no node that is still there reads a removed one's tensor."""
-    graph = normalise(draw(1, index).graph).graph
+    graph = replay(draw(1, index).graph).graph
     for node in graph.live():
         for value in node.inputs:
             assert node in value.consumers

@@ -16,7 +16,7 @@ from cases.tflite.write import write_tflite
 from repro.commands.gate import command
 from repro.layouts.gate import chosen_size, gate
 from repro.layouts.reader import read_layout
-from repro.layouts.result import Answer, Report
+from repro.layouts.result import GateAnswer, Report
 from runner import targets
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Precision
@@ -67,7 +67,7 @@ def test_the_committed_example_is_what_the_code_writes():
 def test_the_example_passes_and_its_control_fails(gpu):
     report = run_gate(EXAMPLE, gpu)
     assert report.passed, report.refusals
-    assert [c.kind for c in report.checks if c.answer is Answer.PASS] == [
+    assert [c.kind for c in report.checks if c.answer is GateAnswer.PASS] == [
         *["structure"] * 2,
         *["residency"] * 2,
         *["output"] * 3,
@@ -231,7 +231,7 @@ def test_the_baseline_catches_what_got_worse(example, cpu, monkeypatch):
         "head.y.rmse",
         "chain.chain_snr_db",
     }
-    assert any(c.kind == "baseline" and c.answer is Answer.PASS for c in run_gate(example, cpu).checks)
+    assert any(c.kind == "baseline" and c.answer is GateAnswer.PASS for c in run_gate(example, cpu).checks)
     content["numbers"]["chain.chain_snr_db"] += 20
     content["numbers"]["head.y.rmse"] /= 2
     recorded.write_text(json.dumps(content))

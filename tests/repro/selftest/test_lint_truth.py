@@ -9,7 +9,7 @@ from cases.builder import GraphBuilder
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
 from repro.selftest.draws.draw import FAMILIES, Draw, draw
-from repro.selftest.lint_truth import OLDEST, Observation, confusion, feeds_for, observe, tells_nothing, wrong_outputs
+from repro.selftest.lint_truth import OLDEST, GraphOutcome, confusion, feeds_for, observe, tells_nothing, wrong_outputs
 from runner import targets
 from runner.run import Fingerprint, Outcome, Precision, Run
 
@@ -59,13 +59,13 @@ def test_hits_misses_and_false_hazards_are_told_apart():
     (hazard,) = find_hazards(d.graph)
     (index,) = hazard.affected
     other = next(i for i in range(len(d.graph.outputs)) if i != index)
-    hit = confusion([(d, Observation("OK", (index,)))], 3)
+    hit = confusion([(d, GraphOutcome("OK", (index,)))], 3)
     assert (hit.rows["add-reduce"].hits, hit.missed, hit.is_clean) == (1, 0, True)
-    false = confusion([(d, Observation("OK", ()))], 3)
+    false = confusion([(d, GraphOutcome("OK", ()))], 3)
     assert (false.rows["add-reduce"].false, false.is_clean) == (1, False)
-    missed = confusion([(d, Observation("OK", (index, other)))], 3)
+    missed = confusion([(d, GraphOutcome("OK", (index, other)))], 3)
     assert (missed.missed, missed.is_clean) == (1, False)
-    refused = confusion([(d, Observation("REFUSED", ()))], 3)
+    refused = confusion([(d, GraphOutcome("REFUSED", ()))], 3)
     assert (refused.rows["add-reduce"].refused, refused.outputs) == (1, 0)
 
 
@@ -94,11 +94,11 @@ def test_an_output_that_an_input_or_nothing_decides_has_no_power(kind, expected)
 
 
 def test_a_process_that_ends_is_predicted_or_missed():
-    predicted = confusion([(one_op("BATCH_MATMUL"), Observation("CRASH", ()))], 3)
+    predicted = confusion([(one_op("BATCH_MATMUL"), GraphOutcome("CRASH", ()))], 3)
     assert (predicted.rows["same-operand-aborts"].hits, predicted.is_clean) == (1, True)
-    missed = confusion([(one_op("NEG"), Observation("CRASH", ()))], 3)
+    missed = confusion([(one_op("NEG"), GraphOutcome("CRASH", ()))], 3)
     assert (missed.missed, missed.is_clean) == (1, False)
-    survived = confusion([(one_op("BATCH_MATMUL"), Observation("OK", ()))], 3)
+    survived = confusion([(one_op("BATCH_MATMUL"), GraphOutcome("OK", ()))], 3)
     assert (survived.rows["same-operand-aborts"].false, survived.is_clean) == (1, False)
 
 

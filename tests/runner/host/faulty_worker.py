@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.host.worker import Engine, Feeds, Refused, Result, make_engine, serve
+from runner.host.worker import Engine, Feeds, JobResult, Refused, make_engine, serve
 
 _CHUNK = 64 << 20
 
@@ -59,7 +59,7 @@ class FaultyEngine:
         self._engine = engine
         self._jobs = 0
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> Result:
+    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         self._jobs += 1
         rest = dict(options)
         fault = rest.pop("simulated_fault", "")
