@@ -6,16 +6,66 @@ that holds another tensor, a shifted or a transposed one can be read like a labe
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from cases.graph import Tensor
 from runner.errors import BadInput
 from runner.run import Feed
+from runner.source_version import source_version
 
 KINDS = ("gaussian", "watermark")
+
+
+@dataclass(frozen=True)
+class StandardFeeds:
+    """(a, b, a) of one kind and seed, as `standard_feeds` makes them for the declared inputs of a model."""
+
+    seed: int
+    kind: str = "gaussian"
+
+    @property
+    def words(self) -> str:
+        return f"{self.kind}, seed {self.seed}"
+
+    @property
+    def key(self) -> str:
+        """Everything that decides the arrays, for the keys under which results are kept."""
+        return f"{self.kind}/{self.seed}/{source_version(__name__)}"
+
+    def make(self, declared: Sequence[Tensor]) -> tuple[Feed, ...]:
+        return standard_feeds(declared, self.seed, self.kind)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenFeeds:
+    """Arrays that are there already. words: where they are from."""
+
+    arrays: tuple[Feed, ...]
+    words: str = "given"
+
+    @cached_property
+    def key(self) -> str:
+        """Content key of the arrays."""
+        digest = hashlib.sha256()
+        for feed in self.arrays:
+            digest.update(b"feed")
+            for array in feed:
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def make(self, declared: Sequence[Tensor]) -> tuple[Feed, ...]:
+        return self.arrays
+
+
+FeedPlan = StandardFeeds | GivenFeeds
+"""Which feeds a model gets, said before anything is made."""
 
 # fp16 holds every integer up to 2048 exactly, and so every multiple of 1/512 up to 4.
 _STEP = 1.0 / 512.0

@@ -27,6 +27,9 @@ FP16_ROUNDS_TO_ZERO = FP16_SMALLEST / 2
 Feed = tuple[np.ndarray, ...]
 """One set of model inputs, in the order of the file's (first) subgraph inputs."""
 
+Outputs = tuple[tuple[np.ndarray, ...], ...]
+"""outputs[k][i]: output i, in the file's order, after feed k."""
+
 
 class Precision(enum.StrEnum):
     """Arithmetic asked of the target. The cpu target runs fp32 only."""
@@ -123,7 +126,7 @@ class Run:
     name: str
     outcome: Outcome
     fingerprint: Fingerprint
-    outputs: tuple[tuple[np.ndarray, ...], ...] = ()
+    outputs: Outputs = ()
     output_names: tuple[str, ...] = ()
     fully_accelerated: bool | None = None
     stages: Mapping[str, float] = field(default_factory=dict)

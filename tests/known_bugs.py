@@ -12,10 +12,11 @@ import pytest
 
 from cases.case import Case
 from repro.campaigns import expectations
-from repro.campaigns.campaign import Prepared, judge_prepared
 from repro.campaigns.expectations import Comparison, Expectations, Standing, compare
+from repro.verdicts.judge import judge
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
-from runner.run import Feed, Precision, Run
+from runner.run import Precision, Run
 
 
 class KnownBug(Exception):
@@ -37,23 +38,21 @@ def marks_for(case: Case, precision: Precision, known: Expectations) -> list[pyt
     return marks
 
 
-def hold_to_expectations(
-    prepared: Prepared, run: Run, feeds: Sequence[Feed], target: str, known: Expectations
-) -> list[Comparison]:
+def hold_to_expectations(subject: Subject, run: Run, target: str, known: Expectations) -> list[Comparison]:
     """Judge and compare. Raises AssertionError for news, KnownBug for a bug that is known."""
-    verdicts = judge_prepared(prepared, run, feeds)
-    comparisons = compare_all(prepared, verdicts, run, target, known)
-    news = [c.message for c in comparisons if c.outcome.is_news]
+    verdicts = judge(run, subject)
+    comparisons = compare_all(subject, verdicts, run, target, known)
+    news = [c.message for c in comparisons if c.standing.is_news]
     assert not news, "\n".join(news)
-    bugs = [v for v, c in zip(verdicts, comparisons, strict=True) if c.outcome is Standing.KNOWN]
+    bugs = [v for v, c in zip(verdicts, comparisons, strict=True) if c.standing is Standing.KNOWN]
     if bugs:
         raise KnownBug("; ".join(f"output {v.output} '{v.name}': {v.status} {v.signature} {v.holds}" for v in bugs))
     return comparisons
 
 
 def compare_all(
-    prepared: Prepared, verdicts: Sequence[Verdict], run: Run, target: str, known: Expectations
+    subject: Subject, verdicts: Sequence[Verdict], run: Run, target: str, known: Expectations
 ) -> list[Comparison]:
     """One comparison a verdict."""
     fingerprint = run.fingerprint
-    return [compare(v, prepared.case.name, fingerprint.precision, target, fingerprint.runtime, known) for v in verdicts]
+    return [compare(v, subject.name, fingerprint.precision, target, fingerprint.runtime, known) for v in verdicts]

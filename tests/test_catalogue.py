@@ -15,12 +15,12 @@ from cases import catalogue
 from cases.case import Case
 from cases.findings.cases import is_variant
 from repro.campaigns import expectations
-from repro.campaigns.campaign import Prepared, prepare
 from repro.campaigns.expectations import Expectations
+from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
 from runner.precisions import precisions_for
-from runner.run import Feed, Job, Precision, Run
+from runner.run import Job, Precision, Run
 from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu
@@ -32,9 +32,8 @@ def known_on(target: str) -> Expectations:
 
 
 @functools.lru_cache(maxsize=8)
-def ready(case: Case) -> tuple[Prepared, tuple[Feed, ...]]:
-    prepared = prepare(case)
-    return prepared, prepared.feeds()
+def subject_of(case: Case) -> Subject:
+    return case_subject(case)
 
 
 class Stream:
@@ -50,8 +49,7 @@ class Stream:
 
     def _jobs(self, wanted: list[tuple[Case, Precision]]) -> Iterator[Job]:
         for case, precision in wanted:
-            prepared, feeds = ready(case)
-            yield Job(prepared.model, feeds, precision, case.name)
+            yield subject_of(case).job(precision)
 
     def next(self, case: Case, precision: Precision) -> Run:
         run = next(self.runs)
@@ -101,5 +99,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_case(streams: dict[str, Stream], target_name: str, case: Case, precision: Precision) -> None:
     """The case's outputs are as expected on the target."""
     run = streams[target_name].next(case, precision)
-    prepared, feeds = ready(case)
-    hold_to_expectations(prepared, run, feeds, target_name, known_on(target_name))
+    hold_to_expectations(subject_of(case), run, target_name, known_on(target_name))

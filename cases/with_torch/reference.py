@@ -20,16 +20,15 @@ from cases.tflite.write import write_tflite
 from cases.with_torch import convert
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
-from runner.run import Feed
+from runner.run import Feed, Outputs
+from runner.source_version import source_version
 
-References = tuple[tuple[np.ndarray, ...], ...]
-
-# References larger than this are recomputed rather than kept: reading them would cost as much.
+# Outputs larger than this are recomputed rather than kept: reading them would cost as much.
 _LARGEST_CACHED = 64 << 20
 
 
 @functools.lru_cache(maxsize=16)
-def _cached(case: Case, key: str, path: Path) -> References | None:
+def _cached(case: Case, key: str, path: Path) -> Outputs | None:
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as archive:
@@ -51,7 +50,7 @@ def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None)
     else:
         assert case.graph is not None
         digest.update(model if model is not None else write_tflite(case.graph()))
-        digest.update(Path(__file__).with_name("torch_module.py").read_bytes())
+        digest.update(source_version("cases.with_torch.torch_module").encode())
     for feed in feeds:
         for array in feed:
             digest.update(f"{array.dtype}{array.shape}".encode())
@@ -59,7 +58,7 @@ def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None)
     return digest.hexdigest()[:24]
 
 
-def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> References:
+def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> Outputs:
     """Per feed, per output (file order): float64 arrays (bool and integer outputs keep their dtype).
 
     A feed that occurs again (the same object) is computed once and shared.
@@ -80,7 +79,7 @@ def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = N
     return tuple(known[place[id(feed)]] for feed in feeds)
 
 
-def _compute(case: Case, feeds: Sequence[Feed]) -> References:
+def _compute(case: Case, feeds: Sequence[Feed]) -> Outputs:
     try:
         import torch
     except ImportError as error:

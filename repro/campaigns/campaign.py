@@ -7,44 +7,23 @@ own source), so an unchanged case is not run again, and a changed judge judges a
 
 from __future__ import annotations
 
-import functools
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cases import inputs
 from cases.case import Case
-from cases.graph import Graph
-from cases.tflite.read import read_tflite
-from cases.with_torch import convert, reference
 from repro.campaigns.expectations import Comparison, Expectations, compare
 from repro.records.journal import Journal
-from repro.verdicts import saved_run
-from repro.verdicts.emulation import floors_for
-from repro.verdicts.judge import judge_run
-from repro.verdicts.noise_floor import Floor
+from repro.verdicts.judge import judge
+from repro.verdicts.saved_run import save_judgeable
+from repro.verdicts.subject import Subject, case_subject
 from repro.verdicts.verdict import Status, Verdict
-from runner.run import Feed, Fingerprint, Job, Precision, Run
+from repro.verdicts.version import judge_version
+from runner.run import Job, Precision, Run
 from runner.target import Target
-
-JUDGE_MODULES = (
-    "repro/campaigns/campaign.py",
-    "repro/verdicts/judge.py",
-    "repro/verdicts/diagnose.py",
-    "repro/verdicts/thresholds.py",
-    "repro/verdicts/emulation.py",
-    "repro/verdicts/noise_floor.py",
-    "repro/verdicts/numeric_rule.py",
-    "repro/verdicts/metrics.py",
-    "cases/evaluation/arithmetic.py",
-    "cases/evaluation/windows.py",
-    "cases/evaluation/evaluate.py",
-    "cases/with_torch/reference.py",
-)
 
 
 @dataclass(frozen=True)
@@ -65,87 +44,24 @@ class CaseResult:
 
     @property
     def is_news(self) -> bool:
-        return any(c.outcome.is_news for c in self.comparisons)
+        return any(c.standing.is_news for c in self.comparisons)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A case ready to run: the bytes, the key of its inputs, and its graph as the file holds it."""
-
-    case: Case
-    model: bytes
-    inputs_key: str
-    kind: str
-    seed: int
-
-    @functools.cached_property
-    def _graph(self) -> Graph:
-        return read_tflite(self.model, self.case.name)
-
-    def graph(self) -> Graph:
-        """The graph as the file holds it, read once."""
-        return self._graph
-
-    def truth(
-        self, feeds: Sequence[Feed], precision: Precision
-    ) -> tuple[tuple[tuple[np.ndarray, ...], ...], tuple[Floor, ...]]:
-        """(float64 torch references per feed and output, noise floors per output), both cached by content."""
-        references = reference.reference_outputs(self.case, feeds, self.model)
-        return references, floors_for(self.graph(), feeds, references, precision)
-
-    def feeds(self) -> tuple[tuple[np.ndarray, ...], ...]:
-        graph = self.graph()
-        return inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], self.seed, self.kind)
-
-
-def prepare(case: Case, *, kind: str | None = None, seed: int | None = None) -> Prepared:
-    """Model bytes and input recipe of a case. kind and seed override the case's own inputs."""
-    chosen_kind = kind or case.inputs
-    chosen_seed = case.seed if seed is None else seed
-    recipe = f"{chosen_kind}/{chosen_seed}/{_source_hash(Path(inputs.__file__))}"
-    return Prepared(case, convert.model_bytes(case), recipe, chosen_kind, chosen_seed)
-
-
-@functools.cache
-def _source_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-@functools.cache
-def judge_version() -> str:
-    """Hash of the sources that turn a Run into verdicts."""
-    here = Path(__file__).parents[2]
-    return hashlib.sha256("".join(_source_hash((here / m).resolve()) for m in JUDGE_MODULES).encode()).hexdigest()[:16]
-
-
-def result_key(prepared: Prepared, target_identity: str, precision: Precision, options: Mapping[str, Any]) -> str:
+def result_key(subject: Subject, target_identity: str, precision: Precision, options: Mapping[str, Any]) -> str:
     """Journal key: case, model, inputs, options, runtime and driver (in the identity), precision, judge.
 
     The case, because two of them may be the same graph, and each has expectations of its own.
     """
     parts = (
-        prepared.case.name,
-        hashlib.sha256(prepared.model).hexdigest(),
-        prepared.inputs_key,
+        subject.name,
+        hashlib.sha256(subject.model).hexdigest(),
+        subject.plan.key,
         target_identity,
         str(precision),
         repr(sorted(options.items())),
         judge_version(),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Pending:
-    prepared: Prepared
-    precision: Precision
-    key: str
-
-
-def judge_prepared(prepared: Prepared, run: Run, feeds: Sequence[Feed]) -> tuple[Verdict, ...]:
-    """Judge a Run of a catalogue case against its float64 torch reference at its own noise floor."""
-    references, floors = prepared.truth(feeds, Precision(run.fingerprint.precision))
-    return judge_run(run, feeds, references, floors, graph=prepared.graph())
 
 
 def run_campaign(
@@ -170,49 +86,46 @@ def run_campaign(
     chosen = dict(options or {})
     order: list[str] = []
     results: dict[str, CaseResult] = {}
-    pending: list[_Pending] = []
+    pending: deque[tuple[str, Subject, Precision]] = deque()
     for case in cases:
-        prepared = prepare(case, kind=kind, seed=seed)
+        subject = case_subject(case, kind=kind, seed=seed)
         for precision in precisions:
-            key = result_key(prepared, target.identity, precision, chosen)
+            key = result_key(subject, target.identity, precision, chosen)
             order.append(key)
             record = None if again or save is not None else journal.get(key)
             if record is not None:
                 results[key] = _compared(from_record(record), expectations)
                 on_result(results[key])
             else:
-                pending.append(_Pending(prepared, precision, key))
+                pending.append((key, subject, precision))
 
-    # The same case's precisions are neighbours, so its feeds and references are made once.
-    feeds_of = functools.lru_cache(maxsize=8)(lambda name: made[name].feeds())
-    made = {p.prepared.case.name: p.prepared for p in pending}
+    to_run = deque(pending)
 
     def jobs() -> Iterator[Job]:
-        for item in pending:
-            name = item.prepared.case.name
-            yield Job(item.prepared.model, feeds_of(name), item.precision, name, options=chosen)
+        while to_run:
+            _, subject, precision = to_run.popleft()
+            yield subject.job(precision, options=chosen)
 
-    if pending:
-        for item, run in zip(pending, target.run_many(jobs()), strict=True):
-            feeds = feeds_of(item.prepared.case.name)
-            verdicts = judge_prepared(item.prepared, run, feeds)
-            if save is not None:
-                _save(save, item, run, feeds)
-            result = _result(item.prepared.case.name, run, verdicts)
-            journal.add(item.key, to_record(result))
-            results[item.key] = _compared(result, expectations)
-            on_result(results[item.key])
+    for run in target.run_many(jobs()) if pending else ():
+        # Taken out as it is judged: a subject keeps its feeds and references for its other precision, and no longer.
+        key, subject, precision = pending.popleft()
+        verdicts = judge(run, subject)
+        if save is not None:
+            save_judgeable(save / _folder_name(subject, run), run, subject)
+        result = _result(subject.name, run, verdicts)
+        journal.add(key, to_record(result))
+        results[key] = _compared(result, expectations)
+        on_result(results[key])
     return [results[key] for key in order]
 
 
-def _save(folder: Path, item: _Pending, run: Run, feeds: Sequence[Feed]) -> None:
-    references, floors = item.prepared.truth(feeds, item.precision)
-    name = f"{item.prepared.case.name.replace('/', '--')}--{item.precision}--{run.fingerprint.target.replace(':', '-')}"
-    saved_run.save_judgeable(folder / name, run, feeds, references, floors, item.prepared.model)
+def _folder_name(subject: Subject, run: Run) -> str:
+    fingerprint = run.fingerprint
+    return f"{subject.name.replace('/', '--')}--{fingerprint.precision}--{fingerprint.target.replace(':', '-')}"
 
 
 def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
-    fingerprint: Fingerprint = run.fingerprint
+    fingerprint = run.fingerprint
     kept_log = "" if all(v.status is Status.PASS for v in verdicts) else run.log[-2000:]
     return CaseResult(
         case,

@@ -105,7 +105,7 @@ class Expectations:
 class Comparison:
     """A verdict beside what was expected of it. `message` is one line, empty where there is no news."""
 
-    outcome: Standing
+    standing: Standing
     expected: str
     message: str = ""
     expectation: Expectation | None = None

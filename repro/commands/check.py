@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import click
@@ -12,8 +13,10 @@ from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.display import json_lines
 from repro.display.campaign_table import wrong_line
-from repro.trials.check import Checked, Subject, check, load_subject
-from repro.verdicts import saved_run
+from repro.trials.check import Checked, check
+from repro.trials.load import load_subject
+from repro.verdicts.saved_run import save_judgeable
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.precisions import CHOICES, precisions_for
@@ -64,13 +67,14 @@ def command(
     2. repro check model.tflite --target gpu:swiftshader --precision fp32 --inputs x.npz --json
     3. repro check model.tflite --taps              which tensor is the first wrong one
     """
-    subject = load_subject(model, inputs_file, seed)
+    open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
+    subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
     console = Console(stderr=as_json, soft_wrap=True)
-    console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.feeds_from}", highlight=False)
+    console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
     unexpected = 0
     unclean: Checked | None = None
-    with targets.open_target("cpu", runtime=runtime) as cpu:
+    with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
                 for chosen in precisions_for(name, precision):
@@ -110,7 +114,7 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
     bad = 0
     for index, verdict in enumerate(checked.verdicts):
         comparison = comparisons[index] if comparisons is not None else None
-        is_bad = comparison.outcome.is_news if comparison else verdict.status is not Status.PASS
+        is_bad = comparison.standing.is_news if comparison else verdict.status is not Status.PASS
         bad += is_bad
         if comparison is not None and comparison.message:
             console.print(f"  [red]{escape(comparison.message)}[/]", highlight=False)
@@ -120,7 +124,7 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
                 f"  [green]PASS[/] output {verdict.output} '{escape(verdict.name)}' ({power})", highlight=False
             )
         else:
-            colour = "yellow" if comparison and comparison.outcome is Standing.KNOWN else "red"
+            colour = "yellow" if comparison and comparison.standing is Standing.KNOWN else "red"
             line = wrong_line("", "", verdict).strip()
             console.print(f"  [{colour}]{escape(line)}[/]", highlight=False)
             if verdict.holds:
@@ -146,15 +150,13 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
 def _save(folder: Path, checked: Checked) -> None:
     fingerprint = checked.run.fingerprint
     name = f"{Path(checked.subject.name).stem}--{fingerprint.precision}--{fingerprint.target.replace(':', '-')}"
-    saved_run.save_judgeable(
-        folder / name, checked.run, checked.subject.feeds, checked.references, checked.floors, checked.subject.model
-    )
+    save_judgeable(folder / name, checked.run, checked.subject)
 
 
 def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> None:
     from repro.trials.taps import localise
 
-    report = localise(subject.graph, target, subject.feeds, precision)
+    report = localise(subject, target, precision)
     for line in report.lines():
         console.print(f"  {escape(line)}", highlight=False)
 
@@ -162,16 +164,7 @@ def _show_taps(console: Console, subject: Subject, target: Target, precision: Pr
 def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
     from repro.trials.blame import blame, gather
 
-    subject = checked.subject
-    found = gather(
-        subject.name,
-        subject.model,
-        subject.graph,
-        subject.feeds,
-        checked.references,
-        precisions=precision,
-        runtimes=(runtime,),
-    )
+    found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:
             observations = found[max(verdict.output, 0)]

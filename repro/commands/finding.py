@@ -22,7 +22,7 @@ from repro.findings.report import render_report
 from repro.matrix.measure import Record, default_targets, environments_for, journal_path
 from repro.matrix.rows import rows_of, version_order
 from repro.records.journal import Journal
-from repro.trials.check import read_bytes
+from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput
 from runner.runtimes import KNOWN, installed

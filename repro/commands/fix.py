@@ -13,7 +13,7 @@ from rich.markup import escape
 from repro.fixes.proof import Proof, op_line, prove
 from repro.fixes.workarounds import Fixed, avoid_hazards
 from repro.hazards.lint import RULES, Hazard, adapter_risks, find_hazards
-from repro.trials.check import load_subject
+from repro.trials.load import load_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import write_atomically
@@ -72,7 +72,7 @@ def command(
     if proven:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, new.model)
-        console.print(f"[green]proven[/] and written to {escape(str(out))} (inputs {subject.feeds_from}, {name})")
+        console.print(f"[green]proven[/] and written to {escape(str(out))} (inputs {subject.plan.words}, {name})")
     if as_json:
         click.echo(json.dumps(_summary(model, out if proven else None, fixed, proof, risks)))
     ctx.exit(0 if proven else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from pathlib import Path
@@ -17,12 +18,11 @@ from cases.tflite.read import read_tflite
 from repro.display import json_lines
 from repro.fuzzer.campaign import Bug, Campaign, Progress, Sources
 from repro.fuzzer.corpus import Corpus, known_patterns
-from repro.trials.check import read_bytes
-from repro.trials.trial import Reference
+from repro.trials.load import read_bytes
+from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
 from runner.cache import cache_root
 from runner.run import Precision
-from runner.target import Target
 
 FINDINGS = Path(__file__).resolve().parents[2] / "findings"
 
@@ -73,9 +73,7 @@ def command(
         tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
     )
     with contextlib.ExitStack() as stack:
-
-        def open_cpu() -> Target:
-            return stack.enter_context(targets.open_target("cpu", runtime=runtime))
+        open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
         count = workers or max(1, os.cpu_count() or 1)
         target = stack.enter_context(targets.open_target(name, runtime=runtime, workers=count))
@@ -102,7 +100,14 @@ def command(
                 click.echo(json_lines.dump(bug.__dict__))
 
         campaign = Campaign(
-            target, chosen, Reference(open_cpu), sources, store, known_patterns(FINDINGS), on_progress, on_bug
+            target,
+            chosen,
+            OwnOps(open_cpu, strict_shapes=True),
+            sources,
+            store,
+            known_patterns(FINDINGS),
+            on_progress,
+            on_bug,
         )
         summary = campaign.run(seconds, graphs)
     _show(console, summary)

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from repro.display import json_lines
 from repro.records.canonical_json import finite_or_none
-from repro.verdicts.judge import DEFAULT_DEPTH, judge_arrays, judge_run, power_statement
+from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
 from repro.verdicts.thresholds import DEFAULT, Thresholds, load_thresholds
@@ -93,25 +93,17 @@ def _line(where: Mapping[str, Any], verdict: Verdict) -> str:
 
 
 def _saved(folder: Path, table: Thresholds) -> Iterator[tuple[dict[str, Any], Verdict]]:
-    saved = load_judgeable(folder)
-    fingerprint = saved.run.fingerprint
+    run, subject = load_judgeable(folder)
+    fingerprint = run.fingerprint
     where = {
-        "case": saved.run.name,
+        "case": run.name,
         "target": fingerprint.target,
         "adapter": fingerprint.adapter,
         "runtime": fingerprint.runtime,
         "precision": str(fingerprint.precision),
         "thresholds": table.name,
     }
-    for verdict in judge_run(
-        saved.run,
-        saved.feeds,
-        saved.references,
-        saved.floors,
-        graph=saved.graph,
-        thresholds=table,
-        metrics="all",
-    ):
+    for verdict in judge(run, subject, thresholds=table, metrics="all"):
         yield where, verdict
 
 

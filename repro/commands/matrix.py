@@ -21,10 +21,11 @@ from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, Record, default_targets, environments_for, journal_path, measure
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_order
-from repro.matrix.subjects import Subject, case_subject, failing_cases, model_subject, with_controls
+from repro.matrix.subjects import failing_cases, with_controls
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
-from repro.trials.check import read_bytes
+from repro.trials.load import load_subject
+from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput
@@ -112,7 +113,7 @@ def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
     """The models the user named, with the controls of those that have some. Raises BadInput for an unknown name."""
     files = [Path(name) for name in names if name.endswith(".tflite")]
     patterns = [name for name in names if not name.endswith(".tflite")]
-    subjects = [model_subject(p.name, read_bytes(p, "a .tflite model"), seed=seed) for p in files]
+    subjects = [load_subject(path, seed=seed) for path in files]
     twice = {s.name for s in subjects if sum(t.name == s.name for t in subjects) > 1}
     if twice:
         raise BadInput(f"two files are called {sorted(twice)[0]}; rename one, the matrix tells models by file name")

@@ -8,8 +8,8 @@ import click
 
 from cases import catalogue
 from cases.with_torch import convert
-from repro.campaigns import campaign
 from repro.display.progress import progress_line
+from repro.verdicts.subject import case_subject
 from runner.errors import BadInput
 from runner.run import Precision
 
@@ -36,10 +36,9 @@ def command(cases: tuple[str, ...], force: bool) -> None:
     with progress_line("references", len(chosen)) as line:
         for case in chosen:
             line.advance(case.name)
-            prepared = campaign.prepare(case)
-            feeds = prepared.feeds()
+            subject = case_subject(case)
             for precision in Precision:
-                prepared.truth(feeds, precision)
+                subject.floors(precision)
     click.echo(
         f"{len(modules)} torch cases, {len(missing)} of them converted now; "
         f"references and noise floors of {len(chosen)} cases are there"

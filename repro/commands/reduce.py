@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step
-from repro.trials.check import Subject, load_subject
-from repro.trials.trial import Reference, prepare, try_all
+from repro.trials.load import load_subject
+from repro.trials.trial import try_all
+from repro.verdicts.references import OwnOps, opened_once
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import BadInput
@@ -68,19 +72,17 @@ def command(
     folder = out or model.with_name(f"{model.stem}.reduced")
     console = Console(stderr=True, soft_wrap=True)
     with contextlib.ExitStack() as stack:
-
-        def open_cpu() -> Target:
-            return stack.enter_context(targets.open_target("cpu", runtime=runtime))
+        open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
         target = stack.enter_context(
             targets.open_target(name, runtime=runtime, workers=workers or max(1, os.cpu_count() or 1))
         )
         journal = stack.enter_context(Journal(folder / history.JOURNAL))
-        reference = Reference(open_cpu)
-        failing = _failing_output(subject, target, chosen, reference, output)
+        reference = OwnOps(open_cpu, strict_shapes=True)
+        failing = _failing_output(replace(subject, reference=reference), target, chosen, output)
         console.print(
             f"{escape(subject.name)}: {len(subject.graph.ops)} ops on {name} {chosen}, "
-            f"inputs {escape(subject.feeds_from)}, {len(journal)} answers known",
+            f"inputs {escape(subject.plan.words)}, {len(journal)} answers known",
             highlight=False,
         )
         progress = stack.enter_context(console.status("confirming the failure"))
@@ -106,9 +108,7 @@ def command(
     ctx.exit(0)
 
 
-def _failing_output(
-    subject: Subject, target: Target, precision: Precision, reference: Reference, index: int | None
-) -> str:
+def _failing_output(subject: Subject, target: Target, precision: Precision, index: int | None) -> str:
     """Name of the output to watch: the one asked for, else the first that fails; empty where the run itself fails."""
     graph = subject.graph
     if index is not None:
@@ -117,14 +117,13 @@ def _failing_output(
                 f"{subject.name} has outputs 0 to {len(graph.outputs) - 1}; --output {index} is none of them"
             )
         return graph.outputs[index]
-    trial = prepare(graph, subject.feeds, precision, reference, subject.name)
-    (tried,) = try_all([trial], target)
-    failing = [v for v in tried.verdicts if v.status is Status.FAIL]
+    (trial,) = try_all([subject], target, precision)
+    failing = [v for v in trial.verdicts if v.status is Status.FAIL]
     if failing:
         return graph.outputs[failing[0].output]
-    if all(v.output < 0 for v in tried.verdicts):
+    if all(v.output < 0 for v in trial.verdicts):
         return ""
-    invalid = [v for v in tried.verdicts if v.status is Status.INVALID]
+    invalid = [v for v in trial.verdicts if v.status is Status.INVALID]
     why = f" (output {invalid[0].output} cannot be judged: {invalid[0].reason})" if invalid else ""
     raise BadInput(
         f"{subject.name}: no output fails on {target.name} at {precision}{why}; nothing to reduce, "

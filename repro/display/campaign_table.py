@@ -42,8 +42,8 @@ def _print_target(console: Console, results: Sequence[CaseResult], controls: fro
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
             counts["outputs"] += 1
             counts["pass"] += verdict.status is Status.PASS
-            counts["known"] += comparison.outcome in (Standing.KNOWN, Standing.FLAKE)
-            counts["news"] += comparison.outcome.is_news
+            counts["known"] += comparison.standing in (Standing.KNOWN, Standing.FLAKE)
+            counts["news"] += comparison.standing.is_news
         if result.case in controls:
             counts["controls"] += 1
             counts["controls pass"] += all(v.status is Status.PASS for v in result.verdicts)
@@ -74,7 +74,7 @@ def _print_known(console: Console, results: Sequence[CaseResult], verbose: bool)
     groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
-            if comparison.outcome is Standing.KNOWN and comparison.expectation is not None:
+            if comparison.standing is Standing.KNOWN and comparison.expectation is not None:
                 groups[comparison.expectation.finding].append((result, verdict))
     if not groups:
         return
@@ -92,7 +92,7 @@ def _print_known(console: Console, results: Sequence[CaseResult], verbose: bool)
 
 
 def _print_news(console: Console, results: Sequence[CaseResult]) -> None:
-    messages = [c.message for r in results for c in r.comparisons if c.outcome.is_news]
+    messages = [c.message for r in results for c in r.comparisons if c.standing.is_news]
     if messages:
         console.print("\n[bold red]news[/]")
         for message in messages:
@@ -102,7 +102,7 @@ def _print_news(console: Console, results: Sequence[CaseResult]) -> None:
 
 def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> str:
     """The last line: counts, time, the seed to give back."""
-    outcomes = Counter(c.outcome for r in results for c in r.comparisons)
+    outcomes = Counter(c.standing for r in results for c in r.comparisons)
     news = sum(n for outcome, n in outcomes.items() if outcome.is_news)
     cases = len({r.case for r in results})
     cached = sum(r.cached for r in results)
@@ -119,14 +119,14 @@ def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
     for result in results:
         seconds = sum(result.stages.values()) / max(1, len(result.verdicts))
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
-            known = comparison.outcome in (Standing.KNOWN, Standing.FLAKE)
+            known = comparison.standing in (Standing.KNOWN, Standing.FLAKE)
             reason = comparison.expectation.reason if comparison.expectation else comparison.expected
             rows.append(
                 TestRow(
                     suite=f"{result.target}.{family(result.case)}",
                     name=f"{result.case}[{result.precision}] output {verdict.output} {verdict.name}",
                     seconds=seconds,
-                    failure=comparison.message if comparison.outcome.is_news else "",
+                    failure=comparison.message if comparison.standing.is_news else "",
                     skipped=f"known: {comparison.expected}: {reason}" if known else "",
                     log=result.log,
                 )
@@ -149,7 +149,7 @@ def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
                 comparison.expected,
                 held(verdict),
             )
-            kind = "news" if comparison.outcome.is_news else str(comparison.outcome)
+            kind = "news" if comparison.standing.is_news else str(comparison.standing)
             rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
     fingerprints = {
         f"{r.target}: LiteRT {r.runtime}, {r.adapter or 'cpu'}, {r.fingerprint['driver'] or 'no driver'}"

@@ -41,7 +41,7 @@ def result_objects(result: CaseResult) -> Iterator[dict[str, Any]]:
             "precision": result.precision,
             **verdict_fields(verdict),
             "expected": comparison.expected if comparison else None,
-            "outcome": str(comparison.outcome) if comparison else None,
+            "outcome": str(comparison.standing) if comparison else None,
             "finding": expectation.finding if expectation else "",
             "model_sha256": result.fingerprint["model_sha256"],
             "driver": result.fingerprint["driver"],

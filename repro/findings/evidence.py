@@ -20,25 +20,26 @@ from typing import Any
 
 import numpy as np
 
-from cases import inputs
 from cases.case import Case
 from cases.findings.registry import FINDING_MODELS, Purpose
-from cases.tflite.read import read_tflite
+from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
 from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile, write_seal
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, Record, measure
 from repro.matrix.rows import cell_of, version_order
-from repro.matrix.subjects import Subject, model_subject
 from repro.records.canonical_json import canonical, finite_or_none
 from repro.records.journal import Journal
-from repro.trials.check import float64_references
+from repro.trials.load import open_installed_cpu
+from repro.verdicts.judge import judge
+from repro.verdicts.references import OwnOps, float64_outputs
+from repro.verdicts.subject import Subject, model_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import TargetUnavailable
-from runner.run import Feed, Job, Outcome, Precision, unwritten_mask
+from runner.run import Outcome, Precision, unwritten_mask
 from runner.run import Run as RunRecord
 
 COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
@@ -66,8 +67,8 @@ def write_arrays(finding: Finding) -> None:
     for model in finding.models:
         if model.purpose in WITH_ARRAYS:
             graph = finding.graph(model)
-            feed = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], finding.seed, "gaussian")[0]
-            (expected,) = float64_references(graph, (feed,))
+            feed = StandardFeeds(finding.seed).make([graph.tensors[n] for n in graph.inputs])[0]
+            (expected,) = float64_outputs(graph, (feed,))
             for kind, arrays, names in (("inputs", feed, graph.inputs), ("expected", expected, graph.outputs)):
                 for index, (array, name) in enumerate(zip(arrays, names, strict=True)):
                     dtype = np.dtype(graph.tensors[name].dtype).newbyteorder("<")
@@ -76,15 +77,20 @@ def write_arrays(finding: Finding) -> None:
 
 def subject(finding: Finding, model: ModelFile) -> Subject:
     """A model of the finding as a subject of the matrix; the kept arrays are its first and third feed."""
-    data = finding.model_bytes(model)
-    graph = read_tflite(data, model.name)
-    declared = [graph.tensors[n] for n in graph.inputs]
-    plan: tuple[Feed, ...] = inputs.standard_feeds(declared, finding.seed, "gaussian")
+    graph, plan = finding.graph(model), StandardFeeds(finding.seed)
+    feeds: FeedPlan = plan
     if model.purpose in WITH_ARRAYS:
         first = finding.arrays(model, "inputs")
-        plan = (first, plan[1], first)
-    healthy = model.purpose is Purpose.CONTROL
-    return model_subject(model.name, data, feeds=plan, control_of=finding.minimal.name if healthy else "")
+        second = plan.make([graph.tensors[name] for name in graph.inputs])[1]
+        feeds = GivenFeeds((first, second, first), "kept with the finding")
+    return model_subject(
+        model.name,
+        finding.model_bytes(model),
+        feeds,
+        OwnOps(open_installed_cpu),
+        control_of=finding.minimal.name if model.purpose is Purpose.CONTROL else "",
+        graph=graph,
+    )
 
 
 def measure_findings(
@@ -174,11 +180,11 @@ def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
     chosen = subject(finding, finding.minimal)
     precision = Precision(finding.precision)
     with targets.open_target(environment["target"], runtime=environment["runtime"]) as target:
-        run = target.run(Job(chosen.model, chosen.feeds(), precision, finding.slug))
+        run = target.run(chosen.job(precision))
     with targets.open_target("cpu", runtime=environment["runtime"]) as cpu:
-        healthy = cpu.run(Job(chosen.model, chosen.feeds(), Precision.FP32, finding.slug))
+        healthy = cpu.run(chosen.job(Precision.FP32))
     expected = finding.arrays(finding.minimal, "expected")
-    verdicts = {v.output: v for v in chosen.judge(run)}
+    verdicts = {v.output: v for v in judge(run, chosen)}
     outputs = [
         _sample_output(index, name, expected[index], run, healthy, verdicts.get(index, verdicts.get(-1)))
         for index, name in enumerate(graph.outputs)

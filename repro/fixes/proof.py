@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.graph import Graph, Op
-from cases.tflite.write import write_tflite
 from repro.fixes.workarounds import Fixed
 from repro.hazards.lint import RULES, adapter_risks
-from repro.trials.check import Checked, Subject, check
+from repro.trials.check import Checked, check
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
-from runner.run import Job, Outcome, Precision, Run
+from runner.run import Outcome, Precision, Run
 from runner.target import Target
 
 MAX_CPU_DIFFERENCE = 1e-5
@@ -55,16 +55,11 @@ class Proof:
         return all(difference.exact for difference in self.cpu)
 
 
-def fixed_subject(subject: Subject, graph: Graph) -> Subject:
-    """The same question put to the edited model: same name, inputs and seed."""
-    return Subject(subject.name, write_tflite(graph), graph, subject.feeds, subject.feeds_from)
-
-
 def prove(
     subject: Subject, fixed: Fixed, target: Target, cpu: Target, precisions: Sequence[Precision]
 ) -> tuple[Subject, Proof]:
     """Run old and new on cpu and on the target. Raises BadInput where the cpu cannot run the model at all."""
-    new = fixed_subject(subject, fixed.graph)
+    new = subject.edited(fixed.graph)
     differences = cpu_differences(_cpu_run(cpu, subject), _cpu_run(cpu, new), fixed.graph.outputs)
     before = {precision: check(subject, target, cpu, precision) for precision in precisions}
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
@@ -97,7 +92,7 @@ def prove(
 
 
 def _cpu_run(cpu: Target, subject: Subject) -> Run:
-    run = cpu.run(Job(subject.model, subject.feeds, Precision.FP32, subject.name))
+    run = cpu.run(subject.job(Precision.FP32))
     if run.outcome is not Outcome.OK:
         raise BadInput(
             f"{subject.name}: the cpu does not run it ({run.outcome}: {run.message}), so nothing can be proven"

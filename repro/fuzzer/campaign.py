@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cases.graph import Graph, GraphError
+from cases.graph import Graph
 from cases.inputs import standard_feeds
 from repro.delegate.replay import replay
 from repro.fuzzer.corpus import Corpus
@@ -29,8 +29,10 @@ from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen, failure_of, signature_kind
 from repro.reducer.search import NotReducible, Reduced, Search, other_inputs
-from repro.trials.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
+from repro.trials.trial import UNFIT, Trial, candidate, cpu_agrees_with, try_all
+from repro.verdicts.references import OwnOps
 from repro.verdicts.right_by_chance import holds_one_input
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
 from runner.run import FP16_MAX, FP16_SMALLEST, Feed, Outcome, Precision
@@ -118,7 +120,7 @@ class Campaign:
 
     target: Target
     precision: Precision
-    reference: Reference
+    reference: OwnOps
     sources: Sources
     corpus: Corpus
     known: Mapping[str, str]
@@ -149,69 +151,69 @@ class Campaign:
 
     # -- one round -----------------------------------------------------------------------------------
 
-    def _round(self) -> list[tuple[Drawn, Tried, Verdict]]:
+    def _round(self) -> list[tuple[Drawn, Trial, Verdict]]:
         """Run and judge some graphs; return the failures that the lint does not explain."""
-        suspects: list[tuple[Drawn, Tried, Verdict]] = []
+        suspects: list[tuple[Drawn, Trial, Verdict]] = []
         drawn: list[Drawn] = []
-        last: tuple[Drawn, Tried] | None = None
+        last: tuple[Drawn, Trial] | None = None
 
-        def trials() -> Iterator[Trial]:
-            for item, trial in self._stream():
+        def subjects() -> Iterator[Subject]:
+            for item, subject in self._stream():
                 drawn.append(item)
-                yield trial
+                yield subject
 
-        for number, tried in enumerate(try_all(trials(), self.target)):
+        for number, trial in enumerate(try_all(subjects(), self.target, self.precision)):
             item = drawn[number]
             self.corpus.state.graphs += 1
-            verdict = self._unexplained(item, tried)
+            verdict = self._unexplained(item, trial)
             if verdict is None and item.twin_how and last is not None and last[0].index == item.index:
-                verdict = self._twins_differ(item, tried, last[1])
+                verdict = self._twins_differ(item, trial, last[1])
             if verdict is not None:
-                suspects.append((item, tried, verdict))
-            last = (item, tried)
+                suspects.append((item, trial, verdict))
+            last = (item, trial)
             self.progress.graphs += 1
         return suspects
 
-    def _stream(self) -> Iterator[tuple[Drawn, Trial]]:
+    def _stream(self) -> Iterator[tuple[Drawn, Subject]]:
         state = self.corpus.state
         for index in range(state.next_index, state.next_index + ROUND):
             item = self.sources.draw(state.seed, index)
             state.next_index = index + 1
-            trial = self._trial(item)
-            if trial is None:
+            subject = self._subject(item)
+            if subject is None:
                 continue
-            yield item, trial
+            yield item, subject
             rng = random.Random(f"{state.seed}/{index}/twin")
             if rng.random() < TWINS:
                 twin = twin_of(rng, item.graph)
                 other = Drawn(index, twin.graph, item.origin, twin.how) if twin is not None else None
-                trial = self._trial(other) if other is not None else None
-                if other is not None and trial is not None:
-                    yield other, trial
+                subject = self._subject(other) if other is not None else None
+                if other is not None and subject is not None:
+                    yield other, subject
 
-    def _trial(self, item: Drawn) -> Trial | None:
+    def _subject(self, item: Drawn) -> Subject | None:
         kind = "watermark" if item.index % 4 == 3 else "gaussian"
         try:
             tensors = [item.graph.tensors[name] for name in item.graph.inputs]
             feeds = standard_feeds(tensors, item.index, kind)[:2]
-            return prepare(item.graph, feeds, self.precision, self.reference, f"{item.index}")
-        except (GraphError, NoReference, BadInput, *UNFIT) as error:
+            return candidate(item.graph, feeds, self.precision, self.reference, f"{item.index}")
+        except (BadInput, *UNFIT) as error:
             self.corpus.state.counts[f"not tried: {type(error).__name__}"] += 1
             return None
 
     # -- explaining ----------------------------------------------------------------------------------
 
-    def _unexplained(self, item: Drawn, tried: Tried) -> Verdict | None:
+    def _unexplained(self, item: Drawn, trial: Trial) -> Verdict | None:
         """Count the verdicts; the first failure that no hazard of the lint predicts."""
         state = self.corpus.state
         hazards = self.lint(item.graph)
         explained = explained_outputs(item.graph, hazards)
-        if tried.run.outcome is Outcome.REFUSED:
+        if trial.run.outcome is Outcome.REFUSED:
             state.counts["REFUSED"] += 1
-            state.refusals[tried.run.message[:160]] += 1
+            state.refusals[trial.run.message[:160]] += 1
             return None
         found = None
-        for verdict in tried.verdicts:
+        for verdict in trial.verdicts:
             state.counts[str(verdict.status)] += 1
             if verdict.status in BROKEN:
                 rule = explained.get(verdict.output) if verdict.output >= 0 else _refusing(hazards)
@@ -221,8 +223,8 @@ class Campaign:
                     found = verdict
             elif verdict.status is Status.PASS and verdict.output in explained:
                 rule = explained[verdict.output]
-                state.overpredicted[rule] += not right_by_nature(rule, tried.trial, verdict.output)
-        if found is not None and self._beyond_fp16(item.graph, tried.trial.feeds):
+                state.overpredicted[rule] += not right_by_nature(rule, trial.subject, verdict.output)
+        if found is not None and self._beyond_fp16(item.graph, trial.subject.feeds):
             state.counts[BEYOND_FP16] += 1
             return None
         return found
@@ -237,23 +239,23 @@ class Campaign:
         sizes = [np.abs(array[array != 0]) for array in floats]
         return any(not size.max() <= FP16_RANGE or size.min() < FP16_SMALLEST for size in sizes if size.size)  # or NaN
 
-    def _twins_differ(self, item: Drawn, tried: Tried, original: Tried) -> Verdict | None:
-        first, second = original.trial, tried.trial
+    def _twins_differ(self, item: Drawn, trial: Trial, original: Trial) -> Verdict | None:
+        first, second = original.subject, trial.subject
         predicted = explained_outputs(first.graph, self.lint(first.graph))
         also = explained_outputs(second.graph, self.lint(second.graph))
-        name = disagreement(first.graph, original.run, first.floors, second.graph, tried.run)
+        name = disagreement(first.graph, original.run, first.floors(self.precision), second.graph, trial.run)
         if name is None or first.graph.outputs.index(name) in predicted or second.graph.outputs.index(name) in also:
             return None
         index = second.graph.outputs.index(name)
-        both_judged = {v.output: v for v in tried.verdicts}.get(index)
+        both_judged = {v.output: v for v in trial.verdicts}.get(index)
         if both_judged is not None and both_judged.status is Status.PASS:
             # The twin is right by the reference, so the original is wrong, and was reported as such.
             return None
         return Verdict(index, name, Status.FAIL, "twins-differ", f"{item.twin_how}: '{name}' is not the same")
 
-    def _explain(self, suspect: tuple[Drawn, Tried, Verdict], bugs: Journal) -> None:
+    def _explain(self, suspect: tuple[Drawn, Trial, Verdict], bugs: Journal) -> None:
         """Reduce a suspect, tell it apart from what is known, keep it if it is new."""
-        item, tried, verdict = suspect
+        item, trial, verdict = suspect
         state = self.corpus.state
         name = item.graph.outputs[verdict.output] if verdict.output >= 0 else ""
         signature = signature_kind(verdict.signature) or str(verdict.status)
@@ -266,7 +268,7 @@ class Campaign:
         state.alike[kind] += 1
         self.progress.doing = f"reducing {kind} of graph {item.index}"
         self.on_progress(self.progress)
-        original = Specimen(item.graph, tried.trial.feeds, name)
+        original = Specimen(item.graph, trial.subject.feeds, name)
         self.corpus.keep_suspect(item.index, original)
         try:
             reduced = self._reduce(item.index, original)
@@ -335,12 +337,12 @@ class Campaign:
         """Why a reduced failure is no find, or empty: beyond fp16, the cpu fails as well, or other inputs pass."""
         if self._beyond_fp16(specimen.graph, specimen.feeds):
             return BEYOND_FP16
-        if not self.reference.cpu_agrees_with(specimen.graph, specimen.feeds, specimen.output):
+        if not cpu_agrees_with(self.reference, specimen.graph, specimen.feeds, specimen.output):
             return "cpu fails as well"
         other = other_inputs(specimen)
-        trial = prepare(other.graph, other.feeds, self.precision, self.reference, "other inputs")
-        (tried,) = try_all([trial], self.target)
-        failure = failure_of(other.graph, other.output, tried.verdicts)
+        subject = candidate(other.graph, other.feeds, self.precision, self.reference, "other inputs")
+        (trial,) = try_all([subject], self.target, self.precision)
+        failure = failure_of(other.graph, other.output, trial.verdicts)
         return "" if failure is not None and failure.signature == signature else "passes on other inputs"
 
     def _count_bugs(self, bugs: Journal) -> None:
@@ -381,14 +383,14 @@ def is_one_norm(graph: Graph) -> bool:
     return bool(nodes) and all(node.attrs.get("kernel") == "mean-stddev-norm" for node in nodes)
 
 
-def right_by_nature(rule: str, trial: Trial, output: int) -> bool:
+def right_by_nature(rule: str, subject: Subject, output: int) -> bool:
     """Whether a predicted output that came out right is no mistake of the rule.
 
     The rule's wrong values show for some inputs only, or the true output holds nothing but numbers of one
     graph input, which is what memory that nobody wrote may hold.
     """
-    true = [references[output] for references in trial.references]
-    return RULES[rule].latent or holds_one_input(true, trial.feeds)
+    true = [references[output] for references in subject.references]
+    return RULES[rule].latent or holds_one_input(true, subject.feeds)
 
 
 def explained_outputs(graph: Graph, hazards: Sequence[Hazard]) -> dict[int, str]:

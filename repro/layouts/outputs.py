@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from cases.inputs import GivenFeeds
 from repro.layouts.layout import Layout, Limit, Residual
 from repro.layouts.models import PartModel, Values, feed_of, sized
 from repro.layouts.named_functions import call
 from repro.layouts.reference import Arrays, ReferenceSource, without
 from repro.layouts.result import GateAnswer, GateCheck
-from repro.verdicts.emulation import floors_for
-from repro.verdicts.judge import judge_run
+from repro.verdicts.judge import judge
+from repro.verdicts.references import Given
+from repro.verdicts.subject import Subject, bare_subject
 from repro.verdicts.thresholds import DEFAULT, ENTRIES, Threshold, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Job, Outcome, Precision, Run
@@ -96,10 +98,12 @@ def output_checks(
     """Check 3, one answer an output."""
     feeds = tuple(planned.feeds[k] for k in planned.judged)
     references = tuple(source.graph(model, feed) for feed in feeds)
-    floors = floors_for(model.graph, feeds, references, precision)
+    subject = Subject(
+        model.part.name, model.data, GivenFeeds(feeds), Given(references, "the layout's"), given_graph=model.graph
+    )
     judged = replace(run, outputs=tuple(run.outputs[k] for k in planned.judged))
     thresholds = thresholds_of(layout, layout.thresholds.get(precision, {}))
-    verdicts = judge_run(judged, feeds, references, floors, graph=model.graph, thresholds=thresholds, metrics="none")
+    verdicts = judge(judged, subject, thresholds=thresholds, metrics="none")
     residuals = {residual.tensor: residual for residual in layout.residuals}
     for index, verdict in enumerate(verdicts):
         tensor = model.part.outputs[index]
@@ -117,8 +121,10 @@ def output_checks(
             output_names=(tensor,),
         )
         wanted = tuple((without(outputs[index], constant),) for outputs in references)
-        floor = source.residual_floor(model, feeds[0], index, constant, precision) or floors[index]
-        (inner,) = judge_run(bare, feeds, wanted, (floor,), thresholds=thresholds, metrics="none")
+        floor = source.residual_floor(model, feeds[0], index, constant, precision) or subject.floors(precision)[index]
+        (inner,) = judge(
+            bare, bare_subject(tensor, feeds, wanted, {precision: (floor,)}), thresholds=thresholds, metrics="none"
+        )
         yield _check(model, tensor, inner, _rmse(bare, wanted, 0), f" without {residual.subtract} ({residual.reason})")
 
 

@@ -11,26 +11,24 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cases.evaluation import arithmetic, windows
-from cases.evaluation import evaluate as evaluate_module
 from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, accumulation_depth, evaluate, unsupported
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
 from repro.layouts.models import PartModel, Values, sized
 from repro.layouts.named_functions import call
-from repro.verdicts import emulation
 from repro.verdicts.emulation import floor_between
-from repro.verdicts.noise_floor import Floor
+from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner import targets
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
 from runner.run import Job, Outcome, Precision
+from runner.source_version import source_version
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -134,7 +132,7 @@ class ReferenceSource:
 
         key = ("residual floor", model.sha256, str(index), str(precision), _sources())
         record = json.loads(_cached_arrays(key, (*feed, constant), compute)["floor"].tobytes())
-        return None if record is None else _floor(record)
+        return None if record is None else floor_from_json(record)
 
     def _cached(self, kind: str, names: tuple[str, ...], feed: Arrays, compute: Callable[[], Arrays]) -> Arrays:
         found = self._cached_values((kind, *names), feed, lambda: {str(i): a for i, a in enumerate(compute())})
@@ -165,10 +163,6 @@ def without(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray((array[rows] - full[rows]).astype(array.dtype))
 
 
-def _floor(record: dict[str, Any]) -> Floor:
-    return Floor(**{**record, "levels": tuple((magnitude, s) for magnitude, s in record["levels"])})
-
-
 def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], Values]) -> Values:
     digest = hashlib.sha256(json.dumps(key).encode())
     for array in arrays:
@@ -186,13 +180,9 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
         return values
 
 
-@cache
 def _sources() -> str:
-    """sha256 over the sources of evaluation and floors: what they gave must not outlive them."""
-    digest = hashlib.sha256()
-    for module in (arithmetic, evaluate_module, windows, emulation):
-        digest.update(Path(module.__file__ or "").read_bytes())
-    return digest.hexdigest()
+    """What evaluation and floors gave must not outlive their sources."""
+    return source_version("repro.verdicts.emulation")
 
 
 def _float64(data: bytes, name: str, feed: Arrays) -> Arrays:

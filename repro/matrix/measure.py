@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.campaigns.campaign import judge_version
 from repro.matrix.document import FORMAT
-from repro.matrix.subjects import Subject
 from repro.records.journal import Journal
+from repro.verdicts.judge import judge
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
+from repro.verdicts.version import judge_version
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import TargetUnavailable
@@ -122,12 +123,12 @@ def _measure_one(
     def jobs() -> Iterator[Job]:
         for index in pending:
             subject, chosen = plan[index]
-            yield Job(subject.model, subject.feeds(), chosen, subject.name, deadline_s=DEADLINE_S)
+            yield subject.job(chosen, deadline_s=DEADLINE_S)
 
     if pending:
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
             subject, _ = plan[index]
-            record = to_record(subject, run, subject.judge(run))
+            record = to_record(subject, run, judge(run, subject))
             if is_kept(run):
                 journal.add(keys[index], record)
             found[index] = record
@@ -149,7 +150,7 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
     """Journal key: model, inputs, target (runtime, libraries, driver, adapter), precision, and who judges."""
     parts = (
         hashlib.sha256(subject.model).hexdigest(),
-        subject.inputs_key,
+        subject.plan.key,
         identity,
         str(precision),
         judge_version(),

@@ -18,12 +18,14 @@ import numpy as np
 
 from cases.graph import GraphError, Role
 from cases.tflite.write import write_tflite
-from repro.campaigns.campaign import judge_version
 from repro.records.journal import Journal
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reducer.problem import Failure, ReferenceValues, Specimen, cut, failure_of, map_feeds, op_label, role_drift
-from repro.trials.trial import UNFIT, NoReference, Reference, Trial, Tried, prepare, try_all
+from repro.trials.trial import UNFIT, Trial, candidate, try_all
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
+from repro.verdicts.version import judge_version
 from runner.errors import ReproError
 from runner.run import Job, Precision
 from runner.target import Target
@@ -92,7 +94,7 @@ class Search:
         self,
         target: Target,
         precision: Precision,
-        reference: Reference,
+        reference: OwnOps,
         journal: Journal,
         *,
         max_runs: int = 200,
@@ -127,7 +129,7 @@ class Search:
         """What each specimen does. One batch; never raises for a specimen that cannot be tried."""
         specimens = list(specimens)
         answers: list[Response | None] = [None] * len(specimens)
-        waiting: list[tuple[int, str, Trial]] = []
+        waiting: list[tuple[int, str, Subject]] = []
         for index, specimen in enumerate(specimens):
             if not specimen.graph.ops:
                 answers[index] = Response(None, "nothing is left", tried=False)
@@ -143,17 +145,16 @@ class Search:
                 self._asked.add(key)
                 continue
             try:
-                trial = prepare(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
-            except (GraphError, NoReference, *UNFIT) as error:
+                subject = candidate(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
+            except UNFIT as error:
                 # Not journaled: it cost no run, and another version may be able to try it.
                 answers[index] = Response(None, f"cannot be tried: {error}", tried=False)
                 continue
-            waiting.append((index, key, trial))
-        for (index, key, _), tried in zip(
-            waiting, try_all((trial for _, _, trial in waiting), self._target), strict=True
-        ):
+            waiting.append((index, key, subject))
+        subjects = (subject for _, _, subject in waiting)
+        for (index, key, _), trial in zip(waiting, try_all(subjects, self._target, self._precision), strict=True):
             self._asked.add(key)
-            answer = answers[index] = answer_of(specimens[index], tried)
+            answer = answers[index] = answer_of(specimens[index], trial)
             self._journal.add(key, _to_record(answer))
         return [answer for answer in answers if answer is not None]
 
@@ -320,14 +321,14 @@ def other_inputs(specimen: Specimen) -> Specimen:
     return replace(specimen, feeds=feeds)
 
 
-def answer_of(specimen: Specimen, tried: Tried) -> Response:
+def answer_of(specimen: Specimen, trial: Trial) -> Response:
     """What a candidate did, with one line for people."""
-    failure = failure_of(specimen.graph, specimen.output, tried.verdicts)
+    failure = failure_of(specimen.graph, specimen.output, trial.verdicts)
     if failure is not None:
         return Response(failure, f"fails: {failure.describe()}")
     if specimen.output and specimen.output in specimen.graph.outputs:
-        verdict = tried.verdicts[specimen.graph.outputs.index(specimen.output)]
-        others = [v for v in tried.verdicts if v.status is Status.FAIL]
+        verdict = trial.verdicts[specimen.graph.outputs.index(specimen.output)]
+        others = [v for v in trial.verdicts if v.status is Status.FAIL]
         aside = f" (but '{others[0].name}' fails: {others[0].signature})" if others else ""
         word = "passes" if verdict.status is Status.PASS else f"{verdict.status}: {verdict.reason}"
         return Response(None, word + aside)

@@ -17,30 +17,29 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cases import inputs
 from cases.builder import GraphBuilder
 from cases.catalogue import catalogue
 from cases.graph import Graph
-from cases.tflite.read import read_tflite
+from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.campaigns import expectations
-from repro.campaigns.campaign import prepare
 from repro.selftest.faults import FAULTS, Fault, Healthy
-from repro.trials.check import float64_references
+from repro.trials.load import open_installed_cpu
 from repro.verdicts import metrics
-from repro.verdicts.emulation import floors_for
-from repro.verdicts.judge import judge_run
+from repro.verdicts.judge import judge
 from repro.verdicts.noise_floor import Floor
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject, bare_subject, case_subject, model_subject
 from repro.verdicts.thresholds import DEFAULT
 from repro.verdicts.verdict import Status
 from runner import targets
-from runner.run import Feed, Job, Outcome, Precision, Run
+from runner.run import Outcome, Precision, Run
 
 SMALLEST = 256  # elements an output needs to be injected with faults: a 1 % error of four numbers is rounding
 PEERS: Mapping[str, Callable[[np.ndarray, np.ndarray], bool]] = {
@@ -48,17 +47,6 @@ PEERS: Mapping[str, Callable[[np.ndarray, np.ndarray], bool]] = {
     "Pearson 0.99": lambda r, a: metrics.pearson(r, a) >= 0.99,
     "allclose": lambda r, a: bool(np.allclose(a, r)),
 }
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model with its inputs and references."""
-
-    name: str
-    model: bytes
-    graph: Graph
-    feeds: tuple[Feed, ...]
-    references: tuple[tuple[np.ndarray, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -79,8 +67,9 @@ class Sample:
         run = dataclasses.replace(
             self.run, outputs=tuple((o,) for o in outputs), output_names=(self.run.output_names[self.index],)
         )
-        references = [(r[self.index],) for r in self.subject.references]
-        return judge_run(run, self.subject.feeds, references, (self.floor,), metrics="none", explain=False)[0].status
+        references = tuple((r[self.index],) for r in self.subject.references)
+        alone = bare_subject(self.subject.name, self.subject.feeds, references, {self.precision: (self.floor,)})
+        return judge(run, alone, metrics="none", explain=False)[0].status
 
 
 @dataclass
@@ -117,18 +106,14 @@ def dfine_graphs() -> Iterator[tuple[str, Graph]]:
 
 def subjects(seed: int, reduced: bool) -> Iterator[Subject]:
     """The catalogue's controls, which are there to be healthy, and D-FINE-sized heads."""
+    own_ops = OwnOps(open_installed_cpu)
     for name, graph in dfine_graphs():
         if reduced and "8400" in name:
             continue
-        model = write_tflite(graph)
-        feeds: tuple[Feed, ...] = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], seed, "gaussian")
-        yield Subject(name, model, graph, feeds, float64_references(graph, feeds))
+        yield model_subject(name, write_tflite(graph), StandardFeeds(seed), own_ops, graph=graph)
     cases = [c for c in catalogue() if c.graph is not None and c.control_of]
     for case in cases[:: 12 if reduced else 1]:
-        prepared = prepare(case, seed=case.seed + seed)
-        graph = read_tflite(prepared.model, case.name)
-        feeds = prepared.feeds()
-        yield Subject(case.name, prepared.model, graph, feeds, float64_references(graph, feeds))
+        yield replace(case_subject(case, seed=case.seed + seed), reference=own_ops)
 
 
 def target_plan(reduced: bool) -> list[tuple[str, Precision]]:
@@ -151,12 +136,11 @@ def healthy_samples(seed: int, reduced: bool, console: Console) -> Iterator[Samp
         started = time.monotonic()
         count = 0
         with targets.open_target(name) as target:
-            jobs = (Job(s.model, s.feeds, precision, s.name, deadline_s=60) for s in made)
+            jobs = (s.job(precision, deadline_s=60) for s in made)
             for subject, run in zip(made, target.run_many(jobs), strict=True):
                 if run.outcome is not Outcome.OK:
                     continue
-                floors = floors_for(subject.graph, subject.feeds, subject.references, precision)
-                for index, floor in enumerate(floors):
+                for index, floor in enumerate(subject.floors(precision)):
                     if known.lookup(subject.name, index, str(precision)) is None:
                         count += 1
                         yield Sample(subject, run, index, floor)

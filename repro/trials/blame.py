@@ -13,16 +13,12 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from cases.graph import Graph
-from repro.verdicts.emulation import floors_for
-from repro.verdicts.judge import judge_run
+from repro.verdicts.judge import judge
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import TargetUnavailable
 from runner.precisions import precisions_for
-from runner.run import Feed, Job, Precision
 
 
 class Culprit(enum.StrEnum):
@@ -182,31 +178,25 @@ def _runtimes(host: Sequence[Observation], level: str) -> str:
 
 
 def gather(
-    name: str,
-    model: bytes,
-    graph: Graph,
-    feeds: Sequence[Feed],
-    references: Sequence[Sequence[np.ndarray]],
+    subject: Subject,
     target_names: Sequence[str] = (),
     *,
     precisions: str = "both",
     runtimes: Sequence[str | None] = (None,),
 ) -> list[list[Observation]]:
-    """Run a model on everything that can tell layers apart; observations[i] are those of output i.
+    """Run a subject on everything that can tell layers apart; observations[i] are those of output i.
 
     target_names: full names; empty for cpu:reference, cpu and every usable Vulkan driver of this machine.
     runtimes: LiteRT versions (None: the installed one). A target that is not available is left out.
     """
     chosen = list(target_names) or ["cpu:reference", "cpu", *_drivers()]
-    found: list[list[Observation]] = [[] for _ in graph.outputs]
+    by_output: list[list[Observation]] = [[] for _ in subject.graph.outputs]
     for version in runtimes:
         for target_name in chosen:
-            for observation, output in _observe(
-                name, model, graph, feeds, references, target_name, precisions, version
-            ):
-                for i in range(len(found)) if output < 0 else (output,):
-                    found[i].append(observation)
-    return found
+            for observation, output in _observe(subject, target_name, precisions, version):
+                for i in range(len(by_output)) if output < 0 else (output,):
+                    by_output[i].append(observation)
+    return by_output
 
 
 def _drivers() -> list[str]:
@@ -214,26 +204,14 @@ def _drivers() -> list[str]:
 
 
 def _observe(
-    name: str,
-    model: bytes,
-    graph: Graph,
-    feeds: Sequence[Feed],
-    references: Sequence[Sequence[np.ndarray]],
-    target_name: str,
-    precisions: str,
-    version: str | None,
+    subject: Subject, target_name: str, precisions: str, version: str | None
 ) -> Iterator[tuple[Observation, int]]:
     try:
         with targets.open_target(target_name, runtime=version) as target:
             for precision in precisions_for(target_name, precisions):
-                run = target.run(Job(model, tuple(feeds), precision, name))
-                floors = floors_for(graph, feeds, references, Precision(run.fingerprint.precision))
-                for verdict in judge_run(run, feeds, references, floors, graph=graph, metrics="none"):
-                    yield (
-                        Observation(
-                            target_name, str(precision), run.fingerprint.runtime, verdict.status, verdict.signature
-                        ),
-                        verdict.output,
-                    )
+                run = target.run(subject.job(precision))
+                for verdict in judge(run, subject, metrics="none"):
+                    seen = (verdict.status, verdict.signature)
+                    yield Observation(target_name, str(precision), run.fingerprint.runtime, *seen), verdict.output
     except TargetUnavailable:
         return

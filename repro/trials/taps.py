@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
-from cases.tflite.write import write_tflite
-from repro.trials.check import float64_references
-from repro.verdicts.emulation import floors_for
-from repro.verdicts.judge import judge_run
+from repro.verdicts.judge import judge
+from repro.verdicts.references import Given
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
-from runner.run import Feed, Job, Precision
+from runner.run import Precision
 from runner.target import Target
 
 Failure = tuple[int, str, str]
@@ -92,71 +91,51 @@ class TapReport:
             yield f"taps: ... and {len(self.hiding) - 8} more that hide it"
 
 
-def localise(
-    graph: Graph,
-    target: Target,
-    feeds: Sequence[Feed],
-    precision: Precision = Precision.FP32,
-    *,
-    limit: int = 150,
-) -> TapReport:
+def localise(subject: Subject, target: Target, precision: Precision = Precision.FP32, *, limit: int = 150) -> TapReport:
     """Tap the intermediates before the failing outputs (at most `limit`, the nearest) on a target.
 
     Runs `limit` + 1 models at most. Raises DeviceFailed when the target is lost.
     """
-    foreign = unsupported(graph)
+    foreign = unsupported(subject.graph)
     if foreign:
         return TapReport((), (), obstacle=f"no reference for the intermediates: {', '.join(foreign)} is not evaluated")
-    plain = dataclasses.replace(graph, extras=None) if hasattr(graph, "extras") else graph
-    first = _judge(plain, (), target, feeds, precision)
-    failures = _failures(first)
+    plain = dataclasses.replace(subject.graph, extras=None)
+    original = dataclasses.replace(subject.edited(plain), name="without taps")
+    failures = _failures(judge(target.run(original.job(precision)), original, metrics="none"))
     if not failures or any(i < 0 for i, _, _ in failures):
         obstacle = "the run itself failed, so there is no output to localise" if failures else ""
         return TapReport(failures if not obstacle else (), (), obstacle=obstacle)
     candidates = _before(plain, [plain.outputs[i] for i, _, _ in failures])
     chosen = candidates[-limit:]
-    everything = dataclasses.replace(plain, outputs=(*plain.outputs, *chosen))
-    references = float64_references(everything, feeds)
-    floors = floors_for(everything, feeds, references, precision)
-    place = {name: i for i, name in enumerate(everything.outputs)}
-
-    def jobs() -> Iterator[Job]:
-        for name in chosen:
-            tapped = dataclasses.replace(plain, outputs=(*plain.outputs, name))
-            yield Job(write_tflite(tapped), tuple(feeds), precision, f"tap {name}")
-
+    everything = original.edited(dataclasses.replace(plain, outputs=(*plain.outputs, *chosen)))
+    tapped = [_tapped(everything, plain, name, precision) for name in chosen]
+    jobs = (one.job(precision) for one in tapped)
     taps = []
-    for name, run in zip(chosen, target.run_many(jobs()) if chosen else (), strict=True):
-        tapped = dataclasses.replace(plain, outputs=(*plain.outputs, name))
-        wanted = [place[n] for n in tapped.outputs]
-        verdicts = judge_run(
-            run,
-            feeds,
-            [[r[i] for i in wanted] for r in references],
-            [floors[i] for i in wanted],
-            graph=tapped,
-            metrics="none",
-        )
+    for name, one, run in zip(chosen, tapped, target.run_many(jobs) if chosen else (), strict=True):
+        verdicts = judge(run, one, metrics="none")
         last = verdicts[-1]
         survived = last.output >= 0 and set(failures) <= set(_failures(verdicts))
         taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds))
     return TapReport(failures, tuple(taps), len(candidates) - len(chosen))
 
 
+def _tapped(everything: Subject, plain: Graph, name: str, precision: Precision) -> Subject:
+    """The graph with one output more; references and floors are taken from the one evaluation with all of them."""
+    outputs = (*plain.outputs, name)
+    places = [everything.graph.outputs.index(output) for output in outputs]
+    references = tuple(tuple(arrays[i] for i in places) for arrays in everything.references)
+    return dataclasses.replace(
+        everything.edited(dataclasses.replace(plain, outputs=outputs)),
+        name=f"tap {name}",
+        reference=Given(references),
+        given_floors={precision: tuple(everything.floors(precision)[i] for i in places)},
+    )
+
+
 def _failures(verdicts: Sequence[Verdict]) -> tuple[Failure, ...]:
     return tuple(
         (v.output, str(v.status), v.signature) for v in verdicts if v.status not in (Status.PASS, Status.INVALID)
     )
-
-
-def _judge(
-    graph: Graph, extra: Sequence[str], target: Target, feeds: Sequence[Feed], precision: Precision
-) -> tuple[Verdict, ...]:
-    tapped = dataclasses.replace(graph, outputs=(*graph.outputs, *extra))
-    references = float64_references(tapped, feeds)
-    floors = floors_for(tapped, feeds, references, precision)
-    run = target.run(Job(write_tflite(tapped), tuple(feeds), precision, "without taps"))
-    return judge_run(run, feeds, references, floors, graph=tapped, metrics="none")
 
 
 def _before(graph: Graph, outputs: Sequence[str]) -> list[str]:

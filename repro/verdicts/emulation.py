@@ -12,26 +12,20 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from cases.evaluation import arithmetic, evaluate, windows
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accumulation_depth, unsupported
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accumulation_depth, evaluate, unsupported
 from cases.graph import Graph
-from repro.verdicts.noise_floor import Floor
+from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner.cache import cache_root, canonical_json, read_json, write_atomically
 from runner.run import FP16_MAX, Feed, Precision
+from runner.source_version import source_version
 
 _ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
 _SMALL = 1 << 19  # elements of all tensors: up to here every distinct feed is emulated, above only the first
 _LEVEL_SPREAD = 32.0  # floors of different magnitudes further apart than this are kept apart
 _LEVEL_MEMBERS = 64  # elements that a magnitude needs to have a floor of its own
-
-# Read when the code was loaded: a file edited while this process runs is not what this process computes with.
-_SOURCE = b"".join(
-    Path(file or "").read_bytes() for file in (arithmetic.__file__, evaluate.__file__, windows.__file__, __file__)
-)
 
 
 def floors_for(
@@ -44,7 +38,7 @@ def floors_for(
     path = cache_root() / "floors" / f"{_key(graph, feeds, references, precision)}.json"
     known = read_json(path)
     if isinstance(known, list) and len(known) == len(graph.outputs):
-        return tuple(_from_json(f) for f in known)
+        return tuple(floor_from_json(f) for f in known)
     floors = emulated_floors(graph, feeds, references, precision)
     write_atomically(path, canonical_json([dataclasses.asdict(f) for f in floors]))
     return floors
@@ -69,7 +63,7 @@ def emulated_floors(
     found: list[list[Floor | None]] = [[] for _ in graph.outputs]
     for k in chosen:
         for kind in _ARITHMETICS[precision]:
-            values = evaluate.evaluate(graph, feeds[k], kind)
+            values = evaluate(graph, feeds[k], kind)
             for i, name in enumerate(graph.outputs):
                 depth = accumulation_depth(graph, name)
                 found[i].append(floor_between(references[k][i], values[name], depth))
@@ -160,11 +154,6 @@ def _rule(graph: Graph, output: str, why: str) -> Floor:
     return Floor(0.0, "rule", accumulation_depth(graph, output), why=why)
 
 
-def _from_json(record: dict) -> Floor:
-    levels = tuple((m, s) for m, s in record["levels"])
-    return Floor(**{**record, "levels": levels, "by_feed": tuple(record["by_feed"])})
-
-
 def _key(graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision) -> str:
     """Content key: the graph's structure and constants, the feeds, what is right, and the source of the emulation."""
     digest = hashlib.sha256(f"{precision} {graph.inputs} {graph.outputs}".encode())
@@ -177,5 +166,5 @@ def _key(graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.n
     for arrays in (*feeds, *references):
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
-    digest.update(_SOURCE)
+    digest.update(source_version(__name__).encode())
     return digest.hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""From a Run to verdicts: one an output, PASS, FAIL or INVALID, or how the run ended.
+"""From a Run to verdicts: one per output, PASS, FAIL or INVALID, or how the run ended.
 
 Pure: arrays in, verdicts out. The order of the questions is fixed, strongest evidence first: did it run;
 was the buffer written at all (the sentinel needs no reference); is it finite; had the comparison power; is
@@ -8,6 +8,7 @@ it within the rule; does it follow the inputs. Only what fails is diagnosed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,48 +17,44 @@ from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
 from repro.verdicts.metrics import all_metrics, quoted_metrics
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.numeric_rule import NumericVerdict, judge_numbers
+from repro.verdicts.subject import Subject
 from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
-from runner.run import Feed, Outcome, Precision, Run, unwritten_mask
+from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
 
 DEFAULT_DEPTH = 64  # accumulations assumed for bare arrays without a floor: a 64-channel dot product
 
 
-def judge_run(
+def judge(
     run: Run,
-    feeds: Sequence[Feed],
-    references: Sequence[Sequence[np.ndarray]],
-    floors: Sequence[Floor],
+    subject: Subject,
     *,
-    graph: Graph | None = None,
     thresholds: Thresholds = DEFAULT,
     metrics: str = "quoted",
     explain: bool = True,
 ) -> tuple[Verdict, ...]:
-    """Judge every output of a run.
+    """Judge every output of a run of this subject.
 
-    references[k][i] is output i after feed k, float64 (or the output's own integer type); floors[i] is the noise
-    floor of output i over all feeds. graph lets a wrong output be explained by the graph's constants and
-    intermediates. metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves
-    signature and `holds` of failures empty, for callers that count verdicts by the thousand.
+    metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves signature and
+    `holds` of failures empty, for callers that count verdicts by the thousand.
 
-    A run that is not OK gives one verdict an output where the names are known, else a single one with
-    output -1. Raises ValueError where feeds, references and floors do not belong together.
+    A run that is not OK gives one verdict per output where the names are known, else a single one with output -1,
+    and asks for no reference. Raises ValueError where the run is of other feeds than the subject's, NoReference
+    where nothing says what is right.
     """
     if run.outcome is not Outcome.OK:
         return _ended(run)
+    feeds, references = subject.feeds, subject.references
     if not run.outputs or len(run.outputs) != len(references) or len(references) != len(feeds):
         raise ValueError(f"{len(run.outputs)} runs, {len(references)} references and {len(feeds)} feeds do not pair up")
-    names = _names(run, graph, len(references[0]))
+    graph = None if subject.is_bare else subject.graph
+    precision = Precision(run.fingerprint.precision)
+    floors = subject.floors(precision)
     if len(floors) != len(references[0]):
         raise ValueError(f"{len(floors)} floors for {len(references[0])} outputs")
-    precision = Precision(run.fingerprint.precision)
-    return tuple(
-        _judge_output(
-            index, name, run, feeds, references, floors[index], precision, graph, names, thresholds, metrics, explain
-        )
-        for index, name in enumerate(names)
-    )
+    names = _names(run, graph, len(references[0]))
+    judging = _Judging(run.outputs, feeds, references, floors, precision, names, graph, thresholds, metrics, explain)
+    return tuple(judging.verdict(index) for index in range(len(names)))
 
 
 def judge_arrays(
@@ -106,56 +103,78 @@ def _names(run: Run, graph: Graph | None, count: int) -> tuple[str, ...]:
     return tuple(f"output_{i}" for i in range(count))
 
 
-def _judge_output(
-    index: int,
-    name: str,
-    run: Run,
-    feeds: Sequence[Feed],
-    references: Sequence[Sequence[np.ndarray]],
-    floor: Floor,
-    precision: Precision,
-    graph: Graph | None,
-    names: tuple[str, ...],
-    table: Thresholds,
-    metrics: str,
-    explain: bool,
-) -> Verdict:
-    judged: list[NumericVerdict] = []
-    for k, outputs in enumerate(run.outputs):
-        if index >= len(outputs):
-            return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {len(outputs)} outputs")
-        # The same input giving the same bits needs no second look.
-        twin = next((j for j in range(k) if _same_run(run, references, index, j, k)), None)
-        if twin is None:
-            judged.append(
-                _judge_pair(np.asarray(references[k][index]), outputs[index], floor.of_feed(k), precision, table)
+@dataclass(frozen=True, eq=False)
+class _Judging:
+    """One run held against what is right: what the judging of every output shares."""
+
+    outputs: Outputs
+    feeds: tuple[Feed, ...]
+    references: Outputs
+    floors: tuple[Floor, ...]
+    precision: Precision
+    names: tuple[str, ...]
+    graph: Graph | None
+    table: Thresholds
+    metrics: str
+    explain: bool
+
+    def verdict(self, index: int) -> Verdict:
+        """The verdict on one output over all feeds."""
+        name, floor = self.names[index], self.floors[index]
+        shortest = min(map(len, self.outputs))
+        if index >= shortest:
+            return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {shortest} outputs")
+        judged = _scalar_power(self._per_feed(index), [outputs[index] for outputs in self.references])
+        failed = [k for k, numeric in enumerate(judged) if numeric.status is Status.FAIL]
+        worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status is Status.INVALID), 0)
+        status, reason = judged[worst].status, judged[worst].reason
+        held = Diagnosis()
+        if failed and self.explain:
+            evidence = Evidence(
+                index, self.names, self.feeds, self.references, self.outputs, self.precision, self.graph
             )
-        else:
-            judged.append(judged[twin])
-    judged = _scalar_power(judged, [r[index] for r in references])
-    failed = [k for k, j in enumerate(judged) if j.status is Status.FAIL]
-    worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status is Status.INVALID), 0)
-    status = judged[worst].status
-    found = Diagnosis()
-    if failed and explain:
-        evidence = Evidence(index, names, tuple(feeds), tuple(references), run.outputs, precision, graph)
-        found = diagnose(evidence, failed, table)
-    reason = judged[worst].reason
-    if status is not Status.PASS and len(judged) > 1:
-        which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"
-        reason = f"{reason} ({which})"
-    reason = "; ".join(part for part in (reason, _repeatability(run, feeds, index)) if part)
-    return Verdict(
-        output=index,
-        name=name,
-        status=status,
-        signature=found.signature,
-        reason=reason,
-        holds=found.holds,
-        floor=floor.source,
-        power=max(j.power for j in judged),
-        metrics=_metrics(references[worst][index], run.outputs[worst][index], metrics),
-    )
+            held = diagnose(evidence, failed, self.table)
+        if status is not Status.PASS and len(judged) > 1:
+            which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"
+            reason = f"{reason} ({which})"
+        return Verdict(
+            output=index,
+            name=name,
+            status=status,
+            signature=held.signature,
+            reason="; ".join(part for part in (reason, self._repeatability(index)) if part),
+            holds=held.holds,
+            floor=floor.source,
+            power=max(numeric.power for numeric in judged),
+            metrics=_metrics(self.references[worst][index], self.outputs[worst][index], self.metrics),
+        )
+
+    def _per_feed(self, index: int) -> list[NumericVerdict]:
+        judged: list[NumericVerdict] = []
+        for k, outputs in enumerate(self.outputs):
+            # The same input giving the same bits needs no second look.
+            twin = next((j for j in range(k) if self._is_same_run(index, j, k)), None)
+            if twin is not None:
+                judged.append(judged[twin])
+                continue
+            reference, floor = np.asarray(self.references[k][index]), self.floors[index].of_feed(k)
+            judged.append(_judge_pair(reference, outputs[index], floor, self.precision, self.table))
+        return judged
+
+    def _is_same_run(self, index: int, j: int, k: int) -> bool:
+        x, y = self.references[j][index], self.references[k][index]
+        return (x is y or np.array_equal(x, y)) and _same_bits(self.outputs[j][index], self.outputs[k][index])
+
+    def _repeatability(self, index: int) -> str:
+        """A remark where equal inputs gave different bits; inside the rule that is legal, and worth saying."""
+        feeds = self.feeds
+        for k in range(1, len(feeds)):
+            for j in range(k):
+                if len(feeds[j]) == len(feeds[k]) and all(map(np.array_equal, feeds[j], feeds[k])):
+                    x, y = self.outputs[j][index], self.outputs[k][index]
+                    if not _same_bits(x, y) and x.shape == y.shape:
+                        return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"
+        return ""
 
 
 def _judge_pair(
@@ -209,29 +228,11 @@ def _scalar_power(judged: list[NumericVerdict], references: Sequence[np.ndarray]
     return judged
 
 
-def _same_run(run: Run, references: Sequence[Sequence[np.ndarray]], index: int, j: int, k: int) -> bool:
-    same_reference = references[j][index] is references[k][index] or np.array_equal(
-        references[j][index], references[k][index]
-    )
-    return same_reference and _same_bits(run.outputs[j][index], run.outputs[k][index])
-
-
 def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     return bool(np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)))
-
-
-def _repeatability(run: Run, feeds: Sequence[Feed], index: int) -> str:
-    """A remark where equal inputs gave different bits; inside the rule that is legal, and worth saying."""
-    for k in range(1, len(feeds)):
-        for j in range(k):
-            if len(feeds[j]) == len(feeds[k]) and all(map(np.array_equal, feeds[j], feeds[k])):
-                x, y = run.outputs[j][index], run.outputs[k][index]
-                if not _same_bits(x, y) and x.shape == y.shape:
-                    return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"
-    return ""
 
 
 def _metrics(reference: np.ndarray, actual: np.ndarray, which: str) -> dict[str, float]:

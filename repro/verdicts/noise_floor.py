@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,9 @@ class Floor:
     def of_feed(self, k: int) -> Floor:
         """The floor of this output after feed k."""
         return replace(self, rmse=self.by_feed[k]) if k < len(self.by_feed) else self
+
+
+def floor_from_json(record: Mapping[str, Any]) -> Floor:
+    """The Floor that was written as its `asdict`. Raises TypeError or ValueError for another record."""
+    levels = tuple((magnitude, s) for magnitude, s in record.get("levels", ()))
+    return Floor(**{**record, "levels": levels, "by_feed": tuple(record.get("by_feed", ()))})

@@ -11,71 +11,50 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cases.graph import Graph
-from cases.tflite.read import read_tflite
-from repro.verdicts.noise_floor import Floor
+from cases.inputs import GivenFeeds
+from repro.verdicts.noise_floor import floor_from_json
+from repro.verdicts.references import Given
+from repro.verdicts.subject import Subject, model_subject
 from runner.cache import canonical_json, write_atomically
 from runner.errors import BadInput
-from runner.run import Feed, Run
+from runner.run import Outputs, Precision, Run
 from runner.store import load_run, save_run
 
-
-@dataclass(frozen=True)
-class Judgeable:
-    """Everything `judge_run` wants, as it was saved."""
-
-    run: Run
-    feeds: tuple[Feed, ...]
-    references: tuple[tuple[np.ndarray, ...], ...]
-    floors: tuple[Floor, ...]
-    graph: Graph
+BESIDE = ("feeds.npz", "reference.npz", "floors.json", "model.tflite")
 
 
-def save_judgeable(
-    folder: Path,
-    run: Run,
-    feeds: Sequence[Feed],
-    references: Sequence[Sequence[np.ndarray]],
-    floors: Sequence[Floor],
-    model: bytes,
-) -> None:
+def save_judgeable(folder: Path, run: Run, subject: Subject) -> None:
     """Write a run and what judges it into `folder`, replacing what was there."""
     save_run(run, folder)
-    write_atomically(folder / "feeds.npz", _npz(feeds))
-    write_atomically(folder / "reference.npz", _npz(references))
+    floors = subject.floors(Precision(run.fingerprint.precision))
+    write_atomically(folder / "feeds.npz", _npz(subject.feeds))
+    write_atomically(folder / "reference.npz", _npz(subject.references))
     write_atomically(folder / "floors.json", canonical_json([dataclasses.asdict(f) for f in floors]))
-    write_atomically(folder / "model.tflite", model)
+    write_atomically(folder / "model.tflite", subject.model)
 
 
-def load_judgeable(folder: Path) -> Judgeable:
+def load_judgeable(folder: Path) -> tuple[Run, Subject]:
     """Read back what `save_judgeable` wrote. Raises BadInput, saying which file is missing or damaged."""
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder; give a folder that --save wrote")
     run = load_run(folder)
-    missing = [n for n in ("feeds.npz", "reference.npz", "floors.json", "model.tflite") if not (folder / n).exists()]
+    missing = [name for name in BESIDE if not (folder / name).exists()]
     if missing:
         raise BadInput(f"{folder}: {missing[0]} is missing, so this run cannot be judged; save it again with --save")
     try:
-        floors = tuple(
-            Floor(
-                **{
-                    **f,
-                    "levels": tuple((m, s) for m, s in f.get("levels", ())),
-                    "by_feed": tuple(f.get("by_feed", ())),
-                }
-            )
-            for f in json.loads((folder / "floors.json").read_text(encoding="utf-8"))
-        )
+        records = json.loads((folder / "floors.json").read_text(encoding="utf-8"))
+        floors = tuple(floor_from_json(record) for record in records)
         feeds, references = _arrays(folder / "feeds.npz"), _arrays(folder / "reference.npz")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{folder}: a damaged saved run ({error}); save it again with --save") from error
-    graph = read_tflite((folder / "model.tflite").read_bytes(), str(folder / "model.tflite"))
-    return Judgeable(run, feeds, references, floors, graph)
+    model = folder / "model.tflite"
+    subject = model_subject(str(model), model.read_bytes(), GivenFeeds(feeds, "saved"), Given(references, "saved"))
+    known = {Precision(run.fingerprint.precision): floors}
+    return run, dataclasses.replace(subject, name=run.name, given_floors=known)
 
 
 def _npz(groups: Sequence[Sequence[np.ndarray]]) -> bytes:
@@ -85,7 +64,7 @@ def _npz(groups: Sequence[Sequence[np.ndarray]]) -> bytes:
     return buffer.getvalue()
 
 
-def _arrays(path: Path) -> tuple[tuple[np.ndarray, ...], ...]:
+def _arrays(path: Path) -> Outputs:
     with np.load(path, allow_pickle=False) as archive:
         places = sorted(tuple(int(part) for part in key.split("_")) for key in archive.files)
         groups: list[list[np.ndarray]] = [[] for _ in range(1 + max((k for k, _ in places), default=-1))]

@@ -20,17 +20,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from runner.adb.link import DeviceLink, FileRefused, Lost, StorageFull
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack, total_seconds
 from runner.adb.results import CaseLine, EventLine, Garbage, parse_line, split_outputs
 from runner.cache import file_sha256
 from runner.deadline import deadline_s
 from runner.errors import DeviceFailed, TargetUnavailable
+from runner.run import Outputs
 
 ROOT = "/data/local/tmp/mali-delegate-repro"
-Outputs = tuple[tuple[np.ndarray, ...], ...]
 _START_ALLOWANCE_S = 150.0
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cases.catalogue import select
-from repro.campaigns.campaign import prepare
+from repro.verdicts.subject import case_subject
 from runner.adb.manifest import BatchCase
 from runner.adb.session import Stay
 from runner.adb.target import AdbTarget
@@ -28,10 +28,9 @@ def jobs() -> list[Job]:
     for case in select((), None):
         if case.graph is None:
             continue
-        prepared = prepare(case)
-        feeds = prepared.feeds()
-        if sum(array.nbytes for feed in feeds for array in feed) < 300_000:
-            found.append(Job(prepared.model, feeds, Precision.FP32, case.name))
+        job = case_subject(case).job(Precision.FP32)
+        if sum(array.nbytes for feed in job.feeds for array in feed) < 300_000:
+            found.append(job)
         if len(found) == BATCH:
             break
     return found

@@ -21,7 +21,8 @@ from rich.table import Table
 from repro.fuzzer.campaign import Campaign, Sources
 from repro.fuzzer.corpus import Corpus
 from repro.reducer.search import NotReducible
-from repro.trials.trial import Reference, Trial
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject
 from runner.run import Outcome, Precision
 from runner.target import Target
 from runner.targets import open_target, resolve
@@ -42,7 +43,7 @@ def campaign(target: Target, folder: Path, seed: int) -> Campaign:
         raise AssertionError("drawn graphs need no cpu reference")
 
     store = Corpus(folder, seed, target.identity)
-    return _JudgeOnly(target, Precision.FP32, Reference(no_cpu), Sources(), store, {})
+    return _JudgeOnly(target, Precision.FP32, OwnOps(no_cpu, strict_shapes=True), Sources(), store, {})
 
 
 def fuzz_rate(target: Target, seed: int) -> float:
@@ -53,20 +54,20 @@ def fuzz_rate(target: Target, seed: int) -> float:
         return float(summary["graphs"]) / (time.perf_counter() - started)
 
 
-def runnable(target: Target, seed: int) -> list[Trial]:
+def runnable(target: Target, seed: int) -> list[Subject]:
     """The block's graphs that the target runs to the end."""
     with tempfile.TemporaryDirectory() as folder:
         fuzzer = campaign(target, Path(folder), seed)
-        trials = [fuzzer._trial(fuzzer.sources.draw(seed, index)) for index in range(GRAPHS)]
-        found = [trial for trial in trials if trial is not None]
-        runs = target.run_many(trial.job for trial in found)
-        return [trial for trial, run in zip(found, runs, strict=True) if run.outcome is Outcome.OK]
+        subjects = [fuzzer._subject(fuzzer.sources.draw(seed, index)) for index in range(GRAPHS)]
+        usable = [subject for subject in subjects if subject is not None]
+        runs = target.run_many(subject.job(Precision.FP32) for subject in usable)
+        return [subject for subject, run in zip(usable, runs, strict=True) if run.outcome is Outcome.OK]
 
 
-def bare_rate(target: Target, work: list[Trial]) -> float:
+def bare_rate(target: Target, work: list[Subject]) -> float:
     """The same worker pool over ready bytes and inputs: nothing is drawn, nothing is judged."""
     started = time.perf_counter()
-    count = sum(run.outcome is Outcome.OK for run in target.run_many(trial.job for trial in work))
+    count = sum(run.outcome is Outcome.OK for run in target.run_many(subject.job(Precision.FP32) for subject in work))
     return count / (time.perf_counter() - started)
 
 

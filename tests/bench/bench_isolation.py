@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cases.catalogue import catalogue
-from repro.campaigns.campaign import Prepared, judge_prepared, prepare
+from repro.verdicts.judge import judge
+from repro.verdicts.subject import Subject, case_subject
 from runner.host.pool import HostTarget
 from runner.run import Job, Outcome, Precision
 from runner.targets import open_target, resolve
@@ -30,7 +31,7 @@ CASES = 48
 ROUNDS = 3
 SOLO_JOBS = 16
 
-Work = list[tuple[Prepared, Job]]
+Work = list[tuple[Subject, Job]]
 
 
 def sample(target: HostTarget) -> Work:
@@ -39,12 +40,12 @@ def sample(target: HostTarget) -> Work:
     chosen = cases[:: max(1, len(cases) // CASES)][:CASES]
     work = []
     for case in chosen:
-        prepared = prepare(case)
-        work += [(prepared, Job(prepared.model, prepared.feeds(), p, case.name)) for p in Precision]
+        subject = case_subject(case)
+        work += [(subject, subject.job(p)) for p in Precision]
     runs = list(target.run_many(job for _, job in work))
     ran = [item for item, run in zip(work, runs, strict=True) if run.outcome is Outcome.OK]
-    for prepared, job in ran:
-        prepared.truth(job.feeds, job.precision)  # references and floors are computed once, here
+    for subject, job in ran:
+        subject.floors(job.precision)  # references and floors are computed once, here
     return ran
 
 
@@ -52,17 +53,17 @@ def pooled_seconds(target: HostTarget, work: Work) -> float:
     """All jobs through the warm pool, every Run judged."""
     target.run(work[0][1])
     started = time.perf_counter()
-    for (prepared, job), run in zip(work, target.run_many(job for _, job in work), strict=True):
-        assert judge_prepared(prepared, run, job.feeds)
+    for (subject, _), run in zip(work, target.run_many(job for _, job in work), strict=True):
+        assert judge(run, subject)
     return time.perf_counter() - started
 
 
 def solo_seconds(target: HostTarget, work: Work) -> float:
     """All jobs, each in a worker of its own that is started for it and stopped after it."""
     started = time.perf_counter()
-    for prepared, job in work:
+    for subject, job in work:
         target.deactivate()
-        assert judge_prepared(prepared, target.run(job), job.feeds)
+        assert judge(target.run(job), subject)
     return time.perf_counter() - started
 
 

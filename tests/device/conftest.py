@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from cases.case import Case
-from repro.campaigns.campaign import Prepared, prepare
+from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.errors import DeviceFailed, TargetUnavailable
-from runner.run import Feed, Job, Precision, Run
+from runner.run import Job, Precision, Run
 from runner.target import Target
 from tests.device_choice import ChosenDevice
 
 Key = tuple[str, Precision]
+KEPT = 8
 
 
 class OpenDevice:
@@ -27,7 +28,7 @@ class OpenDevice:
         self._stream: Iterator[Run] | None = None
         self._order: Iterator[Key] = iter(())
         self._runs: dict[Key, Run] = {}
-        self._prepared: dict[str, Prepared] = {}
+        self._subjects: dict[str, Subject] = {}
 
     @property
     def target(self) -> Target:
@@ -41,13 +42,13 @@ class OpenDevice:
             self._target = target
         return self._target
 
-    def prepared(self, case: Case) -> Prepared:
-        if case.name not in self._prepared:
-            self._prepared[case.name] = prepare(case)
-        return self._prepared[case.name]
-
-    def feeds(self, case: Case) -> tuple[Feed, ...]:
-        return self.prepared(case).feeds()
+    def subject(self, case: Case) -> Subject:
+        """The case's subject; the latest few are kept, since both precisions ask for one."""
+        if case.name not in self._subjects:
+            if len(self._subjects) >= KEPT:
+                del self._subjects[next(iter(self._subjects))]
+            self._subjects[case.name] = case_subject(case)
+        return self._subjects[case.name]
 
     def run_of(self, case: Case, precision: Precision) -> Run:
         """The run of a case. A device that fails ends the session: no verdict can come of it."""
@@ -64,7 +65,7 @@ class OpenDevice:
 
     def _jobs(self) -> Iterator[Job]:
         for case, precision in self._cases:
-            yield Job(self.prepared(case).model, self.feeds(case), precision, case.name)
+            yield self.subject(case).job(precision)
 
     def close(self) -> None:
         if self._target is not None:

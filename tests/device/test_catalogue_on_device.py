@@ -6,7 +6,7 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
-from repro.campaigns.campaign import judge_prepared
+from repro.verdicts.judge import judge
 from repro.verdicts.verdict import Status
 from runner.precisions import precisions_for
 from runner.run import Precision, Run
@@ -41,7 +41,7 @@ def test_case(
     run = opened.run_of(case, precision)
     note_claims(request.config, opened, case, run)
     assert run.fingerprint.target == device.label
-    hold_to_expectations(opened.prepared(case), run, opened.feeds(case), device.label, device.known)
+    hold_to_expectations(opened.subject(case), run, device.label, device.known)
 
 
 def note_claims(config: pytest.Config, opened: OpenDevice, case: Case, run: Run) -> None:
@@ -50,7 +50,7 @@ def note_claims(config: pytest.Config, opened: OpenDevice, case: Case, run: Run)
     reported = {e.output for e in known.entries.values() if e.case == case.name and e.origin == "reported"}
     if not reported:
         return
-    for verdict in judge_prepared(opened.prepared(case), run, opened.feeds(case)):
+    for verdict in judge(run, opened.subject(case)):
         entry = known.lookup(case.name, verdict.output, fingerprint.precision)
         if entry is None or entry.origin != "reported":
             continue

@@ -40,14 +40,14 @@ def said(folder: Path, found: Verdict, case: str = "a/b", runtime: str = "2.3.0"
 
 def test_a_known_bug_that_shows_is_expected(tmp_path: Path):
     write(tmp_path, "gpu")
-    assert said(tmp_path, verdict()).outcome is Standing.KNOWN
+    assert said(tmp_path, verdict()).standing is Standing.KNOWN
 
 
 def test_an_unexpected_pass_says_which_finding_and_workaround_can_go(tmp_path: Path):
     write(tmp_path, "gpu")
     result = said(tmp_path, verdict(Status.PASS))
-    assert result.outcome is Standing.FIXED
-    assert result.outcome.is_news
+    assert result.standing is Standing.FIXED
+    assert result.standing.is_news
     assert result.message.startswith("fixed in 2.3.0 on gpu:lavapipe")
     assert "finding some-finding can be closed, workaround emit-x2 can go" in result.message
 
@@ -56,14 +56,14 @@ def test_a_changed_signature_is_as_loud_as_a_new_failure(tmp_path: Path):
     write(tmp_path, "gpu")
     changed = said(tmp_path, verdict(signature="stale"))
     new = said(tmp_path, verdict(), case="other/case")
-    assert (changed.outcome, new.outcome) == (Standing.CHANGED, Standing.NEW_FAILURE)
-    assert changed.outcome.is_news
-    assert new.outcome.is_news
+    assert (changed.standing, new.standing) == (Standing.CHANGED, Standing.NEW_FAILURE)
+    assert changed.standing.is_news
+    assert new.standing.is_news
     assert "expected FAIL unwritten, got FAIL stale" in changed.message
 
 
 def test_invalid_where_a_pass_is_expected_is_news(tmp_path: Path):
-    assert said(tmp_path, verdict(Status.INVALID)).outcome is Standing.NO_POWER
+    assert said(tmp_path, verdict(Status.INVALID)).standing is Standing.NO_POWER
 
 
 def test_a_specific_file_wins_over_the_shared_one(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_a_specific_file_wins_over_the_shared_one(tmp_path: Path):
     write(tmp_path, "gpu-lavapipe")
     own = tmp_path / "gpu-lavapipe.toml"
     own.write_text(own.read_text().replace("unwritten", "stale"))
-    assert said(tmp_path, verdict(signature="stale")).outcome is Standing.KNOWN
+    assert said(tmp_path, verdict(signature="stale")).standing is Standing.KNOWN
 
 
 def test_a_specific_file_can_take_back_an_inherited_failure(tmp_path: Path):
@@ -79,23 +79,23 @@ def test_a_specific_file_can_take_back_an_inherited_failure(tmp_path: Path):
     write(tmp_path, "gpu-lavapipe")
     own = tmp_path / "gpu-lavapipe.toml"
     own.write_text(own.read_text().replace('"FAIL"', '"PASS"').replace('"unwritten"', '""'))
-    assert said(tmp_path, verdict(Status.PASS)).outcome is Standing.PASSED
+    assert said(tmp_path, verdict(Status.PASS)).standing is Standing.PASSED
 
 
 def test_from_the_runtime_that_fixed_it_a_pass_is_expected_again(tmp_path: Path):
     write(tmp_path, "gpu", more='fixed_in = "2.4.0"')
-    assert said(tmp_path, verdict(), runtime="2.3.0").outcome is Standing.KNOWN
-    assert said(tmp_path, verdict(Status.PASS), runtime="2.4.0").outcome is Standing.PASSED
-    assert said(tmp_path, verdict(), runtime="2.4.1").outcome is Standing.NEW_FAILURE
+    assert said(tmp_path, verdict(), runtime="2.3.0").standing is Standing.KNOWN
+    assert said(tmp_path, verdict(Status.PASS), runtime="2.4.0").standing is Standing.PASSED
+    assert said(tmp_path, verdict(), runtime="2.4.1").standing is Standing.NEW_FAILURE
 
 
 def test_a_flake_is_expected_both_ways(tmp_path: Path):
     (tmp_path / "flakes.toml").write_text(
         '[[flake]]\ncase = "a/b"\noutput = 1\nprecision = "any"\ntarget = "gpu"\nrate = 0.25\nreason = "race"\n'
     )
-    assert said(tmp_path, verdict()).outcome is Standing.FLAKE
-    assert said(tmp_path, verdict(Status.PASS)).outcome is Standing.FLAKE
-    assert said(tmp_path, verdict(Status.CRASH)).outcome is Standing.NEW_FAILURE
+    assert said(tmp_path, verdict()).standing is Standing.FLAKE
+    assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FLAKE
+    assert said(tmp_path, verdict(Status.CRASH)).standing is Standing.NEW_FAILURE
 
 
 def test_a_reported_claim_that_passes_is_not_confirmed_rather_than_fixed(tmp_path: Path):
@@ -151,6 +151,6 @@ def test_garbage_that_varies_is_known_by_any_signature_but_a_pass_is_still_news(
     write(tmp_path, "gpu")
     path = tmp_path / "gpu.toml"
     path.write_text(path.read_text().replace('"unwritten"', '"any"'))
-    assert said(tmp_path, verdict(signature="wrong")).outcome is Standing.KNOWN
-    assert said(tmp_path, verdict(signature="nonfinite")).outcome is Standing.KNOWN
-    assert said(tmp_path, verdict(Status.PASS)).outcome is Standing.FIXED
+    assert said(tmp_path, verdict(signature="wrong")).standing is Standing.KNOWN
+    assert said(tmp_path, verdict(signature="nonfinite")).standing is Standing.KNOWN
+    assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FIXED

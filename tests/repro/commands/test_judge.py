@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cases.tflite.write import write_tflite
 from repro.commands.judge import command
 from repro.verdicts.saved_run import load_judgeable, save_judgeable
 from runner.errors import BadInput
+from runner.run import Precision
 from tests.repro.verdicts.judging import scene
 
 
@@ -60,9 +60,9 @@ def test_a_floor_may_be_an_emulation_a_number_or_sizes(tmp_path: Path, floor: st
 def test_a_saved_run_is_judged_again_and_under_another_table(tmp_path: Path):
     made = scene()
     folder = tmp_path / "run"
-    save_judgeable(folder, made.run(), made.feeds, made.references, made.floors, write_tflite(made.graph))
-    again = load_judgeable(folder)
-    assert again.floors == made.floors
+    save_judgeable(folder, made.run(), made.subject)
+    run, again = load_judgeable(folder)
+    assert again.floors(Precision(run.fingerprint.precision)) == made.floors
     np.testing.assert_array_equal(again.references[1][0], made.references[1][0])
     assert invoke(folder).exit_code == 0
     table = tmp_path / "strict.toml"
@@ -75,7 +75,7 @@ def test_a_saved_run_is_judged_again_and_under_another_table(tmp_path: Path):
 
 def test_a_damaged_saved_run_is_one_line(tmp_path: Path):
     made = scene()
-    save_judgeable(tmp_path, made.run(), made.feeds, made.references, made.floors, write_tflite(made.graph))
+    save_judgeable(tmp_path, made.run(), made.subject)
     (tmp_path / "reference.npz").write_bytes(b"PK\x03\x04 damaged")
     with pytest.raises(BadInput, match="damaged"):
         load_judgeable(tmp_path)

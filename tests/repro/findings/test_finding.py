@@ -20,7 +20,7 @@ from repro.findings.new import draft
 from repro.findings.note import note
 from repro.findings.report import render_report
 from repro.records.canonical_json import canonical
-from repro.trials.check import float64_references
+from repro.verdicts.references import float64_outputs
 from runner.errors import BadInput, TargetUnavailable
 
 SHIPPED = findings.slugs()
@@ -73,7 +73,7 @@ def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(sl
 def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
     finding = findings.load(slug)
     for model in (finding.minimal, finding.control):
-        (computed,) = float64_references(finding.graph(model), (finding.arrays(model, "inputs"),))
+        (computed,) = float64_outputs(finding.graph(model), (finding.arrays(model, "inputs"),))
         for kept, value in zip(finding.arrays(model, "expected"), computed, strict=True):
             np.testing.assert_array_equal(kept, value.astype(kept.dtype))
 

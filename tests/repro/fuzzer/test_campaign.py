@@ -24,7 +24,7 @@ from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import cutting, mutated
 from repro.fuzzer.pattern import role_pattern
 from repro.fuzzer.twins import twin_of
-from repro.trials.trial import Reference
+from repro.verdicts.references import OwnOps
 from runner.errors import BadInput
 from runner.run import Precision
 from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
@@ -38,7 +38,7 @@ def campaign(folder: Path, *faults: Fault, seed: int = 3) -> tuple[Campaign, lis
     made = Campaign(
         target,
         Precision.FP32,
-        Reference(SimulatedDelegate),  # a healthy one stands in for the cpu
+        OwnOps(SimulatedDelegate, strict_shapes=True),  # a healthy one stands in for the cpu
         Sources(block=0),  # nothing is compiled here, so every graph may be of another kind
         Corpus(folder, seed, target.identity),
         {},

@@ -11,19 +11,26 @@ from hypothesis import strategies as st
 
 from cases import catalogue
 from cases.findings.pieces import add_reduce
+from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.cli import main
 from repro.matrix import measure
 from repro.matrix.bisect import bisect
 from repro.matrix.document import from_document, to_document
 from repro.matrix.rows import SHOWS, UNCLEAR, rows_of
-from repro.matrix.subjects import case_subject, model_subject
 from repro.records.canonical_json import canonical, is_canonical, plain
 from repro.records.journal import Journal
+from repro.trials.load import open_installed_cpu
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject, case_subject, model_subject
 from runner.errors import BadInput
 from runner.run import Fingerprint, Outcome, Run
 
 VERSIONS = ("2.1.3", "2.1.6", "2.2.0", "2.3.0", "2.4.0.dev20261026")
+
+
+def written(name: str, model: bytes, control_of: str = "") -> Subject:
+    return model_subject(name, model, StandardFeeds(0), OwnOps(open_installed_cpu), control_of=control_of)
 
 
 def record(case: str, runtime: str, verdict: str = "PASS", *, control_of: str = "", target: str = "gpu:a") -> dict:
@@ -160,8 +167,8 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
     monkeypatch.chdir(tmp_path)
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
     subjects = [
-        model_subject("bad", bad),
-        model_subject("good", good, control_of="bad"),
+        written("bad", bad),
+        written("good", good, control_of="bad"),
     ]
     environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
     documents = []
@@ -213,7 +220,7 @@ def test_what_may_be_the_machines_fault_is_measured_anew(outcome, message, kept)
 
 @pytest.mark.gpu
 def test_an_interrupted_matrix_goes_on_where_it_was(tmp_path):
-    subjects = [model_subject(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
+    subjects = [written(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
     environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
 
     def stop(record) -> None:
@@ -255,7 +262,7 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
         raise TargetUnavailable(f"{name} is not here")
 
     monkeypatch.setattr(measure.targets, "open_target", nothing)
-    subject = model_subject("bad", write_tflite(add_reduce()))
+    subject = written("bad", write_tflite(add_reduce()))
     with Journal(tmp_path / "j.jsonl") as journal:
         asked = [measure.Environment("2.3.0", "gpu:x"), measure.Environment("2.3.0", "gpu:y")]
         measured = measure.measure([subject], asked, "fp32", journal)

@@ -19,7 +19,7 @@ from repro.reducer import history
 from repro.reducer.passes import resized, windows
 from repro.reducer.problem import ReferenceValues, Specimen, cut, role_drift
 from repro.reducer.search import NotReducible, Reduced, Search, Step
-from repro.trials.trial import Reference
+from repro.verdicts.references import OwnOps
 from runner.run import Precision
 from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
 
@@ -42,7 +42,7 @@ def reduce(
         search = Search(
             target,
             Precision.FP32,
-            Reference(no_cpu),
+            OwnOps(no_cpu, strict_shapes=True),
             journal,
             on_step=steps.append,
             **options,  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ def test_history_has_a_model_and_a_verdict_for_each_step(tmp_path: Path):
 def test_a_window_is_fed_what_the_reference_computes():
     graph, output = dropped()
     specimen = specimen_of(graph, output)
-    values = ReferenceValues(Reference(no_cpu).values, specimen)
+    values = ReferenceValues(OwnOps(no_cpu, strict_shapes=True).values, specimen)
     for window in windows(specimen, values):
         assert output in window.graph.outputs
         assert not role_drift(graph, window.graph) or len(window.graph.ops) > 2
@@ -241,7 +241,7 @@ def test_losing_one_of_two_readers_is_a_drift_and_losing_all_is_an_end():
     g.unary("ABS", t, name="b")
     graph = g.build(["a", "b"])
     specimen = specimen_of(graph, "a")
-    values = ReferenceValues(Reference(no_cpu).values, specimen)
+    values = ReferenceValues(OwnOps(no_cpu, strict_shapes=True).values, specimen)
     assert role_drift(graph, cut(specimen, {0, 1}, values, "").graph) == {"t"}
     assert role_drift(graph, cut(specimen, {0}, values, "").graph) == set()
     assert role_drift(graph, cut(specimen, {1, 2}, values, "").graph) == set()

@@ -7,7 +7,7 @@ import pytest
 
 from repro.selftest import judge_truth
 from repro.selftest.faults import FAULTS
-from repro.selftest.judge_truth import Sample, Subject, Tally, inject
+from repro.selftest.judge_truth import Sample, Tally, inject
 from repro.verdicts.verdict import Status
 from runner.run import Precision
 from tests.repro.verdicts.judging import scene
@@ -17,7 +17,7 @@ from tests.repro.verdicts.judging import scene
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
 def test_every_fault_in_a_healthy_run_is_noticed(fault, precision: Precision):
     made = scene(precision)
-    subject = Subject("test", b"", made.graph, made.feeds, made.references)
+    subject = made.subject
     tally = Tally()
     for index, floor in enumerate(made.floors):
         sample = Sample(subject, made.run(), index, floor)
@@ -37,7 +37,7 @@ def test_a_fault_without_effect_is_counted_as_such():
     made = scene()
     equal_rows = tuple(tuple(np.broadcast_to(r[:, :1], r.shape) for r in feed) for feed in made.references)
     alike = type(made)(made.graph, made.feeds, equal_rows, made.floors, made.precision)
-    sample = Sample(Subject("test", b"", alike.graph, alike.feeds, equal_rows), alike.run(), 0, alike.floors[0])
+    sample = Sample(alike.subject, alike.run(), 0, alike.floors[0])
     tally = Tally()
     inject(sample, next(f for f in FAULTS if f.name == "rows permuted"), 1, tally)
     assert (tally.no_effect, tally.injected) == (1, 0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from cases import inputs
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
+from cases.inputs import GivenFeeds
+from repro.trials.load import open_installed_cpu
 from repro.trials.taps import Tap, TapReport, localise
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject, graph_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.run import Precision
@@ -27,13 +30,16 @@ def broken_add(tail: str) -> Graph:
     return g.build()
 
 
+def own_ops(graph: Graph) -> Subject:
+    feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], 0, "gaussian")
+    return graph_subject("test", graph, feeds, OwnOps(open_installed_cpu))
+
+
 @pytest.mark.gpu
 def test_the_failure_that_survives_its_taps_is_localised_and_a_hidden_one_is_not():
-    graph = broken_add("output")
-    feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], 0, "gaussian")
     with targets.open_target("gpu") as target:
-        report = localise(graph, target, feeds, Precision.FP32)
-        healthy = localise(broken_add("none"), target, feeds, Precision.FP32)
+        report = localise(own_ops(broken_add("output")), target, Precision.FP32)
+        healthy = localise(own_ops(broken_add("none")), target, Precision.FP32)
     assert [f[:2] for f in report.failures] == [(0, "FAIL")]
     assert [t.name for t in report.taps] == ["moved"]
     lines = list(report.lines())
@@ -69,5 +75,6 @@ def test_a_localisation_that_no_tap_survived_is_void():
 def test_a_graph_without_a_reference_is_not_tapped():
     tensors = {"x": Tensor("x", (4,)), "y": Tensor("y", (4,))}
     graph = Graph(tensors, (Op("SOME_OP", ("x",), ("y",)),), ("x",), ("y",))
-    report = localise(graph, None, ((np.zeros(4, np.float32),),))  # type: ignore[arg-type]
+    subject = Subject("test", b"", GivenFeeds(()), OwnOps(open_installed_cpu), given_graph=graph)
+    report = localise(subject, None)  # type: ignore[arg-type]
     assert list(report.lines()) == ["taps: no reference for the intermediates: SOME_OP is not evaluated"]

@@ -11,9 +11,13 @@ from cases import inputs
 from cases.builder import GraphBuilder
 from cases.evaluation.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
+from cases.inputs import GivenFeeds
+from cases.tflite.write import write_tflite
 from repro.verdicts.emulation import emulated_floors
-from repro.verdicts.judge import judge_run
+from repro.verdicts.judge import judge
 from repro.verdicts.noise_floor import Floor
+from repro.verdicts.references import Given
+from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
 from runner.run import Fingerprint, Outcome, Precision, Run
 
@@ -26,6 +30,17 @@ class Scene:
     floors: tuple[Floor, ...]
     precision: Precision
 
+    @property
+    def subject(self) -> Subject:
+        return Subject(
+            "test",
+            write_tflite(self.graph),
+            GivenFeeds(self.feeds),
+            Given(self.references),
+            given_graph=self.graph,
+            given_floors={self.precision: self.floors},
+        )
+
     def run(self, change: Callable[[list[list[np.ndarray]]], None] = lambda outputs: None) -> Run:
         outputs = [[np.asarray(r, dtype=np.float32) for r in feed] for feed in self.references]
         if self.precision is Precision.FP16:
@@ -35,7 +50,7 @@ class Scene:
         return Run("test", Outcome.OK, fingerprint, tuple(map(tuple, outputs)), self.graph.outputs)
 
     def judge(self, change: Callable[[list[list[np.ndarray]]], None] = lambda outputs: None) -> tuple[Verdict, ...]:
-        return judge_run(self.run(change), self.feeds, self.references, self.floors, graph=self.graph)
+        return judge(self.run(change), self.subject)
 
 
 def scene(precision: Precision = Precision.FP32) -> Scene:

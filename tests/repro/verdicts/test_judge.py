@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from repro.verdicts.judge import judge_arrays, judge_run
+from cases.inputs import GivenFeeds
+from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.metrics import all_metrics
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.thresholds import DEFAULT, ENTRIES, load_thresholds
@@ -19,6 +22,16 @@ from tests.repro.verdicts.judging import scene
 
 BOTH = pytest.mark.parametrize("precision", list(Precision))
 EMULATED = Floor(1e-4, "emulation", 1)
+
+
+class Unanswerable:
+    """A reference that must not be asked."""
+
+    def outputs(self, graph, model, feeds):
+        raise AssertionError("a run without outputs needs no reference")
+
+    def words(self, graph):
+        raise AssertionError("nobody asked")
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -52,20 +65,20 @@ def test_a_run_that_did_not_end_well_is_its_own_status(outcome: Outcome):
     fingerprint = Fingerprint("gpu:test", "0", {}, "", "", "fp32", "")
     named = Run("t", outcome, fingerprint, output_names=("a", "b"), message="why")
     nameless = Run("t", outcome, fingerprint, message="why")
-    made = scene()
-    assert [(v.output, str(v.status), v.reason) for v in judge_run(named, (), (), ())] == [
+    unanswered = dataclasses.replace(scene().subject, reference=Unanswerable())
+    assert [(v.output, str(v.status), v.reason) for v in judge(named, unanswered)] == [
         (0, str(outcome), "why"),
         (1, str(outcome), "why"),
     ]
-    assert [v.output for v in judge_run(nameless, made.feeds, made.references, made.floors)] == [-1]
+    assert [v.output for v in judge(nameless, unanswered)] == [-1]
 
 
 def test_references_that_do_not_belong_to_the_run_are_refused():
     made = scene()
     with pytest.raises(ValueError, match="pair up"):
-        judge_run(made.run(), made.feeds[:2], made.references, made.floors)
+        judge(made.run(), dataclasses.replace(made.subject, plan=GivenFeeds(made.feeds[:2])))
     with pytest.raises(ValueError, match="floors"):
-        judge_run(made.run(), made.feeds, made.references, made.floors[:1])
+        judge(made.run(), dataclasses.replace(made.subject, given_floors={made.precision: made.floors[:1]}))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.trials.check import check, load_subject
+from repro.trials.check import check
+from repro.trials.load import load_subject
 from runner.errors import ReproError
 from runner.run import Precision
 from runner.target import Target

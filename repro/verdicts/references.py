@@ -1,0 +1,142 @@
+"""Where what is right comes from: torch in float64, the file's own ops in float64, the cpu, or arrays at hand.
+
+Key insight: a float64 evaluation of the file's ops is the truth wherever our evaluator knows every op; where it does
+not, the cpu target (XNNPACK) is the next best witness, and whoever reads the verdict is told so. A feed that comes
+again (the same object) is computed once and shared.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.case import Case
+from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from cases.graph import Graph, GraphError
+from cases.tflite.write import write_tflite
+from cases.with_torch.reference import reference_outputs
+from runner.errors import BadInput
+from runner.run import Feed, Job, Outcome, Outputs, Precision
+from runner.target import Target
+
+References = Outputs
+OpenCpu = Callable[[], AbstractContextManager[Target]]
+
+
+class NoReference(BadInput):
+    """Nothing can say what this model computes."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Arrays that somebody else answers for: a saved run's, a layout's own reference."""
+
+    arrays: References
+    source: str = "given"
+
+    def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        return self.arrays
+
+    def words(self, graph: Graph) -> str:
+        return self.source
+
+
+@dataclass(frozen=True, eq=False)
+class TorchOf:
+    """A case's own torch module, or its graph lowered to torch, in float64; cached by content."""
+
+    case: Case
+
+    def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        return reference_outputs(self.case, feeds, model)
+
+    def words(self, graph: Graph) -> str:
+        return "torch in float64"
+
+
+@dataclass(frozen=True, eq=False)
+class OwnOps:
+    """The file's ops in float64; where one is foreign to our evaluator, what the cpu target computes.
+
+    open_cpu: the cpu target, asked for only where an op is foreign. strict_shapes: a tensor that computes to another
+    shape than it declares is refused: such a file asks for something that has no right answer. Candidates of a
+    reduction and mutants of the fuzzer may be such files.
+    """
+
+    open_cpu: OpenCpu
+    strict_shapes: bool = False
+
+    def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        if unsupported(graph):
+            return self._of_cpu(graph, model, feeds)
+        known: dict[int, tuple[np.ndarray, ...]] = {}
+        for feed in feeds:
+            if id(feed) not in known:
+                values = self._evaluated(graph, feed, check=self.strict_shapes and not known)
+                known[id(feed)] = tuple(values[name] for name in graph.outputs)
+        return tuple(known[id(feed)] for feed in feeds)
+
+    def words(self, graph: Graph) -> str:
+        foreign = unsupported(graph)
+        if not foreign:
+            return "float64 evaluation of the file's own ops"
+        return f"cpu (XNNPACK), since float64 evaluation does not know {', '.join(foreign[:3])}"
+
+    def values(self, graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
+        """Every runtime tensor of the graph, inputs included, after one feed. Raises NoReference."""
+        made = tuple(name for op in graph.ops for name in op.outputs if name)
+        if unsupported(graph):
+            exposed = Graph(graph.tensors, graph.ops, graph.inputs, made)
+            (outputs,) = self._of_cpu(exposed, write_tflite(exposed), (feed,))
+            computed = dict(zip(made, outputs, strict=True))
+        else:
+            computed = evaluate(graph, feed, FLOAT64, keep=made)
+        given = dict(zip(graph.inputs, feed, strict=True))
+        return given | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in made}
+
+    def _evaluated(self, graph: Graph, feed: Feed, *, check: bool) -> dict[str, np.ndarray]:
+        made = tuple(name for op in graph.ops for name in op.outputs if name) if check else ()
+        try:
+            values = evaluate(graph, feed, FLOAT64, keep=made)
+        except GraphError as error:
+            raise NoReference(f"the model's ops do not fit together: {error}; give a model that is whole") from error
+        for name in made:
+            declared, computed = tuple(graph.tensors[name].shape), tuple(np.shape(values[name]))
+            if computed != declared:
+                raise NoReference(
+                    f"'{name}' is declared {declared} and computes {computed}; give a model that is whole"
+                )
+        return values
+
+    def _of_cpu(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        with self.open_cpu() as cpu:
+            run = cpu.run(Job(model, feeds, Precision.FP32, "reference"))
+        if run.outcome is not Outcome.OK:
+            raise NoReference(
+                f"no reference: the cpu says {run.outcome} ({run.message}) and float64 evaluation does not know "
+                f"{', '.join(unsupported(graph)[:3])}; give a model that the cpu runs"
+            )
+        return tuple(tuple(_widened(array) for array in outputs) for outputs in run.outputs)
+
+
+def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenCpu:
+    """One target for all who ask, opened for the first of them and closed with the stack."""
+    target = functools.cache(lambda: stack.enter_context(open_target()))
+    return lambda: nullcontext(target())
+
+
+def float64_outputs(graph: Graph, feeds: Sequence[Feed]) -> References:
+    """The file's own ops in float64, per feed and output, for a graph whose every op our evaluator knows."""
+    return OwnOps(_no_cpu).outputs(graph, b"", tuple(feeds))
+
+
+def _no_cpu() -> AbstractContextManager[Target]:
+    raise NoReference("float64 evaluation does not know every op of this graph")
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

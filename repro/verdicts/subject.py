@@ -1,0 +1,142 @@
+"""A model under judgement: its bytes, what is fed to it, and what its outputs must be and how exactly.
+
+Key insight: the catalogue, a stranger's file, a candidate of the reducer, a drawn graph and a saved run all ask the
+same question, so they are one type. They differ in one part only, in where the right outputs come from
+(`repro.verdicts.references`). Whatever costs time (graph, feeds, references, floors) is made when it is first asked
+for, and once: a cell that the journal answers costs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
+
+from cases.case import Case
+from cases.graph import Graph
+from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from cases.with_torch.convert import model_bytes
+from repro.verdicts.emulation import floors_for
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.references import Given, NoReference, References, TorchOf
+from runner.run import Feed, Job, Precision
+
+
+class Reference(Protocol):
+    """Says what is right, and in words where it has that from."""
+
+    def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        """[k][i]: output i after feed k, float64 (or its own dtype where it is no float). Raises NoReference."""
+        ...
+
+    def words(self, graph: Graph) -> str:
+        """For example `float64 evaluation of the file's own ops`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One model, to be run and judged. See the module's docstring.
+
+    name: for messages and logs. model: the bytes of a .tflite file. control_of: name of the subject of which this is
+    the healthy twin, or empty. given_graph, given_floors: known already, and not made again. A subject without
+    bytes and graph (`is_bare`) can be judged and not run.
+    """
+
+    name: str
+    model: bytes
+    plan: FeedPlan
+    reference: Reference
+    control_of: str = ""
+    given_graph: Graph | None = None
+    given_floors: Mapping[Precision, tuple[Floor, ...]] = field(default_factory=dict)
+
+    @property
+    def is_bare(self) -> bool:
+        return self.given_graph is None and not self.model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph as the file holds it. Raises BadInput where the bytes are no model."""
+        return self.given_graph if self.given_graph is not None else read_tflite(self.model, self.name)
+
+    @cached_property
+    def feeds(self) -> tuple[Feed, ...]:
+        return self.plan.make(() if self.is_bare else [self.graph.tensors[name] for name in self.graph.inputs])
+
+    @cached_property
+    def references(self) -> References:
+        """What is right, per feed and output. Raises NoReference where nothing can say."""
+        if self.is_bare:
+            return self.reference.outputs(Graph({}, (), (), ()), b"", self.feeds)
+        try:
+            return self.reference.outputs(self.graph, self.model, self.feeds)
+        except NoReference as error:
+            raise NoReference(f"{self.name}: {error}") from error
+
+    def require_reference(self) -> None:
+        """Raise NoReference now where nothing can say what is right, so that nothing is run in vain."""
+        _ = self.references
+
+    def floors(self, precision: Precision) -> tuple[Floor, ...]:
+        """The noise floor of each output in this precision."""
+        if precision in self.given_floors:
+            return self.given_floors[precision]
+        if precision not in self._floors:
+            self._floors[precision] = floors_for(self.graph, self.feeds, self.references, precision)
+        return self._floors[precision]
+
+    @cached_property
+    def _floors(self) -> dict[Precision, tuple[Floor, ...]]:
+        return {}
+
+    def job(
+        self,
+        precision: Precision,
+        *,
+        deadline_s: float | None = None,
+        options: Mapping[str, str | int | bool] | None = None,
+    ) -> Job:
+        """What a target is asked to run."""
+        return Job(self.model, self.feeds, precision, self.name, deadline_s, options or {})
+
+    def edited(self, graph: Graph) -> Subject:
+        """The same question put to another graph: same name and feeds, its own bytes, references and floors."""
+        return replace(self, model=write_tflite(graph), given_graph=graph, given_floors={})
+
+
+def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
+    """A catalogue case, held against torch in float64. kind and seed override the case's own inputs.
+
+    Raises BadInput where the case needs the convert extra, which is missing.
+    """
+    plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)
+    return Subject(case.name, model_bytes(case), plan, TorchOf(case), case.control_of)
+
+
+def model_subject(
+    name: str,
+    model: bytes,
+    plan: FeedPlan,
+    reference: Reference,
+    *,
+    control_of: str = "",
+    graph: Graph | None = None,
+) -> Subject:
+    """Any .tflite. graph: what was read from it already. Raises BadInput at once for what is no model."""
+    return Subject(name, model, plan, reference, control_of, read_tflite(model, name) if graph is None else graph)
+
+
+def graph_subject(name: str, graph: Graph, feeds: tuple[Feed, ...], reference: Reference) -> Subject:
+    """A graph that is not a file yet."""
+    return Subject(name, write_tflite(graph), GivenFeeds(feeds), reference, given_graph=graph)
+
+
+def bare_subject(
+    name: str, feeds: tuple[Feed, ...], references: References, floors: Mapping[Precision, tuple[Floor, ...]]
+) -> Subject:
+    """Outputs that are judged without a model: nothing is known of them but what they must be."""
+    return Subject(name, b"", GivenFeeds(feeds), Given(references), given_floors=floors)

@@ -1,0 +1,10 @@
+"""Who judges: a version that changes with anything that turns a Run into verdicts, so that no old words are kept."""
+
+from __future__ import annotations
+
+from runner.source_version import source_version
+
+
+def judge_version() -> str:
+    """Hash of the judge's own sources, and of what they import of the evaluator, the file reader and the runner."""
+    return source_version("repro.verdicts")
