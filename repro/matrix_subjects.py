@@ -24,7 +24,7 @@ from repro.floors import floors_for
 from repro.judge import judge_run
 from repro.verdict import Verdict
 from runner import targets
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.run import Feed, Job, Outcome, Precision, Run
 
 
@@ -112,12 +112,12 @@ def _cpu_references(name: str, model: bytes, feeds: tuple[Feed, ...]) -> Referen
 def failing_cases(catalogue: Iterable[Case], target: str = "gpu") -> list[Case]:
     """Cases that are expected to fail on every driver, and their controls, in the catalogue's order.
 
-    Raises BadInput where no case is expected to fail.
+    Raises NothingRan where no case is expected to fail.
     """
     expected = {entry.case for entry in load_expectations(target).entries.values() if entry.origin == "measured"}
     chosen = with_controls(expected, catalogue)
     if not chosen:
-        raise BadInput(f"no case is expected to fail on {target}; name cases, or run `repro run` and `repro expect`")
+        raise NothingRan(f"no case is expected to fail on {target}; name cases, or run `repro run` and `repro expect`")
     return chosen
 
 

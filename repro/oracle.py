@@ -2,7 +2,8 @@
 
 `python -m repro.oracle` runs the catalogue's healthy outputs and tensors of D-FINE's sizes on real targets, judges
 them (no alarm may sound), then injects every fault of `repro.faults` into at least a hundred of them (each must be
-noticed). Peers' rules are applied to the same data beside ours. Exit 1 if a fault is missed or an alarm is false.
+noticed). Peers' rules are applied to the same data beside ours. Exit 1 if a fault is missed or an alarm is false,
+3 if there was nothing to try the judge on.
 
 What is healthy is not this judge's opinion: it is the catalogue's controls, less what `findings/expectations/`
 lists for a target, and heads of nothing but ADD, FULLY_CONNECTED and LOGISTIC.
@@ -38,6 +39,7 @@ from repro.judge import judge_run
 from repro.thresholds import DEFAULT
 from repro.verdict import Status
 from runner import targets
+from runner.errors import NothingRan, ReproError
 from runner.run import Feed, Job, Outcome, Precision, Run
 
 SMALLEST = 256  # elements an output needs to be injected with faults: a 1 % error of four numbers is rounding
@@ -227,7 +229,10 @@ def usable_for_injection(sample: Sample) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the two tables. Exit 0 if nothing was missed and no alarm was false, else 1."""
+    """Print the two tables. Exit 0 if nothing was missed and no alarm was false, else 1.
+
+    Raises NothingRan where no healthy output came to be, or none that a fault can be put into.
+    """
     parser = argparse.ArgumentParser(prog="python -m repro.oracle", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--reduced", action="store_true", help="every fault kind, few outputs: under a minute")
     parser.add_argument("--seed", type=int, default=1, help="of inputs and of where faults are put (default 1)")
@@ -256,6 +261,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if status is Status.PASS and usable_for_injection(sample) and per_target[key] < share + 1:
             per_target[key] += 1
             chosen.append(sample)
+    if not chosen:
+        seen = f"{sum(healthy.values())} healthy outputs, none of them with room for a fault"
+        raise NothingRan(f"{seen if healthy else 'no healthy output'}: the judge was not tried; see `repro doctor`")
     tallies = {fault.name: Tally() for fault in FAULTS}
     for sample in chosen:
         for fault in FAULTS:
@@ -318,8 +326,12 @@ def _conclude(
         f"{injected_outputs} outputs injected",
         highlight=False,
     )
-    return 1 if missed or alarms or never or not injected_outputs else 0
+    return 1 if missed or alarms or never else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ReproError as problem:
+        print(f"repro: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)

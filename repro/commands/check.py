@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from cases.evaluate import unsupported
 from repro import expectations, json_lines, saved
 from repro.campaign_report import wrong_line
 from repro.check import Checked, Subject, check, load_subject
@@ -15,6 +17,7 @@ from repro.expectations import Comparison, Outcome, compare
 from repro.precisions import CHOICES, precisions_for
 from repro.verdict import Status
 from runner import targets
+from runner.errors import NothingRan
 from runner.run import Precision
 from runner.target import Target
 
@@ -64,6 +67,7 @@ def command(
     """
     subject = load_subject(model, inputs_file, seed)
     names = targets.resolve(target_names, device)
+    _require_something_to_compare(subject, names)
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.feeds_from}", highlight=False)
     unexpected = 0
@@ -84,6 +88,18 @@ def command(
     if blamed and unclean is not None:
         _show_blame(console, unclean, precision, runtime)
     ctx.exit(1 if unexpected else 0)
+
+
+def _require_something_to_compare(subject: Subject, names: Sequence[str]) -> None:
+    """Raises NothingRan where every output would pass because nothing else was there to hold it against."""
+    if not subject.graph.outputs:
+        raise NothingRan(f"{subject.name} has no output, so there is nothing to judge; give a model that has one")
+    foreign = unsupported(subject.graph)
+    if foreign and "cpu" in names:
+        raise NothingRan(
+            f"{subject.name}: float64 evaluation does not know {', '.join(foreign[:3])}, so the cpu would be compared "
+            "with itself; give another --target"
+        )
 
 
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:

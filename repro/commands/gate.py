@@ -17,7 +17,7 @@ from repro.junit import write_junit
 from repro.layout_reader import read_layout
 from repro.precisions import CHOICES
 from runner import targets
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 
 LOG_WIDTH = 180
@@ -98,7 +98,9 @@ def command(
         path = record_baseline(manifest, report)
         notes.print(f"recorded {path}", highlight=False)
     if not reports:
-        raise BadInput(f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision})")
+        raise NothingRan(
+            f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"
+        )
     ctx.exit(0 if all(report.passed for report in reports) else 1)
 
 

@@ -128,6 +128,7 @@ class Campaign:
     lint: Callable[[Graph], Sequence[Hazard]] = find_hazards
     progress: Progress = field(default_factory=Progress)
     new_here: int = 0
+    judged_here: int = 0
 
     def run(self, seconds: float, graphs: int | None = None) -> dict[str, Any]:
         """Fuzz until the time is over or so many more graphs are judged. Returns the summary object."""
@@ -211,6 +212,7 @@ class Campaign:
             state.counts["REFUSED"] += 1
             state.refusals[tried.run.message[:160]] += 1
             return None
+        self.judged_here += bool(tried.verdicts)
         found = None
         for verdict in tried.verdicts:
             state.counts[str(verdict.status)] += 1
@@ -355,6 +357,7 @@ class Campaign:
         known = len(state.rules)
         return {
             "graphs": graphs,
+            "judged": self.judged_here,
             "seconds": round(seconds, 3),
             "graphs_per_s": round(graphs / seconds, 2) if seconds else 0.0,
             "distinct": known + self.progress.known + self.progress.new,

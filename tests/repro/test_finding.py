@@ -21,7 +21,7 @@ from repro.cli import main
 from repro.finding_draft import draft
 from repro.finding_note import note
 from repro.report import render_report
-from runner.errors import BadInput, TargetUnavailable
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 
 SHIPPED = findings.slugs()
 REQUIRED = {
@@ -343,6 +343,20 @@ def test_verify_on_a_target_that_is_not_here_is_3():
     result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:no-such-adapter"])
     assert isinstance(result.exception, TargetUnavailable)
     assert result.exception.exit_code == 3
+
+
+@pytest.mark.parametrize("task", ["verify", "measure"])
+def test_all_of_no_findings_is_no_pass(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "slugs", lambda: [])
+    result = CliRunner().invoke(main, ["finding", task, "--all", "--target", "cpu", "--runtime", "2.3.0"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "holds no finding" in str(result.exception)
+
+
+def test_a_bug_of_the_delegate_is_not_verified_on_the_cpu():
+    result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "cpu"])
+    assert isinstance(result.exception, NothingRan)
 
 
 @pytest.mark.gpu

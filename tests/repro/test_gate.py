@@ -18,7 +18,7 @@ from repro.gate import chosen_size, gate
 from repro.gate_result import Answer, Report
 from repro.layout_reader import read_layout
 from runner import targets
-from runner.errors import BadInput, TargetUnavailable
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 from runner.run import Precision
 from tests.repro import two_graphs
 
@@ -281,3 +281,11 @@ def test_wrong_usage(arguments, says):
     assert isinstance(result.exception, BadInput)
     assert result.exception.exit_code == 2
     assert says in str(result.exception)
+
+
+def test_a_gate_that_gated_nothing_does_not_pass():
+    """The cpu computes no fp16."""
+    result = CliRunner().invoke(command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--precision", "fp16"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "nothing was gated" in str(result.exception)

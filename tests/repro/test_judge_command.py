@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from cases.tflite_write import write_tflite
 from repro.commands.judge import command
 from repro.saved import load_judgeable, save_judgeable
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from tests.repro.judging import scene
 
 
@@ -101,4 +102,13 @@ def test_bad_arrays_are_one_line(tmp_path: Path):
         assert said in str(result.exception)
         assert "\n" not in str(result.exception)
     assert invoke("--reference", good).exit_code == 2
-    assert invoke().exit_code == 2
+
+
+def test_an_empty_folder_and_a_run_without_outputs_are_no_pass(tmp_path: Path):
+    made = scene()
+    save_judgeable(tmp_path / "run", replace(made.run(), outputs=()), (), (), (), write_tflite(made.graph))
+    (tmp_path / "empty").mkdir()
+    for arguments in ((), (tmp_path / "empty",), (tmp_path / "run",)):
+        result = invoke(*arguments)
+        assert isinstance(result.exception, NothingRan), result.exception
+        assert "nothing was judged" in str(result.exception)

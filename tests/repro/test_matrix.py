@@ -18,7 +18,7 @@ from repro.canonical import canonical, is_canonical, plain
 from repro.cli import main
 from repro.journal import Journal
 from repro.matrix_document import from_document, to_document
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 from runner.run import Fingerprint, Outcome, Run
 
 VERSIONS = ("2.1.3", "2.1.6", "2.2.0", "2.3.0", "2.4.0.dev20261026")
@@ -247,8 +247,6 @@ def test_an_unknown_case_and_an_unknown_runtime_are_refused_in_one_line(tmp_path
 
 
 def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path, monkeypatch):
-    from runner.errors import TargetUnavailable
-
     def nothing(name: str, **options):
         raise TargetUnavailable(f"{name} is not here")
 
@@ -259,3 +257,23 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
         measured = matrix.measure([subject], asked, "fp32", journal)
     assert measured.records == ()
     assert [gone["target"] for gone in measured.unavailable] == ["gpu:x", "gpu:y"]
+
+
+def test_a_matrix_without_a_cell_is_no_pass(tmp_path, monkeypatch):
+    def nothing(name: str, **options):
+        raise TargetUnavailable(f"{name} is not here")
+
+    monkeypatch.setattr(matrix.targets, "open_target", nothing)
+    monkeypatch.setattr(matrix, "journal_path", lambda: tmp_path / "j.jsonl")
+    (tmp_path / "bad.tflite").write_bytes(write_tflite(add_reduce()))
+    version = matrix.runtime_of(None).version
+    options = ["--runtime", version, "--target", "cpu", "--out", str(tmp_path / "matrix.json")]
+    result = CliRunner().invoke(main, ["matrix", str(tmp_path / "bad.tflite"), *options])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "cpu is not here" in result.output
+
+
+def test_no_case_that_is_expected_to_fail_leaves_nothing_to_measure():
+    with pytest.raises(NothingRan, match="no case is expected to fail on cpu"):
+        matrix_subjects.failing_cases(catalogue.catalogue(), "cpu")
