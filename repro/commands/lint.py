@@ -50,7 +50,7 @@ def command(
             click.echo(text, nl=False)
         else:
             sarif_file.parent.mkdir(parents=True, exist_ok=True)
-            sarif_file.write_text(text)
+            sarif_file.write_text(text, encoding="utf-8")
     if as_json:
         for path_name, hazards in results:
             for hazard in hazards:

@@ -127,7 +127,7 @@ def test_a_model_exchanged_together_with_the_seal_is_still_refused(copy):
 
 def test_evidence_that_was_rewritten_by_hand_and_sealed_anew_is_refused_if_not_canonical(copy):
     path = copy / ONE / findings.EVIDENCE
-    path.write_text(json.dumps(json.loads(path.read_bytes())))
+    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8")
     findings.write_seal(copy / ONE)
     assert "was written by hand" in refused(copy)
 
@@ -300,7 +300,7 @@ def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_ye
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad
     with pytest.raises(BadInput, match="says nothing yet"):
         findings.load("my-bug", tmp_path)
-    path.write_text(path.read_text().replace("TODO: ", ""), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("TODO: ", ""), encoding="utf-8")
     finding = findings.load("my-bug", tmp_path)
     assert (finding.seed, finding.minimal.wrong) == (3, (0,))
     finding_evidence.write_arrays(finding)
@@ -332,7 +332,7 @@ def test_verify_refuses_a_report_that_was_written_by_hand(copy, monkeypatch):
     monkeypatch.setattr(findings, "FINDINGS_DIR", copy)
     monkeypatch.setattr(findings.load, "__defaults__", (copy,))
     path = copy / ONE / "report.md"
-    path.write_text(path.read_text().replace("stale memory", "fresh memory"))
+    path.write_text(path.read_text(encoding="utf-8").replace("stale memory", "fresh memory"), encoding="utf-8")
     findings.write_seal(copy / ONE)
     result = CliRunner().invoke(main, ["finding", "verify", ONE])
     assert isinstance(result.exception, BadInput)

@@ -67,7 +67,9 @@ def test_a_saved_run_is_judged_again_and_under_another_table(tmp_path: Path):
     np.testing.assert_array_equal(again.references[1][0], made.references[1][0])
     assert invoke(folder).exit_code == 0
     table = tmp_path / "strict.toml"
-    table.write_text('[floor_snr_db]\nvalue = 400\nreason = "nothing is that clean"\nsince = "2026-11-22"\n')
+    table.write_text(
+        '[floor_snr_db]\nvalue = 400\nreason = "nothing is that clean"\nsince = "2026-11-22"\n', encoding="utf-8"
+    )
     strict = invoke(folder, "--thresholds", table, "--json")
     lines = [json.loads(line) for line in strict.stdout.splitlines()]
     assert strict.exit_code == 1
@@ -92,7 +94,7 @@ def test_bad_arrays_are_one_line(tmp_path: Path):
     other = write(tmp_path, "other.npz", z=np.arange(8.0))
     words = write(tmp_path, "words.npz", y=np.array(["a", "b"]))
     text = tmp_path / "text.npz"
-    text.write_text("not an archive")
+    text.write_text("not an archive", encoding="utf-8")
     cut = tmp_path / "cut.npz"
     cut.write_bytes(good.read_bytes()[:40])
     for actual, said in ((other, "no array 'y'"), (words, "are float, integer or bool"), (text, "not a readable .npz"),

@@ -89,7 +89,7 @@ class LoopbackServer:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.02)
-        tail = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
         self.stop()
         raise TargetUnavailable(f"the private adb server did not start: {tail[0]}")
 
@@ -145,10 +145,10 @@ class LoopbackDevice:
     def _write_system(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         lines = [f"[{key}]: [{value}]\n" for key, value in sorted(self.properties.items())]
-        (folder / "properties").write_text("".join(lines))
-        (folder / "thermal").write_text("IsStatusOverride: false\nThermal Status: 0\n")
+        (folder / "properties").write_text("".join(lines), encoding="utf-8")
+        (folder / "thermal").write_text("IsStatusOverride: false\nThermal Status: 0\n", encoding="utf-8")
         for name, text in (("getprop", _GETPROP), ("dumpsys", _DUMPSYS)):
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o755)
 
     def connect(self) -> str:
