@@ -151,7 +151,7 @@ def test_run_is_as_expected_then_cached_and_writes_its_reports(repro, tmp_path: 
     root = ElementTree.parse(junit).getroot()
     assert sum(int(suite.get("tests")) for suite in root) == len(first)
     assert all(suite.get("failures") == "0" for suite in root)
-    assert "litert-8599-add-output-consumed" in page.read_text()
+    assert "litert-8599-add-output-consumed" in page.read_text(encoding="utf-8")
     code, out, _ = repro("run", *cases, "--json")
     assert code == 0
     second = [json.loads(line) for line in out.splitlines()]

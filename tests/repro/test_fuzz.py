@@ -59,7 +59,7 @@ def test_each_planted_fault_is_found_within_a_bounded_number_of_graphs(fault: Fa
         fuzzer.run(NO_LIMIT, graphs=1)
     assert bugs, f"not found in {state.graphs} graphs"
     assert not bugs[0].known
-    record = json.loads((Path(bugs[0].candidate) / "candidate.json").read_text())
+    record = json.loads((Path(bugs[0].candidate) / "candidate.json").read_text(encoding="utf-8"))
     assert record["seed"] == 3
     assert record["replay"].startswith("repro check model.tflite")
     reduced = read_tflite((Path(bugs[0].candidate) / "model.tflite").read_bytes())

@@ -76,10 +76,10 @@ BROKEN = [
 def test_a_broken_manifest_is_one_line(tmp_path, old, new, says):
     for file in EXAMPLE.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    text = (EXAMPLE / "split.toml").read_text()
+    text = (EXAMPLE / "split.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "split.toml"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(BadInput, match=says) as error:
         read_layout(path)
     assert "\n" not in str(error.value)

@@ -58,11 +58,11 @@ def run(
             del wanted[first]
             os.mkfifo(objects / first)
     (batch / "pack").write_bytes(pack(wanted))
-    (batch / "manifest").write_text(manifest_text(cases, limits or BatchLimits(120.0)))
+    (batch / "manifest").write_text(manifest_text(cases, limits or BatchLimits(120.0)), encoding="utf-8")
     environment = driver_environment(os.environ, Path(default_adapter().manifest))
     folder = (runtime or installed()).folder
     command = [str(runner or host_runner()), "run", str(batch), str(objects), str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=600)
     parsed = [parse_line(line) for line in done.stdout.splitlines()]
     lines = [line for line in parsed if isinstance(line, CaseLine)]
     events = [line for line in parsed if isinstance(line, EventLine)]
@@ -153,9 +153,9 @@ def test_a_damaged_pack_is_found(tmp_path: Path) -> None:
     data = bytearray(pack(case.objects()))
     data[-1] ^= 1
     (tmp_path / "batch" / "pack").write_bytes(data)
-    (tmp_path / "batch" / "manifest").write_text(manifest_text([case], BatchLimits(60.0)))
+    (tmp_path / "batch" / "manifest").write_text(manifest_text([case], BatchLimits(60.0)), encoding="utf-8")
     command = [str(host_runner()), "run", str(tmp_path / "batch"), str(tmp_path / "objects"), str(installed().folder)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=600)
     assert done.returncode == 5
     assert b"damaged push" in done.stdout
 
@@ -182,7 +182,7 @@ def test_the_abi_of_every_runtime_that_is_here(tmp_path: Path) -> None:
 def test_nothing_is_found_by_the_sanitisers(tmp_path: Path) -> None:
     runner = tmp_path / "sanitised"
     flags = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
-    subprocess.run(["gcc", *flags, str(SOURCE), "-o", str(runner), "-ldl"], check=True, timeout=120)
+    subprocess.run(["gcc", *flags, str(SOURCE), "-o", str(runner), "-ldl"], check=True, timeout=600)
     jobs, answers = sums(4)
     jobs[2] = Job(b"no model", jobs[2].feeds, name="rubbish")
     batch = run(tmp_path, [BatchCase(i, job) for i, job in enumerate(jobs)], runner=runner)
