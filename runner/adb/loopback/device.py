@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -122,7 +123,7 @@ class LoopbackDevice:
         self.faults = faults or Faults()
         self.adapter = adapter or default_adapter()
         self._own_server = server is None
-        self._folder = tempfile.TemporaryDirectory(prefix="repro-loopback-")
+        self._folder = tempfile.TemporaryDirectory(prefix="repro-loopback-", dir=plain_folder())
         root = Path(self._folder.name)
         self.sandbox = Sandbox(root)
         self.properties = {**_PROPERTIES, "ro.hardware.vulkan": self.adapter.driver, **(properties or {})}
@@ -170,6 +171,19 @@ class LoopbackDevice:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def plain_folder() -> str:
+    """Where temporary files may lie whose path stands in shell commands: $TMPDIR, or where that has a space, /tmp.
+
+    Raises TargetUnavailable where there is no such folder.
+    """
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if shlex.quote(place) == place and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise TargetUnavailable(
+        "the loopback device needs a temporary folder without spaces or quotes in its path; set TMPDIR to one"
+    )
 
 
 def default_adapter() -> Adapter:

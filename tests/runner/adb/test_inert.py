@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.adb.build import host_runner
 from runner.adb.link import quoted
-from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.loopback.device import LoopbackDevice, plain_folder
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
+from runner.errors import TargetUnavailable
 from runner.run import Job
 from tests.runner.adb.conftest import link_to, sums, target_on
 
@@ -110,6 +113,17 @@ def test_properties_are_data(properties: dict[str, str]) -> None:
     }
     text = "".join(f"[{key}]: [{value}]\n" for key, value in plain.items())
     assert parse_getprop(text) == plain
+
+
+def test_the_sandbox_lies_where_no_shell_minds_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's temporary folder may be called anything."""
+    nasty = tmp_path / "it's mine; really"
+    nasty.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(nasty))
+    assert plain_folder() == quoted([plain_folder()])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(TargetUnavailable, match="set TMPDIR"):
+        plain_folder()
 
 
 def test_the_sandbox_has_no_way_out(tmp_path: Path) -> None:
