@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cases.case import Case
 from cases.families import fanout, fuzzed, output_plus_consumer, public_reports, token_tensor
 from cases.findings import cases
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 
 @functools.cache
@@ -36,8 +36,10 @@ def select(patterns: Sequence[str], family: str | None = None) -> tuple[Case, ..
     """Cases whose name matches one of the shell patterns (all without a pattern), of one family if given.
 
     A pattern without a wildcard must be a name, a family, or a name without its family. Raises
-    BadInput for one that matches nothing, with the nearest names.
+    BadInput for one that matches nothing, with the nearest names; NothingRan where there is no case at all.
     """
+    if not catalogue():
+        raise NothingRan("the catalogue holds no case, so there is nothing to run; add one (see CONTRIBUTING.md)")
     if family is not None and family not in families():
         raise BadInput(f"no family '{family}'; there are: {', '.join(families())}")
     pool = [case for case in catalogue() if family is None or case.family == family]

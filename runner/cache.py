@@ -11,23 +11,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from runner.errors import BadInput
+
 
 def cache_root() -> Path:
-    """$REPRO_CACHE, or ~/.cache/mali-delegate-repro ($XDG_CACHE_HOME respected). Created on demand."""
+    """$REPRO_CACHE, or ~/.cache/mali-delegate-repro ($XDG_CACHE_HOME respected). Created on demand.
+
+    Raises BadInput where it cannot be.
+    """
     given = os.environ.get("REPRO_CACHE")
     root = Path(given) if given else _user_cache()
-    root.mkdir(parents=True, exist_ok=True)
+    if root is None:
+        raise BadInput("this user has no home directory to keep a cache in; set REPRO_CACHE to a folder")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"the cache folder {root} cannot be made ({error.strerror}); set REPRO_CACHE to another"
+        ) from error
     return root
 
 
 def shader_cache() -> Path:
     """Where Mesa keeps the shaders that it compiled for us: one folder for all $REPRO_CACHE. Mesa creates it."""
-    return _user_cache() / "shaders"
+    return (_user_cache() or cache_root()) / "shaders"
 
 
-def _user_cache() -> Path:
+def _user_cache() -> Path | None:
+    """The user's own; None for one without a home, as a number that no account has."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mali-delegate-repro"
+    if base:
+        return Path(base) / "mali-delegate-repro"
+    home = os.path.expanduser("~")  # noqa: PTH111 - where there is none, Path.home raises and this stays as it is
+    return Path(home) / ".cache" / "mali-delegate-repro" if home != "~" else None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

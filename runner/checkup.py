@@ -231,5 +231,5 @@ def os_release() -> dict[str, str]:
     path = Path("/etc/os-release")
     if not path.is_file():
         return {}
-    pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if "=" in line)
     return {name: value.strip('"') for name, _, value in pairs}

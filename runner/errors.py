@@ -25,6 +25,12 @@ class TargetUnavailable(ReproError):
     exit_code = 3
 
 
+class NothingRan(ReproError):
+    """There was nothing to run, check or judge, so that nothing was shown: a gate must not pass on that."""
+
+    exit_code = 3
+
+
 class DeviceFailed(ReproError):
     """The device, not the model, failed: there is no verdict, and what was in flight must run again."""
 

@@ -134,7 +134,9 @@ def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--pre"]
         command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
         try:
-            pip = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+            pip = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=900, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise TargetUnavailable(f"{requirement} did not arrive within 15 minutes; try again") from error
         wheels = list(Path(scratch).glob("*.whl"))

@@ -20,7 +20,7 @@ from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
 from runner.precisions import precisions_for
-from runner.run import Job, Precision, Run
+from runner.run import Precision, Run
 from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu
@@ -37,24 +37,28 @@ def subject_of(case: Case) -> Subject:
 
 
 class Stream:
-    """The runs of one target, in the order of the items that will ask for them.
+    """The runs of one target, in the order in which the items will probably ask for them.
 
-    The next cases already run in the workers while pytest judges and reports this one.
+    The next cases already run in the workers while pytest judges and reports this one. An item that comes earlier
+    or later than that (another order, a part of the items in each of several processes) finds its own run all the
+    same, and one that comes again is run again.
     """
 
     def __init__(self, name: str, wanted: list[tuple[Case, Precision]]) -> None:
         self.target = targets.open_target(name, workers=2)
         self.target.activate()
-        self.runs = self.target.run_many(self._jobs(wanted))
+        self._coming = {(case.name, precision) for case, precision in wanted}
+        self._early: dict[tuple[str, Precision], Run] = {}
+        self._runs = self.target.run_many(subject_of(case).job(precision) for case, precision in wanted)
 
-    def _jobs(self, wanted: list[tuple[Case, Precision]]) -> Iterator[Job]:
-        for case, precision in wanted:
-            yield subject_of(case).job(precision)
-
-    def next(self, case: Case, precision: Precision) -> Run:
-        run = next(self.runs)
-        assert (run.name, run.fingerprint.precision) == (case.name, precision), "items ran out of order"
-        return run
+    def run_of(self, case: Case, precision: Precision) -> Run:
+        key = (case.name, precision)
+        while key in self._coming:
+            run = next(self._runs)
+            came = (run.name, Precision(run.fingerprint.precision))
+            self._coming.remove(came)
+            self._early[came] = run
+        return self._early.pop(key, None) or self.target.run(subject_of(case).job(precision))
 
 
 @pytest.fixture(scope="session")
@@ -98,5 +102,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_case(streams: dict[str, Stream], target_name: str, case: Case, precision: Precision) -> None:
     """The case's outputs are as expected on the target."""
-    run = streams[target_name].next(case, precision)
+    run = streams[target_name].run_of(case, precision)
     hold_to_expectations(subject_of(case), run, target_name, known_on(target_name))
+
+
+def test_a_run_is_found_in_any_order_and_a_second_time() -> None:
+    cases = [case for case in catalogue.catalogue() if case.graph is not None][:3]
+    stream = Stream("cpu", [(case, Precision.FP32) for case in cases])
+    for case in (cases[1], cases[2], cases[0], cases[2]):
+        assert stream.run_of(case, Precision.FP32).name == case.name
+    stream.target.deactivate()

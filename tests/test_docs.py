@@ -49,15 +49,32 @@ def test_the_docs_show_commands():
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all commands of the docs, since a later one may read what an earlier one wrote."""
+    """One folder for all commands of the docs, since one may read what another wrote."""
     return tmp_path_factory.mktemp("docs")
+
+
+SHARED = re.compile(r"\bresults\.jsonl\b")  # what one command of the docs writes and another reads
+
+
+def run_line(text: str, scratch: Path) -> subprocess.CompletedProcess[str]:
+    """Run one line of the docs from the repository's root, after the one that writes what it reads."""
+    if SHARED.search(text.partition(">")[0]) and not any(scratch.iterdir()):
+        (writer,) = [c for c in commands() if SHARED.search(c.text.partition(">")[2])]
+        run_line(writer.text, scratch)
+    scripts = Path(sys.executable).parent
+    line = f'cd "{ROOT}" && PATH="{scripts}:$PATH" && ' + SHARED.sub(lambda found: f"{scratch}/{found[0]}", text)
+    return run(["bash", "-c", line])
+
+
+def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=1800, check=False)
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda c: f"{c.where}: {c.text}")
 def test_command_in_the_docs(command: Command, scratch: Path):
     words = shlex.split(command.text.partition(">")[0])
     if words[0] == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
         assert words[1] in targets
         return
     if words[0] == "pytest":
@@ -66,20 +83,15 @@ def test_command_in_the_docs(command: Command, scratch: Path):
     assert words[0] == "repro", f"docs show {words[0]!r}; only repro, make and pytest are checked"
     scripts = Path(sys.executable).parent
     if command.only_checked:
-        helped = subprocess.run([scripts / "repro", words[1], "--help"], capture_output=True, text=True, check=False)
+        helped = run([scripts / "repro", words[1], "--help"])
         assert helped.returncode == 0
         missing = [w for w in words if w.startswith("--") and w.partition("=")[0] not in helped.stdout]
         # Sub-subcommands (`repro device setup`) list their own options.
         if missing and len(words) > 2 and not words[2].startswith("-"):
-            helped = subprocess.run(
-                [scripts / "repro", *words[1:3], "--help"], capture_output=True, text=True, check=False
-            )
+            helped = run([scripts / "repro", *words[1:3], "--help"])
             missing = [w for w in missing if w.partition("=")[0] not in helped.stdout]
         assert missing == []
         return
-    line = f'cd "{ROOT}" && PATH="{scripts}:$PATH" && ' + re.sub(
-        r"\b(results\.jsonl)\b", f"{scratch}/\\1", command.text
-    )
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=240, check=False)
+    done = run_line(command.text, scratch)
     assert done.returncode == command.exit_code, f"{command.text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr

@@ -91,7 +91,7 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
-            text = log.read_text(errors="replace").strip().splitlines() or ["(it printed nothing)"]
+            text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
             what = (
                 "torch, transformers or litert-torch is missing: install mali-delegate-repro[convert]"
                 if "ModuleNotFoundError" in text[-1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from cases.evaluation.evaluate import unsupported
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.display import json_lines
@@ -19,6 +21,7 @@ from repro.verdicts.saved_run import save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.errors import NothingRan
 from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.target import Target
@@ -70,6 +73,7 @@ def command(
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
+    _require_something_to_compare(subject, names)
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
     unexpected = 0
@@ -90,6 +94,18 @@ def command(
     if blamed and unclean is not None:
         _show_blame(console, unclean, precision, runtime)
     ctx.exit(1 if unexpected else 0)
+
+
+def _require_something_to_compare(subject: Subject, names: Sequence[str]) -> None:
+    """Raises NothingRan where every output would pass because nothing else was there to hold it against."""
+    if not subject.graph.outputs:
+        raise NothingRan(f"{subject.name} has no output, so there is nothing to judge; give a model that has one")
+    foreign = unsupported(subject.graph)
+    if foreign and "cpu" in names:
+        raise NothingRan(
+            f"{subject.name}: float64 evaluation does not know {', '.join(foreign[:3])}, so the cpu would be compared "
+            "with itself; give another --target"
+        )
 
 
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:

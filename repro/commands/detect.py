@@ -18,7 +18,7 @@ from models.dfine.preprocess import open_image
 from repro.display.detections import side_by_side
 from repro.layouts.detections import match_by_box
 from runner import targets
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
 from runner.run import Job, Outcome, Precision
 from runner.target import Target
 
@@ -55,7 +55,7 @@ def command(
     """Detect in IMAGE with D-FINE-S by torch and by a target, and draw both side by side into a PNG.
 
     The default weights are seeded, not trained: the boxes mean nothing, their agreement does. Exits 1 where the
-    two disagree in number or class.
+    two disagree in number or class, 3 where neither sees anything.
 
     \b
     1. repro detect models/dfine/images/coffee.jpg
@@ -95,6 +95,8 @@ def command(
         highlight=False,
     )
     console.print(f"drawn into {out}", highlight=False)
+    if not expected and not found:
+        raise NothingRan(f"{image}: no score is above {threshold:g}, so nothing was compared; give a lower --threshold")
     ctx.exit(0 if same == len(expected) == len(found) else 1)
 
 

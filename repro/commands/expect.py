@@ -15,7 +15,7 @@ from cases.with_torch import convert
 from repro.campaigns import expectations
 from repro.campaigns.expectation_update import Reason, update
 from repro.hazards.lint import RULES, find_hazards
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 
 @click.group()
@@ -83,7 +83,10 @@ def _is_as_known(record: dict[str, Any], known: expectations.Expectations) -> bo
 
 
 def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Records by target from a file of JSON lines. Raises BadInput naming the line that is none."""
+    """Records by target from a file of JSON lines.
+
+    Raises BadInput naming the line that is none, NothingRan for a file without a line.
+    """
     if not path.exists():
         raise BadInput(f"{path}: no such file; write it with: repro run --json > {path}")
     by_target: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -95,6 +98,8 @@ def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
                 raise KeyError("a field")
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise BadInput(f"{path}, line {number}: not a line of `repro run --json` ({error})") from error
+    if not by_target:
+        raise NothingRan(f"{path} holds no results, so there is nothing to expect; write it with: repro run --json")
     return by_target
 
 

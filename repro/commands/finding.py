@@ -24,7 +24,7 @@ from repro.matrix.rows import rows_of, version_order
 from repro.records.journal import Journal
 from repro.trials.load import read_bytes
 from runner import targets
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
 
 
@@ -165,7 +165,7 @@ def verify(
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
     --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
-    sealed, 3 if nothing can run here, or not the runtime that a finding is about.
+    sealed, 3 if there is no finding, nothing can run here, or not the runtime that a finding is about.
     """
     chosen = _chosen(slugs, everything)
     for finding in chosen:
@@ -176,6 +176,8 @@ def verify(
                 f"`repro finding measure {finding.slug}` renders it"
             )
     names = targets.resolve(target_names) if target_names else default_targets()
+    if all(name.partition(":")[0] == "cpu" for name in names):
+        raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
     groups = _by_runtimes(chosen, runtimes)
     console = Console(stderr=as_json)
     failed, unmeasured = 0, 0
@@ -244,7 +246,10 @@ def _of(finding: Finding, name: str) -> findings.ModelFile:
 def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
     if everything == bool(slugs):
         raise BadInput("name findings, or give --all (`repro finding list` shows them)")
-    return [findings.load(slug) for slug in (slugs or findings.slugs())]
+    named = slugs or findings.slugs()
+    if not named:
+        raise NothingRan(f"{findings.FINDINGS_DIR} holds no finding; start one with `repro finding new`")
+    return [findings.load(slug) for slug in named]
 
 
 def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:

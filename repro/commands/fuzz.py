@@ -22,6 +22,7 @@ from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
 from runner.cache import cache_root
+from runner.errors import NothingRan
 from runner.run import Precision
 
 FINDINGS = Path(__file__).resolve().parents[2] / "findings"
@@ -32,7 +33,7 @@ FINDINGS = Path(__file__).resolve().parents[2] / "findings"
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
-@click.option("--graphs", type=click.IntRange(min=1), help="Stop after about so many judged graphs.")
+@click.option("--graphs", type=click.IntRange(min=0), help="Stop after about so many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--corpus", type=click.Path(path_type=Path), help="Campaign folder; default in the cache, one a seed.")
 @click.option(
@@ -57,12 +58,15 @@ def command(
     """Draw graphs, run them on a target, judge them, reduce what fails, keep what is new.
 
     The same command goes on where it stopped; graph N of a seed is always the same graph. Failures
-    that `repro lint` predicts are counted, not reduced. Exits 1 if a new bug was found, else 0.
+    that `repro lint` predicts are counted, not reduced. Exits 1 if a new bug was found, 3 if no graph was judged
+    (no time, or the target refused them all), else 0.
 
     \b
     1. repro fuzz --seconds 600 --seed 3
     2. repro fuzz --precision fp16 --model graph_a.tflite --corpus fuzz-corpus --json
     """
+    if not seconds or graphs == 0:
+        raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
     (name,) = targets.resolve([target_name])
     chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
     folder = corpus or cache_root() / "fuzz" / re.sub(
@@ -113,6 +117,10 @@ def command(
     _show(console, summary)
     if as_json:
         click.echo(json_lines.dump(summary))
+    if not summary["judged"]:
+        raise NothingRan(
+            f"{summary['graphs']} graphs were tried on {name} {chosen} and none was judged; see its refusals above"
+        )
     ctx.exit(1 if summary["new"] else 0)
 
 

@@ -16,7 +16,7 @@ from repro.layouts.gate import chosen_size, gate
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from runner import targets
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.precisions import CHOICES
 from runner.run import Precision
 
@@ -98,7 +98,9 @@ def command(
         path = record_baseline(manifest, report)
         notes.print(f"recorded {path}", highlight=False)
     if not reports:
-        raise BadInput(f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision})")
+        raise NothingRan(
+            f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"
+        )
     ctx.exit(0 if all(report.passed for report in reports) else 1)
 
 

@@ -19,8 +19,8 @@ from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
 from repro.verdicts.thresholds import DEFAULT, Thresholds, load_thresholds
 from repro.verdicts.verdict import Status, Verdict
-from runner.errors import BadInput
-from runner.run import Precision
+from runner.errors import BadInput, NothingRan
+from runner.run import Outcome, Precision
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -51,7 +51,8 @@ def command(
 ) -> None:
     """Judge saved RUNS (folders that --save wrote) again, or one .npz of outputs against another.
 
-    Exit 0 if every output is PASS, else 1. An output without power to judge is INVALID and never a pass.
+    Exit 0 if every output is PASS, else 1; 3 if there was no output to judge. An output without power to judge
+    is INVALID and never a pass.
 
     \b
     1. repro run 'public-reports/*' --save saved && repro judge saved/*
@@ -60,7 +61,9 @@ def command(
     """
     table = load_thresholds(table_file) if table_file is not None else DEFAULT
     bare = reference is not None or actual is not None
-    if bare == bool(runs):
+    if not bare and not runs:
+        raise NothingRan("no run was given, so nothing was judged; name saved run folders, or --reference and --actual")
+    if bare and runs:
         raise click.UsageError("give saved run folders, or --reference and --actual")
     if bare and (reference is None or actual is None):
         raise click.UsageError("--reference and --actual go together")
@@ -93,7 +96,11 @@ def _line(where: Mapping[str, Any], verdict: Verdict) -> str:
 
 
 def _saved(folder: Path, table: Thresholds) -> Iterator[tuple[dict[str, Any], Verdict]]:
+    if folder.is_dir() and not any(folder.iterdir()):
+        raise NothingRan(f"{folder} is empty, so nothing was judged; give a folder that --save wrote")
     run, subject = load_judgeable(folder)
+    if run.outcome is Outcome.OK and not any(run.outputs):
+        raise NothingRan(f"{folder}: the run has no output, so nothing was judged; save one of a model that has some")
     fingerprint = run.fingerprint
     where = {
         "case": run.name,

@@ -14,11 +14,11 @@ from rich.markup import escape
 from cases.tflite.read import read_tflite
 from repro.display.sarif import sarif_log
 from repro.hazards.lint import RULES, Hazard, lint
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 
 @click.command(context_settings={"max_content_width": 110})
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One object a hazard on stdout.")
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 to FILE ('-': stdout).")
 @click.option("--no-risky", is_flag=True, help="Leave out the lower level: what may go wrong but was not seen to.")
@@ -28,7 +28,8 @@ def command(
 ) -> None:
     """Find hazards in MODELS without running them: outputs the delegate loses, values it gets wrong.
 
-    Exit 0: no hazard (risks alone do not fail). Exit 1: a hazard. Exit 2: a file that is no .tflite.
+    Exit 0: no hazard (risks alone do not fail). Exit 1: a hazard. Exit 2: a file that is no .tflite. Exit 3:
+    no file at all, as from a pattern that matches nothing.
 
     \b
     1. repro lint model.tflite
@@ -37,6 +38,8 @@ def command(
     """
     if as_json and str(sarif_file) == "-":
         raise BadInput("--json and --sarif - both write to stdout; give --sarif a file")
+    if not models:
+        raise NothingRan("no model was given, so none was read; name .tflite files")
     results: list[tuple[str, tuple[Hazard, ...]]] = []
     for path in models:
         found = lint(read_tflite(read_model(path), str(path)))
@@ -47,7 +50,7 @@ def command(
             click.echo(text, nl=False)
         else:
             sarif_file.parent.mkdir(parents=True, exist_ok=True)
-            sarif_file.write_text(text)
+            sarif_file.write_text(text, encoding="utf-8")
     if as_json:
         for path_name, hazards in results:
             for hazard in hazards:

@@ -28,7 +28,7 @@ from repro.trials.load import load_subject
 from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.runtimes import KNOWN
@@ -68,7 +68,8 @@ def command(
     CASES are catalogue names, shell patterns or .tflite files; without any, all cases that are expected to
     fail. Cells already measured for the same model, inputs, runtime, driver and judge are not measured
     again, so an interrupted run goes on where it was. The result is canonical JSON in --out.
-    Exit 1 if a cell cannot tell because a control fails in it too, or an asked environment was not available.
+    Exit 1 if a cell cannot tell because a control fails in it too, or an asked environment was not available;
+    3 if none was.
 
     \b
     1. repro matrix                                        all failing cases on five runtimes and all drivers
@@ -106,6 +107,8 @@ def command(
         f"stored in {out}",
         highlight=False,
     )
+    if not measured.records:
+        raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
 
 

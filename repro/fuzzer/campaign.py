@@ -129,6 +129,7 @@ class Campaign:
     lint: Callable[[Graph], Sequence[Hazard]] = find_hazards
     progress: Progress = field(default_factory=Progress)
     new_here: int = 0
+    judged_here: int = 0
 
     def run(self, seconds: float, graphs: int | None = None) -> dict[str, Any]:
         """Fuzz until the time is over or so many more graphs are judged. Returns the summary object."""
@@ -212,6 +213,7 @@ class Campaign:
             state.counts["REFUSED"] += 1
             state.refusals[trial.run.message[:160]] += 1
             return None
+        self.judged_here += bool(trial.verdicts)
         found = None
         for verdict in trial.verdicts:
             state.counts[str(verdict.status)] += 1
@@ -356,6 +358,7 @@ class Campaign:
         known = len(state.rules)
         return {
             "graphs": graphs,
+            "judged": self.judged_here,
             "seconds": round(seconds, 3),
             "graphs_per_s": round(graphs / seconds, 2) if seconds else 0.0,
             "distinct": known + self.progress.known + self.progress.new,

@@ -25,12 +25,15 @@ from repro.layouts.layout import (
 )
 from repro.records.strict_toml import Table
 from repro.verdicts.thresholds import ENTRIES
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 
 
 def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layout:
-    """Read and validate a layout. overrides: parameters given on the command line. Raises BadInput."""
+    """Read and validate a layout. overrides: parameters given on the command line.
+
+    Raises BadInput, and NothingRan for a layout whose gate would pass on nothing.
+    """
     if path.is_dir():
         raise BadInput(f"layout '{path}' is a folder; name the .toml file in it")
     try:
@@ -76,7 +79,7 @@ def _layout(path: Path, root: Table, overrides: Mapping[str, str]) -> Layout:
         raise BadInput(f"layout '{path}': it has no [[graph]]")
     for precision in precisions:
         _require_chain_limits(path, detections, thresholds[precision], precision)
-    return Layout(
+    layout = Layout(
         path,
         name,
         about,
@@ -93,6 +96,12 @@ def _layout(path: Path, root: Table, overrides: Mapping[str, str]) -> Layout:
         baselines,
         allowed,
     )
+    if detections is None and not layout.final_outputs:
+        raise NothingRan(
+            f"layout '{path}': no output of its graphs is left unread by its parts, so the chain compares nothing;"
+            " give [detections], or leave out the last host step"
+        )
+    return layout
 
 
 def _as_kind_of(old: Any, text: str, key: str, path: Path) -> Any:
@@ -274,6 +283,14 @@ def _require_chain_limits(
             raise BadInput(
                 f"layout '{path}': [thresholds.{precision}] lacks '{key}' ({LIMITS[key][1]});"
                 f" write {key} = {{ value = ..., reason = '...' }}"
+            )
+    compared = set(needed) | ({"token_overlap", "token_iou"} if detections and detections.tokens else set())
+    for key in limits:
+        if key in LIMITS and key not in compared:
+            # A threshold that is read and never compared looks like a check that passed.
+            why = "there are [detections]" if key == "chain_snr_db" else "no [detections] table asks for it"
+            raise BadInput(
+                f"layout '{path}': [thresholds.{precision}] {key} would never be compared, since {why}; leave it out"
             )
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 
 from cases.case import Case
 from repro.campaigns.expectations import load as load_expectations
-from runner.errors import BadInput
+from runner.errors import NothingRan
 
 
 def failing_cases(catalogue: Iterable[Case], target: str = "gpu") -> list[Case]:
     """Cases that are expected to fail on every driver, and their controls, in the catalogue's order.
 
-    Raises BadInput where no case is expected to fail.
+    Raises NothingRan where no case is expected to fail.
     """
     expected = {entry.case for entry in load_expectations(target).entries.values() if entry.origin == "measured"}
     chosen = with_controls(expected, catalogue)
     if not chosen:
-        raise BadInput(f"no case is expected to fail on {target}; name cases, or run `repro run` and `repro expect`")
+        raise NothingRan(f"no case is expected to fail on {target}; name cases, or run `repro run` and `repro expect`")
     return chosen
 
 

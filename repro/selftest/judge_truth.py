@@ -3,7 +3,7 @@
 `python -m repro.selftest.judge_truth` (`make oracle`) runs the catalogue's healthy outputs and tensors of D-FINE's
 sizes on real targets, judges them (no alarm may sound), then injects every fault of `repro.selftest.faults` into at
 least a hundred of them (each must be noticed). Peers' rules are applied to the same data beside ours. Exit 1 if a
-fault is missed or an alarm is false.
+fault is missed or an alarm is false, 3 if there was nothing to try the judge on.
 
 What is healthy is not this judge's opinion: it is the catalogue's controls, less what `findings/expectations/`
 lists for a target, and heads of nothing but ADD, FULLY_CONNECTED and LOGISTIC.
@@ -39,6 +39,7 @@ from repro.verdicts.subject import Subject, bare_subject, case_subject, model_su
 from repro.verdicts.thresholds import DEFAULT
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.errors import NothingRan, ReproError
 from runner.run import Outcome, Precision, Run
 
 SMALLEST = 256  # elements an output needs to be injected with faults: a 1 % error of four numbers is rounding
@@ -213,7 +214,10 @@ def usable_for_injection(sample: Sample) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the two tables. Exit 0 if nothing was missed and no alarm was false, else 1."""
+    """Print the two tables. Exit 0 if nothing was missed and no alarm was false, else 1.
+
+    Raises NothingRan where no healthy output came to be, or none that a fault can be put into.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m repro.selftest.judge_truth", description=(__doc__ or "").split("\n")[0]
     )
@@ -244,6 +248,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if status is Status.PASS and usable_for_injection(sample) and per_target[key] < share + 1:
             per_target[key] += 1
             chosen.append(sample)
+    if not chosen:
+        seen = f"{sum(healthy.values())} healthy outputs, none of them with room for a fault"
+        raise NothingRan(f"{seen if healthy else 'no healthy output'}: the judge was not tried; see `repro doctor`")
     tallies = {fault.name: Tally() for fault in FAULTS}
     for sample in chosen:
         for fault in FAULTS:
@@ -306,8 +313,12 @@ def _conclude(
         f"{injected_outputs} outputs injected",
         highlight=False,
     )
-    return 1 if missed or alarms or never or not injected_outputs else 0
+    return 1 if missed or alarms or never else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ReproError as problem:
+        print(f"repro: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)

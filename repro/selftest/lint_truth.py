@@ -32,7 +32,7 @@ from repro.selftest.draws.draw import Draw, draw
 from repro.verdicts.right_by_chance import holds_one_input
 from runner import targets
 from runner.cache import cache_root
-from runner.errors import ReproError
+from runner.errors import NothingRan, ReproError
 from runner.run import Feed, Job, Outcome, Precision, Run
 from runner.target import Target
 
@@ -88,6 +88,11 @@ class Confusion:
     def is_clean(self) -> bool:
         """Nothing missed, nothing predicted that did not happen."""
         return self.missed == 0 and all(row.false == 0 for row in self.rows.values())
+
+    @property
+    def compared(self) -> bool:
+        """Whether anything was held against the rules: an output, or a process that ended."""
+        return bool(self.outputs or self.missed or any(row.hits for row in self.rows.values()))
 
 
 def feeds_for(graph: Graph, seed: int, index: int) -> tuple[Feed, ...]:
@@ -244,7 +249,8 @@ def show(table: Confusion, console: Console) -> None:
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
 @click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")
 def main(graphs: int, seed: int, target_name: str, precision: str, workers: int, fresh: bool, as_json: bool) -> None:
-    """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard."""
+    """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard, 3 if no output
+    was compared."""
     console = Console(stderr=as_json)
     full = targets.resolve([target_name])[0]
     path = journal_path(full)
@@ -264,6 +270,8 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
     console.print(f"{time.monotonic() - started:.0f} s")
     if as_json:
         click.echo(json.dumps(as_object(table, seed, full, precision)))
+    if not table.compared:
+        raise NothingRan(f"{table.graphs} graphs and no output to compare: the lint was not tried; draw more --graphs")
     sys.exit(0 if table.is_clean else 1)
 
 

@@ -143,7 +143,7 @@ def _zig_build(zig: str, abi: str) -> Path:
     with tempfile.TemporaryDirectory(prefix="repro-zig-") as scratch:
         place = Path(scratch)
         target = f"{machine}-linux-musl"
-        (place / "stubs.c").write_text(_stub_source())
+        (place / "stubs.c").write_text(_stub_source(), encoding="utf-8")
         stub = [zig, "cc", "-target", target, "-shared", "-nostdlib", "-fno-sanitize=all", "-fno-builtin", "-w"]
         stub.append(str(place / "stubs.c"))
         _run([*stub, "-Wl,-soname,libc.so", "-o", str(place / "libc.so")])
@@ -185,7 +185,9 @@ def _built(kind: str, source: Path, name: str, command: Sequence[str]) -> Path:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=300, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetUnavailable(f"the runner cannot be built: {command[0]}: {error}") from error
     if done.returncode != 0:

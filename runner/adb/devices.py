@@ -120,7 +120,12 @@ def _start_server(server: AdbServer) -> None:
     binary = os.environ.get("ADBUTILS_ADB_PATH") or shutil.which("adb") or str(bundled)
     try:
         done = subprocess.run(
-            [binary, "-P", str(server.port), "start-server"], capture_output=True, text=True, timeout=30, check=False
+            [binary, "-P", str(server.port), "start-server"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetUnavailable(

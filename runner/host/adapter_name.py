@@ -57,7 +57,9 @@ def layer_folder() -> Path:
         library = made / "libvk_name_layer.so"
         command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-fvisibility=hidden", "-o", str(library), str(SOURCE)]
         try:
-            built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            built = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=120
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TargetUnavailable(f"the Vulkan layer cannot be compiled: {compiler}: {error}; set CC") from error
         if built.returncode != 0:

@@ -275,7 +275,7 @@ def explain_refusal(reply: Reply) -> str:
 
 def default_memory_bytes(workers: int) -> int:
     """Three quarters of what is available now, shared by the workers, at most 8 GiB each."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
+    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("MemAvailable:"):
             return min(MAX_MEMORY_BYTES, int(line.split()[1]) * 1024 * 3 // 4 // workers)
     return MAX_MEMORY_BYTES // workers

@@ -144,7 +144,7 @@ def library_of(manifest: Path) -> Path | None:
 
 def stamp(manifest: Path) -> str:
     """Changes when the driver may have changed: manifest, its library, and the loader's search results."""
-    parts = [str(manifest), manifest.read_text(errors="replace")]
+    parts = [str(manifest), manifest.read_text(encoding="utf-8", errors="replace")]
     content = read_json(manifest)
     name = str(content.get("ICD", {}).get("library_path", "")) if isinstance(content, dict) else ""
     library = library_of(manifest)

@@ -197,7 +197,7 @@ def sentinel_bytes(shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 def resident_bytes() -> int:
     """Resident memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -244,7 +244,7 @@ def serve(make_engine: Callable[[Mapping[str, Any]], Engine]) -> None:
     log = os.open(config["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    with open(os.devnull) as nothing:  # noqa: PTH123
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     die_with_parent(config["parent"])
     try:

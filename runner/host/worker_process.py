@@ -182,7 +182,7 @@ class WorkerProcess:
 
     def _resident_bytes(self) -> int:
         try:
-            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * _PAGE
+            return int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="utf-8").split()[1]) * _PAGE
         except (OSError, IndexError, ValueError):
             return 0  # it has just ended; the pipe will say so
 

@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"no benchmark {unknown[0]!r}; there are: {', '.join(n.removeprefix('bench_') for n in found)}")
         return 2
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    values: dict[str, float] = json.loads(options.out.read_text()) if options.only and options.out.exists() else {}
+    values: dict[str, float] = (
+        json.loads(options.out.read_text(encoding="utf-8")) if options.only and options.out.exists() else {}
+    )
     failed = []
     for name in chosen:
         print(f"\n== {name.removeprefix('bench_')}", flush=True)

@@ -39,7 +39,7 @@ def run(environment: Any, model: bytes, feeds: list[list[np.ndarray]], precision
 
 
 def main(folder: Path) -> None:
-    jobs = json.loads((folder / "jobs.json").read_text())
+    jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
     loaded = {}
     for name in dict.fromkeys(name for name, _ in jobs):
         with np.load(folder / f"{name}.npz") as arrays:

@@ -71,7 +71,12 @@ def bare_seconds(folder: Path, environment: dict[str, str]) -> float:
     """The bare loop's own figure."""
     script = Path(__file__).with_name("bare_loop.py")
     child = subprocess.run(
-        [sys.executable, str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, str(script), str(folder)],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if child.returncode != 0:
         raise RuntimeError(f"the bare loop failed: {child.stderr[-500:]}")
@@ -86,7 +91,7 @@ def write_jobs(work: Work, folder: Path) -> None:
         arrays = {f"{k}_{i}": array for k, feed in enumerate(job.feeds) for i, array in enumerate(feed)}
         np.savez(folder / f"{number}.npz", **arrays)
         names.append([str(number), str(job.precision)])
-    (folder / "jobs.json").write_text(json.dumps(names))
+    (folder / "jobs.json").write_text(json.dumps(names), encoding="utf-8")
 
 
 def measure() -> dict[str, float]:

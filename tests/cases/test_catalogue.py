@@ -11,7 +11,7 @@ import pytest
 from cases import catalogue
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 ALL = catalogue.catalogue()
 
@@ -85,3 +85,10 @@ def test_the_naive_graph_with_a_mask_has_a_control_that_every_runtime_computes_r
     assert [case.name for case in controls] == ["token-tensor/naive-bare-box-x2-masked-n400"]
     assert controls[0].module is not None
     assert "memory_raw" not in controls[0].module.output_names
+
+
+def test_an_empty_catalogue_is_nothing_to_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catalogue, "catalogue", tuple)
+    with pytest.raises(NothingRan, match="holds no case") as error:
+        catalogue.select(())
+    assert error.value.exit_code == 3

@@ -24,7 +24,7 @@ def gate(layout: str, device: ChosenDevice) -> tuple[int, list[dict[str, object]
     """Exit code and check objects of `repro gate`, in its own process: it holds several gigabytes."""
     command = [sys.executable, "-m", "repro", "gate", str(LAYOUTS / layout), "--target", device.name]
     command += ["--size", "160", "--precision", "fp32", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=850)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=850)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from runner import cache
+from runner.errors import BadInput
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,23 @@ def test_the_root_follows_the_variables(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("REPRO_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache.cache_root() == tmp_path / "xdg" / "mali-delegate-repro"
+
+
+def test_without_a_home_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A container may run under a number that no account has."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert cache.shader_cache() == tmp_path / "cache" / "shaders"
+    monkeypatch.delenv("REPRO_CACHE")
+    with pytest.raises(BadInput, match=r"no home directory .* set REPRO_CACHE"):
+        cache.cache_root()
+
+
+def test_a_root_that_cannot_be_made_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(BadInput, match=r"cannot be made .* set REPRO_CACHE to another"):
+        cache.cache_root()
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -37,17 +56,17 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
 
     def fail_half_way() -> None:
         with cache.folder_in_place(place) as scratch:
-            (scratch / "part").write_text("x")
+            (scratch / "part").write_text("x", encoding="utf-8")
             raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError, match="half way"):
         fail_half_way()
     assert not place.exists()
     with cache.folder_in_place(place) as scratch:
-        (scratch / "part").write_text("first")
+        (scratch / "part").write_text("first", encoding="utf-8")
     with cache.folder_in_place(place) as scratch:
-        (scratch / "part").write_text("second")
-    assert (place / "part").read_text() == "first"
+        (scratch / "part").write_text("second", encoding="utf-8")
+    assert (place / "part").read_text(encoding="utf-8") == "first"
     assert list(tmp_path.glob(".made*")) == []
 
 

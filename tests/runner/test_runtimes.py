@@ -48,7 +48,7 @@ def test_another_version_is_fetched_once_and_kept(offline: Path):
     said: list[str] = []
     runtime = runtimes.runtime("9.9.1", said.append)
     assert runtime.version == "9.9.1"
-    assert (runtime.folder / "libLiteRt.so").read_text() == "library of 9.9.1"
+    assert (runtime.folder / "libLiteRt.so").read_text(encoding="utf-8") == "library of 9.9.1"
     assert any("fetching" in line for line in said)
     again: list[str] = []
     assert runtimes.runtime("9.9.1", again.append) == runtime

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -89,7 +90,7 @@ class LoopbackServer:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.02)
-        tail = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
         self.stop()
         raise TargetUnavailable(f"the private adb server did not start: {tail[0]}")
 
@@ -122,7 +123,7 @@ class LoopbackDevice:
         self.faults = faults or Faults()
         self.adapter = adapter or default_adapter()
         self._own_server = server is None
-        self._folder = tempfile.TemporaryDirectory(prefix="repro-loopback-")
+        self._folder = tempfile.TemporaryDirectory(prefix="repro-loopback-", dir=plain_folder())
         root = Path(self._folder.name)
         self.sandbox = Sandbox(root)
         self.properties = {**_PROPERTIES, "ro.hardware.vulkan": self.adapter.driver, **(properties or {})}
@@ -145,10 +146,10 @@ class LoopbackDevice:
     def _write_system(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         lines = [f"[{key}]: [{value}]\n" for key, value in sorted(self.properties.items())]
-        (folder / "properties").write_text("".join(lines))
-        (folder / "thermal").write_text("IsStatusOverride: false\nThermal Status: 0\n")
+        (folder / "properties").write_text("".join(lines), encoding="utf-8")
+        (folder / "thermal").write_text("IsStatusOverride: false\nThermal Status: 0\n", encoding="utf-8")
         for name, text in (("getprop", _GETPROP), ("dumpsys", _DUMPSYS)):
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o755)
 
     def connect(self) -> str:
@@ -170,6 +171,19 @@ class LoopbackDevice:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def plain_folder() -> str:
+    """Where temporary files may lie whose path stands in shell commands: $TMPDIR, or where that has a space, /tmp.
+
+    Raises TargetUnavailable where there is no such folder.
+    """
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if shlex.quote(place) == place and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise TargetUnavailable(
+        "the loopback device needs a temporary folder without spaces or quotes in its path; set TMPDIR to one"
+    )
 
 
 def default_adapter() -> Adapter:

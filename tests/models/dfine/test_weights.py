@@ -86,6 +86,6 @@ def test_images_that_cannot_be_read(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         load(tmp_path / "nowhere.jpg", 160)
     fake = tmp_path / "fake.jpg"
-    fake.write_text("no picture")
+    fake.write_text("no picture", encoding="utf-8")
     with pytest.raises(BadInput, match="cannot be read as a picture"):
         load(fake, 160)

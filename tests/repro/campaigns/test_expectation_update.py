@@ -92,7 +92,9 @@ def test_one_precision_that_is_fixed_splits_the_entry():
 
 def test_what_shows_under_another_adapter_name_is_not_expected_under_the_drivers_own(tmp_path: Path):
     results = tmp_path / "results.jsonl"
-    results.write_text(json.dumps({**record("fp16", case="new/one"), "target": "gpu:lavapipe@Mali-G610"}) + "\n")
+    results.write_text(
+        json.dumps({**record("fp16", case="new/one"), "target": "gpu:lavapipe@Mali-G610"}) + "\n", encoding="utf-8"
+    )
     said = CliRunner().invoke(command, ["update", str(results), "--reason", "its name", "--dry-run"])
     assert said.exit_code == 0
     assert said.output.startswith("gpu-lavapipe-mali-g610.toml: new/one output 0")

@@ -26,7 +26,7 @@ workaround = "emit-x2"
 
 
 def write(folder: Path, stem: str, precision: str = "any", more: str = "") -> None:
-    (folder / f"{stem}.toml").write_text(ENTRY.format(precision=precision, more=more))
+    (folder / f"{stem}.toml").write_text(ENTRY.format(precision=precision, more=more), encoding="utf-8")
 
 
 def verdict(status: Status = Status.FAIL, signature: str = "unwritten") -> Verdict:
@@ -70,7 +70,7 @@ def test_a_specific_file_wins_over_the_shared_one(tmp_path: Path):
     write(tmp_path, "gpu")
     write(tmp_path, "gpu-lavapipe")
     own = tmp_path / "gpu-lavapipe.toml"
-    own.write_text(own.read_text().replace("unwritten", "stale"))
+    own.write_text(own.read_text(encoding="utf-8").replace("unwritten", "stale"), encoding="utf-8")
     assert said(tmp_path, verdict(signature="stale")).standing is Standing.KNOWN
 
 
@@ -78,7 +78,9 @@ def test_a_specific_file_can_take_back_an_inherited_failure(tmp_path: Path):
     write(tmp_path, "gpu")
     write(tmp_path, "gpu-lavapipe")
     own = tmp_path / "gpu-lavapipe.toml"
-    own.write_text(own.read_text().replace('"FAIL"', '"PASS"').replace('"unwritten"', '""'))
+    own.write_text(
+        own.read_text(encoding="utf-8").replace('"FAIL"', '"PASS"').replace('"unwritten"', '""'), encoding="utf-8"
+    )
     assert said(tmp_path, verdict(Status.PASS)).standing is Standing.PASSED
 
 
@@ -91,7 +93,8 @@ def test_from_the_runtime_that_fixed_it_a_pass_is_expected_again(tmp_path: Path)
 
 def test_a_flake_is_expected_both_ways(tmp_path: Path):
     (tmp_path / "flakes.toml").write_text(
-        '[[flake]]\ncase = "a/b"\noutput = 1\nprecision = "any"\ntarget = "gpu"\nrate = 0.25\nreason = "race"\n'
+        '[[flake]]\ncase = "a/b"\noutput = 1\nprecision = "any"\ntarget = "gpu"\nrate = 0.25\nreason = "race"\n',
+        encoding="utf-8",
     )
     assert said(tmp_path, verdict()).standing is Standing.FLAKE
     assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FLAKE
@@ -118,7 +121,7 @@ def test_a_reported_claim_that_passes_is_not_confirmed_rather_than_fixed(tmp_pat
     ],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path: Path, broken: str, says: str):
-    (tmp_path / "gpu.toml").write_text(broken)
+    (tmp_path / "gpu.toml").write_text(broken, encoding="utf-8")
     with pytest.raises(BadInput, match=says) as error:
         expectations.load("gpu:lavapipe", tmp_path)
     assert "gpu.toml" in str(error.value)
@@ -127,7 +130,8 @@ def test_a_broken_file_is_one_clear_line(tmp_path: Path, broken: str, says: str)
 @pytest.mark.parametrize("rate", [0.0, 1.0, -1.0])
 def test_a_flake_needs_a_rate_that_is_one(tmp_path: Path, rate: float):
     (tmp_path / "flakes.toml").write_text(
-        f'[[flake]]\ncase = "a"\noutput = 0\nprecision = "any"\ntarget = "gpu"\nrate = {rate}\nreason = "r"\n'
+        f'[[flake]]\ncase = "a"\noutput = 0\nprecision = "any"\ntarget = "gpu"\nrate = {rate}\nreason = "r"\n',
+        encoding="utf-8",
     )
     with pytest.raises(BadInput, match="not inside"):
         expectations.load("gpu", tmp_path)
@@ -150,7 +154,7 @@ def test_every_shipped_file_is_readable():
 def test_garbage_that_varies_is_known_by_any_signature_but_a_pass_is_still_news(tmp_path: Path):
     write(tmp_path, "gpu")
     path = tmp_path / "gpu.toml"
-    path.write_text(path.read_text().replace('"unwritten"', '"any"'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"unwritten"', '"any"'), encoding="utf-8")
     assert said(tmp_path, verdict(signature="wrong")).standing is Standing.KNOWN
     assert said(tmp_path, verdict(signature="nonfinite")).standing is Standing.KNOWN
     assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FIXED

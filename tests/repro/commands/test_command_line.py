@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import numpy as np
 import pytest
 
+import models.dfine
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
-from repro.cli import COMMANDS, entry
+from repro.cli import COMMANDS, entry, main
+
+PHOTO = Path(models.dfine.__file__).parent / "images" / "coffee.jpg"
 
 
 @pytest.fixture
@@ -146,12 +151,75 @@ def test_run_is_as_expected_then_cached_and_writes_its_reports(repro, tmp_path: 
     root = ElementTree.parse(junit).getroot()
     assert sum(int(suite.get("tests")) for suite in root) == len(first)
     assert all(suite.get("failures") == "0" for suite in root)
-    assert "litert-8599-add-output-consumed" in page.read_text()
+    assert "litert-8599-add-output-consumed" in page.read_text(encoding="utf-8")
     code, out, _ = repro("run", *cases, "--json")
     assert code == 0
     second = [json.loads(line) for line in out.splitlines()]
     assert all(line["cached"] for line in second)
     assert [{**line, "cached": 0} for line in second] == [{**line, "cached": 0} for line in first]
+
+
+def no_output() -> bytes:
+    tensors = {"x": Tensor("x", (1, 4)), "y": Tensor("y", (1, 4))}
+    return write_tflite(Graph(tensors, (Op("NEG", ("x",), ("y",)),), ("x",), ()))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["lint"], "no model was given"),
+        (["judge"], "no run was given"),
+        (["judge", "empty"], "is empty, so nothing was judged"),
+        (["expect", "update", "empty.jsonl"], "holds no results"),
+        (["fuzz", "--seconds", "0"], "no graph is drawn in no time"),
+        (["fuzz", "--graphs", "0"], "no graph is drawn in no time"),
+        (["check", "no-output.tflite", "--target", "cpu"], "has no output"),
+        (["check", "custom-op.tflite", "--target", "cpu"], "the cpu would be compared with itself"),
+    ],
+)
+def test_what_had_nothing_to_check_does_not_pass(repro, tmp_path: Path, monkeypatch, words: list[str], says: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "no-output.tflite").write_bytes(no_output())
+    (tmp_path / "custom-op.tflite").write_bytes(custom_op())
+    code, out, err = repro(*words)
+    assert (code, out) == (3, "")
+    assert says in one_line(err)
+
+
+@pytest.mark.convert
+def test_a_picture_in_which_nobody_sees_anything_shows_nothing(repro, tmp_path: Path, monkeypatch):
+    pytest.importorskip("torch")
+    from models.dfine import detect
+
+    monkeypatch.setattr(detect, "by_torch", lambda *_: ())
+    monkeypatch.setattr(detect, "by_graphs", lambda *_: ())
+    code, _, err = repro("detect", str(PHOTO), "--target", "cpu", "--out", str(tmp_path / "out.png"))
+    assert code == 3
+    assert "nothing was compared; give a lower --threshold" in err
+
+
+def groups(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Group]]:
+    """Every group of the command line with the words that call it, the outermost first."""
+    if isinstance(command, click.Group):
+        yield path, command
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from groups(command.get_command(context, name), (*path, name))
+
+
+def test_every_group_without_a_subcommand_prints_its_whole_help(repro):
+    found = dict(groups(main))
+    assert len(found) > 3
+    for path, group in found.items():
+        _, help_text, _ = repro(*path, "--help")
+        code, out, err = repro(*path)
+        assert (code, out, err) == (2, "", help_text)
+        lines = [line.split() for line in err.splitlines()]
+        assert lines[0][0] == "Usage:"
+        for name in group.list_commands(click.Context(group)):
+            assert any(line[:1] == [name] for line in lines), (path, name)
 
 
 def test_every_command_has_help(repro):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,9 +13,13 @@ from repro.commands.doctor import command
 
 
 @pytest.fixture
-def no_adb_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port of our own, so that the tests neither find nor start a server that others use."""
-    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "15937")
+def no_adb_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A port and a home of our own, so that the tests neither find nor start a server that others use."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(free.getsockname()[1]))
+    monkeypatch.delenv("ANDROID_ADB_SERVER_ADDRESS", raising=False)
+    monkeypatch.setenv("ANDROID_USER_HOME", str(tmp_path))
 
 
 @pytest.mark.gpu

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cases.inputs import GivenFeeds
 from repro.commands.judge import command
+from repro.verdicts.references import Given
 from repro.verdicts.saved_run import load_judgeable, save_judgeable
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from tests.repro.verdicts.judging import scene
 
@@ -66,7 +69,9 @@ def test_a_saved_run_is_judged_again_and_under_another_table(tmp_path: Path):
     np.testing.assert_array_equal(again.references[1][0], made.references[1][0])
     assert invoke(folder).exit_code == 0
     table = tmp_path / "strict.toml"
-    table.write_text('[floor_snr_db]\nvalue = 400\nreason = "nothing is that clean"\nsince = "2026-11-22"\n')
+    table.write_text(
+        '[floor_snr_db]\nvalue = 400\nreason = "nothing is that clean"\nsince = "2026-11-22"\n', encoding="utf-8"
+    )
     strict = invoke(folder, "--thresholds", table, "--json")
     lines = [json.loads(line) for line in strict.stdout.splitlines()]
     assert strict.exit_code == 1
@@ -91,7 +96,7 @@ def test_bad_arrays_are_one_line(tmp_path: Path):
     other = write(tmp_path, "other.npz", z=np.arange(8.0))
     words = write(tmp_path, "words.npz", y=np.array(["a", "b"]))
     text = tmp_path / "text.npz"
-    text.write_text("not an archive")
+    text.write_text("not an archive", encoding="utf-8")
     cut = tmp_path / "cut.npz"
     cut.write_bytes(good.read_bytes()[:40])
     for actual, said in ((other, "no array 'y'"), (words, "are float, integer or bool"), (text, "not a readable .npz"),
@@ -101,4 +106,14 @@ def test_bad_arrays_are_one_line(tmp_path: Path):
         assert said in str(result.exception)
         assert "\n" not in str(result.exception)
     assert invoke("--reference", good).exit_code == 2
-    assert invoke().exit_code == 2
+
+
+def test_an_empty_folder_and_a_run_without_outputs_are_no_pass(tmp_path: Path):
+    made = scene()
+    empty = replace(made.subject, plan=GivenFeeds(()), reference=Given(()), given_floors={made.precision: ()})
+    save_judgeable(tmp_path / "run", replace(made.run(), outputs=()), empty)
+    (tmp_path / "empty").mkdir()
+    for arguments in ((), (tmp_path / "empty",), (tmp_path / "run",)):
+        result = invoke(*arguments)
+        assert isinstance(result.exception, NothingRan), result.exception
+        assert "nothing was judged" in str(result.exception)

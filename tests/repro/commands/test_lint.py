@@ -92,7 +92,7 @@ def test_sarif_names_rules_results_and_artifacts_consistently(tmp_path):
     target = tmp_path / "deep" / "lint.sarif"
     result = run(hazardous(tmp_path), healthy(tmp_path), "--sarif", target)
     assert result.exit_code == 1
-    log = json.loads(target.read_text())
+    log = json.loads(target.read_text(encoding="utf-8"))
     assert log["version"] == "2.1.0"
     (one,) = log["runs"]
     rules = one["tool"]["driver"]["rules"]

@@ -39,22 +39,22 @@ def test_reduce_brings_a_lost_output_to_its_two_ops_and_resumes(tmp_path: Path):
     assert summary["role"] == {"rank": 3, "producer": "FULLY_CONNECTED", "consumers": ["MUL"], "is_output": True}
     assert [op.kind for op in read_tflite(Path(summary["model"]).read_bytes()).ops] == ["FULLY_CONNECTED", "MUL"]
     assert "passes" in next(need["without"] for need in summary["needs"] if need["op"].startswith("MUL"))
-    answers = (tmp_path / "out" / "tried.jsonl").read_text()
+    answers = (tmp_path / "out" / "tried.jsonl").read_text(encoding="utf-8")
     again = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
     assert json.loads(again.stdout.splitlines()[-1]) == summary
-    assert (tmp_path / "out" / "tried.jsonl").read_text() == answers
+    assert (tmp_path / "out" / "tried.jsonl").read_text(encoding="utf-8") == answers
 
 
 @pytest.mark.gpu
 def test_fuzz_judges_reports_and_goes_on(tmp_path: Path):
-    arguments = ["--graphs", "1", "--seconds", "120", "--seed", "9", "--corpus", str(tmp_path), "--json"]
+    arguments = ["--graphs", "1", "--seconds", "36000", "--seed", "9", "--corpus", str(tmp_path), "--json"]
     first = CliRunner().invoke(fuzz, arguments, catch_exceptions=False)
     assert first.exit_code in (0, 1)
     summary = json.loads(first.stdout.splitlines()[-1])
     assert {"graphs", "seconds", "distinct", "new"} <= set(summary)
     assert first.exit_code == (1 if summary["new"] else 0)
     assert summary["verdicts"]["PASS"] > 20
-    assert json.loads((tmp_path / "state.json").read_text())["next_index"] == summary["next_graph"] > 0
+    assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["next_index"] == summary["next_graph"] > 0
 
 
 @pytest.mark.parametrize("name", ["missing.tflite", "rubbish.tflite"])

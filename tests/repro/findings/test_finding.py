@@ -21,7 +21,7 @@ from repro.findings.note import note
 from repro.findings.report import render_report
 from repro.records.canonical_json import canonical
 from repro.verdicts.references import float64_outputs
-from runner.errors import BadInput, TargetUnavailable
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 
 SHIPPED = findings.slugs()
 REQUIRED = {
@@ -127,7 +127,7 @@ def test_a_model_exchanged_together_with_the_seal_is_still_refused(copy):
 
 def test_evidence_that_was_rewritten_by_hand_and_sealed_anew_is_refused_if_not_canonical(copy):
     path = copy / ONE / findings.EVIDENCE
-    path.write_text(json.dumps(json.loads(path.read_bytes())))
+    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8")
     findings.write_seal(copy / ONE)
     assert "was written by hand" in refused(copy)
 
@@ -300,7 +300,7 @@ def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_ye
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad
     with pytest.raises(BadInput, match="says nothing yet"):
         findings.load("my-bug", tmp_path)
-    path.write_text(path.read_text().replace("TODO: ", ""), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("TODO: ", ""), encoding="utf-8")
     finding = findings.load("my-bug", tmp_path)
     assert (finding.seed, finding.minimal.wrong) == (3, (0,))
     evidence.write_arrays(finding)
@@ -332,7 +332,7 @@ def test_verify_refuses_a_report_that_was_written_by_hand(copy, monkeypatch):
     monkeypatch.setattr(findings, "FINDINGS_DIR", copy)
     monkeypatch.setattr(findings.load, "__defaults__", (copy,))
     path = copy / ONE / "report.md"
-    path.write_text(path.read_text().replace("stale memory", "fresh memory"))
+    path.write_text(path.read_text(encoding="utf-8").replace("stale memory", "fresh memory"), encoding="utf-8")
     findings.write_seal(copy / ONE)
     result = CliRunner().invoke(main, ["finding", "verify", ONE])
     assert isinstance(result.exception, BadInput)
@@ -343,6 +343,20 @@ def test_verify_on_a_target_that_is_not_here_is_3():
     result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:no-such-adapter"])
     assert isinstance(result.exception, TargetUnavailable)
     assert result.exception.exit_code == 3
+
+
+@pytest.mark.parametrize("task", ["verify", "measure"])
+def test_all_of_no_findings_is_no_pass(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "slugs", lambda: [])
+    result = CliRunner().invoke(main, ["finding", task, "--all", "--target", "cpu", "--runtime", "2.3.0"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "holds no finding" in str(result.exception)
+
+
+def test_a_bug_of_the_delegate_is_not_verified_on_the_cpu():
+    result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "cpu"])
+    assert isinstance(result.exception, NothingRan)
 
 
 @pytest.mark.gpu

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from cases.graph import Graph
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
+from repro.commands.fuzz import command
 from repro.fuzzer.campaign import Bug, Campaign, Sources, is_one_norm
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.generate import draw_palette, grow
@@ -25,10 +27,11 @@ from repro.fuzzer.mutate import cutting, mutated
 from repro.fuzzer.pattern import role_pattern
 from repro.fuzzer.twins import twin_of
 from repro.verdicts.references import OwnOps
-from runner.errors import BadInput
-from runner.run import Precision
+from runner.errors import BadInput, NothingRan
+from runner.run import Job, Outcome, Precision, Run
 from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
 
+NO_LIMIT = float("inf")  # seconds: how far a campaign comes must not depend on the machine
 dice = st.integers(0, 2**32 - 1).map(random.Random)
 
 
@@ -53,10 +56,10 @@ def test_each_planted_fault_is_found_within_a_bounded_number_of_graphs(fault: Fa
     fuzzer, bugs = campaign(tmp_path, fault)
     state = fuzzer.corpus.state
     while not bugs and state.graphs < 900:
-        fuzzer.run(60, graphs=1)
+        fuzzer.run(NO_LIMIT, graphs=1)
     assert bugs, f"not found in {state.graphs} graphs"
     assert not bugs[0].known
-    record = json.loads((Path(bugs[0].candidate) / "candidate.json").read_text())
+    record = json.loads((Path(bugs[0].candidate) / "candidate.json").read_text(encoding="utf-8"))
     assert record["seed"] == 3
     assert record["replay"].startswith("repro check model.tflite")
     reduced = read_tflite((Path(bugs[0].candidate) / "model.tflite").read_bytes())
@@ -65,12 +68,37 @@ def test_each_planted_fault_is_found_within_a_bounded_number_of_graphs(fault: Fa
 
 def test_a_healthy_delegate_gives_no_bug(tmp_path: Path):
     fuzzer, bugs = campaign(tmp_path)
-    summary = fuzzer.run(60, graphs=100)
+    summary = fuzzer.run(NO_LIMIT, graphs=100)
     assert not bugs
     assert summary["graphs"] >= 100
     assert summary["new"] == summary["distinct"] == 0
     assert summary["verdicts"]["PASS"] > 100
     assert "FAIL" not in summary["verdicts"]
+
+
+class Refusing(SimulatedDelegate):
+    """A delegate that will not run anything."""
+
+    def _run(self, job: Job) -> Run:
+        made = super()._run(job)
+        return Run(job.name, Outcome.REFUSED, made.fingerprint, message="no")
+
+
+def test_graphs_that_are_all_refused_are_tried_and_not_judged(tmp_path: Path):
+    fuzzer, _ = campaign(tmp_path)
+    fuzzer.target = Refusing()
+    summary = fuzzer.run(NO_LIMIT, graphs=1)
+    assert summary["graphs"] > 0
+    assert summary["judged"] == summary["new"] == 0
+
+
+def test_a_session_without_a_judged_graph_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    numbers = dict.fromkeys(("graphs", "judged", "seconds", "graphs_per_s", "distinct", "known", "new"), 0)
+    counts: dict[str, dict] = {k: {} for k in ("verdicts", "known_by_rule", "overpredicted_by_rule", "refusals")}
+    monkeypatch.setattr(Campaign, "run", lambda *_: numbers | counts)
+    result = CliRunner().invoke(command, ["--target", "cpu", "--corpus", str(tmp_path)])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
 
 
 @pytest.mark.parametrize(
@@ -90,11 +118,11 @@ def test_a_campaign_goes_on_where_it_stopped_and_keeps_its_bugs(tmp_path: Path):
     fault = FAULTS[1]
     first, found = campaign(tmp_path, fault)
     while not found:
-        first.run(60, graphs=1)
+        first.run(NO_LIMIT, graphs=1)
     graphs, index = first.corpus.state.graphs, first.corpus.state.next_index
     second, again = campaign(tmp_path, fault)
     assert (second.corpus.state.graphs, second.corpus.state.next_index) == (graphs, index)
-    summary = second.run(60, graphs=1)
+    summary = second.run(NO_LIMIT, graphs=1)
     assert summary["next_graph"] > index
     assert summary["total_graphs"] > graphs
     assert summary["new_in_corpus"] >= len({bug.pattern for bug in found})

@@ -18,7 +18,7 @@ from repro.layouts.gate import chosen_size, gate
 from repro.layouts.reader import read_layout
 from repro.layouts.result import GateAnswer, Report
 from runner import targets
-from runner.errors import BadInput, TargetUnavailable
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from tests.repro.layouts import two_graphs
 
@@ -35,10 +35,7 @@ def example(tmp_path):
 
 @pytest.fixture(scope="module")
 def gpu():
-    try:
-        (name,) = targets.resolve(["gpu"])
-    except TargetUnavailable as error:
-        pytest.skip(str(error))
+    (name,) = targets.resolve(["gpu"])  # an error and no skip where there is none
     with targets.open_target(name) as target:
         yield target
 
@@ -53,9 +50,9 @@ def refusals(report: Report) -> list[tuple[str, str, str]]:
 
 
 def replace_in(folder: Path, file: str, old: str, new: str) -> None:
-    text = (folder / file).read_text()
+    text = (folder / file).read_text(encoding="utf-8")
     assert old in text
-    (folder / file).write_text(text.replace(old, new))
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_the_committed_example_is_what_the_code_writes():
@@ -224,7 +221,7 @@ def test_the_baseline_catches_what_got_worse(example, cpu, monkeypatch):
     result = CliRunner().invoke(command, [str(example / "split.toml"), "--target", "cpu", "--update-baseline"])
     assert result.exit_code == 0, result.output
     (recorded,) = example.glob("baselines/two-graphs/cpu--litert-*--fp32.json")
-    content = json.loads(recorded.read_text())
+    content = json.loads(recorded.read_text(encoding="utf-8"))
     assert set(content["numbers"]) == {
         "encoder.features_x2.rmse",
         "encoder.summary.rmse",
@@ -234,12 +231,12 @@ def test_the_baseline_catches_what_got_worse(example, cpu, monkeypatch):
     assert any(c.kind == "baseline" and c.answer is GateAnswer.PASS for c in run_gate(example, cpu).checks)
     content["numbers"]["chain.chain_snr_db"] += 20
     content["numbers"]["head.y.rmse"] /= 2
-    recorded.write_text(json.dumps(content))
+    recorded.write_text(json.dumps(content), encoding="utf-8")
     report = run_gate(example, cpu)
     assert refusals(report) == [("baseline", "", "")]
     assert "chain.chain_snr_db was" in report.refusals[0].reason
     assert "head.y.rmse was" in report.refusals[0].reason
-    recorded.write_text("[]")
+    recorded.write_text("[]", encoding="utf-8")
     with pytest.raises(BadInput, match="record it again"):
         run_gate(example, cpu)
 
@@ -264,7 +261,7 @@ def test_json_junit_and_exit_code(example):
     refused = [r for r in records if r.get("answer") == "REFUSED"]
     assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
     assert refused[0]["numbers"]["chain_snr_db"] < 20
-    assert "<failure" in junit.read_text()
+    assert "<failure" in junit.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -281,3 +278,11 @@ def test_wrong_usage(arguments, says):
     assert isinstance(result.exception, BadInput)
     assert result.exception.exit_code == 2
     assert says in str(result.exception)
+
+
+def test_a_gate_that_gated_nothing_does_not_pass():
+    """The cpu computes no fp16."""
+    result = CliRunner().invoke(command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--precision", "fp16"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "nothing was gated" in str(result.exception)

@@ -9,7 +9,7 @@ import pytest
 import models.dfine
 from repro.layouts.layout import GraphPart
 from repro.layouts.reader import read_layout
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
 DFINE = Path(models.dfine.__file__).parent
@@ -60,6 +60,7 @@ BROKEN = [
         'reason = " "',
         r"needs a reason",
     ),
+    ("value = 90, reason", "value = 90, reason = 'a' }\nlost = { value = 0, reason", r"lost would never be compared"),
     ("[thresholds.fp16]", "[thresholds.fp61]", r"fp16: is missing"),
     ("[control]", "[kontrol]", r"control: is missing; it is a table: name the layout that must fail"),
     ('layout = "naive.toml"', 'layout = "gone.toml"', r"no such file '.*gone\.toml'"),
@@ -75,14 +76,25 @@ BROKEN = [
 def test_a_broken_manifest_is_one_line(tmp_path, old, new, says):
     for file in EXAMPLE.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    text = (EXAMPLE / "split.toml").read_text()
+    text = (EXAMPLE / "split.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "split.toml"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(BadInput, match=says) as error:
         read_layout(path)
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_a_chain_that_ends_in_a_host_step_has_nothing_to_compare(tmp_path):
+    for file in EXAMPLE.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / "split.toml"
+    last = '[[host]]\nname = "end"\nfunction = "builtins:dict"\ninputs = ["y"]\noutputs = ["label"]\n'
+    path.write_text((EXAMPLE / "split.toml").read_text(encoding="utf-8") + last, encoding="utf-8")
+    with pytest.raises(NothingRan, match="the chain compares nothing") as error:
+        read_layout(path)
+    assert error.value.exit_code == 3
 
 
 def test_a_missing_manifest_and_a_folder(tmp_path):

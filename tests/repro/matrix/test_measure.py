@@ -18,12 +18,13 @@ from repro.matrix import measure
 from repro.matrix.bisect import bisect
 from repro.matrix.document import from_document, to_document
 from repro.matrix.rows import SHOWS, UNCLEAR, rows_of
+from repro.matrix.subjects import failing_cases
 from repro.records.canonical_json import canonical, is_canonical, plain
 from repro.records.journal import Journal
 from repro.trials.load import open_installed_cpu
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, case_subject, model_subject
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 from runner.run import Fingerprint, Outcome, Run
 
 VERSIONS = ("2.1.3", "2.1.6", "2.2.0", "2.3.0", "2.4.0.dev20261026")
@@ -256,8 +257,6 @@ def test_an_unknown_case_and_an_unknown_runtime_are_refused_in_one_line(tmp_path
 
 
 def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path, monkeypatch):
-    from runner.errors import TargetUnavailable
-
     def nothing(name: str, **options):
         raise TargetUnavailable(f"{name} is not here")
 
@@ -268,3 +267,23 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
         measured = measure.measure([subject], asked, "fp32", journal)
     assert measured.records == ()
     assert [gone["target"] for gone in measured.unavailable] == ["gpu:x", "gpu:y"]
+
+
+def test_a_matrix_without_a_cell_is_no_pass(tmp_path, monkeypatch):
+    def nothing(name: str, **options):
+        raise TargetUnavailable(f"{name} is not here")
+
+    monkeypatch.setattr(measure.targets, "open_target", nothing)
+    monkeypatch.setattr("repro.commands.matrix.journal_path", lambda: tmp_path / "j.jsonl")
+    (tmp_path / "bad.tflite").write_bytes(write_tflite(add_reduce()))
+    version = measure.runtime_of(None).version
+    options = ["--runtime", version, "--target", "cpu", "--out", str(tmp_path / "matrix.json")]
+    result = CliRunner().invoke(main, ["matrix", str(tmp_path / "bad.tflite"), *options])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "cpu is not here" in result.output
+
+
+def test_no_case_that_is_expected_to_fail_leaves_nothing_to_measure():
+    with pytest.raises(NothingRan, match="no case is expected to fail on cpu"):
+        failing_cases(catalogue.catalogue(), "cpu")

@@ -188,9 +188,9 @@ def test_an_interrupted_reduction_goes_on_where_it_stopped(tmp_path: Path):
     whole_target, resumed_target = SimulatedDelegate(fault), SimulatedDelegate(fault)
     whole, _ = reduce(specimen_of(graph, output), whole_target, tmp_path / "whole")
     (tmp_path / "cut").mkdir()
-    lines = (tmp_path / "whole" / history.JOURNAL).read_text().splitlines()
+    lines = (tmp_path / "whole" / history.JOURNAL).read_text(encoding="utf-8").splitlines()
     kept = len(lines) // 2
-    (tmp_path / "cut" / history.JOURNAL).write_text("\n".join(lines[:kept]) + '\n{"key": "torn')
+    (tmp_path / "cut" / history.JOURNAL).write_text("\n".join(lines[:kept]) + '\n{"key": "torn', encoding="utf-8")
     resumed, _ = reduce(specimen_of(graph, output), resumed_target, tmp_path / "cut")
     assert resumed_target.jobs == whole_target.jobs - kept
     assert resumed.runs == whole.runs
@@ -212,12 +212,14 @@ def test_history_has_a_model_and_a_verdict_for_each_step(tmp_path: Path):
     for step in steps:
         place = history.write_step(tmp_path, step, "simulated", Precision.FP32)
         assert read_tflite((place / "model.tflite").read_bytes()).outputs == step.specimen.graph.outputs
-        record = json.loads((place / "verdict.json").read_text())
+        record = json.loads((place / "verdict.json").read_text(encoding="utf-8"))
         assert record["signature"] == reduced.failure.signature
-        assert "--inputs inputs.npz" in (place / "replay.sh").read_text()
+        assert "--inputs inputs.npz" in (place / "replay.sh").read_text(encoding="utf-8")
     record = history.summary(reduced, "simulated", Precision.FP32, tmp_path, 0)
     history.write_result(tmp_path, reduced, record)
-    assert {"ops", "runs", "signature", "model"} <= set(json.loads((tmp_path / history.SUMMARY).read_text()))
+    assert {"ops", "runs", "signature", "model"} <= set(
+        json.loads((tmp_path / history.SUMMARY).read_text(encoding="utf-8"))
+    )
     with np.load(tmp_path / history.INPUTS) as arrays:
         assert set(arrays.files) == set(reduced.specimen.graph.inputs)
 

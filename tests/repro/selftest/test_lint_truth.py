@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
+from repro.selftest import lint_truth
 from repro.selftest.draws.draw import FAMILIES, Draw, draw
-from repro.selftest.lint_truth import OLDEST, GraphOutcome, confusion, feeds_for, observe, tells_nothing, wrong_outputs
+from repro.selftest.lint_truth import (
+    OLDEST,
+    GraphOutcome,
+    confusion,
+    feeds_for,
+    observe,
+    tells_nothing,
+    wrong_outputs,
+)
 from runner import targets
+from runner.errors import NothingRan
 from runner.run import Fingerprint, Outcome, Precision, Run
 
 PRINT = Fingerprint("test", "0", {}, "", "", "fp32", "")
@@ -100,6 +111,15 @@ def test_a_process_that_ends_is_predicted_or_missed():
     assert (missed.missed, missed.is_clean) == (1, False)
     survived = confusion([(one_op("BATCH_MATMUL"), GraphOutcome("OK", ()))], 3)
     assert (survived.rows["same-operand-aborts"].false, survived.is_clean) == (1, False)
+
+
+def test_a_lint_that_was_held_against_nothing_has_not_passed(tmp_path, monkeypatch):
+    monkeypatch.setattr(lint_truth, "journal_path", lambda target: tmp_path / "journal.jsonl")
+    result = CliRunner().invoke(lint_truth.main, ["--graphs", "0", "--target", "cpu"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    refused = confusion([(one_op("NEG"), GraphOutcome("REFUSED", ()))], 3)
+    assert (refused.is_clean, refused.compared) == (True, False)
 
 
 @pytest.mark.gpu

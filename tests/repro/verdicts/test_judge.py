@@ -225,7 +225,7 @@ def test_metrics_of_equal_and_constant_arrays():
 def test_every_threshold_has_a_reason_and_a_table_can_replace_it(tmp_path):
     assert all(t.reason and t.since for t in ENTRIES.values())
     path = tmp_path / "stricter.toml"
-    path.write_text('[element_floors]\nvalue = 2\nreason = "try"\nsince = "2026-01-01"\n')
+    path.write_text('[element_floors]\nvalue = 2\nreason = "try"\nsince = "2026-01-01"\n', encoding="utf-8")
     stricter = load_thresholds(path)
     assert stricter["element_floors"] == 2
     assert stricter["tensor_rmse_floors"] == DEFAULT["tensor_rmse_floors"]
@@ -240,7 +240,7 @@ def test_every_threshold_has_a_reason_and_a_table_can_replace_it(tmp_path):
         ('[element_floors]\nvalue = -2\nreason="a"\nsince="b"', "above 0"),
         ("not toml", "not readable TOML"),
     ):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         with pytest.raises(BadInput, match=words):
             load_thresholds(path)
 

@@ -68,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    for name in ("no_proxy", "NO_PROXY"):  # a proxy that the user's network needs does not know this server
+        monkeypatch.setenv(name, "127.0.0.1")
     server = Bucket()
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server

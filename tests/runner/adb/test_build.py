@@ -30,7 +30,9 @@ def test_the_documented_command_builds_it_on_the_host(tmp_path: Path) -> None:
         pytest.skip("no cmake here")
     subprocess.run(["cmake", "-S", str(build.NATIVE), "-B", str(tmp_path)], check=True, capture_output=True)
     subprocess.run(["cmake", "--build", str(tmp_path)], check=True, capture_output=True)
-    said = subprocess.run([str(tmp_path / build.RUNNER), "version"], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [str(tmp_path / build.RUNNER), "version"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+    ).stdout
     assert said.startswith("batch_runner 1, ")
 
 
@@ -48,7 +50,7 @@ def test_a_given_binary_is_held_to_the_abi(monkeypatch: pytest.MonkeyPatch, tmp_
         assert build.android_runner("x86_64") == (build.host_runner(), "")
     with pytest.raises(BadInput, match="the device is armeabi-v7a"):
         build.android_runner("armeabi-v7a")
-    (tmp_path / "text").write_text("#!/bin/sh\n")
+    (tmp_path / "text").write_text("#!/bin/sh\n", encoding="utf-8")
     monkeypatch.setenv("REPRO_ANDROID_RUNNER", str(tmp_path / "text"))
     with pytest.raises(BadInput, match="is no ELF file"):
         build.android_runner("arm64-v8a")
@@ -61,6 +63,10 @@ def test_the_sha256_command_agrees_with_python(tmp_path: Path) -> None:
         path = tmp_path / f"of {size}"
         path.write_bytes(bytes(i * 31 & 0xFF for i in range(size)))
         done = subprocess.run(
-            [str(build.host_runner()), "sha256", str(path)], check=True, capture_output=True, text=True
+            [str(build.host_runner()), "sha256", str(path)],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         assert done.stdout.split()[0] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.adb.build import host_runner
 from runner.adb.link import quoted
-from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.loopback.device import LoopbackDevice, plain_folder
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
+from runner.errors import TargetUnavailable
 from runner.run import Job
 from tests.runner.adb.conftest import link_to, sums, target_on
 
@@ -64,10 +67,10 @@ def test_the_runner_reads_any_name_and_option(name: str, value: str) -> None:
         (place / "batch").mkdir()
         (place / "objects").mkdir()
         text = manifest_text([BatchCase(5, job)], BatchLimits(30.0), "cpu" if name == "cpu" else "gpu")
-        (place / "batch" / "manifest").write_text(text)
+        (place / "batch" / "manifest").write_text(text, encoding="utf-8")
         # No LiteRT in that folder: the manifest has been accepted when the runner complains of that.
         command = [str(host_runner()), "run", str(place / "batch"), str(place / "objects"), str(place)]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=600)
         assert done.returncode == 3
         assert b'"kind":"missing_library"' in done.stdout
         assert sorted(p.name for p in place.iterdir()) == ["batch", "objects"]
@@ -82,7 +85,7 @@ def test_no_manifest_makes_the_runner_crash(data: bytes) -> None:
             place = Path(scratch)
             (place / "manifest").write_bytes(text)
             command = [str(host_runner()), "run", scratch, scratch, scratch]
-            done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+            done = subprocess.run(command, capture_output=True, check=False, timeout=600)
             assert done.returncode in (2, 3), text
 
 
@@ -110,6 +113,17 @@ def test_properties_are_data(properties: dict[str, str]) -> None:
     }
     text = "".join(f"[{key}]: [{value}]\n" for key, value in plain.items())
     assert parse_getprop(text) == plain
+
+
+def test_the_sandbox_lies_where_no_shell_minds_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's temporary folder may be called anything."""
+    nasty = tmp_path / "it's mine; really"
+    nasty.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(nasty))
+    assert plain_folder() == quoted([plain_folder()])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(TargetUnavailable, match="set TMPDIR"):
+        plain_folder()
 
 
 def test_the_sandbox_has_no_way_out(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def report() -> dict[str, object]:
     inner = f'ip link set lo up && exec "{sys.executable}" -m tests.runner.adb.real_adbd "{adbd}"'
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", inner]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=280
+        )
     finally:
         if made:
             data.rmdir()

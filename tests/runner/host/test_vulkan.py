@@ -73,9 +73,11 @@ def test_a_driver_that_cannot_be_loaded_is_left_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "libbroken.so").write_bytes(b"no library")
     manifest = tmp_path / "broken icd.json"
-    manifest.write_text(json.dumps({"ICD": {"library_path": "./libbroken.so", "api_version": "1.3.0"}}))
+    manifest.write_text(
+        json.dumps({"ICD": {"library_path": "./libbroken.so", "api_version": "1.3.0"}}), encoding="utf-8"
+    )
     nonsense = tmp_path / "nonsense.json"
-    nonsense.write_text("[1")
+    nonsense.write_text("[1", encoding="utf-8")
     monkeypatch.setenv("VK_DRIVER_FILES", f"{manifest}:{nonsense}:{tmp_path / 'absent.json'}")
     assert adapters() == []
 
@@ -84,7 +86,7 @@ def test_the_stamp_follows_the_drivers_library(tmp_path: Path):
     library = tmp_path / "libvk.so"
     library.write_bytes(b"one")
     manifest = tmp_path / "icd.json"
-    manifest.write_text(json.dumps({"ICD": {"library_path": "./libvk.so"}}))
+    manifest.write_text(json.dumps({"ICD": {"library_path": "./libvk.so"}}), encoding="utf-8")
     before = vulkan.stamp(manifest)
     assert vulkan.stamp(manifest) == before
     library.write_bytes(b"another")
