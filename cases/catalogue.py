@@ -17,15 +17,15 @@ from runner.errors import BadInput, NothingRan
 def catalogue() -> tuple[Case, ...]:
     """Every case, in a stable order. Raises ValueError for two cases of one name or a control of nothing."""
     modules = (output_plus_consumer, fanout, token_tensor, public_reports, cases, fuzzed)
-    found = [case for module in modules for case in module.cases()]
-    unique = {case.name: case for case in found}
-    if len(unique) != len(found):
-        names = [case.name for case in found]
+    every = [case for module in modules for case in module.cases()]
+    unique = {case.name: case for case in every}
+    if len(unique) != len(every):
+        names = [case.name for case in every]
         raise ValueError(f"two cases are called {next(n for n in names if names.count(n) > 1)}")
-    for case in found:
+    for case in every:
         if case.control_of and case.control_of not in unique:
             raise ValueError(f"{case.name} is the control of '{case.control_of}', which is no case")
-    return tuple(found)
+    return tuple(every)
 
 
 def families() -> tuple[str, ...]:

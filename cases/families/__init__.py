@@ -1,1 +1,1 @@
-"""One module a family; each has `cases()`, which returns its Case objects in a stable order."""
+"""One module per family; each has `cases()`, which returns its cases in a stable order."""

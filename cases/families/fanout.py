@@ -78,7 +78,7 @@ def build(producer: str, consumers: int, long: bool, emitted: bool, seed: int) -
 
 def cases() -> list[Case]:
     """Producers x (2, 3, 6 consumers) x long branch x emitted."""
-    found = []
+    family = []
     for producer in PRODUCERS:
         for consumers, long in ((2, False), (3, False), (6, False), (1, True), (2, True)):
             for emitted in (True, False):
@@ -87,5 +87,5 @@ def cases() -> list[Case]:
                 reason = f"{producer} feeds {total} ops{', a short beside a long branch' if long else ''}"
                 reason += ", and is an output" if emitted else ", and is no output"
                 graph = functools.partial(build, producer, consumers, long, emitted, 0)
-                found.append(Case(name, FAMILY, reason, graph=graph, link=CARD if producer == "tokens" else ""))
-    return found
+                family.append(Case(name, FAMILY, reason, graph=graph, link=CARD if producer == "tokens" else ""))
+    return family

@@ -88,34 +88,36 @@ def _pair(
 def cases() -> list[Case]:
     """Pairs of a failing graph and its control."""
     part = functools.partial
-    found = _pair(
+    family = _pair(
         "batch-matmul-of-itself", "BATCH_MATMUL of a tensor with itself aborts the process",
         "batch-matmul-of-two", "two different tensors", part(batch_matmul, True), part(batch_matmul, False),
     )  # fmt: skip
-    found += _pair(
+    family += _pair(
         "select-same-branches", "SELECT_V2 between a tensor and itself aborts the process",
         "select-two-branches", "two different tensors", part(select, True), part(select, False),
     )  # fmt: skip
-    found += _pair(
+    family += _pair(
         "fc-rank1", "FULLY_CONNECTED on a rank-1 input", "fc-rank2", "the same at rank 2",
         part(fully_connected, 1), part(fully_connected, 2),
     )  # fmt: skip
-    found += _pair(
+    family += _pair(
         "pad-rank3-batch2", "PAD of a rank-3 tensor with a batch of 2", "pad-rank3-batch1", "a batch of 1",
         part(pad_rank3, 2), part(pad_rank3, 1),
     )  # fmt: skip
-    found += _pair(
+    family += _pair(
         "slice-of-first-part", "a SLICE of all of a SPLIT's first part holds the other part",
         "slice-of-second-part", "the second part", part(sliced_part, 0), part(sliced_part, 1),
     )  # fmt: skip
     for kind in ("DIV", "RSQRT", "LOG"):
         for consumer in ("conv", "mean"):
             word = f"{kind.lower()}-{consumer}"
-            found += _pair(
+            family += _pair(
                 f"padding-channels-{word}", f"{kind} over 3 channels feeds {consumer}: the padding channel is read",
                 f"four-channels-{word}", "4 channels leave no padding",
                 part(padding_channels, kind, consumer, 3), part(padding_channels, kind, consumer, 4),
             )  # fmt: skip
     why = "DIV over 3 channels feeds a maximum, which skips the padding"
-    found.append(Case(f"{FAMILY}/padding-channels-div-max", FAMILY, why, graph=part(padding_channels, "DIV", "max", 3)))
-    return found
+    family.append(
+        Case(f"{FAMILY}/padding-channels-div-max", FAMILY, why, graph=part(padding_channels, "DIV", "max", 3))
+    )
+    return family

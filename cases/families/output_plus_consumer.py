@@ -189,22 +189,22 @@ def make(
     what = f"{producer} is an output and feeds {consumer}, rank {rank}, N={tokens}"
     reason = f"{what}: {breaks}" if breaks else f"{what}: no fusion may take it away"
     build_plain = functools.partial(build, producer, consumer, rank, tokens, "plain", seed)
-    made = [Case(name, FAMILY, reason, graph=build_plain, seed=seed)]
+    group = [Case(name, FAMILY, reason, graph=build_plain, seed=seed)]
     if breaks:
         for variant, text in VARIANTS.items():
             graph = functools.partial(build, producer, consumer, rank, tokens, variant, seed)
             if variant == "inner" and consumer in ("max", "min"):
                 # No control: fused, the reduction itself is wrong wherever all sums have the other sign.
                 why = f"{producer} feeds {consumer} and is no output: the fused {consumer} starts from zero"
-                made.append(Case(f"{name}-inner", FAMILY, why, graph=graph, seed=seed))
+                group.append(Case(f"{name}-inner", FAMILY, why, graph=graph, seed=seed))
                 apart = functools.partial(build, producer, consumer, rank, tokens, "inner-second", seed)
                 why = f"control: without the output, {VARIANTS['second']}"
-                made.append(
+                group.append(
                     Case(f"{name}-inner-second", FAMILY, why, graph=apart, control_of=f"{name}-inner", seed=seed)
                 )
                 continue
-            made.append(Case(f"{name}-{variant}", FAMILY, f"control: {text}", graph=graph, control_of=name, seed=seed))
-    return made
+            group.append(Case(f"{name}-{variant}", FAMILY, f"control: {text}", graph=graph, control_of=name, seed=seed))
+    return group
 
 
 F1 = "ADD is fused into the reduction"
@@ -220,46 +220,46 @@ def _pairs(
 
 def cases() -> list[Case]:
     """The family in a stable order."""
-    found: list[Case] = []
+    family: list[Case] = []
     # F1: an ADD of two runtime tensors that feeds a reduction; rank and N do not matter.
-    found += _pairs(["add"], list(REDUCTIONS), 3, F1)
+    family += _pairs(["add"], list(REDUCTIONS), 3, F1)
     for rank in (2, 3, 4):
         for tokens in (64, 400, 2100, 8400):
             if (rank, tokens) != (3, 64):
-                found += make("add", "mean", rank, tokens, breaks=F1)
-    found += _pairs(["residual", "norm-residual"], ["mean", "sum"], 3, F1)
-    found += _pairs(
+                family += make("add", "mean", rank, tokens, breaks=F1)
+    family += _pairs(["residual", "norm-residual"], ["mean", "sum"], 3, F1)
+    family += _pairs(
         ["add-relu", "sub", "mul", "maximum", "add-scalar", "add-channel", "fc", "relu"], ["mean", "max"], 3
     )
-    found += _pairs(["add"], ["fc", "softmax", "relu", "add-runtime", "mul-scalar"], 3)
+    family += _pairs(["add"], ["fc", "softmax", "relu", "add-runtime", "mul-scalar"], 3)
     (both,) = make("add", "matmul")
     (other,) = make("add", "matmul-runtime")
-    found.append(dataclasses.replace(both, reason="add is an output and both operands of BATCH_MATMUL, which aborts"))
-    found.append(dataclasses.replace(other, reason="control: a second tensor as operand", control_of=both.name))
+    family.append(dataclasses.replace(both, reason="add is an output and both operands of BATCH_MATMUL, which aborts"))
+    family.append(dataclasses.replace(other, reason="control: a second tensor as operand", control_of=both.name))
     # F2: a convolution (a rank-3 or rank-2 FC counts) that feeds a constant ADD or MUL.
     constants = ["add-scalar", "add-channel", "mul-scalar", "mul-channel"]
-    found += _pairs(["fc"], constants, 3, F2)
-    found += _pairs(["fc"], constants, 2, F2)
-    found += _pairs(["conv", "conv3x3"], constants, 4, F2)
-    found += _pairs(["depthwise"], ["add-channel", "mul-scalar"], 4, F2)
-    found += _pairs(["fc-relu"], ["add-scalar", "mul-channel"], 3)
-    found += _pairs(["conv-relu"], ["add-scalar", "mul-channel"], 4)
-    found += _pairs(["fc"], ["add-runtime", "mul-runtime", "relu", "softmax", "tanh"], 3)
-    found += _pairs(["conv"], ["add-runtime", "relu", "softmax", "conv"], 4)
+    family += _pairs(["fc"], constants, 3, F2)
+    family += _pairs(["fc"], constants, 2, F2)
+    family += _pairs(["conv", "conv3x3"], constants, 4, F2)
+    family += _pairs(["depthwise"], ["add-channel", "mul-scalar"], 4, F2)
+    family += _pairs(["fc-relu"], ["add-scalar", "mul-channel"], 3)
+    family += _pairs(["conv-relu"], ["add-scalar", "mul-channel"], 4)
+    family += _pairs(["fc"], ["add-runtime", "mul-runtime", "relu", "softmax", "tanh"], 3)
+    family += _pairs(["conv"], ["add-runtime", "relu", "softmax", "conv"], 4)
     # F3: a scaled or shifted tensor that feeds a convolution.
-    found += _pairs(["mul-scalar", "mul-channel"], ["fc"], 3, F3)
-    found += _pairs(["mul-scalar", "mul-channel"], ["conv", "conv3x3"], 4, F3)
-    found += _pairs(["add-scalar", "add-channel"], ["conv", "conv3x3-valid"], 4, F3)
-    found += _pairs(["add-channel", "layernorm", "double"], ["fc"], 3, F3)
-    found += make("layernorm", "fc", 3, 8400, breaks=F3)
-    found += _pairs(["add-channel"], ["conv3x3"], 4)
-    found += _pairs(["mul", "square", "relu", "logistic"], ["fc"], 3)
-    found += _pairs(["mul", "sub"], ["conv"], 4)
+    family += _pairs(["mul-scalar", "mul-channel"], ["fc"], 3, F3)
+    family += _pairs(["mul-scalar", "mul-channel"], ["conv", "conv3x3"], 4, F3)
+    family += _pairs(["add-scalar", "add-channel"], ["conv", "conv3x3-valid"], 4, F3)
+    family += _pairs(["add-channel", "layernorm", "double"], ["fc"], 3, F3)
+    family += make("layernorm", "fc", 3, 8400, breaks=F3)
+    family += _pairs(["add-channel"], ["conv3x3"], 4)
+    family += _pairs(["mul", "square", "relu", "logistic"], ["fc"], 3)
+    family += _pairs(["mul", "sub"], ["conv"], 4)
     # Layout and activation producers: nothing is fused away, so all of these must pass.
     layout = ["reshape", "transpose", "concat"]
-    found += _pairs(layout, ["mean", "fc", "add-channel", "mul-scalar", "tanh"], 3)
+    family += _pairs(layout, ["mean", "fc", "add-channel", "mul-scalar", "tanh"], 3)
     # A softmax over one channel is constant, so the reshape (which leaves one) is not paired with it.
-    found += _pairs(["transpose", "concat"], ["softmax"], 3)
-    found += _pairs(["relu", "logistic", "tanh", "softmax", "matmul"], ["add-scalar", "mul-scalar", "softmax"], 3)
-    found += _pairs(["transpose", "reshape", "concat"], ["mean", "tanh"], 4)
-    return found
+    family += _pairs(["transpose", "concat"], ["softmax"], 3)
+    family += _pairs(["relu", "logistic", "tanh", "softmax", "matmul"], ["add-scalar", "mul-scalar", "softmax"], 3)
+    family += _pairs(["transpose", "reshape", "concat"], ["mean", "tanh"], 4)
+    return family

@@ -189,11 +189,11 @@ VARIANTS = {"inner": "without the output", "second": "with a second consumer", "
 
 def _with_controls(name: str, reason: str, link: str, build: Callable[[str], Graph]) -> list[Case]:
     full = f"{FAMILY}/{name}"
-    made = [Case(full, FAMILY, reason, graph=functools.partial(build, "plain"), link=link)]
+    group = [Case(full, FAMILY, reason, graph=functools.partial(build, "plain"), link=link)]
     for variant, text in VARIANTS.items():
         graph = functools.partial(build, variant)
-        made.append(Case(f"{full}-{variant}", FAMILY, f"control: {text}", graph=graph, control_of=full, link=link))
-    return made
+        group.append(Case(f"{full}-{variant}", FAMILY, f"control: {text}", graph=graph, control_of=full, link=link))
+    return group
 
 
 def _single(name: str, reason: str, link: str, graph: Callable[[], Graph], control_of: str = "") -> Case:
@@ -204,54 +204,54 @@ def _single(name: str, reason: str, link: str, graph: Callable[[], Graph], contr
 def cases() -> list[Case]:
     """The reports in the order of their numbers."""
     part = functools.partial
-    found = _with_controls(
+    family = _with_controls(
         "litert-8599-add-output-consumed",
         "an ADD that is both output and consumed comes back as one of its operands",
         LITERT + "8599",
         add_output_consumed,
     )
-    found += [
+    family += [
         _single(f"litert-8619-attention-rank{rank}", f"attention with rank-{rank} operands", LITERT + "8619",
                 part(attention, rank, False), "" if rank == 3 else "litert-8619-attention-rank3")
         for rank in (3, 4)
     ]  # fmt: skip
-    found += [
+    family += [
         _single(f"litert-8619-block-rank{rank}", f"an attention block with rank-{rank} heads, in context",
                 LITERT + "8619", part(attention_with_heads_split, rank),
                 "" if rank == 3 else "litert-8619-block-rank3")
         for rank in (3, 4)
     ]  # fmt: skip
-    found += [
+    family += [
         _single(f"litert-8593-masked-attention-rank{rank}", "a broadcast mask added to a BATCH_MATMUL result",
                 LITERT + "8593", part(attention, rank, True))
         for rank in (3, 4)
     ]  # fmt: skip
-    found += [
+    family += [
         _single("litert-8598-relu-0-to-1", "RELU_0_TO_1 is refused by newer runtimes", LITERT + "8598", relu_0_to_1),
         _single("litert-8598-by-relu6", "control: the same function by RELU6", LITERT + "8598", hard_sigmoid_by_relu6,
                 "litert-8598-relu-0-to-1"),
     ]  # fmt: skip
     for kind in ("DIV", "SUB", "MAXIMUM", "MUL", "ADD"):
         word = kind.lower()
-        found.append(_single(f"litert-9192-{word}-identical", f"{kind} with the same tensor on both sides",
+        family.append(_single(f"litert-9192-{word}-identical", f"{kind} with the same tensor on both sides",
                              LITERT + "9192", part(identical_operands, kind)))  # fmt: skip
-        found.append(_single(f"litert-9192-{word}-distinct", f"control: {kind} of two tensors", LITERT + "9192",
+        family.append(_single(f"litert-9192-{word}-distinct", f"control: {kind} of two tensors", LITERT + "9192",
                              part(distinct_operands, kind), f"litert-9192-{word}-identical"))  # fmt: skip
-    found += _with_controls(
+    family += _with_controls(
         "tf-44802-conv-output-scaled", "a convolution output that is normalised by constants", TENSORFLOW + "44802",
         conv_output_then_scaled,
     )  # fmt: skip
-    found += _with_controls(
+    family += _with_controls(
         "tf-53781-stages-as-outputs", "backbone stages that are outputs and feed the next", TENSORFLOW + "53781",
         residual_stack_outputs,
     )  # fmt: skip
-    found += _with_controls(
+    family += _with_controls(
         "tf-57211-two-heads", "an output that feeds the other output", TENSORFLOW + "57211", two_heads_from_one
     )
-    found += _with_controls(
+    family += _with_controls(
         "tf-59311-same-tensor-twice", "the same values twice", TENSORFLOW + "59311", same_tensor_twice
     )
-    found += [
+    family += [
         _single("litert-8980-mixed-rank-add", "ADD of rank 3 and rank 4", LITERT + "8980", mixed_rank_add),
         _single("litert-8980-same-rank-add", "control: both operands rank 4", LITERT + "8980", same_rank_add,
                 "litert-8980-mixed-rank-add"),
@@ -259,4 +259,4 @@ def cases() -> list[Case]:
         _single("litert-9272-pad-rank4", "control: the same PAD at rank 4", LITERT + "9272", part(pad_tokens, 4),
                 "litert-9272-pad-rank3"),
     ]  # fmt: skip
-    return found
+    return family

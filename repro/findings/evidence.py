@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from cases.case import Case
-from cases.findings.registry import FINDING_MODELS, Purpose
+from cases.findings.model import Purpose
+from cases.findings.registry import FINDING_MODELS
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
@@ -49,7 +50,7 @@ SHOWN_VALUES = 6
 
 def build_models(finding: Finding) -> None:
     """Write the .tflite files of a finding whose graphs this project knows; others keep the files they have."""
-    known = {m.name: m for m in FINDING_MODELS[finding.slug]()} if finding.slug in FINDING_MODELS else {}
+    known = {m.name: m for m in FINDING_MODELS.get(finding.slug, ())}
     for model in finding.models:
         source = known.get(model.name)
         if source is None:

@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from cases.findings.model import HEALTHY
-from cases.findings.registry import Purpose
+from cases.findings.model import HEALTHY, Purpose
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.findings.where import EVERYWHERE, Range, read_range

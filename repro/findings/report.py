@@ -18,7 +18,7 @@ import jinja2
 import numpy as np
 
 import runner
-from cases.findings.registry import Purpose
+from cases.findings.model import Purpose
 from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile, load
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from cases.findings.registry import Purpose
+from cases.findings.model import Purpose
 from cases.graph import Graph
 from repro.findings.evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
 from repro.findings.finding import Finding, ModelFile

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.findings.bounded_models import BOUNDED_MODELS
-from cases.findings.pieces import per_channel, thin_pointwise, weights
+from cases.findings.mali_thin_pointwise import MODELS, thin_pointwise
+from cases.findings.pieces import per_channel, weights
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.hazards.lint import RULES, find_hazards, lint
@@ -45,7 +45,7 @@ def chain(*widths: int, size: int = 4, taken: int = 4, batch: int = 1, long: int
     return g.build(outputs)
 
 
-@pytest.mark.parametrize("model", BOUNDED_MODELS[RULE](), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_the_models_of_the_finding_are_warned_of_where_they_show(model):
     assert model.build is not None
     graph = model.build()

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
-from cases.findings.pieces import thin_pointwise
+from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.tflite.write import write_tflite
 from repro.commands.lint import command
 from repro.hazards.lint import RULES

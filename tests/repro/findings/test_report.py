@@ -55,8 +55,8 @@ SECTIONS = (
 )
 
 
-ROOT = Path(__file__).resolve().parents[2]
-OWN_TEXTS = (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("repro/report_templates/*"), build.SOURCE)
+ROOT = Path(__file__).resolve().parents[3]
+OWN_TEXTS = (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("repro/findings/templates/*"), build.SOURCE)
 
 
 def private_words() -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
-from cases.findings.parsing_graphs import directed_sums
-from cases.findings.pieces import thin_pointwise
+from cases.findings.cumsum_options import directed_sums
+from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite

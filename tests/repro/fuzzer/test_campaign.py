@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
-from cases.findings.pattern_graphs import norm_of_other, norm_of_shifted
+from cases.findings.norm_of_other_input import norm_of_other
+from cases.findings.norm_one_pass_variance import norm_of_shifted
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.findings.parsing_graphs import runtime_weights
+from cases.findings.fc_runtime_weights_bias import runtime_weights
 from cases.graph import Graph
 from repro.fixes.workarounds import WORKAROUNDS, avoid_hazards
 from repro.hazards.lint import RULES, find_hazards, find_risks, lint
@@ -279,8 +279,8 @@ def test_fully_connected_wants_its_depth_in_the_last_of_two_dimensions_or_more(s
     ("graph", "expected"),
     [
         (lambda: runtime_weights(), True),
-        (lambda: runtime_weights((2, 3, 4), held="made"), True),
-        (lambda: runtime_weights(held="const"), False),
+        (lambda: runtime_weights((2, 3, 4), origin="result"), True),
+        (lambda: runtime_weights(origin="constant"), False),
         (lambda: runtime_weights(bias="none"), False),
         (lambda: runtime_weights(bias="behind"), False),
         (lambda: runtime_weights((1, 1, 1, 4), convolution=True), False),

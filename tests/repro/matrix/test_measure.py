@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import catalogue
-from cases.findings.pieces import add_reduce
+from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.cli import main
