@@ -162,7 +162,8 @@ def _start(
             "REPRO_FAULT_DISK_BYTES": str(-1 if faults.runner_disk_bytes is None else faults.runner_disk_bytes),
         }
     return subprocess.Popen(
-        ["/bin/sh", "-c", sandbox.command(command)],
+        # The bytes that came, whatever this process's own locale could say of them.
+        ["/bin/sh", "-c", sandbox.command(command).encode("utf-8", "surrogateescape")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -46,7 +46,8 @@ texts = st.one_of(st.sampled_from(NASTY), st.text(alphabet=st.characters(codec="
 @given(st.lists(texts, min_size=1, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_words_reach_a_shell_as_they_are(words: list[str]) -> None:
-    done = subprocess.run(["/bin/sh", "-c", quoted(["printf", r"%s\0", *words])], capture_output=True, check=True)
+    command = quoted(["printf", r"%s\0", *words]).encode()
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == words
 
 
