@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,11 @@ def open_target(
         environment=naming_environment(presented),
         note=naming_note(presented),
     )
+
+
+def default_workers() -> int:
+    """One job at a time per core."""
+    return max(1, os.cpu_count() or 1)
 
 
 def resolve(names: Sequence[str], device: str | None = None) -> list[str]:

@@ -18,7 +18,7 @@ from cases.case import Case
 from repro.campaigns.expectations import Comparison, Expectations, compare
 from repro.records.journal import Journal
 from repro.verdicts.judge import judge
-from repro.verdicts.saved_run import save_judgeable
+from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
@@ -111,17 +111,12 @@ def run_campaign(
         key, subject, precision = pending.popleft()
         verdicts = judge(run, subject)
         if save is not None:
-            save_judgeable(save / _folder_name(subject, run), run, subject)
+            save_judgeable(save / folder_name(subject, run), run, subject)
         result = _result(subject.name, run, verdicts)
         journal.add(key, to_record(result))
         results[key] = _compared(result, expectations)
         on_result(results[key])
     return [results[key] for key in order]
-
-
-def _folder_name(subject: Subject, run: Run) -> str:
-    fingerprint = run.fingerprint
-    return f"{subject.name.replace('/', '--')}--{fingerprint.precision}--{fingerprint.target.replace(':', '-')}"
 
 
 def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from cases.evaluation.evaluate import unsupported
+from repro import api
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.display import json_lines
-from repro.display.campaign_table import wrong_line
-from repro.trials.check import Checked, check
+from repro.display.console import print_lines
+from repro.records.lines import Tone, indented, line
+from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
-from repro.verdicts.saved_run import save_judgeable
+from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
-from runner.errors import NothingRan
 from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.target import Target
@@ -73,7 +72,8 @@ def command(
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
-    _require_something_to_compare(subject, names)
+    for name in names:
+        require_comparison(subject, name)
     console = Console(stderr=as_json, soft_wrap=True)
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
     unexpected = 0
@@ -82,30 +82,18 @@ def command(
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
                 for chosen in precisions_for(name, precision):
-                    checked = check(subject, target, cpu, chosen, deadline)
+                    checked = api.check(subject, target=target, precision=chosen, deadline=deadline, cpu=cpu)
                     comparisons = _compare(checked, expected_as, runtime)
                     unexpected += _show(console, checked, comparisons, as_json)
                     if save is not None:
-                        _save(save, checked)
-                    if taps and not checked.is_clean:
+                        save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
+                    if taps and not checked.passed:
                         _show_taps(console, subject, target, chosen)
-                    if not checked.is_clean:
+                    if not checked.passed:
                         unclean = checked
     if blamed and unclean is not None:
         _show_blame(console, unclean, precision, runtime)
     ctx.exit(1 if unexpected else 0)
-
-
-def _require_something_to_compare(subject: Subject, names: Sequence[str]) -> None:
-    """Raises NothingRan where every output would pass because nothing else was there to hold it against."""
-    if not subject.graph.outputs:
-        raise NothingRan(f"{subject.name} has no output, so there is nothing to judge; give a model that has one")
-    foreign = unsupported(subject.graph)
-    if foreign and "cpu" in names:
-        raise NothingRan(
-            f"{subject.name}: float64 evaluation does not know {', '.join(foreign[:3])}, so the cpu would be compared "
-            "with itself; give another --target"
-        )
 
 
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:
@@ -122,29 +110,16 @@ def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Co
 def _show(console: Console, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
     """Print one target and precision; the number of outputs that are not as they should be."""
     fingerprint = checked.run.fingerprint
-    ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
-    head = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
-    console.print(f"[bold]{escape(head)}[/]  reference: {checked.reference_from}", highlight=False)
-    if checked.cpu_note:
-        console.print(f"  [yellow]{escape(checked.cpu_note)}[/]", highlight=False)
+    print_lines(console, checked.head())
     bad = 0
     for index, verdict in enumerate(checked.verdicts):
         comparison = comparisons[index] if comparisons is not None else None
-        is_bad = comparison.standing.is_news if comparison else verdict.status is not Status.PASS
-        bad += is_bad
+        bad += comparison.standing.is_news if comparison else verdict.status is not Status.PASS
         if comparison is not None and comparison.message:
-            console.print(f"  [red]{escape(comparison.message)}[/]", highlight=False)
-        elif verdict.status is Status.PASS:
-            power = f"would have noticed an RMS error of {verdict.power:.2g}"
-            console.print(
-                f"  [green]PASS[/] output {verdict.output} '{escape(verdict.name)}' ({power})", highlight=False
-            )
+            print_lines(console, [line((f"  {comparison.message}", Tone.BAD))])
         else:
-            colour = "yellow" if comparison and comparison.standing is Standing.KNOWN else "red"
-            line = wrong_line("", "", verdict).strip()
-            console.print(f"  [{colour}]{escape(line)}[/]", highlight=False)
-            if verdict.holds:
-                console.print(f"       {escape(verdict.reason)}", highlight=False, style="dim")
+            expected = comparison is not None and comparison.standing is Standing.KNOWN
+            print_lines(console, indented(verdict.lines(Tone.WARN if expected else Tone.BAD)))
         if as_json:
             record = {
                 "case": checked.subject.name,
@@ -163,18 +138,11 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
     return bad
 
 
-def _save(folder: Path, checked: Checked) -> None:
-    fingerprint = checked.run.fingerprint
-    name = f"{Path(checked.subject.name).stem}--{fingerprint.precision}--{fingerprint.target.replace(':', '-')}"
-    save_judgeable(folder / name, checked.run, checked.subject)
-
-
 def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> None:
     from repro.trials.taps import localise
 
     report = localise(subject, target, precision)
-    for line in report.lines():
-        console.print(f"  {escape(line)}", highlight=False)
+    print_lines(console, (line(f"  {text}") for text in report.lines()))
 
 
 def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
@@ -184,5 +152,5 @@ def _show_blame(console: Console, checked: Checked, precision: str, runtime: str
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:
             observations = found[max(verdict.output, 0)]
-            line = f"blame: output {verdict.output} '{verdict.name}': {blame(observations)}"
-            console.print(f"  {escape(line)}", highlight=False)
+            culprit = f"  blame: output {verdict.output} '{verdict.name}': {blame(observations)}"
+            print_lines(console, [line(culprit)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def command(
     with contextlib.ExitStack() as stack:
         open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
-        count = workers or max(1, os.cpu_count() or 1)
+        count = workers or targets.default_workers()
         target = stack.enter_context(targets.open_target(name, runtime=runtime, workers=count))
         store = Corpus(folder, seed, f"{target.identity}|{chosen}")
         console.print(

@@ -8,11 +8,12 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from repro import api
 from repro.display import json_lines
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.display.junit import write_junit
 from repro.layouts.baseline import record_baseline
-from repro.layouts.gate import chosen_size, gate
+from repro.layouts.gate import chosen_size, require_precision
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from runner import targets
@@ -64,9 +65,7 @@ def command(
     at = chosen_size(manifest, size)
     precisions = manifest.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
-        if wanted not in manifest.precisions:
-            known = ", ".join(manifest.precisions)
-            raise BadInput(f"layout '{layout}': no thresholds for {wanted}; it is gated in {known}")
+        require_precision(manifest, wanted)
     names = targets.resolve(target_names, device)
     console = Console(stderr=as_json)
     if not console.is_terminal:
@@ -87,7 +86,7 @@ def command(
                         else:
                             notes.print(escape(text), style="dim", highlight=False)
 
-                    report = gate(manifest, target, wanted, at, say)
+                    report = api.gate(manifest, target=target, precision=wanted, size=at, on_step=say)
                 reports.append(report)
                 show(console, report)
                 for record in json_objects(report) if as_json else ():

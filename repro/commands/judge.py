@@ -134,7 +134,7 @@ def _bare(
             floor = _floor(wanted, floors[name], depth, f"{floor_file}: '{name}'")
         yield (
             where,
-            judge_arrays(wanted, actuals[name], floor, precision=precision, output=index, name=name, thresholds=table),
+            judge_arrays(actuals[name], wanted, floor, precision=precision, output=index, name=name, thresholds=table),
         )
 
 

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
+from repro import api
 from repro.display import json_lines
-from repro.records.journal import Journal
+from repro.display.console import print_lines
+from repro.records.lines import line
 from repro.reducer import history
 from repro.reducer.problem import Specimen
-from repro.reducer.search import Reduced, Search, Step
-from repro.trials.load import load_subject
-from repro.trials.trial import try_all
-from repro.verdicts.references import OwnOps, opened_once
+from repro.reducer.search import Step
 from repro.verdicts.subject import Subject
-from repro.verdicts.verdict import Status
 from runner import targets
-from runner.errors import BadInput
 from runner.run import Precision
-from runner.target import Target
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -66,69 +57,46 @@ def command(
     2. repro reduce model.tflite --target gpu:swiftshader --precision fp16 --output 1 --out small
     3. sh model.reduced/reductions/0003/replay.sh         any step again
     """
-    subject = load_subject(model, inputs_file, seed)
     (name,) = targets.resolve([target_name])
-    chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
     folder = out or model.with_name(f"{model.stem}.reduced")
     console = Console(stderr=True, soft_wrap=True)
-    with contextlib.ExitStack() as stack:
-        open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
+    with console.status("confirming the failure") as progress:
 
-        target = stack.enter_context(
-            targets.open_target(name, runtime=runtime, workers=workers or max(1, os.cpu_count() or 1))
-        )
-        journal = stack.enter_context(Journal(folder / history.JOURNAL))
-        reference = OwnOps(open_cpu, strict_shapes=True)
-        failing = _failing_output(replace(subject, reference=reference), target, chosen, output)
-        console.print(
-            f"{escape(subject.name)}: {len(subject.graph.ops)} ops on {name} {chosen}, "
-            f"inputs {escape(subject.plan.words)}, {len(journal)} answers known",
-            highlight=False,
-        )
-        progress = stack.enter_context(console.status("confirming the failure"))
+        def on_start(subject: Subject, chosen: Precision, known: int) -> None:
+            counts = f"{subject.name}: {len(subject.graph.ops)} ops on {name} {chosen}"
+            print_lines(console, [line(f"{counts}, inputs {subject.plan.words}, {known} answers known")])
 
         def on_step(step: Step) -> None:
-            place = history.write_step(folder, step, name, chosen)
             role_note = f", roles changed: {len(step.specimen.drift)}" if step.specimen.drift else ""
-            line = f"{place.name}  {len(step.specimen.graph.ops):4d} ops  {step.runs:4d} runs  {step.specimen.made_by}"
-            console.print(escape(line + role_note), highlight=False)
+            counts = f"{step.number:04d}  {len(step.specimen.graph.ops):4d} ops  {step.runs:4d} runs"
+            print_lines(console, [line(f"{counts}  {step.specimen.made_by}{role_note}")])
             if as_json:
                 click.echo(json_lines.dump(_step_record(step)))
 
         def on_runs(runs: int, current: Specimen) -> None:
             progress.update(f"{len(current.graph.ops)} ops, {runs} of at most {max_runs} runs")
 
-        search = Search(target, chosen, reference, journal, max_runs=max_runs, on_step=on_step, on_runs=on_runs)
-        reduced = search.reduce(Specimen(subject.graph, subject.feeds, failing))
-    record = history.summary(reduced, name, chosen, folder, seed)
-    history.write_result(folder, reduced, record)
-    _show(Console(stderr=as_json, soft_wrap=True), reduced, record)
+        reduced = api.reduce(
+            model,
+            target=name,
+            precision=precision,
+            output=output,
+            inputs=inputs_file,
+            seed=seed,
+            out=folder,
+            max_runs=max_runs,
+            workers=workers,
+            runtime=runtime,
+            on_start=on_start,
+            on_step=on_step,
+            on_runs=on_runs,
+        )
+    record = history.read_summary(folder)
+    screen = Console(stderr=as_json, soft_wrap=True)
+    print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
     if as_json:
         click.echo(json_lines.dump(record))
     ctx.exit(0)
-
-
-def _failing_output(subject: Subject, target: Target, precision: Precision, index: int | None) -> str:
-    """Name of the output to watch: the one asked for, else the first that fails; empty where the run itself fails."""
-    graph = subject.graph
-    if index is not None:
-        if not 0 <= index < len(graph.outputs):
-            raise BadInput(
-                f"{subject.name} has outputs 0 to {len(graph.outputs) - 1}; --output {index} is none of them"
-            )
-        return graph.outputs[index]
-    (trial,) = try_all([subject], target, precision)
-    failing = [v for v in trial.verdicts if v.status is Status.FAIL]
-    if failing:
-        return graph.outputs[failing[0].output]
-    if all(v.output < 0 for v in trial.verdicts):
-        return ""
-    invalid = [v for v in trial.verdicts if v.status is Status.INVALID]
-    why = f" (output {invalid[0].output} cannot be judged: {invalid[0].reason})" if invalid else ""
-    raise BadInput(
-        f"{subject.name}: no output fails on {target.name} at {precision}{why}; nothing to reduce, "
-        "try another --target, --precision or --inputs"
-    )
 
 
 def _step_record(step: Step) -> dict[str, Any]:
@@ -140,16 +108,3 @@ def _step_record(step: Step) -> dict[str, Any]:
         "verdict": step.answer.text,
         "roles_changed": sorted(step.specimen.drift),
     }
-
-
-def _show(console: Console, reduced: Reduced, record: dict[str, Any]) -> None:
-    state = "" if reduced.complete else "  (stopped at --max-runs; the same command with more goes on)"
-    head = f"{record['ops']} ops after {reduced.steps} steps and {reduced.runs} runs: {reduced.failure.describe()}"
-    console.print(f"[bold]{escape(head)}[/]{state}", highlight=False)
-    for line in history.describe_graph(reduced.specimen.graph):
-        console.print(f"  {escape(line)}", highlight=False)
-    if reduced.role_steps:
-        console.print(f"  steps that changed the failing output's role: {escape(reduced.role_steps)}", highlight=False)
-    for need in reduced.needs:
-        console.print(f"  {escape(need.op)}: {escape(need.without)}", highlight=False)
-    console.print(f"  {escape(record['model'])}; see it fail: {escape(record['replay'])}", highlight=False)

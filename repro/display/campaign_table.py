@@ -58,16 +58,7 @@ def _print_target(console: Console, results: Sequence[CaseResult], controls: fro
 
 def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
     """`case fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 256/256)`."""
-    said = f"{verdict.status} {verdict.signature}".strip()
-    where = f"output {verdict.output} '{verdict.name}'" if verdict.output >= 0 else "no output"
-    return f"{case} {precision}  {where} {said}: {held(verdict)}"
-
-
-def held(verdict: Verdict) -> str:
-    """What the output holds, where that is known, else which limit was broken."""
-    if not verdict.holds or verdict.holds.startswith("nothing"):
-        return verdict.holds or verdict.reason
-    return f"holds {verdict.holds}"
+    return f"{case} {precision}  {verdict.where} {verdict.said}: {verdict.held}"
 
 
 def _print_known(console: Console, results: Sequence[CaseResult], verbose: bool) -> None:
@@ -147,7 +138,7 @@ def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
                 f"{verdict.output} {verdict.name}",
                 f"{verdict.status} {verdict.signature}".strip(),
                 comparison.expected,
-                held(verdict),
+                verdict.held,
             )
             kind = "news" if comparison.standing.is_news else str(comparison.standing)
             rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")

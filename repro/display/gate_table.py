@@ -9,37 +9,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from repro.display.console import STYLES, print_lines
 from repro.display.junit import TestRow
-from repro.layouts.result import GateAnswer, Report
+from repro.layouts.result import TONES, GateAnswer, Report
 from repro.records.canonical_json import finite_or_none
-
-_COLOURS = {GateAnswer.PASS: "green", GateAnswer.REFUSED: "red", GateAnswer.NOTE: "yellow"}
 
 
 def show(console: Console, report: Report) -> None:
-    """One table a report, then one line that says it all."""
-    fingerprint = report.fingerprint
-    head = f"{report.layout} on {report.target} {report.precision}"
-    if report.size is not None:
-        head += f" at {report.size}"
-    if fingerprint is not None:
-        head += f"  LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}".rstrip()
-    console.print(f"[bold]{escape(head)}[/]" + (f"  {escape(report.used)}" if report.used else ""), highlight=False)
+    """One table per report, then one line that says it all."""
+    print_lines(console, [report.head()])
     table = Table("check", "part", "tensor", "answer", "reason", box=None, pad_edge=False, header_style="dim")
     table.columns[4].ratio = 1
     for check in report.checks:
-        answer = f"[{_COLOURS[check.answer]}]{check.answer}[/]"
+        answer = f"[{STYLES[TONES[check.answer]]}]{check.answer}[/]"
         table.add_row(check.kind, escape(check.part), escape(check.tensor), answer, escape(check.reason))
     console.print(table)
-    timing = f"{report.seconds:.1f} s, of which the target {report.target_seconds:.1f} s"
-    if report.passed:
-        console.print(f"[green]PASSED[/] ({timing})", highlight=False)
-        return
-    refusals = report.refusals
-    tensors = ", ".join(dict.fromkeys(check.tensor for check in refusals if check.tensor))
-    about = f" about {tensors}" if tensors else ""
-    count = f"{len(refusals)} reason{'s' if len(refusals) > 1 else ''}"
-    console.print(f"[red]REFUSED[/] for {count}{escape(about)} ({timing})", highlight=False)
+    print_lines(console, [report.conclusion()])
 
 
 def json_objects(report: Report) -> Iterator[dict[str, Any]]:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.graph import Graph, Op
-from repro.fixes.workarounds import Fixed
-from repro.hazards.lint import RULES, adapter_risks
+from repro.fixes.workarounds import Mended, avoid_hazards
+from repro.hazards.lint import RULES, Hazard, adapter_risks
+from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
+from repro.verdicts.references import OpenTarget
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
-from runner.errors import BadInput
+from runner.errors import BadInput, ReproError
 from runner.run import Outcome, Precision, Run
 from runner.target import Target
 
@@ -55,8 +57,89 @@ class Proof:
         return all(difference.exact for difference in self.cpu)
 
 
+@dataclass(frozen=True, repr=False)
+class Fixed(Worded):
+    """A model with its workarounds and what was shown for them.
+
+    model: the bytes of the mended file, or of the original where it has no known hazard (then proof is None).
+    left_alone: what shows on some adapters only, which a file does not know: it is said, and left as it is.
+    """
+
+    subject: Subject
+    mended: Mended
+    model: bytes
+    proof: Proof | None
+    left_alone: tuple[Hazard, ...]
+
+    def __repr__(self) -> str:
+        rules = ", ".join(hazard.rule for hazard, _ in self.mended.done) or "nothing to mend"
+        return f"<Fixed {self.subject.name}: {rules}>"
+
+    def lines(self) -> Iterator[Line]:
+        """What `repro fix` prints: what was done, the diff of ops, what was shown on cpu and on the target."""
+        if self.proof is None:
+            yield line(f"{self.subject.name}: no known hazard; nothing to mend")
+        else:
+            yield from self._diff()
+            yield from _shown(self.proof, len(self.mended.graph.outputs))
+        for risk in self.left_alone:
+            yield line(f"  left alone: {risk.rule}, {RULES[risk.rule].where}; {risk.fix}")
+
+    def _diff(self) -> Iterator[Line]:
+        for hazard, what in self.mended.done:
+            yield line((hazard.rule, Tone.WARN), f" at '{hazard.tensor}': {what}")
+        for op in self.mended.removed:
+            yield line((f"  - {op_line(op, self.mended.before)}", Tone.BAD))
+        for op in self.mended.added:
+            yield line((f"  + {op_line(op, self.mended.graph)}", Tone.GOOD))
+
+
+def _shown(proof: Proof, outputs: int) -> Iterator[Line]:
+    if proof.is_exact:
+        yield line(f"cpu: all {outputs} outputs are the same, bit for bit")
+    for difference in proof.cpu:
+        if not difference.exact:
+            size = f"{difference.max_abs:.3g} ({difference.share:.2g} of its range)"
+            yield line(f"cpu: '{difference.name}' differs by at most {size}; host-side factor 1")
+    for precision, checked in proof.after.items():
+        for old, new in zip(proof.before[precision].verdicts, checked.verdicts, strict=False):
+            tone = Tone.GOOD if new.status is Status.PASS else Tone.BAD
+            yield line(f"{precision}: output {new.output} '{new.name}': {old.said} -> ", (new.said, tone))
+    for note in proof.notes:
+        yield line(("note", Tone.WARN), f" {note}")
+    for refusal in proof.refusals:
+        yield line(("refused", Tone.BAD), f" {refusal}")
+
+
+class NotProven(ReproError):
+    """The mended model was not shown to be right, and why. fixed: all that was tried."""
+
+    def __init__(self, fixed: Fixed, refusals: Sequence[str]) -> None:
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        super().__init__(f"{fixed.subject.name}: the workaround is not proven: {refusals[0]}{more}")
+        self.fixed = fixed
+
+
+def fix_subject(
+    subject: Subject, open_target: OpenTarget, open_cpu: OpenTarget, precisions: Sequence[Precision]
+) -> Fixed:
+    """Apply the smallest known workaround for each hazard and prove it; nothing is opened where there is no hazard.
+
+    Raises NotProven, and BadInput where the cpu cannot run the model at all.
+    """
+    mended, risks = avoid_hazards(subject.graph), adapter_risks(subject.graph)
+    if not mended.done and not mended.left:
+        return Fixed(subject, mended, subject.model, None, risks)
+    with open_cpu() as cpu, open_target() as target:
+        new, proof = prove(subject, mended, target, cpu, precisions)
+    fixed = Fixed(subject, mended, new.model, proof, risks)
+    if proof.refusals:
+        raise NotProven(fixed, proof.refusals)
+    return fixed
+
+
 def prove(
-    subject: Subject, fixed: Fixed, target: Target, cpu: Target, precisions: Sequence[Precision]
+    subject: Subject, fixed: Mended, target: Target, cpu: Target, precisions: Sequence[Precision]
 ) -> tuple[Subject, Proof]:
     """Run old and new on cpu and on the target. Raises BadInput where the cpu cannot run the model at all."""
     new = subject.edited(fixed.graph)
@@ -126,7 +209,7 @@ def _cpu_refusals(differences: Sequence[CpuDifference]) -> Iterator[str]:
             )
 
 
-def _left(fixed: Fixed) -> Iterator[str]:
+def _left(fixed: Mended) -> Iterator[str]:
     for hazard in fixed.left:
         known = "the workaround did not help" if RULES[hazard.rule].workaround else "no workaround is known"
         yield f"hazard {hazard.rule} at '{hazard.tensor}' is left: {known}"

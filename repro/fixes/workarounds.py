@@ -24,7 +24,7 @@ MAX_ROUNDS = 8
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Mended:
     """A graph before and after its workarounds.
 
     done: (hazard, what was done) in order. left: hazards for which no workaround is known or none helped.
@@ -128,7 +128,7 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
 }
 
 
-def avoid_hazards(graph: Graph) -> Fixed:
+def avoid_hazards(graph: Graph) -> Mended:
     """Apply one workaround after another, looking again after each, until no known hazard is left.
 
     One hazard at a time, because an edit that breaks one fusion often resolves its neighbours too.
@@ -149,7 +149,7 @@ def avoid_hazards(graph: Graph) -> Fixed:
         current = _without_unused(draft.finished())
         done.append((todo, told))
     before, after = set(map(id, graph.ops)), set(map(id, current.ops))
-    return Fixed(
+    return Mended(
         graph,
         current,
         tuple(done),

@@ -91,6 +91,13 @@ def chosen_size(layout: Layout, asked: int | None) -> int | None:
     return asked
 
 
+def require_precision(layout: Layout, precision: Precision) -> None:
+    """Raise BadInput where the layout has no thresholds for a precision."""
+    if precision not in layout.precisions:
+        known = ", ".join(layout.precisions)
+        raise BadInput(f"layout '{layout.path}': no thresholds for {precision}; it is gated in {known}")
+
+
 def gate(layout: Layout, target: Target, precision: Precision, size: int | None, say: Say) -> Report:
     """Gate one layout on one activated target."""
     started = time.monotonic()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from repro.records.lines import Line, Tone, Worded, line
 from runner.run import Fingerprint
 
 KINDS = ("structure", "residency", "output", "chain", "control", "baseline")
@@ -34,8 +35,8 @@ class GateCheck:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Worded):
     """All checks of one layout on one target in one precision at one size.
 
     seconds: wall seconds of the whole, and of the target's own work (load, compile, run, read) within it.
@@ -58,3 +59,45 @@ class Report:
     @property
     def refusals(self) -> tuple[GateCheck, ...]:
         return tuple(check for check in self.checks if check.answer is GateAnswer.REFUSED)
+
+    def __repr__(self) -> str:
+        answer = "passed" if self.passed else f"refused for {len(self.refusals)} reasons"
+        return f"<Report {self.layout} on {self.target} {self.precision}: {answer}>"
+
+    def head(self) -> Line:
+        """What was gated, and on what."""
+        size = "" if self.size is None else f" at {self.size}"
+        ran_on = ""
+        if self.fingerprint is not None:
+            of = self.fingerprint
+            ran_on = f"  LiteRT {of.runtime}  {of.adapter} {of.driver}".rstrip()
+        where = f"{self.layout} on {self.target} {self.precision}{size}{ran_on}"
+        return line((where, Tone.HEAD), f"  {self.used}" if self.used else "")
+
+    def conclusion(self) -> Line:
+        """PASSED or REFUSED, and how long it took."""
+        timing = f" ({self.seconds:.1f} s, of which the target {self.target_seconds:.1f} s)"
+        if self.passed:
+            return line(("PASSED", Tone.GOOD), timing)
+        tensors = ", ".join(dict.fromkeys(check.tensor for check in self.refusals if check.tensor))
+        about = f" about {tensors}" if tensors else ""
+        count = f"{len(self.refusals)} reason{'s' if len(self.refusals) > 1 else ''}"
+        return line(("REFUSED", Tone.BAD), f" for {count}{about}{timing}")
+
+    def lines(self) -> Iterator[Line]:
+        """What `repro gate` prints, one line per check."""
+        yield self.head()
+        widths = [
+            max((len(str(c)) for c in column), default=0) for column in zip(*map(_cells, self.checks), strict=True)
+        ]
+        for check in self.checks:
+            cells = [cell.ljust(width) for cell, width in zip(_cells(check), widths, strict=True)]
+            yield line("  ".join(cells[:3]), "  ", (cells[3], TONES[check.answer]), f"  {check.reason}")
+        yield self.conclusion()
+
+
+TONES = {GateAnswer.PASS: Tone.GOOD, GateAnswer.REFUSED: Tone.BAD, GateAnswer.NOTE: Tone.WARN}
+
+
+def _cells(check: GateCheck) -> tuple[str, str, str, str]:
+    return check.kind, check.part, check.tensor, str(check.answer)

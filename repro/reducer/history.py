@@ -8,6 +8,7 @@ OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
@@ -91,18 +91,13 @@ def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, s
     }
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary object that a finished reduction left."""
+    record: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    return record
+
+
 def write_result(folder: Path, reduced: Reduced, record: dict[str, Any]) -> None:
     """The result beside its history."""
     write_specimen(folder, reduced.specimen, MODEL)
     write_atomically(folder / SUMMARY, canonical_json(record))
-
-
-def describe_graph(graph: Graph) -> list[str]:
-    """One line an op, with names: for people."""
-    lines = []
-    for op in graph.ops:
-        marks = ["" if name not in graph.outputs else " (output)" for name in op.outputs]
-        made = ", ".join(f"{name}{mark}" for name, mark in zip(op.outputs, marks, strict=True))
-        read = ", ".join(name or "-" for name in op.inputs)
-        lines.append(f"{made} = {op.kind}({read})   {op_label(op, graph).partition(' ')[2]}")
-    return lines

@@ -188,3 +188,14 @@ def op_label(op: Op, graph: Graph) -> str:
 
     reads = ", ".join(shape(name) for name in op.inputs if name)
     return f"{op.kind} {reads} -> {', '.join(shape(name) for name in op.outputs)}"
+
+
+def describe_graph(graph: Graph) -> list[str]:
+    """One line per op, with names: for people."""
+    lines = []
+    for op in graph.ops:
+        marks = ["" if name not in graph.outputs else " (output)" for name in op.outputs]
+        made = ", ".join(f"{name}{mark}" for name, mark in zip(op.outputs, marks, strict=True))
+        read = ", ".join(name or "-" for name in op.inputs)
+        lines.append(f"{made} = {op.kind}({read})   {op_label(op, graph).partition(' ')[2]}")
+    return lines

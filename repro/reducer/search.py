@@ -16,17 +16,28 @@ from typing import Any
 
 import numpy as np
 
-from cases.graph import GraphError, Role
+from cases.graph import Graph, GraphError, Role
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
+from repro.records.lines import Line, Tone, Worded, line
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
-from repro.reducer.problem import Failure, ReferenceValues, Specimen, cut, failure_of, map_feeds, op_label, role_drift
+from repro.reducer.problem import (
+    Failure,
+    ReferenceValues,
+    Specimen,
+    cut,
+    describe_graph,
+    failure_of,
+    map_feeds,
+    op_label,
+    role_drift,
+)
 from repro.trials.trial import UNFIT, Trial, candidate, try_all
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from repro.verdicts.version import judge_version
-from runner.errors import ReproError
+from runner.errors import BadInput, ReproError
 from runner.run import Job, Precision
 from runner.target import Target
 
@@ -67,8 +78,8 @@ class Need:
     without: str
 
 
-@dataclass(frozen=True)
-class Reduced:
+@dataclass(frozen=True, repr=False)
+class Reduced(Worded):
     """The end of a reduction. role_steps: how the failing output's own role changed on the way, or empty.
 
     complete: a fixed point was reached.
@@ -81,6 +92,30 @@ class Reduced:
     steps: int
     role_steps: str
     complete: bool
+
+    @property
+    def graph(self) -> Graph:
+        return self.specimen.graph
+
+    @property
+    def model(self) -> bytes:
+        """The reduced graph as the bytes of a .tflite."""
+        return write_tflite(self.graph)
+
+    def __repr__(self) -> str:
+        return f"<Reduced to {len(self.graph.ops)} ops in {self.runs} runs: {self.failure.describe()}>"
+
+    def lines(self) -> Iterator[Line]:
+        """What `repro reduce` prints: how small, which graph, what each op of it is needed for."""
+        state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
+        counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
+        yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
+        for described in describe_graph(self.graph):
+            yield line(f"  {described}")
+        if self.role_steps:
+            yield line(f"  steps that changed the failing output's role: {self.role_steps}")
+        for need in self.needs:
+            yield line(f"  {need.op}: {need.without}")
 
 
 class Search:
@@ -319,6 +354,29 @@ def other_inputs(specimen: Specimen) -> Specimen:
         lambda _, feed: tuple(np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for a in feed),
     )
     return replace(specimen, feeds=feeds)
+
+
+def failing_output(subject: Subject, target: Target, precision: Precision, index: int | None) -> str:
+    """Name of the output to watch: the one asked for, else the first that fails; empty where the run itself fails."""
+    graph = subject.graph
+    if index is not None:
+        if not 0 <= index < len(graph.outputs):
+            raise BadInput(
+                f"{subject.name} has outputs 0 to {len(graph.outputs) - 1}; --output {index} is none of them"
+            )
+        return graph.outputs[index]
+    (trial,) = try_all([subject], target, precision)
+    failing = [v for v in trial.verdicts if v.status is Status.FAIL]
+    if failing:
+        return graph.outputs[failing[0].output]
+    if all(v.output < 0 for v in trial.verdicts):
+        return ""
+    invalid = [v for v in trial.verdicts if v.status is Status.INVALID]
+    why = f" (output {invalid[0].output} cannot be judged: {invalid[0].reason})" if invalid else ""
+    raise BadInput(
+        f"{subject.name}: no output fails on {target.name} at {precision}{why}; nothing to reduce, "
+        "try another --target, --precision or --inputs"
+    )
 
 
 def answer_of(specimen: Specimen, trial: Trial) -> Response:

@@ -10,7 +10,6 @@ rule that has learned something is measured again in seconds, on the same runs.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -245,7 +244,7 @@ def show(table: Confusion, console: Console) -> None:
 @click.option("--seed", default=0, show_default=True)
 @click.option("--target", "target_name", default="gpu", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
-@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@click.option("--workers", default=targets.default_workers(), show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
 @click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")
 def main(graphs: int, seed: int, target_name: str, precision: str, workers: int, fresh: bool, as_json: bool) -> None:

@@ -7,18 +7,21 @@ where it does not, the cpu is the reference and the verdict says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
+from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
+from runner.errors import NothingRan
 from runner.run import Precision, Run
 from runner.target import Target
 
 
-@dataclass(frozen=True)
-class Checked:
+@dataclass(frozen=True, repr=False)
+class Checked(Worded):
     """What a check found: the run, and a verdict per output.
 
     cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
@@ -30,7 +33,7 @@ class Checked:
     cpu_note: str
 
     @property
-    def is_clean(self) -> bool:
+    def passed(self) -> bool:
         return all(verdict.status is Status.PASS for verdict in self.verdicts)
 
     @property
@@ -38,15 +41,48 @@ class Checked:
         """Which reference was used, and why."""
         return self.subject.reference.words(self.subject.graph)
 
+    def __repr__(self) -> str:
+        fingerprint = self.run.fingerprint
+        said = ", ".join(verdict.said for verdict in self.verdicts)
+        return f"<Checked {self.subject.name} on {fingerprint.target} {fingerprint.precision}: {said}>"
+
+    def head(self) -> Iterator[Line]:
+        """Where it ran and what it was held against."""
+        fingerprint = self.run.fingerprint
+        ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
+        where = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
+        yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
+        if self.cpu_note:
+            yield line((f"  {self.cpu_note}", Tone.WARN))
+
+    def lines(self) -> Iterator[Line]:
+        """What `repro check` prints."""
+        yield from self.head()
+        for verdict in self.verdicts:
+            yield from indented(verdict.lines())
+
+
+def require_comparison(subject: Subject, target: str) -> None:
+    """Raise NothingRan where every output would pass because nothing is there to hold it against."""
+    if not subject.graph.outputs:
+        raise NothingRan(f"{subject.name} has no output, so there is nothing to judge; give a model that has one")
+    foreign = unsupported(subject.graph)
+    if foreign and target == "cpu":
+        raise NothingRan(
+            f"{subject.name}: float64 evaluation does not know {', '.join(foreign[:3])}, so the cpu would be compared "
+            "with itself; give another --target"
+        )
+
 
 def check(
     subject: Subject, target: Target, cpu: Target, precision: Precision, deadline_s: float | None = None
 ) -> Checked:
     """Run the subject on cpu and on the target, and judge the target's outputs.
 
-    Raises TargetUnavailable or DeviceFailed, and NoReference where nothing says what is right; what the model does
-    to a target is a verdict.
+    Raises TargetUnavailable or DeviceFailed, NoReference where nothing says what is right, and NothingRan as
+    `require_comparison` does; what the model does to a target is a verdict.
     """
+    require_comparison(subject, target.name)
     subject.require_reference()
     cpu_run = cpu.run(subject.job(Precision.FP32, deadline_s=deadline_s))
     run = cpu_run if target is cpu else target.run(subject.job(precision, deadline_s=deadline_s))

@@ -12,7 +12,7 @@ import numpy as np
 from cases.graph import Tensor
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
-from repro.verdicts.references import OpenCpu, OwnOps
+from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from runner import targets
 from runner.errors import BadInput
@@ -26,11 +26,11 @@ def open_installed_cpu() -> targets.Target:
 
 def load_subject(
     path: Path,
-    inputs_file: Path | None = None,
+    inputs: str | Path | None = None,
     seed: int = 0,
     *,
     strict_shapes: bool = False,
-    open_cpu: OpenCpu = open_installed_cpu,
+    open_cpu: OpenTarget = open_installed_cpu,
 ) -> Subject:
     """Read a model and make or read its inputs. Raises BadInput with one line for anything unreadable.
 
@@ -39,13 +39,27 @@ def load_subject(
     """
     model = read_bytes(path, "a .tflite model")
     graph = read_tflite(model, str(path))
-    standard = StandardFeeds(seed)
-    plan: FeedPlan = standard
-    if inputs_file is not None:
-        declared = [graph.tensors[name] for name in graph.inputs]
-        first, second = feed_from_npz(inputs_file, declared), standard.make(declared)[1]
-        plan = GivenFeeds((first, second, first), f"{inputs_file.name}, then {standard.kind} seed {seed}")
+    plan = feed_plan([graph.tensors[name] for name in graph.inputs], inputs, seed)
     return model_subject(path.name, model, plan, OwnOps(open_cpu, strict_shapes), graph=graph)
+
+
+def feed_plan(
+    declared: Sequence[Tensor], given: str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray] | None, seed: int
+) -> FeedPlan:
+    """What a model is fed: what was given, a made feed of `seed`, what was given again; or only made ones.
+
+    given: an .npz, arrays by input name, or arrays in the inputs' order. Raises BadInput for what does not fit.
+    """
+    standard = StandardFeeds(seed)
+    if given is None:
+        return standard
+    if isinstance(given, str | Path):
+        first, source = feed_from_npz(Path(given), declared), Path(given).name
+    else:
+        by_name = given if isinstance(given, Mapping) else {f"arr_{i}": array for i, array in enumerate(given)}
+        first, source = feed_from_arrays(by_name, declared, "inputs"), "given arrays"
+    second = standard.make(declared)[1]
+    return GivenFeeds((first, second, first), f"{source}, then {standard.kind} seed {seed}")
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -72,18 +86,23 @@ def feed_from_npz(path: Path, declared: Sequence[Tensor]) -> Feed:
             arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
+    return feed_from_arrays(arrays, declared, str(path))
+
+
+def feed_from_arrays(arrays: Mapping[str, np.ndarray], declared: Sequence[Tensor], where: str) -> Feed:
+    """One feed from arrays by input name (or arr_0, arr_1, ... in order). Raises BadInput as `feed_from_npz` does."""
     feed = []
     for index, tensor in enumerate(declared):
         key = tensor.name if tensor.name in arrays else f"arr_{index}"
         if key not in arrays:
             have = ", ".join(sorted(arrays)) or "nothing"
-            raise BadInput(f"{path}: no array for input {index} '{tensor.name}' (it holds {have}); name it so")
-        array = arrays[key]
+            raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so")
+        array = np.asarray(arrays[key])
         if tuple(array.shape) != tensor.shape:
-            raise BadInput(f"{path}: '{key}' has shape {array.shape}, input '{tensor.name}' wants {tensor.shape}")
+            raise BadInput(f"{where}: '{key}' has shape {array.shape}, input '{tensor.name}' wants {tensor.shape}")
         if array.dtype != np.dtype(tensor.dtype):
             if not np.can_cast(array.dtype, tensor.dtype, casting="same_kind"):
-                raise BadInput(f"{path}: '{key}' is {array.dtype}, input '{tensor.name}' wants {tensor.dtype}")
+                raise BadInput(f"{where}: '{key}' is {array.dtype}, input '{tensor.name}' wants {tensor.dtype}")
             array = array.astype(tensor.dtype)
         feed.append(np.ascontiguousarray(array))
     return tuple(feed)

@@ -58,17 +58,22 @@ def judge(
 
 
 def judge_arrays(
-    reference: np.ndarray,
     actual: np.ndarray,
+    reference: np.ndarray,
     floor: Floor | None = None,
     *,
-    precision: Precision = Precision.FP32,
+    precision: str | Precision = Precision.FP32,
     output: int = 0,
     name: str = "",
     thresholds: Thresholds = DEFAULT,
     metrics: str = "all",
 ) -> Verdict:
-    """Judge one bare array against its reference, without a graph or inputs. floor None: the rule."""
+    """Judge one bare array against what is right, without a graph or inputs.
+
+    floor: the noise floor to judge by; None derives one from precision, DEFAULT_DEPTH accumulations and the
+    reference's range.
+    """
+    precision = Precision(precision)
     chosen = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
     judged = _judge_pair(np.asarray(reference), np.asarray(actual), chosen, precision, thresholds)
     found = Diagnosis()

@@ -24,7 +24,7 @@ from runner.run import Feed, Job, Outcome, Outputs, Precision
 from runner.target import Target
 
 References = Outputs
-OpenCpu = Callable[[], AbstractContextManager[Target]]
+OpenTarget = Callable[[], AbstractContextManager[Target]]
 
 
 class NoReference(BadInput):
@@ -67,7 +67,7 @@ class OwnOps:
     reduction and mutants of the fuzzer may be such files.
     """
 
-    open_cpu: OpenCpu
+    open_cpu: OpenTarget
     strict_shapes: bool = False
 
     def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
@@ -123,7 +123,7 @@ class OwnOps:
         return tuple(tuple(_widened(array) for array in outputs) for outputs in run.outputs)
 
 
-def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenCpu:
+def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenTarget:
     """One target for all who ask, opened for the first of them and closed with the stack."""
     target = functools.cache(lambda: stack.enter_context(open_target()))
     return lambda: nullcontext(target())

@@ -27,6 +27,12 @@ from runner.store import load_run, save_run
 BESIDE = ("feeds.npz", "reference.npz", "floors.json", "model.tflite")
 
 
+def folder_name(subject: Subject, run: Run) -> str:
+    """Where a run lies among others: subject, precision and target."""
+    name = subject.name.removesuffix(".tflite").replace("/", "--")
+    return f"{name}--{run.fingerprint.precision}--{run.fingerprint.target.replace(':', '-')}"
+
+
 def save_judgeable(folder: Path, run: Run, subject: Subject) -> None:
     """Write a run and what judges it into `folder`, replacing what was there."""
     save_run(run, folder)

@@ -103,6 +103,10 @@ class Subject:
         """What a target is asked to run."""
         return Job(self.model, self.feeds, precision, self.name, deadline_s, options or {})
 
+    def judged_by(self, reference: Reference) -> Subject:
+        """The same subject with another witness of what is right."""
+        return replace(self, reference=reference)
+
     def edited(self, graph: Graph) -> Subject:
         """The same question put to another graph: same name and feeds, its own bytes, references and floors."""
         return replace(self, model=write_tflite(graph), given_graph=graph, given_floors={})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from repro.records.lines import Line, Tone, line
 
 
 class Status(enum.StrEnum):
@@ -43,3 +45,30 @@ class Verdict:
     floor: str = ""
     power: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """`PASS`, `FAIL alias(x)`, `REFUSED`."""
+        return f"{self.status} {self.signature}".strip()
+
+    @property
+    def where(self) -> str:
+        """`output 1 'acc'`, or `no output` where the run as a whole has none."""
+        return f"output {self.output} '{self.name}'" if self.output >= 0 else "no output"
+
+    @property
+    def held(self) -> str:
+        """What the output holds, where that is known, else which limit was broken."""
+        if not self.holds or self.holds.startswith("nothing"):
+            return self.holds or self.reason
+        return f"holds {self.holds}"
+
+    def lines(self, wrong: Tone = Tone.BAD) -> Iterator[Line]:
+        """The verdict in words. wrong: the tone of one that is not PASS."""
+        if self.status is Status.PASS:
+            power = f"would have noticed an RMS error of {self.power:.2g}"
+            yield line(("PASS", Tone.GOOD), f" {self.where} ({power})")
+            return
+        yield line((f"{self.where} {self.said}: {self.held}", wrong))
+        if self.holds:
+            yield line((f"     {self.reason}", Tone.ASIDE))

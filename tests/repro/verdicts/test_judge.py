@@ -95,28 +95,28 @@ def test_references_that_do_not_belong_to_the_run_are_refused():
 )
 @BOTH
 def test_a_comparison_without_power_is_invalid_even_when_equal(reference, words: str, precision: Precision):
-    verdict = judge_arrays(reference, reference.astype(np.float32), EMULATED, precision=precision)
+    verdict = judge_arrays(reference.astype(np.float32), reference, EMULATED, precision=precision)
     assert verdict.status is Status.INVALID
     assert words in verdict.reason
 
 
 def test_a_floor_within_twenty_decibels_of_the_signal_has_no_power():
     reference = normal(64, 16)
-    judged = [judge_arrays(reference, reference.astype(np.float32), Floor(s, "emulation", 1)) for s in (0.09, 0.2)]
+    judged = [judge_arrays(reference.astype(np.float32), reference, Floor(s, "emulation", 1)) for s in (0.09, 0.2)]
     assert [v.status for v in judged] == [Status.PASS, Status.INVALID]
     assert "noise floor" in judged[1].reason
 
 
 def test_the_sentinel_and_nan_need_no_power():
     constant = np.ones((4, 8))
-    assert judge_arrays(constant, np.full((4, 8), SENTINEL), EMULATED).signature == "unwritten"
-    assert judge_arrays(constant, np.full((4, 8), np.nan, np.float32), EMULATED).signature == "nonfinite"
+    assert judge_arrays(np.full((4, 8), SENTINEL), constant, EMULATED).signature == "unwritten"
+    assert judge_arrays(np.full((4, 8), np.nan, np.float32), constant, EMULATED).signature == "nonfinite"
 
 
 def test_a_wrong_shape_or_dtype_is_wrong():
     reference = normal(4, 8)
-    assert judge_arrays(reference, reference.reshape(8, 4).astype(np.float32)).signature == "wrong"
-    assert judge_arrays(reference, reference.astype(np.int32)).status is Status.FAIL
+    assert judge_arrays(reference.reshape(8, 4).astype(np.float32), reference).signature == "wrong"
+    assert judge_arrays(reference.astype(np.int32), reference).status is Status.FAIL
 
 
 def test_integers_and_booleans_are_compared_exactly():
@@ -124,15 +124,15 @@ def test_integers_and_booleans_are_compared_exactly():
     off = values.copy()
     off[7] += 1
     assert judge_arrays(values, values).status is Status.PASS
-    assert judge_arrays(values, off).status is Status.FAIL
+    assert judge_arrays(off, values).status is Status.FAIL
     assert judge_arrays(values % 2 == 0, values % 2 == 0).status is Status.PASS
     assert judge_arrays(np.ones(8, bool), np.ones(8, bool)).status is Status.INVALID
 
 
 def test_one_element_is_judged_by_its_own_size():
     floor = Floor(1e-4, "emulation", 1)
-    assert judge_arrays(np.array([2.0]), np.array([2.0], np.float32), floor).status is Status.PASS
-    assert judge_arrays(np.array([2.0]), np.array([2.1], np.float32), floor).status is Status.FAIL
+    assert judge_arrays(np.array([2.0], np.float32), np.array([2.0]), floor).status is Status.PASS
+    assert judge_arrays(np.array([2.1], np.float32), np.array([2.0]), floor).status is Status.FAIL
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
@@ -150,7 +150,7 @@ def test_limits_of_element_row_and_channel(threshold: str, place, factor: float)
     actual = reference.copy()
     signs = np.sign(normal(256, 128, seed=1))[place]
     actual[place] += signs * factor * DEFAULT[threshold] * s
-    verdict = judge_arrays(reference, actual.astype(np.float32), Floor(s, "emulation", 1))
+    verdict = judge_arrays(actual.astype(np.float32), reference, Floor(s, "emulation", 1))
     assert verdict.status is (Status.PASS if factor < 1 else Status.FAIL), verdict.reason
 
 
@@ -160,8 +160,8 @@ def test_coherent_and_gross_errors_fail_with_and_without_an_emulation(precision:
     reference = normal(512, 64)
     noise = DEFAULT.ulp(precision) * normal(512, 64, seed=1)
     for floor in (Floor(float(np.std(noise)), "emulation", 1), None):
-        healthy = judge_arrays(reference, (reference + noise).astype(np.float32), floor, precision=precision)
-        faulty = judge_arrays(reference, change(reference + noise).astype(np.float32), floor, precision=precision)
+        healthy = judge_arrays((reference + noise).astype(np.float32), reference, floor, precision=precision)
+        faulty = judge_arrays(change(reference + noise).astype(np.float32), reference, floor, precision=precision)
         assert healthy.status is Status.PASS, healthy.reason
         assert faulty.status is Status.FAIL
 
@@ -177,12 +177,12 @@ def test_values_beyond_float16_do_not_hide_the_others():
     overflowed = actual.copy()
     overflowed[:20] = np.inf
     for precision in Precision:
-        assert judge_arrays(reference, actual, floor, precision=precision).status is Status.PASS
-        assert judge_arrays(reference, wrong, floor, precision=precision).status is Status.FAIL
-    half = judge_arrays(reference, overflowed, floor, precision=Precision.FP16)
+        assert judge_arrays(actual, reference, floor, precision=precision).status is Status.PASS
+        assert judge_arrays(wrong, reference, floor, precision=precision).status is Status.FAIL
+    half = judge_arrays(overflowed, reference, floor, precision=Precision.FP16)
     assert half.status is Status.PASS
     assert "beyond float16's range" in half.reason
-    assert judge_arrays(reference, overflowed, floor, precision=Precision.FP32).signature == "nonfinite"
+    assert judge_arrays(overflowed, reference, floor, precision=Precision.FP32).signature == "nonfinite"
 
 
 @settings(max_examples=150, deadline=None)
@@ -193,7 +193,7 @@ def test_values_beyond_float16_do_not_hide_the_others():
     st.sampled_from([None, EMULATED]),
 )
 def test_any_two_arrays_give_a_verdict_and_only_a_finite_equal_shape_can_pass(reference, actual, precision, floor):
-    verdict = judge_arrays(reference, actual, floor, precision=precision)
+    verdict = judge_arrays(actual, reference, floor, precision=precision)
     assert verdict.status in (Status.PASS, Status.FAIL, Status.INVALID)
     if verdict.status is Status.PASS:
         assert reference.shape == actual.shape
@@ -210,9 +210,9 @@ def test_noise_at_the_floor_never_alarms_and_a_shuffle_always_does(seed: int, sh
     reference = scale * rng.standard_normal(shape)
     noise = scale * 1e-3 * rng.standard_normal(shape)
     floor = Floor(scale * 1e-3, "emulation", 1)
-    assert judge_arrays(reference, (reference + noise).astype(np.float32), floor).status is Status.PASS
+    assert judge_arrays((reference + noise).astype(np.float32), reference, floor).status is Status.PASS
     shuffled = rng.permutation(reference.ravel()).reshape(shape).astype(np.float32)
-    assert judge_arrays(reference, shuffled, floor).status is Status.FAIL
+    assert judge_arrays(shuffled, reference, floor).status is Status.FAIL
 
 
 def test_metrics_of_equal_and_constant_arrays():
@@ -232,8 +232,8 @@ def test_every_threshold_has_a_reason_and_a_table_can_replace_it(tmp_path):
     reference = normal(64, 64)
     actual = (reference + 1e-3 * normal(64, 64, seed=2)).astype(np.float32)
     floor = Floor(1e-3, "emulation", 1)
-    assert judge_arrays(reference, actual, floor).status is Status.PASS
-    assert judge_arrays(reference, actual, floor, thresholds=stricter).status is Status.FAIL
+    assert judge_arrays(actual, reference, floor).status is Status.PASS
+    assert judge_arrays(actual, reference, floor, thresholds=stricter).status is Status.FAIL
     for text, words in (
         ('[no_such]\nvalue=1\nreason="a"\nsince="b"', "no threshold 'no_such'"),
         ("[element_floors]\nvalue = 2\n", "needs value, reason and since"),
@@ -251,5 +251,5 @@ def test_values_that_are_all_the_same_number_of_floors_are_judged():
     levels = tuple((float(2.0**k), float(2.0**k) * 1e-6) for k in range(8))
     floor = Floor(1e-4, "emulation", 1, levels=levels)
     right = judge_arrays(reference, reference, floor)
-    wrong = judge_arrays(reference, reference * np.float32(1.001), floor)
+    wrong = judge_arrays(reference * np.float32(1.001), reference, floor)
     assert (right.status, wrong.status) == (Status.PASS, Status.FAIL)

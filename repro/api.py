@@ -1,0 +1,250 @@
+"""The verbs as functions: what the command line does, for a script, a notebook or a test.
+
+Key insight: the commands call these very functions, so that the screen and the library cannot drift apart. Options are
+named as on the command line. A target is a name (`gpu`, `gpu:lavapipe`, `adb:SERIAL`) or one that is open already. A
+model is a path, the bytes of a .tflite, a Graph, or a Subject. Nothing here prints or exits; what goes wrong is a
+ReproError with one line.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from cases.graph import Graph
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
+from repro.fixes.proof import Fixed, fix_subject
+from repro.hazards import lint as hazards
+from repro.hazards.lint import Hazard
+from repro.layouts import gate as gates
+from repro.layouts.layout import Layout
+from repro.layouts.reader import read_layout
+from repro.layouts.result import Report
+from repro.records.journal import Journal
+from repro.reducer import history
+from repro.reducer.problem import Specimen
+from repro.reducer.search import Reduced, Search, Step, failing_output
+from repro.trials import check as trials
+from repro.trials.check import Checked
+from repro.trials.load import feed_plan, read_bytes
+from repro.verdicts.judge import judge, judge_arrays
+from repro.verdicts.references import OpenTarget, OwnOps, opened_once
+from repro.verdicts.subject import Subject, model_subject
+from runner import targets
+from runner.errors import BadInput
+from runner.precisions import precisions_for
+from runner.run import Precision
+from runner.target import Target
+from runner.targets import open_target
+
+__all__ = ["assert_right", "check", "fix", "gate", "judge", "judge_arrays", "lint", "open_target", "reduce"]
+
+AnyModel = str | Path | bytes | Graph | Subject
+AnyTarget = str | Target
+AnyInputs = str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray]
+
+
+def check(
+    model: AnyModel,
+    *,
+    target: AnyTarget = "gpu",
+    precision: str | Precision = Precision.FP32,
+    inputs: AnyInputs | None = None,
+    seed: int = 0,
+    deadline: float | None = None,
+    runtime: str | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    cpu: Target | None = None,
+) -> Checked:
+    """Run a model on a target and judge each output against what the file's own ops compute, as `repro check` does.
+
+    precision: `fp32` or `fp16` (a cpu target computes fp32 whatever is asked). inputs: an .npz, arrays by input name,
+    or arrays in the inputs' order; None makes them of `seed`. deadline: seconds for one run. runtime: a LiteRT
+    version. device, engine: for phones. cpu: an open cpu target to compare with, else one is opened.
+
+    Raises BadInput for what cannot be read, TargetUnavailable, DeviceFailed, NothingRan. What the model does to a
+    target is a verdict.
+    """
+    subject = _subject(model, inputs, seed, runtime)
+    with _opened(cpu or "cpu", runtime=runtime) as witness:
+        is_cpu = target == "cpu" or target is witness
+        opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
+        with opened as chosen:
+            return trials.check(subject, chosen, witness, _precision(chosen.name, precision), deadline)
+
+
+def assert_right(model: AnyModel, **options: object) -> None:
+    """For a test of one's own: raise AssertionError, with the lines of `repro check`, unless every output is right.
+
+    options: those of `check`.
+    """
+    checked = check(model, **options)  # type: ignore[arg-type]
+    if not checked.passed:
+        raise AssertionError(str(checked))
+
+
+def lint(model: AnyModel) -> tuple[Hazard, ...]:
+    """Hazards of a model, then its risks, by reading it only, as `repro lint` does. Raises BadInput."""
+    return hazards.lint(_graph(model))
+
+
+def fix(
+    model: AnyModel,
+    *,
+    target: AnyTarget = "gpu",
+    precision: str | Precision = "both",
+    inputs: AnyInputs | None = None,
+    seed: int = 0,
+    runtime: str | None = None,
+) -> Fixed:
+    """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
+
+    Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
+    cannot be shown, BadInput, TargetUnavailable.
+    """
+    subject = _subject(model, inputs, seed, runtime)
+    (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
+    precisions = precisions_for(name, str(precision))
+    return fix_subject(
+        subject,
+        functools.partial(_opened, target, runtime=runtime),
+        functools.partial(open_target, "cpu", runtime=runtime),
+        precisions,
+    )
+
+
+def reduce(
+    model: AnyModel,
+    *,
+    target: AnyTarget = "gpu",
+    precision: str | Precision = Precision.FP32,
+    output: int | None = None,
+    inputs: AnyInputs | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    max_runs: int = 200,
+    workers: int | None = None,
+    runtime: str | None = None,
+    on_start: Callable[[Subject, Precision, int], None] = lambda subject, precision, known: None,
+    on_step: Callable[[Step], None] = lambda step: None,
+    on_runs: Callable[[int, Specimen], None] = lambda runs, specimen: None,
+) -> Reduced:
+    """The smallest graph with the same failure on the same output's role, as `repro reduce` finds it.
+
+    output: index of the failing output, else the first that fails. out: a folder that gets every accepted step and
+    the result, and from which an interrupted search goes on; None keeps nothing. max_runs: of the delegate.
+    workers: candidates that run at once, else one per core. on_start: is told the subject, the precision and how many
+    answers are known. Raises NotReducible and BadInput where nothing fails, TargetUnavailable, DeviceFailed.
+    """
+    with ExitStack() as stack:
+        chosen = stack.enter_context(_opened(target, runtime=runtime, workers=workers or targets.default_workers()))
+        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="repro-reduce-")))
+        journal = stack.enter_context(Journal(folder / history.JOURNAL))
+        open_cpu = opened_once(stack, functools.partial(open_target, "cpu", runtime=runtime))
+        reference = OwnOps(open_cpu, strict_shapes=True)
+        subject = _subject(model, inputs, seed, runtime).judged_by(reference)
+        level = _precision(chosen.name, precision)
+        on_start(subject, level, len(journal))
+        failing = failing_output(subject, chosen, level, output)
+
+        def keep(step: Step) -> None:
+            history.write_step(folder, step, chosen.name, level)
+            on_step(step)
+
+        search = Search(chosen, level, reference, journal, max_runs=max_runs, on_step=keep, on_runs=on_runs)
+        reduced = search.reduce(Specimen(subject.graph, subject.feeds, failing))
+        history.write_result(folder, reduced, history.summary(reduced, chosen.name, level, folder, seed))
+        return reduced
+
+
+def gate(
+    layout: str | Path | Layout,
+    *,
+    target: AnyTarget = "gpu",
+    precision: str | Precision = Precision.FP32,
+    size: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    runtime: str | None = None,
+    device: str | None = None,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Pass or refuse a declared split on one target in one precision, as `repro gate` does.
+
+    size: one of the layout's sizes, else its first. settings: parameters of the layout to override. on_step: is told
+    what is done now. A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout
+    that is not right is refused in the Report.
+    """
+    declared = layout if isinstance(layout, Layout) else read_layout(Path(layout), settings or {})
+    at, level = gates.chosen_size(declared, size), _one_precision(precision)
+    gates.require_precision(declared, level)
+    with _opened(target, runtime=runtime, device=device) as chosen:
+        return gates.gate(declared, chosen, level, at, on_step)
+
+
+def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str | None) -> Subject:
+    if isinstance(model, Subject):
+        return model
+    name, data = _named_bytes(model)
+    graph = model if isinstance(model, Graph) else read_tflite(data, name)
+    open_cpu: OpenTarget = functools.partial(open_target, "cpu", runtime=runtime)
+    plan = feed_plan([graph.tensors[n] for n in graph.inputs], inputs, seed)
+    return model_subject(Path(name).name, data, plan, OwnOps(open_cpu), graph=graph)
+
+
+def _graph(model: AnyModel) -> Graph:
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, Subject):
+        return model.graph
+    name, data = _named_bytes(model)
+    return read_tflite(data, name)
+
+
+def _named_bytes(model: str | Path | bytes | Graph) -> tuple[str, bytes]:
+    if isinstance(model, Graph):
+        return "graph", write_tflite(model)
+    if isinstance(model, bytes):
+        return "model", model
+    return str(model), read_bytes(Path(model), "a .tflite model")
+
+
+@contextmanager
+def _opened(
+    target: AnyTarget,
+    *,
+    runtime: str | None = None,
+    device: str | None = None,
+    engine: str | None = None,
+    workers: int = 1,
+) -> Iterator[Target]:
+    """One active target: the caller's own, which stays open, or one that is opened here and closed again."""
+    if isinstance(target, Target):
+        yield target
+        return
+    names = targets.resolve([target], device)
+    if len(names) != 1:
+        raise BadInput(f"target '{target}' stands for {len(names)} devices ({', '.join(names)}); name one of them")
+    made: AbstractContextManager[Target] = open_target(names[0], runtime=runtime, engine=engine, workers=workers)
+    with made as active:
+        yield active
+
+
+def _precision(target: str, asked: str | Precision) -> Precision:
+    """The one precision of a call; a cpu target computes fp32 only."""
+    (only,) = precisions_for(target, _one_precision(asked))
+    return only
+
+
+def _one_precision(asked: str | Precision) -> Precision:
+    try:
+        return Precision(asked)
+    except ValueError:
+        choices = ", ".join(Precision)
+        raise BadInput(f"precision '{asked}' is none of {choices}; call once for each that you want") from None
