@@ -95,3 +95,14 @@ def test_command_in_the_docs(command: Command, scratch: Path):
     done = run_line(command.text, scratch)
     assert done.returncode == command.exit_code, f"{command.text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr
+
+
+def test_the_python_in_the_docs_runs():
+    """All blocks of docs/python.md, one after another, as its reader would type them."""
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(blocks) >= 2
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
