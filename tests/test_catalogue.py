@@ -24,6 +24,7 @@ from runner.run import Feed, Job, Precision, Run
 from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu
+DEADLINE_S = 600.0  # nothing in the catalogue hangs, and a busy machine is no evidence that something does
 
 
 @functools.cache
@@ -64,7 +65,7 @@ class Stream:
 
 def _job(case: Case, precision: Precision) -> Job:
     prepared, feeds = ready(case)
-    return Job(prepared.model, feeds, precision, case.name)
+    return Job(prepared.model, feeds, precision, case.name, deadline_s=DEADLINE_S)
 
 
 @pytest.fixture(scope="session")
