@@ -25,6 +25,8 @@ from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu
 
+DEADLINE_S = 600.0  # nothing in the catalogue hangs, and a busy machine is no evidence that something does
+
 
 @functools.cache
 def known_on(target: str) -> Expectations:
@@ -49,7 +51,9 @@ class Stream:
         self.target.activate()
         self._coming = {(case.name, precision) for case, precision in wanted}
         self._early: dict[tuple[str, Precision], Run] = {}
-        self._runs = self.target.run_many(subject_of(case).job(precision) for case, precision in wanted)
+        self._runs = self.target.run_many(
+            subject_of(case).job(precision, deadline_s=DEADLINE_S) for case, precision in wanted
+        )
 
     def run_of(self, case: Case, precision: Precision) -> Run:
         key = (case.name, precision)
@@ -58,7 +62,7 @@ class Stream:
             came = (run.name, Precision(run.fingerprint.precision))
             self._coming.remove(came)
             self._early[came] = run
-        return self._early.pop(key, None) or self.target.run(subject_of(case).job(precision))
+        return self._early.pop(key, None) or self.target.run(subject_of(case).job(precision, deadline_s=DEADLINE_S))
 
 
 @pytest.fixture(scope="session")

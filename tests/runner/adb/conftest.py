@@ -64,5 +64,8 @@ def target_on(device: LoopbackDevice, **options: object) -> AdbTarget:
 def sums(count: int, seed: int = 0) -> tuple[list[Job], list[np.ndarray]]:
     """Small jobs (a + b over four floats) with different inputs, and their right answers."""
     draw = np.random.default_rng(seed).standard_normal((count, 2, 4)).astype(np.float32)
-    jobs = [Job(MODEL.read_bytes(), ((a, b), (b, b), (a, b)), name=f"sum {i}") for i, (a, b) in enumerate(draw)]
+    jobs = [
+        Job(MODEL.read_bytes(), ((a, b), (b, b), (a, b)), name=f"sum {i}", deadline_s=PATIENCE_S)
+        for i, (a, b) in enumerate(draw)
+    ]
     return jobs, [a + b for a, b in draw]
