@@ -1,6 +1,6 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro test bench oracle lint-truth clean
+.PHONY: help setup prepared repro test bench oracle lint-truth layout clean
 PY := .venv/bin/python
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo "make bench       benchmarks, into build/bench.json"
 	@echo "make oracle      the judge against injected faults and healthy runs"
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
+	@echo "make layout      the layout of the code: wings, floors, and what imports what"
 	@echo "make clean       remove what was built here (the cache and .venv stay)"
 
 setup:
@@ -36,6 +37,9 @@ oracle: prepared
 
 lint-truth: prepared
 	@$(PY) -m repro.selftest.lint_truth
+
+layout: prepared
+	@$(PY) -m tests.layout
 
 clean:
 	rm -rf build reductions fuzz-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -62,7 +62,8 @@ class Stream:
             came = (run.name, Precision(run.fingerprint.precision))
             self._coming.remove(came)
             self._early[came] = run
-        return self._early.pop(key, None) or self.target.run(subject_of(case).job(precision, deadline_s=DEADLINE_S))
+        early = self._early.pop(key, None)
+        return early or self.target.run(subject_of(case).job(precision, deadline_s=DEADLINE_S))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The house keeps its rules: imports go down only, and nothing carries a machine's path or a registry's address."""
+"""The layout of the code keeps its rules: imports go down only, and nothing carries a machine's path or an address."""
 
 from __future__ import annotations
 
@@ -9,9 +9,43 @@ from pathlib import Path
 
 import pytest
 
+import repro
+from tests import layout
+
 ROOT = Path(__file__).resolve().parent.parent
 FLOOR = {"repro": 3, "cases": 2, "models": 2, "runner": 1}
 MODULES = sorted(p for package in FLOOR for p in (ROOT / package).rglob("*.py"))
+
+# Which wing may import which: only those of a lower floor. A wing that is not here has no place yet: give it one.
+FLOORS_OF_WINGS = {
+    "repro": [
+        {"records", "delegate"},
+        {"verdicts", "hazards"},
+        {"campaigns", "layouts", "trials"},
+        {"fixes", "matrix", "reducer", "selftest", "display"},
+        {"findings", "fuzzer", "api"},
+        {"commands"},
+        {"cli"},
+        {"__main__"},
+    ],
+    "cases": [
+        {"graph"},
+        {"case", "edit", "inputs", "shapes", "tflite"},
+        {"builder", "evaluation", "with_torch"},
+        {"families"},
+        {"findings"},
+        {"catalogue"},
+    ],
+    "runner": [
+        {"errors", "litert", "run", "source_version"},
+        {"cache", "deadline", "target"},
+        {"runtimes", "store"},
+        {"host"},
+        {"adb"},
+        {"targets"},
+        {"checkup"},
+    ],
+}
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -34,6 +68,55 @@ def test_imports_go_down_only(path: Path):
     # models may use the graph language; cases know no real model.
     assert not (used & beside and package == "cases"), f"{path.name} imports {used & beside}"
     assert "tests" not in used
+
+
+@pytest.mark.parametrize("package", FLOORS_OF_WINGS)
+def test_wings_import_lower_floors_only(package: str):
+    floor = {f"{package}.{wing}": n for n, wings in enumerate(FLOORS_OF_WINGS[package], 1) for wing in wings}
+    reached = {w: b for w, b in layout.wing_imports().items() if w.partition(".")[0] == package and w != package}
+    assert set(reached) == set(floor), "a wing came or went: give it its floor in FLOORS_OF_WINGS"
+    upwards = {
+        f"{wing} (floor {floor[wing]}) imports {below} (floor {floor[below]})"
+        for wing, belows in reached.items()
+        for below in belows
+        if below in floor and floor[below] >= floor[wing]
+    }
+    assert upwards == set()
+
+
+def test_no_wings_of_any_package_import_each_other():
+    assert layout.circles(layout.wing_imports()) == []
+
+
+def test_a_circle_and_an_import_upwards_are_seen(tmp_path: Path):
+    texts = {
+        "a/x.py": "from repro.b import y\n",
+        "b/y.py": "def f():\n    import repro.a.x\n",
+        "c.py": "import repro.a.x\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / "repro" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repro" / name).write_text(text, encoding="utf-8")
+    reached = layout.wing_imports(tmp_path)
+    assert layout.circles(reached) == [("repro.a", "repro.b")]
+    with pytest.raises(ValueError, match=r"repro\.a.*repro\.b"):
+        layout.floors(reached)
+    del reached["repro.b"]
+    assert layout.floors({"repro.b": set(), **reached}) == {"repro.b": 1, "repro.a": 2, "repro.c": 3}
+
+
+def test_no_wing_and_no_flat_module_of_repro_bears_an_exported_name():
+    """`repro.check` is always the function, never a module that happens to be imported already."""
+    wings = {p.stem for p in (ROOT / "repro").iterdir() if p.is_dir() or p.suffix == ".py"}
+    assert wings & set(repro.__all__) == set()
+
+
+def test_every_wing_says_in_a_line_what_it_is():
+    folders = {p.parent for p in MODULES if p.parent.parent.parent == ROOT}
+    silent = [
+        str(f.relative_to(ROOT)) for f in folders if not ast.get_docstring(ast.parse((f / "__init__.py").read_bytes()))
+    ]
+    assert silent == []
 
 
 def tracked_files() -> list[Path]:

@@ -15,6 +15,7 @@ from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.display import campaign_table, json_lines, junit
 from repro.display.progress import progress_line
+from repro.findings.note import note
 from repro.records.journal import Journal
 from runner import targets
 from runner.cache import cache_root
@@ -100,7 +101,7 @@ def command(
     summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
     console = Console(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
-    campaign_table.print_campaign(console, results, controls=controls, verbose=verbose)
+    campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
     console.print(summary, highlight=False)
     if junit_file is not None:
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results))

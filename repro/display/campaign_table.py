@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,6 @@ from rich.table import Table
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Standing
 from repro.display.junit import TestRow
-from repro.findings.note import note
 from repro.verdicts.verdict import Status, Verdict
 
 
@@ -22,14 +21,30 @@ def family(case: str) -> str:
     return case.partition("/")[0]
 
 
-def print_campaign(console: Console, results: Sequence[CaseResult], *, controls: frozenset[str], verbose: bool) -> None:
-    """Table by family, one line a wrong output, then the summary. At most a screen unless verbose."""
+def print_campaign(
+    console: Console,
+    results: Sequence[CaseResult],
+    *,
+    controls: frozenset[str],
+    note: Callable[[str], str],
+    verbose: bool,
+) -> None:
+    """Table by family, one line per wrong output, then the summary. At most a screen unless verbose.
+
+    note: what to say of a finding, by its slug, behind its name.
+    """
     targets = list(dict.fromkeys(r.target for r in results))
     for target in targets:
-        _print_target(console, [r for r in results if r.target == target], controls, verbose)
+        _print_target(console, [r for r in results if r.target == target], controls, note, verbose)
 
 
-def _print_target(console: Console, results: Sequence[CaseResult], controls: frozenset[str], verbose: bool) -> None:
+def _print_target(
+    console: Console,
+    results: Sequence[CaseResult],
+    controls: frozenset[str],
+    note: Callable[[str], str],
+    verbose: bool,
+) -> None:
     first = results[0]
     driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
     console.print(f"[bold]{escape(first.target)}[/]  LiteRT {first.runtime}, {escape(first.adapter or 'cpu')}{driver}")
@@ -52,7 +67,7 @@ def _print_target(console: Console, results: Sequence[CaseResult], controls: fro
         held = f"{counts['controls pass']}/{counts['controls']}" if counts["controls"] else "-"
         table.add_row(name, str(counts["outputs"]), str(counts["pass"]), held, str(counts["known"]), news)
     console.print(table)
-    _print_known(console, results, verbose)
+    _print_known(console, results, note, verbose)
     _print_news(console, results)
 
 
@@ -61,7 +76,7 @@ def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
     return f"{case} {precision}  {verdict.where} {verdict.said}: {verdict.held}"
 
 
-def _print_known(console: Console, results: Sequence[CaseResult], verbose: bool) -> None:
+def _print_known(console: Console, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
     groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
@@ -105,7 +120,7 @@ def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> st
 
 
 def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
-    """One row an output; known bugs are skipped with their reason."""
+    """One row per output; known bugs are skipped with their reason."""
     rows = []
     for result in results:
         seconds = sum(result.stages.values()) / max(1, len(result.verdicts))
