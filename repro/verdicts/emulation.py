@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from cases.evaluation import arithmetic, evaluate, windows
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accumulation_depth, unsupported
+from cases.evaluation.depth import accumulation_depth
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, unsupported
 from cases.graph import Graph
 from repro.verdicts.noise_floor import Floor
 from runner.cache import cache_root, canonical_json, read_json, write_atomically

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64
-from cases.evaluation.evaluate import accumulation_depth, evaluate, unsupported
+from cases.evaluation.depth import accumulation_depth
+from cases.evaluation.evaluate import evaluate, unsupported
 from cases.graph import Graph, GraphError, Op, Tensor
 
 UNARY = (
