@@ -20,8 +20,9 @@ from cases.graph import Graph, GraphError
 from cases.inputs import standard_feeds
 from repro.delegate.replay import replay
 from repro.fuzzer.corpus import Corpus
+from repro.fuzzer.cutting import cutting
 from repro.fuzzer.generate import draw_palette, grow
-from repro.fuzzer.mutate import cutting, mutated
+from repro.fuzzer.mutate import mutated
 from repro.fuzzer.pattern import role_pattern, slug
 from repro.fuzzer.twins import disagreement, twin_of
 from repro.hazards.lint import RULES, Hazard, find_hazards

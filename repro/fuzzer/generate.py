@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.builder import GraphBuilder
+from cases.edit import without_dead_ops
 from cases.graph import Graph, GraphError
 
 Shape = tuple[int, ...]
@@ -470,19 +471,4 @@ def grow(rng: random.Random, steps: int | None = None, palette: Palette | None =
             tries += 1
         outputs = choose_outputs(growth)
         if outputs:
-            return pruned(growth.builder.build(outputs))
-
-
-def pruned(graph: Graph) -> Graph:
-    """The graph without ops, inputs and constants that no output needs."""
-    needed = set(graph.outputs)
-    ops = []
-    for op in reversed(graph.ops):
-        if needed & set(op.outputs):
-            ops.append(op)
-            needed |= {name for name in op.inputs if name}
-    kept = {name for op in ops for name in (*op.inputs, *op.outputs) if name}
-    # All outputs of a kept op stay, so that a SPLIT remains one.
-    tensors = {name: t for name, t in graph.tensors.items() if name in kept or name in graph.outputs}
-    inputs = tuple(name for name in graph.inputs if name in tensors)
-    return Graph(tensors, tuple(reversed(ops)), inputs, graph.outputs)
+            return without_dead_ops(growth.builder.build(outputs))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases.edit import renamed, without_output
 from cases.graph import Graph, Op, Tensor
 from repro.fuzzer.mutate import reordered_outputs
 from repro.verdicts.noise_floor import Floor
@@ -40,8 +41,7 @@ def _output_dropped(rng: random.Random, graph: Graph) -> Graph | None:
     read = [name for name in graph.outputs if graph.uses.get(name)]
     if not read or len(graph.outputs) < 2:
         return None
-    gone = rng.choice(read)
-    return replace(graph, outputs=tuple(name for name in graph.outputs if name != gone))
+    return without_output(graph, rng.choice(read))
 
 
 def _identity_inserted(rng: random.Random, graph: Graph) -> Graph | None:
@@ -60,7 +60,7 @@ def _identity_inserted(rng: random.Random, graph: Graph) -> Graph | None:
     }
     ops: list[Op] = []
     for op in graph.ops:
-        ops.append(replace(op, inputs=tuple(made if n == name else n for n in op.inputs)))
+        ops.append(renamed(op, inputs={name: made}))
         if name in op.outputs:
             ops.append(Op("MUL", (name, one), (made,)))
     return Graph(tensors, tuple(ops), graph.inputs, graph.outputs)
