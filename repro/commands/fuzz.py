@@ -15,8 +15,9 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.display import json_lines
-from repro.fuzzer.campaign import Bug, Campaign, Progress, Sources
+from repro.fuzzer.campaign import Bug, Campaign, Progress
 from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.sources import Sources
 from repro.trials.check import read_bytes
 from repro.trials.trial import Reference
 from runner import targets

@@ -18,12 +18,14 @@ from cases.graph import Graph
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from repro.fuzzer.campaign import Bug, Campaign, Sources, is_one_norm
+from repro.fuzzer.campaign import Bug, Campaign
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.cutting import cutting
+from repro.fuzzer.explain import is_one_norm
 from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import mutated
 from repro.fuzzer.pattern import role_pattern
+from repro.fuzzer.sources import Sources
 from repro.fuzzer.twins import twin_of
 from repro.trials.trial import Reference
 from runner.errors import BadInput
