@@ -1,7 +1,7 @@
 """Known graphs changed in one or two places: the neighbours of a bug are where the next one lives.
 
-Key insight: a mutation need not be valid, only honest. Each one edits the graph and re-infers every
-shape behind the edit; where the shapes do not fit, the dice are thrown again.
+Key insight: a mutation need not be valid, only honest. Each one edits the graph, and every shape behind
+the edit is inferred anew; where shapes do not fit, another mutation is drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from cases.builder import GraphBuilder
 from cases.edit import (
     subgraph,
     unused_name,
@@ -23,7 +22,8 @@ from cases.edit import (
     without_output,
 )
 from cases.graph import Graph, GraphError, Op, Tensor
-from repro.fuzzer.generate import Growth, Palette, add_step
+from repro.fuzzer.generate import add_step
+from repro.fuzzer.growth import Growth, Palette, computed_floats
 
 FAMILIES = (
     ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"),
@@ -35,13 +35,9 @@ FAMILIES = (
 Mutation = Callable[[random.Random, Graph, Palette], Graph | None]
 
 
-def _made(graph: Graph) -> list[str]:
-    return [n for op in graph.ops for n in op.outputs if graph.tensors[n].dtype == "float32"]
-
-
 def toggled_output(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """An inner tensor becomes an output, or an output that is read stops being one."""
-    name = rng.choice(_made(graph))
+    name = rng.choice(computed_floats(graph))
     if name not in graph.outputs:
         place = rng.randint(0, len(graph.outputs))
         return replace(graph, outputs=(*graph.outputs[:place], name, *graph.outputs[place:]))
@@ -152,13 +148,10 @@ def shortened(rng: random.Random, graph: Graph, _: Palette | None = None) -> Gra
 
 def extended(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph | None:
     """One or two more steps behind some tensor of the graph."""
-    growth = Growth(rng, palette)
-    growth.builder = GraphBuilder.extending(graph)
-    growth.inputs = sum(name.startswith("x") for name in graph.tensors) + 100
-    growth.tensors = [n for n in (*graph.inputs, *_made(graph)) if len(graph.tensors[n].shape)]
+    growth = Growth.extending(graph, rng, palette)
     if not growth.tensors:
         return None
-    growth.rng.shuffle(growth.tensors)
+    rng.shuffle(growth.tensors)
     before = len(growth.tensors)
     for _ in range(rng.choice((1, 1, 2))):
         add_step(growth)
@@ -182,7 +175,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def mutated(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph:
-    """The graph with one to three mutations; what does not fit is thrown again, a few times."""
+    """The graph with one to three mutations; for one that does not fit another is drawn, a few times."""
     chosen = palette or Palette()
     for _ in range(rng.choice((1, 1, 2, 3))):
         for _attempt in range(6):

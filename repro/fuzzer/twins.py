@@ -14,6 +14,7 @@ import numpy as np
 
 from cases.edit import renamed, without_output
 from cases.graph import Graph, Op, Tensor
+from repro.fuzzer.growth import computed_floats
 from repro.fuzzer.mutate import reordered_outputs
 from repro.verdicts.noise_floor import Floor
 from runner.run import Run
@@ -28,12 +29,7 @@ class Twin:
 
 
 def _output_added(rng: random.Random, graph: Graph) -> Graph | None:
-    inner = [
-        name
-        for op in graph.ops
-        for name in op.outputs
-        if name not in graph.outputs and graph.tensors[name].dtype == "float32"
-    ]
+    inner = [name for name in computed_floats(graph) if name not in graph.outputs]
     return replace(graph, outputs=(*graph.outputs, rng.choice(inner))) if inner else None
 
 
@@ -46,7 +42,7 @@ def _output_dropped(rng: random.Random, graph: Graph) -> Graph | None:
 
 def _identity_inserted(rng: random.Random, graph: Graph) -> Graph | None:
     """A MUL by one, exact in every arithmetic, between a tensor and all its readers."""
-    read = [n for op in graph.ops for n in op.outputs if graph.uses.get(n) and graph.tensors[n].dtype == "float32"]
+    read = [name for name in computed_floats(graph) if graph.uses.get(name)]
     if not read:
         return None
     name = rng.choice(read)
