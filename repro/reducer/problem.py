@@ -143,7 +143,7 @@ def with_graph(specimen: Specimen, graph: Graph, made_by: str) -> Specimen:
 
 @dataclass
 class ReferenceValues:
-    """Reference values of every tensor of one specimen, computed once a feed and only when asked for."""
+    """Reference values of every tensor of one specimen, computed once per feed and only when asked for."""
 
     compute: Callable[[Graph, Feed], Values]
     specimen: Specimen
