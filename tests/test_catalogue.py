@@ -19,8 +19,8 @@ from repro.campaigns.campaign import Prepared, prepare
 from repro.campaigns.expectations import Expectations
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
-from runner.precisions import precisions_for
 from runner.run import Feed, Job, Precision, Run
+from runner.targets import precisions_for
 from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu

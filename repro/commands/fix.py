@@ -17,7 +17,7 @@ from repro.trials.check import load_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import write_atomically
-from runner.precisions import CHOICES, precisions_for
+from runner.targets import PRECISION_CHOICES, precisions_for
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -25,7 +25,7 @@ from runner.precisions import CHOICES, precisions_for
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
 @click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
 @click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")

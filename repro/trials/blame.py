@@ -21,8 +21,8 @@ from repro.verdicts.judge import judge_run
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import TargetUnavailable
-from runner.precisions import precisions_for
 from runner.run import Feed, Job, Precision
+from runner.targets import precisions_for
 
 
 class Culprit(enum.StrEnum):
