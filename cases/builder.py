@@ -1,4 +1,4 @@
-"""Writing graphs: one method an op, shapes inferred, names given or made.
+"""Writing graphs: one method per op, shapes inferred, names given or made.
 
 g = GraphBuilder()
 x = g.input("x", (1, 64, 256))

@@ -38,10 +38,9 @@ from repro.verdicts.references import OpenTarget, OwnOps, opened_once
 from repro.verdicts.subject import Subject, model_subject
 from runner import targets
 from runner.errors import BadInput
-from runner.precisions import precisions_for
 from runner.run import Precision
 from runner.target import Target
-from runner.targets import open_target
+from runner.targets import open_target, precisions_for
 
 __all__ = ["assert_right", "check", "fix", "gate", "judge", "judge_arrays", "lint", "open_target", "reduce"]
 

@@ -1,4 +1,4 @@
-"""Target names, what they stand for here, and opening one.
+"""Target names, what they stand for here, opening one, and which precisions it is asked for.
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`,
 `gpu:<adapter>`, any of those with `@<name>` (another adapter name is presented to the delegate),
@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.pool import HostTarget
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
+from runner.run import Precision
 from runner.runtimes import Runtime
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
+
+PRECISION_CHOICES = ("fp32", "fp16", "both")
+"""What `--precision` may be, everywhere."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,16 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         else:
             raise _unknown(name)
     return list(dict.fromkeys(full))
+
+
+def precisions_for(target: str, asked: str) -> list[Precision]:
+    """The cpu targets compute in fp32 only; every other target computes what is asked.
+
+    target: full target name. asked: one of PRECISION_CHOICES. Raises ValueError for another word.
+    """
+    if _parts(target)[0] == "cpu":
+        return [Precision.FP32]
+    return [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
 
 
 def available(runtime: str | Runtime | None = None) -> list[TargetInfo]:

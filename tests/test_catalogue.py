@@ -19,8 +19,8 @@ from repro.campaigns.expectations import Expectations
 from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.errors import ReproError, TargetUnavailable
-from runner.precisions import precisions_for
 from runner.run import Precision, Run
+from runner.targets import precisions_for
 from tests.known_bugs import hold_to_expectations, marks_for
 
 pytestmark = pytest.mark.gpu

@@ -32,7 +32,7 @@ FLOORS_OF_WINGS = {
         {"graph"},
         {"case", "edit", "inputs", "shapes", "tflite"},
         {"builder", "evaluation", "with_torch"},
-        {"families"},
+        {"families", "random_builder"},
         {"findings"},
         {"catalogue"},
     ],

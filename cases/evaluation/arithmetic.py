@@ -47,6 +47,7 @@ class Arithmetic:
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Round to the stored format, with its overflow and subnormals. Integers and booleans pass through."""
+        values = np.asarray(values)  # numpy makes a number of what is computed without dimensions
         if values.dtype.kind != "f":
             return values
         with np.errstate(over="ignore", invalid="ignore"):

@@ -21,9 +21,9 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
-from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.target import Target
+from runner.targets import PRECISION_CHOICES, precisions_for
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -32,7 +32,7 @@ from runner.target import Target
 @click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
 @click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
 @click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")

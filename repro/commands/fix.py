@@ -16,7 +16,7 @@ from repro.hazards.lint import Hazard
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically
-from runner.precisions import CHOICES
+from runner.targets import PRECISION_CHOICES
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -24,7 +24,7 @@ from runner.precisions import CHOICES
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
 @click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
 @click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")

@@ -15,16 +15,16 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.display import json_lines
-from repro.fuzzer.campaign import Bug, Campaign, Progress, Sources
+from repro.findings.finding import showing_models
+from repro.fuzzer.campaign import Bug, Campaign, Progress
 from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.sources import Sources
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import NothingRan
 from runner.run import Precision
-
-FINDINGS = Path(__file__).resolve().parents[2] / "findings"
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -108,7 +108,7 @@ def command(
             OwnOps(open_cpu, strict_shapes=True),
             sources,
             store,
-            known_patterns(FINDINGS),
+            known_patterns(showing_models()),
             on_progress,
             on_bug,
         )

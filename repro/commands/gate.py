@@ -18,8 +18,8 @@ from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from runner import targets
 from runner.errors import BadInput, NothingRan
-from runner.precisions import CHOICES
 from runner.run import Precision
+from runner.targets import PRECISION_CHOICES
 
 LOG_WIDTH = 180
 
@@ -29,7 +29,7 @@ LOG_WIDTH = 180
 @click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
 @click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(CHOICES), default="fp32", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="fp32", show_default=True)
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")

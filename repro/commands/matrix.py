@@ -29,9 +29,9 @@ from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
-from runner.precisions import CHOICES, precisions_for
 from runner.run import Precision
 from runner.runtimes import KNOWN
+from runner.targets import PRECISION_CHOICES, precisions_for
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -40,7 +40,7 @@ from runner.runtimes import KNOWN
 @click.option(
     "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
 )
-@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
 @click.option("--again", is_flag=True, help="Measure unchanged cells too.")

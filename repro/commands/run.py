@@ -20,7 +20,7 @@ from repro.records.journal import Journal
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput
-from runner.precisions import CHOICES, precisions_for
+from runner.targets import PRECISION_CHOICES, precisions_for
 
 
 def journal_path(target_name: str) -> Path:
@@ -34,7 +34,7 @@ def journal_path(target_name: str) -> Path:
 @click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
 @click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(CHOICES), default="both", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
 @click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
 @click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
 @click.option("--again", is_flag=True, help="Run unchanged cases too.")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -270,6 +270,15 @@ def load(slug: str, folder: Path = FINDINGS_DIR) -> Finding:
     table.close()
     _check(finding)
     return finding
+
+
+def showing_models(folder: Path = FINDINGS_DIR) -> Iterator[tuple[str, Graph]]:
+    """(slug, graph) of every model that shows a finding's bug in its outputs: no control, and none that helps."""
+    for slug in slugs(folder):
+        finding = load(slug, folder)
+        for model in finding.models:
+            if model.wrong and finding.model_path(model).exists():
+                yield slug, finding.graph(model)
 
 
 def _check(finding: Finding) -> None:

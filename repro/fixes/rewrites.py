@@ -7,225 +7,201 @@ RESHAPE moves nothing, so cpu results stay what they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from cases.edit import GraphEdit, renamed
+from cases.edit import GraphEdit, renamed, with_attributes, with_operand
 from cases.graph import Op
 from repro.delegate.graph import broadcast_bhwc, constant_data
 from repro.hazards.lint import Hazard
 
 
-def _reshaped(draft: GraphEdit, op: Op, name: str, shape: Sequence[int]) -> str:
-    """A tensor of another shape, by a RESHAPE in front of `op`; the name to read instead."""
-    made = draft.tensor_like(name, tuple(shape))
-    target = draft.constant(f"{name}/shape", np.array(shape, np.int32))
-    draft.insert_before(op, Op("RESHAPE", (name, target), (made,), {"new_shape": list(shape)}))
-    return made
-
-
-def _emitted(draft: GraphEdit, op: Op, name: str, shape: Sequence[int]) -> None:
-    """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had."""
-    inner = draft.tensor_like(name, tuple(shape))
-    made = draft.swap(op, renamed(op, outputs={name: inner}))
-    own = draft.tensors[name].shape
-    target = draft.constant(f"{name}/shape", np.array(own, np.int32))
-    draft.insert_after(made, Op("RESHAPE", (inner, target), (name,), {"new_shape": list(own)}))
-
-
-def _align_ranks(draft: GraphEdit, hazard: Hazard) -> str:
+def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
     """Both operands at rank 4, aligned to the right; a batch that only the constant has is made by CONCAT."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    constant, runtime = sorted(op.inputs, key=lambda name: constant_data(draft.graph, name) is None)
-    data = constant_data(draft.graph, constant)
+    constant, runtime = sorted(op.inputs, key=lambda name: constant_data(edit.graph, name) is None)
+    data = constant_data(edit.graph, constant)
     output = op.outputs[0]
-    result = draft.tensors[output].shape
+    result = edit.tensors[output].shape
     if data is None or len(result) > 4:
         return ""
     wide = broadcast_bhwc(tuple(result))
-    shape = broadcast_bhwc(tuple(draft.tensors[runtime].shape))
-    fixed = draft.constant(constant, np.ascontiguousarray(data.reshape(broadcast_bhwc(tuple(data.shape)))))
+    shape = broadcast_bhwc(tuple(edit.tensors[runtime].shape))
+    fixed = edit.constant(constant, np.ascontiguousarray(data.reshape(broadcast_bhwc(tuple(data.shape)))))
     source = runtime
-    if tuple(draft.tensors[runtime].shape) != shape:
-        source = _reshaped(draft, op, runtime, shape)
+    if tuple(edit.tensors[runtime].shape) != shape:
+        source = edit.reshape_before(op, runtime, shape)
     if wide[0] != 1 and shape[0] == 1:
-        copies = draft.tensor_like(source, (wide[0], *shape[1:]))
+        copies = edit.tensor_like(source, (wide[0], *shape[1:]))
         attrs = {"axis": 0, "fused_activation_function": "NONE"}
-        draft.insert_before(op, Op("CONCATENATION", (source,) * wide[0], (copies,), attrs))
+        edit.insert_before(op, Op("CONCATENATION", (source,) * wide[0], (copies,), attrs))
         source = copies
-    changed = draft.swap(op, renamed(op, inputs={constant: fixed, runtime: source}))
+    changed = edit.swap(op, renamed(op, inputs={constant: fixed, runtime: source}))
     if tuple(result) != wide:
-        _emitted(draft, changed, output, wide)
+        edit.reshape_after(changed, output, wide)
     return f"{op.kind} works on rank 4, so that '{runtime}' and the constant are read along the same axes"
 
 
-def _two_dimensions(draft: GraphEdit, hazard: Hazard) -> str:
+def _two_dimensions(edit: GraphEdit, hazard: Hazard) -> str:
     """FULLY_CONNECTED on [batch, depth], which is what it computes anyway."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    source, depth = op.inputs[0], int(draft.tensors[op.inputs[1]].shape[1])
-    rows = int(np.prod(draft.tensors[source].shape)) // depth
-    wide = (rows, int(draft.tensors[op.inputs[1]].shape[0]))
-    flat = _reshaped(draft, op, source, (rows, depth))
-    changed = draft.swap(op, replace_attrs(renamed(op, inputs={source: flat}), keep_num_dims=False))
-    if tuple(draft.tensors[op.outputs[0]].shape) != wide:
-        _emitted(draft, changed, op.outputs[0], wide)
+    source, depth = op.inputs[0], int(edit.tensors[op.inputs[1]].shape[1])
+    rows = int(np.prod(edit.tensors[source].shape)) // depth
+    wide = (rows, int(edit.tensors[op.inputs[1]].shape[0]))
+    flat = edit.reshape_before(op, source, (rows, depth))
+    changed = edit.swap(op, with_attributes(renamed(op, inputs={source: flat}), keep_num_dims=False))
+    if tuple(edit.tensors[op.outputs[0]].shape) != wide:
+        edit.reshape_after(changed, op.outputs[0], wide)
     return f"FULLY_CONNECTED reads '{source}' as [{rows}, {depth}]"
 
 
-def _bias_behind(draft: GraphEdit, hazard: Hazard) -> str:
+def _bias_behind(edit: GraphEdit, hazard: Hazard) -> str:
     """The product alone, and an ADD of the bias with the activation behind it."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    product = draft.tensor_like(op.outputs[0])
+    product = edit.tensor_like(op.outputs[0])
     activation = op.attrs.get("fused_activation_function", "NONE")
-    bare = replace_attrs(renamed(op, outputs={op.outputs[0]: product}), fused_activation_function="NONE")
-    made = draft.swap(op, replace(bare, inputs=op.inputs[:2]))
+    bare = with_attributes(renamed(op, outputs={op.outputs[0]: product}), fused_activation_function="NONE")
+    made = edit.swap(op, replace(bare, inputs=op.inputs[:2]))
     total = Op("ADD", (product, op.inputs[2]), op.outputs, {"fused_activation_function": activation})
-    draft.insert_after(made, total)
+    edit.insert_after(made, total)
     return f"an ADD gives '{op.outputs[0]}' its bias"
 
 
-def _row_softmax(draft: GraphEdit, hazard: Hazard) -> str:
+def _row_softmax(edit: GraphEdit, hazard: Hazard) -> str:
     """[C] is normalised as [1,C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    source, row = op.inputs[0], (1, *draft.tensors[op.inputs[0]].shape)
-    changed = draft.swap(op, renamed(op, inputs={source: _reshaped(draft, op, source, row)}))
-    _emitted(draft, changed, op.outputs[0], row)
+    source, row = op.inputs[0], (1, *edit.tensors[op.inputs[0]].shape)
+    changed = edit.swap(op, renamed(op, inputs={source: edit.reshape_before(op, source, row)}))
+    edit.reshape_after(changed, op.outputs[0], row)
     return f"SOFTMAX reads '{source}' as {list(row)}"
 
 
-def _cumsum_height(draft: GraphEdit, hazard: Hazard) -> str:
+def _cumsum_height(edit: GraphEdit, hazard: Hazard) -> str:
     """Sums over the second of four dimensions: [in front, axis, 1, behind], which is the height of BHWC."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    source, table = op.inputs[0], constant_data(draft.graph, op.inputs[1])
+    source, table = op.inputs[0], constant_data(edit.graph, op.inputs[1])
     if table is None:
         return ""
-    shape = tuple(draft.tensors[source].shape)
+    shape = tuple(edit.tensors[source].shape)
     axis = int(np.ravel(table)[0]) % len(shape)
     if len(shape) == 4 and axis > 0:
-        own = draft.constant(op.inputs[1], np.array(axis, np.int32))
-        draft.swap(op, renamed(op, inputs={op.inputs[1]: own}))
+        own = edit.constant(op.inputs[1], np.array(axis, np.int32))
+        edit.swap(op, renamed(op, inputs={op.inputs[1]: own}))
         return f"CUMSUM of '{source}' has its axis written as {axis}"
     wide = (int(np.prod(shape[:axis])), shape[axis], 1, int(np.prod(shape[axis + 1 :])))
-    second = draft.constant(op.inputs[1], np.array(1, np.int32))
-    inputs = {source: _reshaped(draft, op, source, wide), op.inputs[1]: second}
-    changed = draft.swap(op, renamed(op, inputs=inputs))
-    _emitted(draft, changed, op.outputs[0], wide)
+    second = edit.constant(op.inputs[1], np.array(1, np.int32))
+    inputs = {source: edit.reshape_before(op, source, wide), op.inputs[1]: second}
+    changed = edit.swap(op, renamed(op, inputs=inputs))
+    edit.reshape_after(changed, op.outputs[0], wide)
     return f"CUMSUM sums over the second dimension of '{source}' as {list(wide)}"
 
 
-def _pad_rank_4(draft: GraphEdit, hazard: Hazard) -> str:
+def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
     """[B,N,C] is padded as [1,B,N,C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    source, table = op.inputs[0], constant_data(draft.graph, op.inputs[1])
+    source, table = op.inputs[0], constant_data(edit.graph, op.inputs[1])
     if table is None:
         return ""
     rows = np.concatenate([np.zeros((1, 2), table.dtype), table])
-    whole = _reshaped(draft, op, source, (1, *draft.tensors[source].shape))
-    inputs = {source: whole, op.inputs[1]: draft.constant(op.inputs[1], rows)}
-    changed = draft.swap(op, renamed(op, inputs=inputs))
-    _emitted(draft, changed, op.outputs[0], (1, *draft.tensors[op.outputs[0]].shape))
+    whole = edit.reshape_before(op, source, (1, *edit.tensors[source].shape))
+    inputs = {source: whole, op.inputs[1]: edit.constant(op.inputs[1], rows)}
+    changed = edit.swap(op, renamed(op, inputs=inputs))
+    edit.reshape_after(changed, op.outputs[0], (1, *edit.tensors[op.outputs[0]].shape))
     return f"{op.kind} works on '{source}' at rank 4"
 
 
-def _pad_batch_as_height(draft: GraphEdit, hazard: Hazard) -> str:
+def _pad_batch_as_height(edit: GraphEdit, hazard: Hazard) -> str:
     """[1,H,W,C] is padded in height, width and channels as it is, then in its batch as [1,1,H,W*C]."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    table = constant_data(draft.graph, op.inputs[1])
+    table = constant_data(edit.graph, op.inputs[1])
     if table is None:
         return ""
     source, output = op.inputs[0], op.outputs[0]
     inner = np.array(table)
     inner[0] = 0
-    batches, *rest = draft.tensors[output].shape
+    batches, *rest = edit.tensors[output].shape
     current = source
     if inner.any():
-        current = draft.tensor_like(source, (1, *rest))
-        amounts = draft.constant(op.inputs[1], inner)
-        draft.insert_before(op, renamed(op, inputs={op.inputs[1]: amounts}, outputs={output: current}))
-    flat = _reshaped(draft, op, current, (1, 1, rest[0], rest[1] * rest[2]))
+        current = edit.tensor_like(source, (1, *rest))
+        amounts = edit.constant(op.inputs[1], inner)
+        edit.insert_before(op, renamed(op, inputs={op.inputs[1]: amounts}, outputs={output: current}))
+    flat = edit.reshape_before(op, current, (1, 1, rest[0], rest[1] * rest[2]))
     outer = np.zeros_like(inner)
     outer[1] = table[0]
-    changed = draft.swap(op, renamed(op, inputs={source: flat, op.inputs[1]: draft.constant(op.inputs[1], outer)}))
-    _emitted(draft, changed, output, (1, batches, rest[0], rest[1] * rest[2]))
+    changed = edit.swap(op, renamed(op, inputs={source: flat, op.inputs[1]: edit.constant(op.inputs[1], outer)}))
+    edit.reshape_after(changed, output, (1, batches, rest[0], rest[1] * rest[2]))
     return f"the batch of '{source}' is padded as a height"
 
 
-def _wider_kernel(draft: GraphEdit, hazard: Hazard) -> str:
+def _wider_kernel(edit: GraphEdit, hazard: Hazard) -> str:
     """A 1x1 depthwise kernel becomes 1x2 with a column of zeros; SAME padding keeps the windows where they were."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    weights = constant_data(draft.graph, op.inputs[1])
+    weights = constant_data(edit.graph, op.inputs[1])
     if weights is None:
         return ""
     wide = np.concatenate([weights, np.zeros_like(weights)], axis=2)
-    width, stride = int(draft.tensors[op.inputs[0]].shape[2]), int(op.attrs.get("stride_w", 1))
+    width, stride = int(edit.tensors[op.inputs[0]].shape[2]), int(op.attrs.get("stride_w", 1))
     total = max(0, (-(-width // stride) - 1) * stride + 2 - width)
     assert total // 2 == 0  # a window of two is padded by one column at most, behind
-    changed = renamed(op, inputs={op.inputs[1]: draft.constant(op.inputs[1], wide)})
-    draft.swap(op, replace_attrs(changed, padding="SAME", dilation_w_factor=1, dilation_h_factor=1))
+    changed = renamed(op, inputs={op.inputs[1]: edit.constant(op.inputs[1], wide)})
+    edit.swap(op, with_attributes(changed, padding="SAME", dilation_w_factor=1, dilation_h_factor=1))
     return "the 1x1 depthwise kernel is 1x2, with a column of zeros"
 
 
-def _dense_weights(draft: GraphEdit, hazard: Hazard) -> str:
+def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
     """A grouped CONV_2D becomes one over all channels, whose weights are zero between groups."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    weights = constant_data(draft.graph, op.inputs[1])
+    weights = constant_data(edit.graph, op.inputs[1])
     if weights is None:
         return ""
     out, height, width, taken = weights.shape
-    channels = int(draft.tensors[op.inputs[0]].shape[3])
+    channels = int(edit.tensors[op.inputs[0]].shape[3])
     made = out // (channels // taken)
     dense = np.zeros((out, height, width, channels), weights.dtype)
     for filters in range(0, out, made):
         first = filters // made * taken
         dense[filters : filters + made, :, :, first : first + taken] = weights[filters : filters + made]
-    draft.swap(op, renamed(op, inputs={op.inputs[1]: draft.constant(op.inputs[1], dense)}))
+    edit.swap(op, renamed(op, inputs={op.inputs[1]: edit.constant(op.inputs[1], dense)}))
     return (
         f"{channels // taken} groups are one CONV_2D with block-diagonal weights ({channels // taken} times as large)"
     )
 
 
-def _own_operand(draft: GraphEdit, hazard: Hazard) -> str:
+def _own_operand(edit: GraphEdit, hazard: Hazard) -> str:
     """Each further reading of the tensor gets an identity TRANSPOSE of its own."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    inputs, seen = list(op.inputs), set()
+    changed, seen = op, set()
     for position, name in enumerate(op.inputs):
-        if name in seen and constant_data(draft.graph, name) is None:
-            inputs[position] = draft.identity_transpose(op, name)
+        if name in seen and constant_data(edit.graph, name) is None:
+            changed = with_operand(changed, position, edit.identity_transpose(op, name))
         seen.add(name)
-    draft.swap(op, replace(op, inputs=tuple(inputs)))
+    edit.swap(op, changed)
     return f"each operand of {op.kind} is a tensor of its own, by identity TRANSPOSEs"
 
 
-def _clear_lanes(draft: GraphEdit, hazard: Hazard) -> str:
+def _clear_lanes(edit: GraphEdit, hazard: Hazard) -> str:
     """A TILE by ones in front of the op that sums: it copies the channels alone and leaves the other lanes clear."""
     assert hazard.ops is not None
     op = hazard.ops[1]
     position = 2 if op.kind == "TRANSPOSE_CONV" else 0
     name = op.inputs[position]
-    ones = draft.constant(f"{name}/ones", np.ones(len(draft.tensors[name].shape), np.int32))
-    cleared = draft.tensor_like(name)
-    draft.insert_before(op, Op("TILE", (name, ones), (cleared,)))
-    inputs = list(op.inputs)
-    inputs[position] = cleared
-    draft.swap(op, replace(op, inputs=tuple(inputs)))
+    ones = edit.constant(f"{name}/ones", np.ones(len(edit.tensors[name].shape), np.int32))
+    cleared = edit.tensor_like(name)
+    edit.insert_before(op, Op("TILE", (name, ones), (cleared,)))
+    edit.swap(op, with_operand(op, position, cleared))
     return f"a TILE by ones stands between '{name}' and {op.kind}"
-
-
-def replace_attrs(op: Op, **attrs: object) -> Op:
-    """The op with some attributes exchanged; those it does not have are added."""
-    return replace(op, attrs={**op.attrs, **attrs})
 
 
 REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {

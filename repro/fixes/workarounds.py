@@ -10,7 +10,7 @@ and outputs stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,36 +39,36 @@ class Mended:
     added: tuple[Op, ...] = ()
 
 
-def _emit(draft: GraphEdit, hazard: Hazard) -> str:
+def _emit(edit: GraphEdit, hazard: Hazard) -> str:
     """The output keeps its name and gets an op of its own; everybody inside reads the tensor behind it."""
     name = hazard.tensor
-    producer = draft.graph.producers[name]
-    inner = draft.tensor_like(name)
-    for op in list(draft.ops):
+    producer = edit.graph.producers[name]
+    inner = edit.tensor_like(name)
+    for op in list(edit.ops):
         if op is producer:
-            draft.swap(op, renamed(op, outputs={name: inner}))
+            edit.swap(op, renamed(op, outputs={name: inner}))
         elif name in op.inputs:
-            draft.swap(op, renamed(op, inputs={name: inner}))
-    one = draft.constant(f"{name}/one", np.ones((), draft.tensors[name].dtype))
-    position = next(index for index, op in enumerate(draft.ops) if inner in op.outputs)
-    draft.ops.insert(position + 1, Op("MUL", (inner, one), (name,), {"fused_activation_function": "NONE"}))
+            edit.swap(op, renamed(op, inputs={name: inner}))
+    one = edit.constant(f"{name}/one", np.ones((), edit.tensors[name].dtype))
+    position = next(index for index, op in enumerate(edit.ops) if inner in op.outputs)
+    edit.ops.insert(position + 1, Op("MUL", (inner, one), (name,), {"fused_activation_function": "NONE"}))
     return f"output '{name}' is emitted through a MUL by 1"
 
 
-def _block(draft: GraphEdit, name: str, readers: list[Op]) -> str:
+def _block(edit: GraphEdit, name: str, readers: list[Op]) -> str:
     """Put an identity TRANSPOSE between a tensor and some of its readers."""
-    kept = draft.identity_transpose(min(readers, key=draft.ops.index), name)
+    kept = edit.identity_transpose(min(readers, key=edit.ops.index), name)
     for op in readers:
-        draft.swap(op, renamed(op, inputs={name: kept}))
+        edit.swap(op, renamed(op, inputs={name: kept}))
     return f"an identity TRANSPOSE stands between '{name}' and {', '.join(op.kind for op in readers)}"
 
 
-def _block_edge(draft: GraphEdit, hazard: Hazard) -> str:
+def _block_edge(edit: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     producer, consumer = hazard.ops
     for name in consumer.inputs:
-        if name and constant_data(draft.graph, name) is None and _comes_from(draft.graph, name, producer):
-            return _block(draft, name, [consumer])
+        if name and constant_data(edit.graph, name) is None and _comes_from(edit.graph, name, producer):
+            return _block(edit, name, [consumer])
     return ""
 
 
@@ -82,38 +82,38 @@ def _comes_from(graph: Graph, name: str, producer: Op, steps: int = 8) -> bool:
     return False
 
 
-def _block_split(draft: GraphEdit, hazard: Hazard) -> str:
+def _block_split(edit: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     split = hazard.ops[0]
     for name in split.outputs:
-        readers = list(draft.graph.uses.get(name, ()))
+        readers = list(edit.graph.uses.get(name, ()))
         if readers:
-            return _block(draft, name, list(dict.fromkeys(readers)))
+            return _block(edit, name, list(dict.fromkeys(readers)))
     return ""
 
 
-def _block_source(draft: GraphEdit, hazard: Hazard) -> str:
+def _block_source(edit: GraphEdit, hazard: Hazard) -> str:
     """The op gets a source of its own, so that the pass that takes it out applies."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    return _block(draft, op.inputs[0], [op])
+    return _block(edit, op.inputs[0], [op])
 
 
-def _block_input(draft: GraphEdit, hazard: Hazard) -> str:
+def _block_input(edit: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     first = hazard.ops[0]
-    return _block(draft, first.inputs[0], [first])
+    return _block(edit, first.inputs[0], [first])
 
 
-def _block_concat(draft: GraphEdit, hazard: Hazard) -> str:
+def _block_concat(edit: GraphEdit, hazard: Hazard) -> str:
     """The kernel starts at any branch but needs them all, so one blocked branch is enough."""
     assert hazard.ops is not None
     frontier = [hazard.ops[0], hazard.ops[1]]
     for _ in range(5):
         for op in frontier:
             if op.kind == "CONCATENATION":
-                return _block(draft, op.inputs[0], [op])
-        frontier = [user for op in frontier for name in op.outputs for user in draft.graph.uses.get(name, ())]
+                return _block(edit, op.inputs[0], [op])
+        frontier = [user for op in frontier for name in op.outputs for user in edit.graph.uses.get(name, ())]
     return ""
 
 
@@ -142,12 +142,12 @@ def avoid_hazards(graph: Graph) -> Mended:
         if todo is None:
             break
         tried.add((todo.rule, todo.tensor))
-        draft = GraphEdit(dict(current.tensors), list(current.ops), current)
-        told = WORKAROUNDS[RULES[todo.rule].workaround](draft, todo)
-        if not told:
+        edit = GraphEdit(current)
+        what_was_done = WORKAROUNDS[RULES[todo.rule].workaround](edit, todo)
+        if not what_was_done:
             continue
-        current = _without_unused(draft.finished())
-        done.append((todo, told))
+        current = edit.finished()
+        done.append((todo, what_was_done))
     before, after = set(map(id, graph.ops)), set(map(id, current.ops))
     return Mended(
         graph,
@@ -157,10 +157,3 @@ def avoid_hazards(graph: Graph) -> Mended:
         tuple(op for op in graph.ops if id(op) not in after),
         tuple(op for op in current.ops if id(op) not in before),
     )
-
-
-def _without_unused(graph: Graph) -> Graph:
-    """Drop constants that nobody reads any more."""
-    used = {name for op in graph.ops for name in (*op.inputs, *op.outputs)} | set(graph.inputs) | set(graph.outputs)
-    kept = {name: tensor for name, tensor in graph.tensors.items() if name in used or not tensor.is_constant}
-    return replace(graph, tensors=kept)

@@ -1,4 +1,4 @@
-"""A fuzzing campaign: draw, run, judge, explain, reduce, tell apart, keep.
+"""A fuzzing campaign: draw, run, judge, explain, reduce, deduplicate, keep.
 
 Key insight: most failures a fuzzer meets are known ones. So a failure is first held against the lint,
 which costs a millisecond and no run; only what the lint did not predict is reduced, and the reduced
@@ -18,48 +18,30 @@ import numpy as np
 
 from cases.graph import Graph
 from cases.inputs import standard_feeds
-from repro.delegate.replay import replay
 from repro.fuzzer.corpus import Corpus
-from repro.fuzzer.generate import draw_palette, grow
-from repro.fuzzer.mutate import cutting, mutated
+from repro.fuzzer.explain import beyond_fp16, explained_outputs, known_bug, refusing_rule, right_by_nature
 from repro.fuzzer.pattern import role_pattern, slug
+from repro.fuzzer.sources import Drawn, Sources
 from repro.fuzzer.twins import disagreement, twin_of
-from repro.hazards.lint import RULES, Hazard, find_hazards
+from repro.hazards.lint import Hazard, find_hazards
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen, failure_of, signature_kind
 from repro.reducer.search import NotReducible, Reduced, Search, other_inputs
 from repro.trials.trial import UNFIT, Trial, candidate, cpu_agrees_with, try_all
 from repro.verdicts.references import OwnOps
-from repro.verdicts.right_by_chance import holds_one_input
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
-from runner.run import FP16_MAX, FP16_SMALLEST, Feed, Outcome, Precision
+from runner.run import Feed, Outcome, Precision
 from runner.target import Target
 
 ROUND = 64
-BLOCK = 256  # graphs that share a palette, so that most of their shaders are compiled once
 TWINS = 0.2
 REDUCTIONS_PER_KIND = 3
 REDUCTION_RUNS = 80
 BROKEN = (Status.FAIL, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
-ONE_PASS_NORM = "norm-one-pass-variance"
-"""The finding of a bug that values decide and structure does not, so that no rule of the lint can name it."""
 BEYOND_FP16 = "beyond fp16's range"
-FP16_RANGE = FP16_MAX / 2
-"""Half of float16's largest number, so that a sum of rounded values stays inside as well."""
-"""float16's smallest subnormal."""
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Graph number `index` of a seed and where it came from; twin_how is empty for an original."""
-
-    index: int
-    graph: Graph
-    origin: str
-    twin_how: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,35 +65,6 @@ class Progress:
     known: int = 0
     new: int = 0
     doing: str = ""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What graphs are drawn from: the dice alone, the catalogue's graphs, and real models.
-
-    block: how many graphs share a palette (see `repro.fuzzer.generate`); 0 draws each from everything.
-    """
-
-    catalogue: Sequence[Graph] = ()
-    models: Sequence[Graph] = ()
-    block: int = BLOCK
-
-    def draw(self, seed: int, index: int) -> Drawn:
-        """Graph number `index`: a function of seed, index and the sources."""
-        rng = random.Random(f"{seed}/{index}")
-        block = random.Random(f"{seed}/block/{index // self.block if self.block else index}")
-        palette = draw_palette(block) if self.block else None
-        roll = rng.random()
-        if roll < 0.25 and self.catalogue:
-            few = block.sample(self.catalogue, min(3, len(self.catalogue)))
-            return Drawn(index, mutated(rng, rng.choice(few), palette), "mutated case")
-        if roll < 0.4 and self.models:
-            cuts = [cutting(block, block.choice(self.models)) for _ in range(4)]
-            usable = [cut for cut in cuts if cut is not None and cut.ops]
-            if usable:
-                cut = rng.choice(usable)
-                return Drawn(index, mutated(rng, cut, palette) if rng.random() < 0.8 else cut, "cut from a model")
-        return Drawn(index, grow(rng, palette=palette), "grown")
 
 
 @dataclass
@@ -142,7 +95,7 @@ class Campaign:
                 for suspect in self._round():
                     if time.monotonic() - began >= seconds + 30:
                         break  # a reduction may take a while; what is left over is met again
-                    self._explain(suspect, bugs)
+                    self._pursue(suspect, bugs)
                 state.seconds = before + time.monotonic() - began
                 self.progress.graphs, self.progress.seconds = state.graphs - judged, time.monotonic() - began
                 self.progress.doing = ""
@@ -208,43 +161,41 @@ class Campaign:
         """Count the verdicts; the first failure that no hazard of the lint predicts."""
         state = self.corpus.state
         hazards = self.lint(item.graph)
-        explained = explained_outputs(item.graph, hazards)
+        explained = explained_outputs(hazards)
         if trial.run.outcome is Outcome.REFUSED:
             state.counts["REFUSED"] += 1
             state.refusals[trial.run.message[:160]] += 1
             return None
         self.judged_here += bool(trial.verdicts)
-        found = None
+        unexplained = None
         for verdict in trial.verdicts:
             state.counts[str(verdict.status)] += 1
             if verdict.status in BROKEN:
-                rule = explained.get(verdict.output) if verdict.output >= 0 else _refusing(hazards)
+                rule = explained.get(verdict.output) if verdict.output >= 0 else refusing_rule(hazards)
                 if rule:
                     state.rules[rule] += 1
-                elif found is None:
-                    found = verdict
+                elif unexplained is None:
+                    unexplained = verdict
             elif verdict.status is Status.PASS and verdict.output in explained:
                 rule = explained[verdict.output]
-                state.overpredicted[rule] += not right_by_nature(rule, trial.subject, verdict.output)
-        if found is not None and self._beyond_fp16(item.graph, trial.subject.feeds):
+                references = [outputs[verdict.output] for outputs in trial.subject.references]
+                state.overpredicted[rule] += not right_by_nature(rule, references, trial.subject.feeds)
+        if unexplained is not None and self._beyond_fp16(item.graph, trial.subject.feeds):
             state.counts[BEYOND_FP16] += 1
             return None
-        return found
+        return unexplained
 
     def _beyond_fp16(self, graph: Graph, feeds: Sequence[Feed]) -> bool:
-        """Whether fp16 cannot hold what the graph computes: an infinity or a zero is right then, and no find."""
+        """Whether this campaign's precision cannot hold what the graph computes."""
         if self.precision is not Precision.FP16:
             return False
         with np.errstate(all="ignore"):
-            values = [array for feed in feeds for array in self.reference.values(graph, feed).values()]
-        floats = [array for array in values if array.dtype.kind == "f" and array.size]
-        sizes = [np.abs(array[array != 0]) for array in floats]
-        return any(not size.max() <= FP16_RANGE or size.min() < FP16_SMALLEST for size in sizes if size.size)  # or NaN
+            return beyond_fp16(array for feed in feeds for array in self.reference.values(graph, feed).values())
 
     def _twins_differ(self, item: Drawn, trial: Trial, original: Trial) -> Verdict | None:
         first, second = original.subject, trial.subject
-        predicted = explained_outputs(first.graph, self.lint(first.graph))
-        also = explained_outputs(second.graph, self.lint(second.graph))
+        predicted = explained_outputs(self.lint(first.graph))
+        also = explained_outputs(self.lint(second.graph))
         name = disagreement(first.graph, original.run, first.floors(self.precision), second.graph, trial.run)
         if name is None or first.graph.outputs.index(name) in predicted or second.graph.outputs.index(name) in also:
             return None
@@ -255,8 +206,8 @@ class Campaign:
             return None
         return Verdict(index, name, Status.FAIL, "twins-differ", f"{item.twin_how}: '{name}' is not the same")
 
-    def _explain(self, suspect: tuple[Drawn, Trial, Verdict], bugs: Journal) -> None:
-        """Reduce a suspect, tell it apart from what is known, keep it if it is new."""
+    def _pursue(self, suspect: tuple[Drawn, Trial, Verdict], bugs: Journal) -> None:
+        """Reduce a suspect, deduplicate it against what is known, keep it if it is new."""
         item, trial, verdict = suspect
         state = self.corpus.state
         name = item.graph.outputs[verdict.output] if verdict.output >= 0 else ""
@@ -276,10 +227,9 @@ class Campaign:
             reduced = self._reduce(item.index, original)
         except NotReducible as error:
             state.counts["unstable"] += 1
-            self._record(bugs, f"unstable {kind}", item, original, error.args[0], reduced=None)
+            self._keep(bugs, Bug("unstable", kind, "", item.index, item.origin, ""), error.args[0])
             return
-        pattern = role_pattern(reduced.specimen.graph, reduced.specimen.output)
-        self._record(bugs, f"{reduced.failure.signature} {pattern}", item, reduced.specimen, "", reduced)
+        self._deduplicate(bugs, item, reduced)
 
     def _reduce(self, index: int, original: Specimen) -> Reduced:
         folder = self.corpus.suspect_folder(index)
@@ -294,43 +244,44 @@ class Campaign:
             )
             return search.reduce(original)
 
-    def _record(
-        self, bugs: Journal, key: str, item: Drawn, specimen: Specimen, note: str, reduced: Reduced | None
-    ) -> None:
+    def _deduplicate(self, bugs: Journal, item: Drawn, reduced: Reduced) -> None:
+        """Keep a reduced failure under its signature and role pattern, once; a new one as a candidate finding."""
+        specimen, signature = reduced.specimen, reduced.failure.signature
+        graph, pattern = specimen.graph, role_pattern(specimen.graph, specimen.output)
+        key = f"{signature} {pattern}"
         if key in bugs or f"doubtful {key}" in bugs:
             return
-        graph = specimen.graph
-        rule = ""
-        if reduced is not None:
-            explained = explained_outputs(graph, self.lint(graph))
-            index = graph.outputs.index(specimen.output) if specimen.output else -1
-            rule = explained.get(index, "") or self.known.get(role_pattern(graph), "")
-            if not rule and reduced.failure.signature == "wrong" and is_one_norm(graph):
-                rule = ONE_PASS_NORM
-            doubt = "" if rule else self._doubt(specimen, reduced.failure.signature)
-            if doubt:
-                self.corpus.state.counts[doubt] += 1
-                record = {"signature": "doubtful", "pattern": key, "graph_index": item.index, "note": doubt}
-                bugs.add(f"doubtful {key}", record)
-                return
-        signature, _, pattern = key.partition(" ")
-        candidate = ""
-        if not rule and reduced is not None:
-            record = history.summary(reduced, self.target.name, self.precision, Path(), self.corpus.state.seed)
-            record |= {
-                "model": "model.tflite",
-                "inputs": "inputs.npz",
-                "pattern": pattern,
-                "graph_index": item.index,
-                "origin": item.origin,
-                "twin": item.twin_how,
-                "identity": self.target.identity,
-                "replay": history.replay_command(self.target.name, self.precision, "model.tflite", "inputs.npz"),
-            }
-            place = self.corpus.write_candidate(slug(signature, graph), specimen, item.graph, record)
-            candidate = str(place)
-            self.new_here += 1
-        bug = Bug(signature, pattern, rule, item.index, item.origin, candidate)
+        known = known_bug(graph, specimen.output, signature, self.lint(graph), self.known)
+        doubt = "" if known else self._doubt(specimen, signature)
+        if doubt:
+            self.corpus.state.counts[doubt] += 1
+            record = {"signature": "doubtful", "pattern": key, "graph_index": item.index, "note": doubt}
+            bugs.add(f"doubtful {key}", record)
+            return
+        candidate = "" if known else self._write_candidate(item, reduced, pattern)
+        self._keep(bugs, Bug(signature, pattern, known, item.index, item.origin, candidate))
+
+    def _write_candidate(self, item: Drawn, reduced: Reduced, pattern: str) -> str:
+        """The candidate's folder."""
+        record = history.summary(reduced, self.target.name, self.precision, Path(), self.corpus.state.seed)
+        record |= {
+            "model": "model.tflite",
+            "inputs": "inputs.npz",
+            "pattern": pattern,
+            "graph_index": item.index,
+            "origin": item.origin,
+            "twin": item.twin_how,
+            "identity": self.target.identity,
+            "replay": history.replay_command(self.target.name, self.precision, "model.tflite", "inputs.npz"),
+        }
+        name = slug(reduced.failure.signature, reduced.specimen.graph)
+        self.new_here += 1
+        return str(self.corpus.write_candidate(name, reduced.specimen, item.graph, record))
+
+    def _keep(self, bugs: Journal, bug: Bug, note: str = "") -> None:
+        key = f"{bug.signature} {bug.pattern}"
+        if key in bugs:
+            return
         bugs.add(key, {**bug.__dict__, "note": note})
         self._count_bugs(bugs)
         self.on_bug(bug)
@@ -378,33 +329,3 @@ class Campaign:
             "precision": str(self.precision),
             "corpus": str(self.corpus.folder),
         }
-
-
-def is_one_norm(graph: Graph) -> bool:
-    """Whether the whole graph is one fused normalisation, whose variance cancels for some values of any such graph."""
-    nodes = [node for node in replay(graph).graph.live() if node.kind != "CONSTANT"]
-    return bool(nodes) and all(node.attrs.get("kernel") == "mean-stddev-norm" for node in nodes)
-
-
-def right_by_nature(rule: str, subject: Subject, output: int) -> bool:
-    """Whether a predicted output that came out right is no mistake of the rule.
-
-    The rule's wrong values show for some inputs only, or the true output holds nothing but numbers of one
-    graph input, which is what memory that nobody wrote may hold.
-    """
-    true = [references[output] for references in subject.references]
-    return RULES[rule].latent or holds_one_input(true, subject.feeds)
-
-
-def explained_outputs(graph: Graph, hazards: Sequence[Hazard]) -> dict[int, str]:
-    """Output index -> the rule that says it is wrong."""
-    found: dict[int, str] = {}
-    for hazard in hazards:
-        for index in hazard.affected:
-            found.setdefault(index, hazard.rule)
-    return found
-
-
-def _refusing(hazards: Sequence[Hazard]) -> str:
-    """The rule that says that the graph as a whole fails, or empty."""
-    return next((h.rule for h in hazards if h.effect in ("refused", "void", "abort")), "")

@@ -1,7 +1,7 @@
 """What a fuzzing campaign keeps on disk, so that it survives anything and goes on where it stopped.
 
 CORPUS/state.json           seed, next graph, counts
-CORPUS/bugs.jsonl           one line a distinct bug, keyed by (signature, role pattern)
+CORPUS/bugs.jsonl           one line per distinct bug, keyed by (signature, role pattern)
 CORPUS/suspects/N/          the failing graph number N, its reduction's history
 CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candidate.json
 """
@@ -9,15 +9,13 @@ CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cases.graph import Graph
-from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from repro.findings.finding import load
 from repro.fuzzer.pattern import role_pattern
 from repro.reducer.history import write_specimen
 from repro.reducer.problem import Specimen
@@ -88,16 +86,6 @@ class Corpus:
         return place
 
 
-def known_patterns(findings: Path) -> dict[str, str]:
-    """Role pattern of every model that shows a finding's bug -> the finding's slug.
-
-    Controls and models that show what helps are no bugs, and neither are their patterns.
-    """
-    found: dict[str, str] = {}
-    for place in sorted(findings.glob("*/finding.toml")):
-        finding = load(place.parent.name, findings)
-        for model in finding.models:
-            path = place.parent / "models" / f"{model.name}.tflite"
-            if model.wrong and path.exists():
-                found[role_pattern(read_tflite(path.read_bytes(), str(path)))] = finding.slug
-    return found
+def known_patterns(models: Iterable[tuple[str, Graph]]) -> dict[str, str]:
+    """Role pattern of every model that shows a finding's bug -> the finding's slug. models: (slug, graph)."""
+    return {role_pattern(graph): slug for slug, graph in models}

@@ -1,7 +1,7 @@
 """Known graphs changed in one or two places: the neighbours of a bug are where the next one lives.
 
-Key insight: a mutation need not be valid, only honest. Each one edits the graph and re-infers every
-shape behind the edit; where the shapes do not fit, the dice are thrown again.
+Key insight: a mutation need not be valid, only honest. Each one edits the graph, and every shape behind
+the edit is inferred anew; where shapes do not fit, another mutation is drawn.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from cases.builder import GraphBuilder
+from cases.edit import (
+    subgraph,
+    unused_name,
+    with_inferred_shapes,
+    with_op,
+    with_operand,
+    without_dead_ops,
+    without_output,
+)
 from cases.graph import Graph, GraphError, Op, Tensor
-from cases.shapes import output_shapes
-from repro.fuzzer.generate import Growth, Palette, add_step, pruned
-from repro.reducer.passes import SIZE_PARAMETERS, ball, nearest_upstream, resized
-from repro.reducer.problem import Specimen, trimmed
+from repro.fuzzer.generate import add_step
+from repro.fuzzer.growth import Growth, Palette, computed_floats
 
 FAMILIES = (
     ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"),
@@ -29,29 +35,15 @@ FAMILIES = (
 Mutation = Callable[[random.Random, Graph, Palette], Graph | None]
 
 
-def reinferred(graph: Graph) -> Graph:
-    """The graph with the shapes of all made tensors computed anew. Raises GraphError where they do not fit."""
-    tensors = dict(graph.tensors)
-    for op in graph.ops:
-        shapes = output_shapes(op.kind, [tensors[n] for n in op.inputs if n], op.attrs)
-        for name, shape in zip(op.outputs, shapes, strict=True):
-            tensors[name] = replace(tensors[name], shape=tuple(shape))
-    return Graph(tensors, graph.ops, graph.inputs, graph.outputs).validate()
-
-
-def _made(graph: Graph) -> list[str]:
-    return [n for op in graph.ops for n in op.outputs if graph.tensors[n].dtype == "float32"]
-
-
 def toggled_output(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """An inner tensor becomes an output, or an output that is read stops being one."""
-    name = rng.choice(_made(graph))
+    name = rng.choice(computed_floats(graph))
     if name not in graph.outputs:
         place = rng.randint(0, len(graph.outputs))
         return replace(graph, outputs=(*graph.outputs[:place], name, *graph.outputs[place:]))
     if len(graph.outputs) == 1 or not graph.uses.get(name):
         return None
-    return replace(graph, outputs=tuple(n for n in graph.outputs if n != name))
+    return without_output(graph, name)
 
 
 def reordered_outputs(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
@@ -75,9 +67,7 @@ def other_kind(rng: random.Random, graph: Graph, _: Palette | None = None) -> Gr
     attrs = dict(op.attrs)
     if kind not in ("ADD", "SUB", "MUL"):
         attrs.pop("fused_activation_function", None)
-    ops = list(graph.ops)
-    ops[place] = replace(op, kind=kind, attrs=attrs)
-    return replace(graph, ops=tuple(ops))
+    return with_op(graph, place, replace(op, kind=kind, attrs=attrs))
 
 
 def swapped_operands(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
@@ -86,9 +76,8 @@ def swapped_operands(rng: random.Random, graph: Graph, _: Palette | None = None)
     if not places:
         return None
     place = rng.choice(places)
-    ops = list(graph.ops)
-    ops[place] = replace(ops[place], inputs=ops[place].inputs[::-1])
-    return replace(graph, ops=tuple(ops))
+    op = graph.ops[place]
+    return with_op(graph, place, replace(op, inputs=op.inputs[::-1]))
 
 
 def inserted_op(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
@@ -104,19 +93,19 @@ def inserted_op(rng: random.Random, graph: Graph, _: Palette | None = None) -> G
     place, slot = rng.choice(edges)
     reader = graph.ops[place]
     source = graph.tensors[reader.inputs[slot]]
-    name = _fresh(graph, "between")
+    name = unused_name(graph, "between")
     tensors = {**graph.tensors, name: Tensor(name, source.shape)}
     kind = rng.choice(("NEG", "RELU", "RESHAPE", "MUL", "ADD", "TANH"))
     inputs: tuple[str, ...] = (source.name,)
     if kind in ("RESHAPE", "MUL", "ADD"):
-        parameter = _fresh(graph, "parameter")
+        parameter = unused_name(graph, "parameter")
         data = np.array(source.shape, np.int32) if kind == "RESHAPE" else np.array(rng.choice((0.5, 2.0)), np.float32)
         tensors[parameter] = Tensor(parameter, data.shape, str(data.dtype), data)
         inputs = (source.name, parameter)
     attrs = {"new_shape": source.shape} if kind == "RESHAPE" else {}
-    changed = replace(reader, inputs=(*reader.inputs[:slot], name, *reader.inputs[slot + 1 :]))
-    ops = [*graph.ops[:place], Op(kind, inputs, (name,), attrs), changed, *graph.ops[place + 1 :]]
-    return Graph(tensors, tuple(ops), graph.inputs, graph.outputs)
+    between = Op(kind, inputs, (name,), attrs)
+    ops = (*graph.ops[:place], between, with_operand(reader, slot, name), *graph.ops[place + 1 :])
+    return Graph(tensors, ops, graph.inputs, graph.outputs)
 
 
 def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
@@ -134,9 +123,7 @@ def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = No
     place, slot = rng.choice(slots)
     op = graph.ops[place]
     old = graph.tensors[op.inputs[slot]]
-    name = _fresh(graph, "other")
-    ops = list(graph.ops)
-    ops[place] = replace(op, inputs=tuple(name if k == slot else n for k, n in enumerate(op.inputs)))
+    name = unused_name(graph, "other")
     if old.is_constant and not old.shape:
         return None  # no target takes an input without dimensions
     if old.is_constant:
@@ -146,30 +133,25 @@ def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = No
         shape = old.shape if rng.random() < 0.5 else old.shape[-1:]
         data = numbers.uniform(0.5, 1.5, shape).astype(np.float32)
         tensors, inputs = {**graph.tensors, name: Tensor(name, data.shape, "float32", data)}, graph.inputs
-    return pruned(Graph(tensors, tuple(ops), inputs, graph.outputs))
+    changed = with_op(graph, place, with_operand(op, slot, name))
+    return without_dead_ops(replace(changed, tensors=tensors, inputs=inputs))
 
 
 def shortened(rng: random.Random, graph: Graph, _: Palette | None = None) -> Graph | None:
     """The last ops go; what they read becomes an output."""
     if len(graph.ops) < 2:
         return None
-    ops = graph.ops[: -rng.randint(1, min(3, len(graph.ops) - 1))]
-    made = {n for op in ops for n in op.outputs}
-    read = {n for op in ops for n in op.inputs}
-    outputs = tuple(n for n in graph.outputs if n in made)
-    outputs += tuple(n for n in _made(Graph(graph.tensors, ops, (), ())) if n not in read and n not in outputs)
-    return pruned(Graph(graph.tensors, ops, graph.inputs, outputs)) if outputs else None
+    part = subgraph(graph, range(len(graph.ops) - rng.randint(1, min(3, len(graph.ops) - 1))))
+    outputs = tuple(n for n in part.outputs if n in graph.outputs or graph.tensors[n].dtype == "float32")
+    return without_dead_ops(replace(part, outputs=outputs)) if outputs else None
 
 
 def extended(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph | None:
     """One or two more steps behind some tensor of the graph."""
-    growth = Growth(rng, palette)
-    growth.builder = GraphBuilder.extending(graph)
-    growth.inputs = sum(name.startswith("x") for name in graph.tensors) + 100
-    growth.tensors = [n for n in (*graph.inputs, *_made(graph)) if len(graph.tensors[n].shape)]
+    growth = Growth.extending(graph, rng, palette)
     if not growth.tensors:
         return None
-    growth.rng.shuffle(growth.tensors)
+    rng.shuffle(growth.tensors)
     before = len(growth.tensors)
     for _ in range(rng.choice((1, 1, 2))):
         add_step(growth)
@@ -193,7 +175,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def mutated(rng: random.Random, graph: Graph, palette: Palette | None = None) -> Graph:
-    """The graph with one to three mutations; what does not fit is thrown again, a few times."""
+    """The graph with one to three mutations; for one that does not fit another is drawn, a few times."""
     chosen = palette or Palette()
     for _ in range(rng.choice((1, 1, 2, 3))):
         for _attempt in range(6):
@@ -201,52 +183,8 @@ def mutated(rng: random.Random, graph: Graph, palette: Palette | None = None) ->
                 changed = rng.choice(MUTATIONS)(rng, graph, chosen)
                 if changed is None or not changed.outputs or not changed.ops:
                     continue
-                graph = reinferred(changed)
+                graph = with_inferred_shapes(changed)
                 break
             except (GraphError, IndexError):
                 continue
     return graph
-
-
-def _fresh(graph: Graph, stem: str) -> str:
-    number = 0
-    while f"{stem}{number}" in graph.tensors:
-        number += 1
-    return f"{stem}{number}"
-
-
-# -- sub-graphs of real models --------------------------------------------------------------------
-
-
-def cutting(rng: random.Random, model: Graph, largest: int = 8) -> Graph | None:
-    """A few neighbouring ops of a real model, with their roles, at small sizes. None where nothing fits."""
-    start = rng.randrange(len(model.ops))
-    count = rng.randint(2, largest)
-    upstream = nearest_upstream(model, start)[:count]
-    around = sorted(ball(model, start, rng.choice((1, 2))))[: largest + 2]
-    chosen = sorted(set(upstream) if rng.random() < 0.6 else set(around) | {start})
-    ops = tuple(model.ops[index] for index in chosen)
-    made = {n for op in ops for n in op.outputs}
-    read = {n for op in ops for n in op.inputs if n}
-    inputs = tuple(n for n in dict.fromkeys(n for op in ops for n in op.inputs) if n and n not in made)
-    inputs = tuple(n for n in inputs if not model.tensors[n].is_constant)
-    outputs = tuple(n for n in model.outputs if n in made)
-    outputs += tuple(n for op in ops for n in op.outputs if n not in read and n not in outputs)
-    graph = trimmed(Graph(model.tensors, ops, inputs, outputs))
-    return small(graph)
-
-
-def small(graph: Graph, channels: int = 8, extent: int = 4) -> Graph | None:
-    """The graph with large dimensions made small, consistently; None where the ops do not allow it."""
-    parameters = {op.inputs[p] for op in graph.ops for p in SIZE_PARAMETERS.get(op.kind, ()) if p < len(op.inputs)}
-    sizes = {s for name, t in graph.tensors.items() if name not in parameters for s in t.shape if s > channels}
-    common = [s for s in sorted(sizes) if s % 32 == 0]
-    sizing = {s: max(1, s * channels // common[-1]) for s in common} if common else {}
-    for size in sorted(sizes - set(sizing)):
-        sizing[size] = extent if size > 24 else max(2, size // 4)
-    empty = Specimen(graph, (), "")
-    smaller = resized(empty, sizing) if sizing else empty
-    try:
-        return reinferred(smaller.graph) if smaller is not None else None
-    except (GraphError, IndexError):
-        return None

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases.edit import renamed, without_output
 from cases.graph import Graph, Op, Tensor
+from repro.fuzzer.growth import computed_floats
 from repro.fuzzer.mutate import reordered_outputs
 from repro.verdicts.noise_floor import Floor
 from runner.run import Run
@@ -27,12 +29,7 @@ class Twin:
 
 
 def _output_added(rng: random.Random, graph: Graph) -> Graph | None:
-    inner = [
-        name
-        for op in graph.ops
-        for name in op.outputs
-        if name not in graph.outputs and graph.tensors[name].dtype == "float32"
-    ]
+    inner = [name for name in computed_floats(graph) if name not in graph.outputs]
     return replace(graph, outputs=(*graph.outputs, rng.choice(inner))) if inner else None
 
 
@@ -40,13 +37,12 @@ def _output_dropped(rng: random.Random, graph: Graph) -> Graph | None:
     read = [name for name in graph.outputs if graph.uses.get(name)]
     if not read or len(graph.outputs) < 2:
         return None
-    gone = rng.choice(read)
-    return replace(graph, outputs=tuple(name for name in graph.outputs if name != gone))
+    return without_output(graph, rng.choice(read))
 
 
 def _identity_inserted(rng: random.Random, graph: Graph) -> Graph | None:
     """A MUL by one, exact in every arithmetic, between a tensor and all its readers."""
-    read = [n for op in graph.ops for n in op.outputs if graph.uses.get(n) and graph.tensors[n].dtype == "float32"]
+    read = [name for name in computed_floats(graph) if graph.uses.get(name)]
     if not read:
         return None
     name = rng.choice(read)
@@ -60,7 +56,7 @@ def _identity_inserted(rng: random.Random, graph: Graph) -> Graph | None:
     }
     ops: list[Op] = []
     for op in graph.ops:
-        ops.append(replace(op, inputs=tuple(made if n == name else n for n in op.inputs)))
+        ops.append(renamed(op, inputs={name: made}))
         if name in op.outputs:
             ops.append(Op("MUL", (name, one), (made,)))
     return Graph(tensors, tuple(ops), graph.inputs, graph.outputs)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, accumulation_depth, evaluate, unsupported
+from cases.evaluation.depth import accumulation_depth
+from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, evaluate, unsupported
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
 from repro.layouts.models import PartModel, Values, sized

@@ -23,10 +23,10 @@ from repro.verdicts.version import judge_version
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import TargetUnavailable
-from runner.precisions import precisions_for
 from runner.run import Job, Outcome, Precision, Run
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
+from runner.targets import precisions_for
 
 Record = Mapping[str, Any]
 # Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.

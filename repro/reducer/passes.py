@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases import edit
 from cases.graph import Graph, Op, Tensor
-from repro.reducer.problem import ReferenceValues, Specimen, cut, live_tensors, map_feeds, with_graph
+from repro.reducer.problem import ReferenceValues, Specimen, cut, map_feeds, with_graph
 
 Propose = Callable[[Specimen, ReferenceValues], Iterator[Specimen]]
 
@@ -117,8 +118,7 @@ def without_output(specimen: Specimen, _: ReferenceValues) -> Iterator[Specimen]
     graph = specimen.graph
     for name in graph.outputs:
         if name != specimen.output and graph.uses.get(name):
-            rest = tuple(n for n in graph.outputs if n != name)
-            yield with_graph(specimen, replace(graph, outputs=rest), f"'{name}' is no output any more")
+            yield with_graph(specimen, edit.without_output(graph, name), f"'{name}' is no output any more")
 
 
 def bypassed(specimen: Specimen, _: ReferenceValues) -> Iterator[Specimen]:
@@ -133,13 +133,13 @@ def bypassed(specimen: Specimen, _: ReferenceValues) -> Iterator[Specimen]:
             if (source.shape, source.dtype) != (made.shape, made.dtype):
                 continue
             rename = {made.name: name}
-            ops = [_renamed(other, rename) for other in graph.ops if other is not op]
+            ops = [edit.renamed(other, rename) for other in graph.ops if other is not op]
             # Where the op's output was a graph output, its input becomes one; an input cannot.
             if made.name in graph.outputs and name in graph.inputs:
                 continue
             outputs = tuple(dict.fromkeys(rename.get(n, n) for n in graph.outputs))
             edited = Graph(graph.tensors, tuple(ops), graph.inputs, outputs)
-            yield with_graph(specimen, _pruned_inputs(edited), f"bypassed {op.kind} (op {index})")
+            yield with_graph(specimen, edit.without_unread_inputs(edited), f"bypassed {op.kind} (op {index})")
 
 
 def output_moved_up(specimen: Specimen, values: ReferenceValues) -> Iterator[Specimen]:
@@ -168,15 +168,6 @@ def unread_output(specimen: Specimen, values: ReferenceValues) -> Iterator[Speci
         keep = {index for index, op in enumerate(graph.ops) if id(op) not in readers}
         smaller = cut(specimen, keep, values, f"'{specimen.output}' is not read any more")
         yield replace(smaller, about_role=True)
-
-
-def _renamed(op: Op, rename: dict[str, str]) -> Op:
-    return replace(op, inputs=tuple(rename.get(name, name) for name in op.inputs))
-
-
-def _pruned_inputs(graph: Graph) -> Graph:
-    read = {name for op in graph.ops for name in op.inputs} | set(graph.outputs)
-    return replace(graph, inputs=tuple(name for name in graph.inputs if name in read))
 
 
 # -- chains --------------------------------------------------------------------------------------
@@ -244,7 +235,9 @@ SMALL_SIZES = (2, 3, 4, 8, 16)
 def shrunk(specimen: Specimen, _: ReferenceValues) -> Iterator[Specimen]:
     """Every dimension of one size becomes smaller, everywhere at once; multiples may follow in proportion."""
     graph = specimen.graph
-    sizes = sorted({s for name in live_tensors(graph) for s in graph.tensors[name].shape if s > 2}, reverse=True)
+    sizes = sorted(
+        {s for name in edit.touched_tensors(graph) for s in graph.tensors[name].shape if s > 2}, reverse=True
+    )
     seen: set[tuple[tuple[int, int], ...]] = set()
     for size in sizes:
         for target in dict.fromkeys((*SMALL_SIZES, size // 2)):
@@ -295,7 +288,7 @@ def _resized_op(op: Op, sizing: dict[int, int]) -> Op:
     if "new_shape" not in op.attrs:
         return op
     shape = [sizing.get(int(size), int(size)) for size in np.ravel(op.attrs["new_shape"])]
-    return replace(op, attrs={**op.attrs, "new_shape": shape})
+    return edit.with_attributes(op, new_shape=shape)
 
 
 # -- values --------------------------------------------------------------------------------------
@@ -306,7 +299,7 @@ def simpler_constants(specimen: Specimen, _: ReferenceValues) -> Iterator[Specim
     graph = specimen.graph
     ones: dict[str, Tensor] = {}
     ramps: dict[str, Tensor] = {}
-    for name in sorted(live_tensors(graph)):
+    for name in sorted(edit.touched_tensors(graph)):
         tensor = graph.tensors[name]
         if tensor.data is None or tensor.data.dtype.kind != "f" or not tensor.data.size:
             continue
@@ -339,12 +332,11 @@ def without_options(specimen: Specimen, _: ReferenceValues) -> Iterator[Specimen
     for index, op in enumerate(graph.ops):
         edits = []
         if op.attrs.get("fused_activation_function", "NONE") != "NONE":
-            edits.append((replace(op, attrs={**op.attrs, "fused_activation_function": "NONE"}), "activation"))
+            edits.append((edit.with_attributes(op, fused_activation_function="NONE"), "activation"))
         if op.kind in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D") and len(op.inputs) > 2 and op.inputs[2]:
-            edits.append((replace(op, inputs=(*op.inputs[:2], "")), "bias"))
+            edits.append((edit.with_operand(op, 2, ""), "bias"))
         for edited, what in edits:
-            ops = tuple(edited if i == index else other for i, other in enumerate(graph.ops))
-            yield with_graph(specimen, replace(graph, ops=ops), f"{op.kind} (op {index}) without {what}")
+            yield with_graph(specimen, edit.with_op(graph, index, edited), f"{op.kind} (op {index}) without {what}")
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -362,14 +354,7 @@ def canonical(specimen: Specimen) -> Specimen:
     for prefix, group in (("x", graph.inputs), ("out", outputs), ("c", constants), ("t", inner)):
         fresh = [name for name in dict.fromkeys(group) if name not in names]
         names |= {name: f"{prefix}{index}" for index, name in enumerate(fresh)}
-    tensors = {names[old]: replace(graph.tensors[old], name=names[old]) for old in names if old in graph.tensors}
-    ops = tuple(
-        replace(
-            op, inputs=tuple(names.get(n, n) for n in op.inputs), outputs=tuple(names.get(n, n) for n in op.outputs)
-        )
-        for op in graph.ops
-    )
-    renamed = Graph(tensors, ops, tuple(names[n] for n in graph.inputs), tuple(names[n] for n in graph.outputs))
+    renamed = edit.with_names(graph, names)
     return replace(specimen, graph=renamed, output=names.get(specimen.output, ""), made_by="canonical names")
 
 

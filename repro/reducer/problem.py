@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cases.edit import subgraph, touched_tensors, without_untouched_tensors
 from cases.graph import Graph, Op, Role
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Feed
@@ -63,20 +64,14 @@ class Specimen:
         graph = self.graph
         ends = len(graph.inputs) + len(graph.outputs)
         activations = sum(op.attrs.get("fused_activation_function", "NONE") != "NONE" for op in graph.ops)
-        elements = sum(math.prod(graph.tensors[name].shape) for name in live_tensors(graph))
+        elements = sum(math.prod(graph.tensors[name].shape) for name in touched_tensors(graph))
         return (len(graph.ops), ends, activations, elements, complexity(graph))
-
-
-def live_tensors(graph: Graph) -> set[str]:
-    """Tensors that an op or the graph's ends touch."""
-    touched = {name for op in graph.ops for name in (*op.inputs, *op.outputs) if name}
-    return touched | set(graph.inputs) | set(graph.outputs)
 
 
 def complexity(graph: Graph) -> int:
     """How far float constants are from saying nothing: ones count 0, other whole numbers 1 each, the rest 2 each."""
     total = 0
-    for name in live_tensors(graph):
+    for name in touched_tensors(graph):
         data = graph.tensors[name].data
         if data is not None and data.dtype.kind == "f" and not bool(np.all(data == 1)):
             total += int(data.size) * (1 if bool(np.all(data == np.round(data))) else 2)
@@ -96,12 +91,6 @@ def failure_of(graph: Graph, output: str, verdicts: Iterable[Verdict]) -> Failur
         if verdict.status is Status.FAIL and output and verdict.output == graph.outputs.index(output):
             return Failure(signature_kind(verdict.signature), graph.role(output))
     return None
-
-
-def trimmed(graph: Graph) -> Graph:
-    """The graph without tensors that nothing touches."""
-    live = live_tensors(graph)
-    return Graph({n: t for n, t in graph.tensors.items() if n in live}, graph.ops, graph.inputs, graph.outputs)
 
 
 def role_drift(original: Graph, graph: Graph) -> frozenset[str]:
@@ -130,18 +119,7 @@ def cut(specimen: Specimen, keep: Collection[int], values: Callable[[int], Value
     values: feed index -> every tensor's reference value. Outputs are the original outputs that are
     still made, then everything made that nothing reads any more.
     """
-    graph = specimen.graph
-    ops = tuple(op for index, op in enumerate(graph.ops) if index in keep)
-    made = {name for op in ops for name in op.outputs if name}
-    read = {name for op in ops for name in op.inputs if name}
-    inputs = [
-        name
-        for name in (*graph.inputs, *(n for op in graph.ops for n in op.outputs))
-        if name in read and name not in made
-    ]
-    outputs = [name for name in graph.outputs if name in made]
-    outputs += [name for op in ops for name in op.outputs if name and name not in read and name not in outputs]
-    smaller = trimmed(Graph(graph.tensors, ops, tuple(inputs), tuple(outputs)))
+    smaller = subgraph(specimen.graph, keep)
     feeds = map_feeds(specimen.feeds, lambda k, feed: tuple(values(k)[name] for name in smaller.inputs))
     return Specimen(smaller, feeds, specimen.output, made_by=made_by)
 
@@ -158,14 +136,14 @@ def map_feeds(feeds: tuple[Feed, ...], change: Callable[[int, Feed], Feed]) -> t
 def with_graph(specimen: Specimen, graph: Graph, made_by: str) -> Specimen:
     """The specimen on an edited graph whose inputs are a subset of what it had, by name."""
     index = {name: i for i, name in enumerate(specimen.graph.inputs)}
-    smaller = trimmed(graph)
+    smaller = without_untouched_tensors(graph)
     feeds = map_feeds(specimen.feeds, lambda _, feed: tuple(feed[index[name]] for name in smaller.inputs))
     return replace(specimen, graph=smaller, feeds=feeds, made_by=made_by)
 
 
 @dataclass
 class ReferenceValues:
-    """Reference values of every tensor of one specimen, computed once a feed and only when asked for."""
+    """Reference values of every tensor of one specimen, computed once per feed and only when asked for."""
 
     compute: Callable[[Graph, Feed], Values]
     specimen: Specimen

@@ -18,7 +18,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import TargetUnavailable
-from runner.precisions import precisions_for
+from runner.targets import precisions_for
 
 
 class Culprit(enum.StrEnum):

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, accumulation_depth, evaluate, unsupported
+from cases.evaluation.depth import accumulation_depth
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, evaluate, unsupported
 from cases.graph import Graph
 from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner.cache import cache_root, canonical_json, read_json, write_atomically

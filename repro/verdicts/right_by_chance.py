@@ -1,4 +1,4 @@
-"""Values that memory which nobody wrote may hold, so that an output is right by chance."""
+"""Outputs that are right by chance: memory that nobody wrote may already hold the right values."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro.fuzzer.campaign import Campaign, Sources
+from repro.fuzzer.campaign import Campaign
 from repro.fuzzer.corpus import Corpus
+from repro.fuzzer.sources import Sources
 from repro.reducer.search import NotReducible
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject

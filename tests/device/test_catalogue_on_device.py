@@ -8,8 +8,8 @@ from cases import catalogue
 from cases.case import Case
 from repro.verdicts.judge import judge
 from repro.verdicts.verdict import Status
-from runner.precisions import precisions_for
 from runner.run import Precision, Run
+from runner.targets import precisions_for
 from tests.device.conftest import OpenDevice
 from tests.device_choice import CLAIMS, DEVICES, ChosenDevice
 from tests.known_bugs import hold_to_expectations, marks_for

@@ -58,4 +58,4 @@ def draw(seed: int, index: int) -> Draw:
         try:
             return Draw(index, family, make(Pen(rng)))
         except GraphError:
-            attempt += 1  # shapes that do not fit; another throw of the same dice
+            attempt += 1  # shapes that do not fit: the same index is drawn again

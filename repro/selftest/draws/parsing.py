@@ -93,7 +93,7 @@ def _grouped(pen: Pen) -> Graph:
 
 
 def _pointwise_depthwise(pen: Pen) -> Graph:
-    """DEPTHWISE with small kernels, one or several outputs a channel."""
+    """DEPTHWISE with small kernels, one or several outputs per channel."""
     channels, multiplier = pen.pick((1, 2, 3, 4, 8)), pen.pick((1, 2, 3))
     height, width = pen.pick(((1, 1), (1, 1), (1, 2), (2, 1), (3, 3)))
     x = _source(pen, (1, 4, 5, channels))

@@ -1,4 +1,4 @@
-"""The dice that draws lint graphs, and the steps they are made of: one op behind a tensor, in one of its forms."""
+"""The steps that drawn lint graphs are made of: one op behind a tensor, in one of its forms, and what joins tensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from cases.builder import GraphBuilder
+from cases.random_builder import RandomBuilder
 
 T = TypeVar("T")
 
@@ -27,29 +27,14 @@ SHAPES = (
 )
 
 
-class Pen:
-    """A builder with a dice: makes inputs, constants and weights of the shapes that an op needs."""
+class Pen(RandomBuilder[np.random.Generator]):
+    """Draws one graph: decisions and numbers come from one generator, in turn."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.builder = GraphBuilder()
-        self.inputs = 0
-
-    def chance(self, probability: float) -> bool:
-        return bool(self.rng.random() < probability)
+        super().__init__(rng, rng, next_input=1)
 
     def pick(self, options: Sequence[T]) -> T:
         return options[int(self.rng.integers(len(options)))]
-
-    def input(self, shape: tuple[int, ...]) -> str:
-        self.inputs += 1
-        return self.builder.input(f"x{self.inputs}", shape)
-
-    def numbers(self, *shape: int) -> np.ndarray:
-        return self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.builder.shape(name)
 
 
 Step = Callable[[Pen, str], str | tuple[str, ...] | None]

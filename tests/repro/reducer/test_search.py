@@ -16,8 +16,7 @@ from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
 from repro.records.journal import Journal
 from repro.reducer import history
-from repro.reducer.passes import resized, windows
-from repro.reducer.problem import ReferenceValues, Specimen, cut, role_drift
+from repro.reducer.problem import Specimen
 from repro.reducer.search import NotReducible, Reduced, Search, Step
 from repro.verdicts.references import OwnOps
 from runner.run import Precision
@@ -222,48 +221,6 @@ def test_history_has_a_model_and_a_verdict_for_each_step(tmp_path: Path):
     )
     with np.load(tmp_path / history.INPUTS) as arrays:
         assert set(arrays.files) == set(reduced.specimen.graph.inputs)
-
-
-def test_a_window_is_fed_what_the_reference_computes():
-    graph, output = dropped()
-    specimen = specimen_of(graph, output)
-    values = ReferenceValues(OwnOps(no_cpu, strict_shapes=True).values, specimen)
-    for window in windows(specimen, values):
-        assert output in window.graph.outputs
-        assert not role_drift(graph, window.graph) or len(window.graph.ops) > 2
-        for name, array in zip(window.graph.inputs, window.feeds[0], strict=True):
-            np.testing.assert_array_equal(array, values(0)[name])
-
-
-def test_losing_one_of_two_readers_is_a_drift_and_losing_all_is_an_end():
-    g = GraphBuilder()
-    x = g.input("x", (1, 4, 8))
-    t = g.unary("TANH", x, name="t")
-    g.unary("NEG", t, name="a")
-    g.unary("ABS", t, name="b")
-    graph = g.build(["a", "b"])
-    specimen = specimen_of(graph, "a")
-    values = ReferenceValues(OwnOps(no_cpu, strict_shapes=True).values, specimen)
-    assert role_drift(graph, cut(specimen, {0, 1}, values, "").graph) == {"t"}
-    assert role_drift(graph, cut(specimen, {0}, values, "").graph) == set()
-    assert role_drift(graph, cut(specimen, {1, 2}, values, "").graph) == set()
-
-
-def test_foreign_ops_are_kept_as_they_are(tmp_path: Path):
-    """Dimensions shrink consistently through parameters, and an op's own data stays with it."""
-    g = GraphBuilder()
-    x = g.input("x", (1, 20, 8))
-    y = g.reshape(g.mul(x, g.const(np.ones((1, 20, 8)))), (20, 8), name="y")
-    graph = g.build([y])
-    foreign = replace(graph, ops=tuple(replace(op, raw="kept") for op in graph.ops))
-    smaller = resized(specimen_of(foreign, "y"), {20: 2})
-    assert smaller is not None
-    assert smaller.graph.tensors["y"].shape == (2, 8)
-    assert all(op.raw == "kept" for op in smaller.graph.ops)
-    shape = next(t for t in smaller.graph.tensors.values() if t.dtype == "int32")
-    assert shape.data is not None
-    assert shape.data.tolist() == [2, 8]
-    assert smaller.feeds[0] is smaller.feeds[2]
 
 
 def test_every_fault_of_the_simulation_is_wrong_and_the_simulation_is_right_without():

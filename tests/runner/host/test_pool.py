@@ -16,7 +16,7 @@ from runner.host.pool import HostTarget
 from runner.host.vulkan import adapters
 from runner.run import Job, Outcome, Precision, unwritten_mask
 from runner.target import Target
-from runner.targets import open_target, resolve
+from runner.targets import open_target
 from tests.runner.models import (
     add_model,
     add_then_sum_model,
@@ -170,16 +170,6 @@ def test_the_log_is_the_jobs_own(gpu: Target):
     assert "RELU_0_TO_1" in refused.log
     assert healthy.log
     assert "RELU_0_TO_1" not in healthy.log
-
-
-def test_unknown_and_absent_targets_have_their_own_errors():
-    with pytest.raises(BadInput, match="did you mean 'cpu'"):
-        open_target("cpuu")
-    with pytest.raises(BadInput):
-        resolve(["tpu"])
-    with pytest.raises(TargetUnavailable, match="no Vulkan adapter is called 'geforce-9999'"):
-        resolve(["gpu:geforce-9999"])
-    assert resolve(["cpu", "cpu:reference", "cpu"]) == ["cpu", "cpu:reference"]
 
 
 @pytest.mark.gpu

@@ -1,0 +1,124 @@
+"""Ops whose every output element is made of several input elements: reductions, matrices, windows, resizing.
+
+Key insight: what is noisy here is in which order and how wide the terms are accumulated, so sums and products
+go through `Arithmetic`. Only CUMSUM is left to numpy, which adds one term after the other as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cases.evaluation.arithmetic import Arithmetic
+from cases.evaluation.elementwise import activated
+from cases.evaluation.step import Step, Value
+from cases.evaluation.windows import average_pool, convolve, depthwise, max_pool, resize_bilinear, resize_nearest
+
+POOLS: Mapping[str, Callable[[Value, Mapping[str, Any], Arithmetic], Value]] = {
+    "MAX_POOL_2D": max_pool,
+    "AVERAGE_POOL_2D": average_pool,
+}
+RESIZES: Mapping[str, Callable[[Value, Sequence[int], Mapping[str, Any]], Value]] = {
+    "RESIZE_BILINEAR": resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
+}
+
+
+def reduce(step: Step) -> Sequence[Value]:
+    x = step[0]
+    axes = tuple(sorted({a % x.ndim for a in step.ints(1)}))
+    count = int(np.prod([x.shape[a] for a in axes]))
+    if step.op.kind == "REDUCE_MAX":
+        value = x.max(axis=axes, keepdims=True)
+    elif step.op.kind == "REDUCE_MIN":
+        value = x.min(axis=axes, keepdims=True)
+    elif step.op.kind == "REDUCE_PROD":
+        value = _product(step.arithmetic, x, axes)
+    else:
+        value = step.arithmetic.sum(x, axes)
+        if step.op.kind == "MEAN":
+            value = value / value.dtype.type(count)
+            if count & (count - 1):
+                # A division, or a multiplication by a rounded reciprocal: exact for powers of two only.
+                value = step.arithmetic.function(value)
+    return (value.reshape(step.shape()),)
+
+
+def _product(arithmetic: Arithmetic, x: Value, axes: tuple[int, ...]) -> Value:
+    if arithmetic.exact:
+        return x.prod(axis=axes, keepdims=True)
+    kept = [x.shape[i] for i in range(x.ndim) if i not in axes]
+    factors = np.moveaxis(x, axes, range(len(axes))).reshape(-1, *kept)
+    total = factors[0].copy()
+    for factor in factors[1:]:
+        total = arithmetic.stored(total * factor)
+    return total
+
+
+def arg_extremum(step: Step) -> Sequence[Value]:
+    """The position of the largest or smallest element along an axis; the first one where several are equal."""
+    find = np.argmax if step.op.kind == "ARG_MAX" else np.argmin
+    return (find(step[0], axis=step.ints(1)[0]).astype(step.dtype()),)
+
+
+def cumsum(step: Step) -> Sequence[Value]:
+    """Sums up to each element, or before it (exclusive), from the front or from the end (reverse)."""
+    axis, attrs = step.ints(1)[0], step.op.attrs
+    terms = np.flip(step[0], axis) if attrs.get("reverse") else step[0]
+    if attrs.get("exclusive"):
+        first, shorter = np.zeros_like(terms.take([0], axis)), terms.take(range(terms.shape[axis] - 1), axis)
+        terms = np.concatenate([first, shorter], axis)
+    total = np.cumsum(terms, axis=axis, dtype=step[0].dtype)
+    return (np.flip(total, axis) if attrs.get("reverse") else total,)
+
+
+def fully_connected(step: Step) -> Sequence[Value]:
+    """Rows as long as the weights are deep, wherever the dimensions of the input end."""
+    weights = step[1]
+    x = step[0].reshape(-1, weights.shape[1])
+    return (_biased(step, step.arithmetic.matmul(x, weights.T)).reshape(step.shape()),)
+
+
+def _biased(step: Step, value: Value) -> Value:
+    bias = step.optional(2)
+    return activated(step, value if bias is None else step.arithmetic.accumulate(value, bias))
+
+
+def batch_matmul(step: Step) -> Sequence[Value]:
+    left = np.swapaxes(step[0], -1, -2) if step.attrs.get("adj_x") else step[0]
+    right = np.swapaxes(step[1], -1, -2) if step.attrs.get("adj_y") else step[1]
+    return (step.arithmetic.matmul(left, right),)
+
+
+def convolution(step: Step) -> Sequence[Value]:
+    return (_biased(step, convolve(step[0], step[1], step.attrs, step.arithmetic)),)
+
+
+def depthwise_convolution(step: Step) -> Sequence[Value]:
+    return (_biased(step, depthwise(step[0], step[1], step.attrs, step.arithmetic)),)
+
+
+def pool(step: Step) -> Sequence[Value]:
+    return (activated(step, POOLS[step.op.kind](step[0], step.attrs, step.arithmetic)),)
+
+
+def resize(step: Step) -> Sequence[Value]:
+    return (RESIZES[step.op.kind](step[0], step.ints(1), step.attrs),)
+
+
+def softmax(step: Step) -> Sequence[Value]:
+    arithmetic, x = step.arithmetic, step[0]
+    beta = x.dtype.type(step.attrs.get("beta", 1.0) or 1.0) if step.op.kind == "SOFTMAX" else x.dtype.type(1)
+    shifted = arithmetic.stored((x - x.max(axis=-1, keepdims=True)) * beta)
+    raised = arithmetic.stored(arithmetic.function(np.exp(shifted)))
+    total = arithmetic.sum(raised, (x.ndim - 1,))
+    if step.op.kind == "LOG_SOFTMAX":
+        return (shifted - arithmetic.function(np.log(total)),)
+    return (arithmetic.function(raised / total),)
+
+
+def l2_normalization(step: Step) -> Sequence[Value]:
+    total = step.arithmetic.sum(step.arithmetic.stored(np.square(step[0])), (step[0].ndim - 1,))
+    return (step.arithmetic.function(step[0] / np.sqrt(np.maximum(total, 1e-12))),)

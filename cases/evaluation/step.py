@@ -1,0 +1,49 @@
+"""One op of an evaluation as its handler sees it: the values of its operands, its options and the arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cases.evaluation.arithmetic import Arithmetic
+from cases.graph import Graph, Op
+
+Value = np.ndarray
+Handler = Callable[["Step"], Sequence[Value]]
+"""Computes the outputs of one op in their order; their values are not yet rounded to the stored format."""
+
+
+class Step:
+    """One op, to be computed now. `step[0]` is the value of its first operand.
+
+    values: tensor name -> value, in the arithmetic's container and already rounded to its stored format.
+    """
+
+    def __init__(self, op: Op, graph: Graph, values: Mapping[str, Value], arithmetic: Arithmetic) -> None:
+        self.op = op
+        self.graph = graph
+        self.values = values
+        self.arithmetic = arithmetic
+        self.attrs: Mapping[str, Any] = op.attrs
+
+    def __getitem__(self, index: int) -> Value:
+        return self.values[self.op.inputs[index]]
+
+    def optional(self, index: int) -> Value | None:
+        """The value of an operand that the op may have; None where it is absent."""
+        present = index < len(self.op.inputs) and self.op.inputs[index]
+        return self.values[self.op.inputs[index]] if present else None
+
+    def ints(self, index: int) -> list[int]:
+        """An operand that holds axes, sizes, a permutation or the like, flat."""
+        return [int(v) for v in np.asarray(self[index]).reshape(-1)]
+
+    def shape(self, index: int = 0) -> tuple[int, ...]:
+        """The shape that the graph declares for an output."""
+        return self.graph.tensors[self.op.outputs[index]].shape
+
+    def dtype(self, index: int = 0) -> str:
+        """The dtype that the graph declares for an output, by numpy's name."""
+        return self.graph.tensors[self.op.outputs[index]].dtype

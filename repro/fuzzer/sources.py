@@ -1,0 +1,59 @@
+"""Where the fuzzer's graphs come from: grown from nothing, a catalogue graph changed, or a piece of a real model.
+
+Key insight: graph N of a seed is a function of (seed, N) and the sources alone, so a bug is found again from two
+numbers, and a campaign goes on at any N. What is shared by a block of graphs (the palette, which few of the
+catalogue's and which pieces of the models) is drawn from the block's own randomness.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cases.graph import Graph
+from repro.fuzzer.cutting import cutting
+from repro.fuzzer.generate import draw_palette, grow
+from repro.fuzzer.mutate import mutated
+
+BLOCK = 256
+"""Graphs that share a palette, so that most of their shaders are compiled once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Graph number `index` of a seed and where it came from; twin_how is empty for an original."""
+
+    index: int
+    graph: Graph
+    origin: str
+    twin_how: str = ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What graphs are drawn from: chance alone, the catalogue's graphs, and real models.
+
+    block: how many graphs share a palette (see `repro.fuzzer.generate`); 0 draws each from everything.
+    """
+
+    catalogue: Sequence[Graph] = ()
+    models: Sequence[Graph] = ()
+    block: int = BLOCK
+
+    def draw(self, seed: int, index: int) -> Drawn:
+        """Graph number `index`: a function of seed, index and the sources."""
+        rng = random.Random(f"{seed}/{index}")
+        block = random.Random(f"{seed}/block/{index // self.block if self.block else index}")
+        palette = draw_palette(block) if self.block else None
+        roll = rng.random()
+        if roll < 0.25 and self.catalogue:
+            few = block.sample(self.catalogue, min(3, len(self.catalogue)))
+            return Drawn(index, mutated(rng, rng.choice(few), palette), "mutated case")
+        if roll < 0.4 and self.models:
+            cuts = [cutting(block, block.choice(self.models)) for _ in range(4)]
+            usable = [cut for cut in cuts if cut is not None and cut.ops]
+            if usable:
+                cut = rng.choice(usable)
+                return Drawn(index, mutated(rng, cut, palette) if rng.random() < 0.8 else cut, "cut from a model")
+        return Drawn(index, grow(rng, palette=palette), "grown")

@@ -1,0 +1,75 @@
+"""Number formats: where values are rounded, and accumulations that are as noisy as the chains they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64
+
+ALL = pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED])
+
+
+@pytest.mark.parametrize("depth", [64, 256])
+def test_blocked_accumulation_is_as_noisy_as_the_chain_it_stands_for(depth: int):
+    rng = np.random.default_rng(3)
+    left = rng.standard_normal((64, depth)).astype(np.float16).astype(np.float32)
+    right = rng.standard_normal((depth, 64)).astype(np.float16).astype(np.float32)
+    exact = left.astype(np.float64) @ right
+    chain = np.zeros((64, 64), dtype=np.float16)
+    for k in range(depth):  # one fused multiply-add at a time, as a shader runs it
+        chain = (chain.astype(np.float64) + np.outer(left[:, k], right[k]).astype(np.float64)).astype(np.float16)
+    wanted = np.sqrt(np.mean((chain - exact) ** 2))
+    ours = np.sqrt(np.mean((FLOAT16.matmul(left, right) - exact) ** 2))
+    assert 0.7 * wanted < ours < 1.6 * wanted
+
+
+def test_stored_float16_overflows_and_truncates():
+    values = np.array([1e5, 1 + 2.0**-11 * 1.5, -(1 + 2.0**-11 * 1.5)], dtype=np.float32)
+    np.testing.assert_array_equal(FLOAT16.stored(values), [np.inf, 1 + 2.0**-10, -(1 + 2.0**-10)])
+    np.testing.assert_array_equal(FLOAT16_TRUNCATED.stored(values)[1:], [1, -1])
+
+
+@ALL
+def test_a_number_without_dimensions_is_stored_like_one_in_an_array(arithmetic):
+    number = arithmetic.container(1.1)
+    stored = arithmetic.stored(number)
+    assert stored.shape == ()
+    assert stored == arithmetic.stored(np.array([number]))[0]
+
+
+@ALL
+def test_integers_and_booleans_are_stored_as_they_are(arithmetic):
+    for values in (np.array([2**31 - 1, -7]), np.array([True, False])):
+        assert arithmetic.stored(values) is values
+
+
+@ALL
+def test_sums_over_axes_and_products_of_matrices_agree_with_numpy_up_to_their_format(arithmetic):
+    rng = np.random.default_rng(1)
+    values = arithmetic.stored(rng.uniform(0.5, 1.5, (5, 7, 100)).astype(arithmetic.container))
+    total = arithmetic.sum(values, (0, 2))
+    assert total.shape == (1, 7, 1)
+    wanted = values.astype(np.float64).sum(axis=(0, 2), keepdims=True)
+    np.testing.assert_allclose(total, wanted, rtol=500 * 2.0**-arithmetic.accumulate_bits)
+    product = arithmetic.matmul(values, np.swapaxes(values, 1, 2))
+    wanted = np.matmul(values, np.swapaxes(values, 1, 2), dtype=np.float64)
+    np.testing.assert_allclose(product, wanted, rtol=500 * 2.0**-arithmetic.accumulate_bits)
+
+
+def test_a_sum_over_no_axis_is_the_array_itself():
+    values = np.ones((2, 3))
+    assert FLOAT64.sum(values, ()) is values
+
+
+def test_a_function_is_off_by_its_ulps_and_by_no_more():
+    values = np.full(10000, 3.0)
+    error = np.abs(FLOAT32.function(values) - values)
+    assert 0.9 < error.max() / (3.0 * FLOAT32.function_ulps * 2.0**-24) <= 1.0
+    assert FLOAT64.function(values) is values
+
+
+def test_values_below_the_smallest_are_as_noisy_as_it_is():
+    values = np.full(10000, 1e-6)
+    assert np.abs(FLOAT32.function(values) - values).max() < 1e-12
+    assert np.abs(FLOAT32.function(values, smallest=1.0) - values).max() > 1e-8
