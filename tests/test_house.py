@@ -30,8 +30,8 @@ FLOORS_OF_WINGS = {
     ],
     "cases": [
         {"graph"},
-        {"case", "edit", "inputs", "shapes", "tflite"},
-        {"builder", "evaluation", "with_torch"},
+        {"case", "inputs", "shapes", "tflite"},
+        {"builder", "edit", "evaluation", "with_torch"},
         {"families", "random_builder"},
         {"findings"},
         {"catalogue"},

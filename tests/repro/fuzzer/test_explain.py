@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.findings.pattern_graphs import norm_of_other, norm_of_shifted
+from cases.findings.norm_of_other_input import norm_of_other
+from cases.findings.norm_one_pass_variance import norm_of_shifted
 from cases.graph import Graph
 from repro.fuzzer.explain import (
     ONE_PASS_NORM,
