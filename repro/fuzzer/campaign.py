@@ -378,7 +378,7 @@ class Campaign:
 def is_one_norm(graph: Graph) -> bool:
     """Whether the whole graph is one fused normalisation, whose variance cancels for some values of any such graph."""
     nodes = [node for node in replay(graph).graph.live() if node.kind != "CONSTANT"]
-    return bool(nodes) and all(node.attrs.get("kernel") == "mean-stddev-norm" for node in nodes)
+    return bool(nodes) and all(node.fused_by == "mean-stddev-norm" for node in nodes)
 
 
 def right_by_nature(rule: str, trial: Trial, output: int) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from cases.graph import Graph, Op
 from repro.delegate.graph import MAX_RANK, constant_data
-from repro.delegate.parser import ELEMENTWISE
+from repro.delegate.kinds import ELEMENTWISE
 from repro.delegate.replay import Event, replay
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
 

@@ -93,7 +93,7 @@ def test_a_constant_is_scalar_linear_or_whole():
     g = GraphBuilder()
     x = g.input("x", (1, 4, 8))
     made = [g.mul(x, g.const(np.ones(shape))) for shape in [(), (1, 1), (8,), (1, 1, 8), (4, 8)]]
-    forms = [node.attrs["operand"].form for node in lower(g.build(made)).nodes]
+    forms = [node.operand.form for node in lower(g.build(made)).nodes]
     assert forms == ["scalar", "scalar", "linear", "linear", "bhwc"]
 
 
