@@ -12,7 +12,9 @@ from rich.markup import escape
 
 from repro.fixes.proof import Proof, op_line, prove
 from repro.fixes.workarounds import Fixed, avoid_hazards
-from repro.hazards.lint import RULES, Hazard, adapter_risks, find_hazards
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import adapter_risks, find_hazards
+from repro.hazards.rules import RULES
 from repro.trials.check import load_subject
 from repro.verdicts.verdict import Status
 from runner import targets

@@ -15,7 +15,8 @@ import numpy as np
 from cases.graph import Graph, Op
 from cases.tflite.write import write_tflite
 from repro.fixes.workarounds import Fixed
-from repro.hazards.lint import RULES, adapter_risks
+from repro.hazards.lint import adapter_risks
+from repro.hazards.rules import RULES
 from repro.trials.check import Checked, Subject, check
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput

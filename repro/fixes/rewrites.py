@@ -14,8 +14,8 @@ import numpy as np
 
 from cases.edit import GraphEdit, renamed
 from cases.graph import Op
-from repro.delegate.graph import broadcast_bhwc, constant_data
-from repro.hazards.lint import Hazard
+from repro.delegate.graph import MAX_RANK, broadcast_bhwc, constant_data
+from repro.hazards.hazard import Hazard
 
 
 def _reshaped(draft: GraphEdit, op: Op, name: str, shape: Sequence[int]) -> str:
@@ -43,7 +43,7 @@ def _align_ranks(draft: GraphEdit, hazard: Hazard) -> str:
     data = constant_data(draft.graph, constant)
     output = op.outputs[0]
     result = draft.tensors[output].shape
-    if data is None or len(result) > 4:
+    if data is None or len(result) > MAX_RANK:
         return ""
     wide = broadcast_bhwc(tuple(result))
     shape = broadcast_bhwc(tuple(draft.tensors[runtime].shape))

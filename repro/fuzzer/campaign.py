@@ -24,7 +24,9 @@ from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import cutting, mutated
 from repro.fuzzer.pattern import role_pattern, slug
 from repro.fuzzer.twins import disagreement, twin_of
-from repro.hazards.lint import RULES, Hazard, find_hazards
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import find_hazards
+from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen, failure_of, signature_kind

@@ -11,7 +11,8 @@ from cases.builder import GraphBuilder
 from cases.findings.parsing_graphs import runtime_weights
 from cases.graph import Graph
 from repro.fixes.workarounds import WORKAROUNDS, avoid_hazards
-from repro.hazards.lint import RULES, find_hazards, find_risks, lint
+from repro.hazards.lint import find_hazards, find_risks, lint
+from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
 
 W = np.linspace(-1.0, 1.0, 64).reshape(8, 8)
