@@ -140,6 +140,18 @@ def test_a_correlation_is_one_kernel_that_is_right_while_all_branches_begin_at_c
     assert wrong(correlation(kinds=("SUM", "MEAN"))) == [("slice-mul-reduce-concat", "y")]
 
 
+@pytest.mark.parametrize(("seen", "expected"), [(0, []), (1, [("slice-mul-reduce-concat", "seen")])])
+def test_a_slice_that_is_a_kernel_before_the_pattern_starts_is_written_all_the_same(seen, expected):
+    """Two read the slice, so that the pattern cannot start from it: the first one is emitted, a later one swallowed."""
+    g = GraphBuilder()
+    x, z = g.input("x", (1, 4, 4, 8)), g.input("z", (1, 6, 6, 8))
+    pieces = [g.slice(z, (0, place, 0, 0), (1, 4, 4, 8)) for place in range(2)]
+    branches = [g.sum(g.mul(x, piece), [3]) for piece in pieces]
+    graph = g.build([g.concat(branches, 3), g.unary("NEG", pieces[seen], name="seen")])
+    assert "CONCAT" in fused(graph)
+    assert wrong(graph) == expected
+
+
 @pytest.mark.parametrize(("shown", "lost"), [("y", True), ("r", False)])
 def test_only_the_last_node_of_a_kernel_writes_its_output(shown, lost):
     g = GraphBuilder()

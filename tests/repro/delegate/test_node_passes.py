@@ -28,6 +28,12 @@ def test_consecutive_reshapes_become_one():
     assert kept(g.build([y])) == ["RESHAPE"]
 
 
+def test_a_reshape_and_its_inverse_are_both_gone():
+    g = GraphBuilder()
+    there = g.reshape(g.unary("NEG", g.input("x", (1, 4, 8))), (1, 2, 2, 8))
+    assert kept(g.build([g.unary("ABS", g.reshape(there, (1, 4, 8)))])) == ["NEG", "ABS"]
+
+
 def test_a_one_by_one_convolution_of_one_pixel_becomes_fully_connected():
     g = GraphBuilder()
     y = g.conv2d(g.input("x", (1, 1, 1, 8)), np.ones((4, 1, 1, 8)))
@@ -84,6 +90,14 @@ def test_a_pad_of_channels_is_dropped_in_front_of_a_sum(other, channels, expecte
     g = GraphBuilder()
     y = g.pad(g.input("x", (1, 4, 4, channels)), [(0, 0), (0, 0), (0, 0), (0, 8 - channels)], name="y")
     assert wrong(g.build([y, g.add(y, g.input("other", other), name="z")])) == expected
+
+
+def test_a_batch_is_still_broadcast_behind_a_pad_that_was_dropped():
+    g = GraphBuilder()
+    y = g.pad(g.input("x", (2, 4, 4, 4)), [(0, 0), (0, 0), (0, 0), (0, 4)])
+    graph = g.build([g.add(y, g.input("other", (1, 4, 4, 8)))])
+    assert kept(graph) == ["ADD"]
+    assert wrong(graph) == []
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(1, [("concat-of-one", "y", "void")]), (2, [])])

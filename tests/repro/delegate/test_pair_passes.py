@@ -67,6 +67,21 @@ def test_rank_two_does_not_take_an_add_into_fully_connected():
     assert wrong(g.build([y, g.fully_connected(y, W)])) == []
 
 
+def test_a_merged_node_gets_another_chance():
+    g = GraphBuilder()
+    y = g.fully_connected(g.input("x", (1, 4, 8)), W, name="y")
+    scaled = g.mul(y, g.const(2.0), name="scaled")
+    graph = g.build([y, scaled, g.mul(scaled, g.const(3.0))])
+    assert kept(graph) == ["CONV"]
+    assert wrong(graph) == [("gemm-elementwise", "y"), ("gemm-elementwise", "scaled")]
+    g = GraphBuilder()
+    y = g.mul(g.input("x", (1, 4, 8)), g.const(2.0), name="y")
+    scaled = g.mul(y, g.const(3.0), name="scaled")
+    graph = g.build([y, scaled, g.fully_connected(scaled, W)])
+    assert kept(graph) == ["CONV"]
+    assert wrong(graph) == [("elementwise-gemm", "scaled"), ("elementwise-gemm", "y")]
+
+
 def test_a_constant_with_more_channels_than_the_convolution_is_folded_all_the_same():
     """[1,4,1] plus one value per channel of eight: the sum broadcasts, the folded bias does not."""
     g = GraphBuilder()
@@ -165,6 +180,13 @@ def test_the_source_of_a_split_that_is_put_together_is_renamed_and_not_written()
     again = g.concat(g.split(source, 2, 2), 2, name="again")
     other = g.unary("ABS", source, name="other")
     assert wrong(g.build([source, again, other])) == [("source-renamed", "source"), ("source-renamed", "other")]
+
+
+def test_a_split_of_which_half_is_left_still_has_a_kernel_that_reads_its_source():
+    g = GraphBuilder()
+    source = g.unary("NEG", g.input("x", (1, 4, 8)), name="source")
+    both = g.add(*g.split(source, 2, 2), name="both")
+    assert wrong(g.build([source, both])) == [("split-merged", "both")]
 
 
 def test_a_graph_input_cannot_be_renamed_and_the_graph_is_refused():

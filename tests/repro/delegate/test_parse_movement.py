@@ -67,6 +67,19 @@ def test_a_stride_is_not_taken_for_everything():
     assert (node.cut.takes_all, node.cut.unit_strides) == (False, False)
 
 
+@pytest.mark.parametrize(("mask", "takes_all"), [(0b001, True), (0b010, False), (0, False)])
+def test_a_begin_that_is_masked_is_zero(mask, takes_all):
+    constants = {
+        "begin": np.array([1, 0, 0], np.int32),
+        "end": np.array([2, 4, 8], np.int32),
+        "step": np.ones(3, np.int32),
+    }
+    op = Op("STRIDED_SLICE", ("x", "begin", "end", "step"), ("y",), {"begin_mask": mask})
+    (node,) = lower(by_hand(["x"], [op], ["y"], dict.fromkeys("xy", (2, 4, 8)), constants)).nodes
+    assert node.cut is not None
+    assert node.cut.takes_all is takes_all
+
+
 def test_an_input_that_is_joined_twice_is_copied():
     g = GraphBuilder()
     x = g.input("x", (1, 4, 8))

@@ -128,6 +128,11 @@ def test_the_broadcast_of_one_channel_reaches_the_lanes():
     assert is_poisoned(lambda g, x: g.div(x, g.input("z", SHAPE)), total)
 
 
+def test_a_number_divided_by_a_lane_of_zero_is_infinite_and_the_lane_divided_by_it_is_not():
+    assert is_poisoned(lambda g, x: g.div(g.const(2.0), x), total)
+    assert not is_poisoned(lambda g, x: g.div(x, g.const(2.0)), total)
+
+
 def test_the_kernel_of_a_normalisation_leaves_the_lanes_out():
     def normalised(g: GraphBuilder, x: str) -> str:
         centred = g.sub(x, g.mean(x, [3]))

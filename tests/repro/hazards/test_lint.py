@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph
-from repro.delegate.replay import replay
+from repro.delegate.replay import Event, replay
 from repro.hazards.hazard import Level
 from repro.hazards.lint import adapter_risks, find_hazards, find_risks, lint
 from repro.hazards.rules import RULES
@@ -79,12 +79,34 @@ def test_an_invalid_kernel_or_the_end_of_the_process_affects_every_output(build,
     assert (hazard.effect, hazard.affected) == (effect, (0, 1))
 
 
+def test_of_two_events_of_one_rule_and_tensor_the_first_is_the_hazard():
+    """Two slices of a correlation are swallowed, and one op reads both."""
+    g = GraphBuilder()
+    x, z = g.input("x", (1, 4, 4, 8)), g.input("z", (1, 6, 6, 8))
+    pieces = [g.slice(z, (0, place, 0, 0), (1, 4, 4, 8)) for place in range(3)]
+    branches = [g.sum(g.mul(x, piece), [3]) for piece in pieces]
+    seen = g.mul(pieces[1], pieces[2], name="seen")
+    graph = g.build([g.concat(branches, 3), seen])
+    (hazard,) = find_hazards(graph)
+    assert (hazard.rule, hazard.tensor) == ("slice-mul-reduce-concat", "seen")
+    assert len(replay(graph).events) == 2
+    assert hazard.ops == (graph.producers[pieces[1]], graph.producers["seen"])
+
+
 def test_hazards_come_before_risks():
     g = GraphBuilder()
     early = g.unary("NEG", g.input("w", (1, 4, 8)), name="early")
     y = g.add(g.unary("ABS", early), g.input("z", (1, 4, 8)), name="y")
     found = lint(g.build([early, y, g.sum(y, [2])]))
     assert [(hazard.level, hazard.rule) for hazard in found] == [("hazard", "add-reduce"), ("risky", "output-consumed")]
+
+
+def test_an_output_of_a_graph_that_is_refused_keeps_the_risk_of_its_role():
+    g = GraphBuilder()
+    x = g.unary("NEG", g.input("x", (1, 4, 8)))
+    y = g.add(x, g.slice(x, (0, 0, 0), (1, 4, 8)), name="y")
+    risks = find_risks(g.build([y, g.unary("ABS", y)]))
+    assert [(risk.rule, risk.tensor) for risk in risks] == [("graph-refused", "y"), ("output-consumed", "y")]
 
 
 def test_the_words_of_a_match_are_filled_in():
@@ -103,9 +125,12 @@ def test_the_search_is_hazards_and_risks_and_names_what_is_in_the_graph(index):
     assert find_risks(graph) == tuple(hazard for hazard in found if hazard.level is Level.RISKY)
     assert set(adapter_risks(graph)) <= set(find_risks(graph))
     assert len({(hazard.rule, hazard.tensor) for hazard in find_hazards(graph)}) == len(find_hazards(graph))
-    reported = {(event.rule, event.tensor) for event in replay(graph).events}
+    first_event: dict[tuple[str, str], Event] = {}
+    for event in replay(graph).events:
+        first_event.setdefault((event.rule, event.tensor), event)
     for hazard in find_hazards(graph):
-        assert (hazard.rule, hazard.tensor) in reported
+        event = first_event[hazard.rule, hazard.tensor]
+        assert hazard.ops == (event.producer, event.consumer)
         assert hazard.affected
         assert set(hazard.affected) <= set(range(len(graph.outputs)))
         assert hazard.output == (graph.outputs.index(hazard.tensor) if hazard.tensor in graph.outputs else None)
