@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cases.graph import Graph
     from repro.api import assert_right, check, fix, gate, judge, judge_arrays, lint, open_target, reduce
     from repro.fixes.proof import Fixed, NotProven
-    from repro.hazards.lint import Hazard, Rule
+    from repro.hazards.hazard import Hazard, Rule
     from repro.layouts.result import Report
     from repro.reducer.search import Reduced
     from repro.trials.check import Checked
@@ -72,7 +72,7 @@ _HOMES = {
         "reduce",
     ),
     "repro.fixes.proof": ("Fixed", "NotProven"),
-    "repro.hazards.lint": ("Hazard", "Rule"),
+    "repro.hazards.hazard": ("Hazard", "Rule"),
     "repro.layouts.result": ("Report",),
     "repro.reducer.search": ("Reduced",),
     "repro.trials.check": ("Checked",),

@@ -14,7 +14,8 @@ from cases.tflite.read import read_tflite
 from cases.with_torch import convert
 from repro.campaigns import expectations
 from repro.campaigns.expectation_update import Reason, update
-from repro.hazards.lint import RULES, find_hazards
+from repro.hazards.lint import find_hazards
+from repro.hazards.rules import RULES
 from runner.errors import BadInput, NothingRan
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from repro import api
 from repro.display.console import print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
-from repro.hazards.lint import Hazard
+from repro.hazards.hazard import Hazard
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically

@@ -13,7 +13,9 @@ from rich.markup import escape
 
 from cases.tflite.read import read_tflite
 from repro.display.sarif import sarif_log
-from repro.hazards.lint import RULES, Hazard, lint
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import lint
+from repro.hazards.rules import RULES
 from runner.errors import BadInput, NothingRan
 
 

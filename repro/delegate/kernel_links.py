@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from repro.delegate.graph import DelegateGraph, Node, Value, only_reader
-from repro.delegate.kernel_fusions import Sighting
+from repro.delegate.sighting import Effect, Sighting
 
 LINKABLE = frozenset(
     {
@@ -28,25 +28,25 @@ LINKABLE = frozenset(
 
 def link_into_splits(graph: DelegateGraph) -> Iterator[Sighting]:
     """Every SPLIT whose first part is linked with an op that reads another part of the same SPLIT."""
-    order = {id(node): index for index, node in enumerate(graph.nodes) if not node.removed}
+    order = {node: index for index, node in enumerate(graph.nodes) if not node.removed}
     for split in graph.live():
         if split.kind != "SPLIT" or len(split.outputs) < 2:
             continue
-        parts = {id(value) for value in split.outputs}
-        current = split.outputs[0]
+        parts = set(split.outputs)
+        linked = split.outputs[0]  # what the SPLIT's kernel writes in the place of its first part
         while True:
-            reader = None if current.is_output else only_reader(current)
-            if reader is None or not _linkable(reader) or "kernel" in reader.attrs:
+            reader = None if linked.is_output else only_reader(linked)
+            if reader is None or not _linkable(reader) or reader.fused_by:
                 break  # what is part of a fused kernel is not linked any more
             first, *others = _kernel_inputs(reader, order)
-            if first is not current:
+            if first is not linked:
                 break
-            if any(id(value) in parts for value in others):
-                yield "split-linked", "void", reader.outputs[0], split, reader
+            if not parts.isdisjoint(others):
+                yield Sighting("split-linked", Effect.VOID, reader.outputs[0], split, reader)
                 break
-            if any(value.producer is not None and order[id(value.producer)] > order[id(split)] for value in others):
+            if any(value.producer is not None and order[value.producer] > order[split] for value in others):
                 break
-            current = reader.outputs[0]
+            linked = reader.outputs[0]
 
 
 def _linkable(node: Node) -> bool:
@@ -54,11 +54,11 @@ def _linkable(node: Node) -> bool:
     return node.kind in LINKABLE and all(value.shape == shape for value in node.inputs)
 
 
-def _kernel_inputs(node: Node, order: dict[int, int]) -> list[Value]:
+def _kernel_inputs(node: Node, order: dict[Node, int]) -> list[Value]:
     """The node's inputs as its kernel gets them: of an ADD or MUL, the one written last comes first."""
     inputs = list(node.inputs)
     if node.kind in ("ADD", "MUL") and len(inputs) == 2:
-        written = [-1 if value.producer is None else order[id(value.producer)] for value in inputs]
+        written = [-1 if value.producer is None else order[value.producer] for value in inputs]
         if written[1] > written[0]:
             inputs.reverse()
     return inputs

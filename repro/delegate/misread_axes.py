@@ -1,6 +1,6 @@
-"""Axes that the delegate's parsers take for others: of a constant operand, and of a CUMSUM.
+"""Where the delegate's parsers mistake one axis for another: in a constant operand, and in a CUMSUM.
 
-Key insight: there is one table from a tensor's dimensions to BHWC, and some parsers do not ask it. A tensor
+Key insight: there is one table from a tensor's dimensions to BHWC, and some parsers do not consult it. A tensor
 [N,C] is B and C, [N,T,C] is B, W and C; a constant operand and the axis of a CUMSUM are counted from the right
 of BHWC instead, which is the same for the last dimensions only.
 
@@ -12,45 +12,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.delegate.graph import axis_letters, bhwc
+from repro.delegate.graph import MAX_RANK, axis_letters, bhwc
 
 CONSTANT_LETTERS = ("", "C", "WC", "HWC", "BHWC")
 """Which axis the delegate takes each axis of a constant operand for, by the constant's rank."""
 
 
 def constant_misread(constant: np.ndarray, runtime: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    """Whether an axis of the constant, or of the tensor, lands on another than the one it broadcasts along.
+    """Whether an axis of the constant, or of the tensor, is put in another place than the one it broadcasts along.
 
+    constant: its values, in its own shape. runtime, result: the shapes of the tensor and of what comes out.
     Constants are aligned to the right of BHWC, runtime tensors are not: [N,C] is B=N for a tensor and
     W=N for a constant, so the constant's row 0 is used for every row. That is harmless where all its rows
     are alike; a tensor in the wrong place is not.
     """
-    if len(result) > 4 or constant.ndim > 4:
+    if len(result) > MAX_RANK or constant.ndim > MAX_RANK:
         return False
-    letters = axis_letters(len(result))
+    result_letters = axis_letters(len(result))
 
-    def displaced(shape: tuple[int, ...], own: str) -> list[int]:
+    def displaced(shape: tuple[int, ...], letters: str) -> list[int]:
+        """The axes of an operand that are read as another BHWC axis than the result's axis they belong to."""
         offset = len(result) - len(shape)
-        pairs = ((axis, offset + axis) for axis, size in enumerate(shape) if size != 1 and offset + axis >= 0)
-        return [axis for axis, place in pairs if own[axis] != letters[place]]
+        places = ((axis, offset + axis) for axis, size in enumerate(shape) if size != 1 and offset + axis >= 0)
+        return [axis for axis, place in places if letters[axis] != result_letters[place]]
 
     if displaced(runtime, axis_letters(len(runtime))):
         return True
-    lost = displaced(constant.shape, CONSTANT_LETTERS[constant.ndim])
+    misplaced = displaced(constant.shape, CONSTANT_LETTERS[constant.ndim])
     if constant.ndim == 4 and constant.shape[0] != 1 and (len(runtime) < 4 or runtime[0] == 1):
-        lost.append(0)  # the same axis, but the tensor's one batch is not broadcast to the constant's
-    return any(bool((constant != np.take(constant, [0], axis)).any()) for axis in lost)
+        misplaced.append(0)  # the same axis, but the tensor's one batch is not broadcast to the constant's
+    return any(bool((constant != np.take(constant, [0], axis)).any()) for axis in misplaced)
 
 
 def cumsum_misread(shape: tuple[int, ...], axis: int, exclusive: bool, reverse: bool) -> str:
     """The rule that a CUMSUM of a tensor of `shape` falls under, or empty where the delegate computes it right.
 
     The parser looks up place `axis + 4 - rank` of BHWC, with a negative axis as it is: the axis is another one, or
-    lies in front of the table, which ends the process. It never reads `exclusive` and `reverse`. And a tensor of
-    batch 1 has no batch to the kernel, which then does not compile.
+    lies in front of the table, which ends the process. It never reads `exclusive` and `reverse`. And to the
+    kernel, a tensor of batch 1 has no batch, so that the kernel of a sum over the batch does not compile.
     """
-    place = axis + 4 - len(shape)
-    if len(shape) > 4:
+    place = axis + MAX_RANK - len(shape)
+    if len(shape) > MAX_RANK:
         return ""
     if place < 0:
         return "cumsum-axis-aborts"

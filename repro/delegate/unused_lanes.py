@@ -15,43 +15,44 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from repro.delegate.graph import DelegateGraph, Node, Value
-from repro.delegate.kernel_fusions import Sighting
+from repro.delegate.graph import SLICE_CHANNELS, DelegateGraph, Node, OperandForm, Value, slices
+from repro.delegate.kernel_fusions import NORMALISATION
+from repro.delegate.sighting import Effect, Sighting
 
-SLICE = 4
 FINITE = 0.625
-"""Stands for a lane of which only is known that it is finite: nothing is predicted from it."""
+"""Stands for a finite number that is not known. Nothing is predicted from such a lane."""
+
+Lanes = dict[Value, float]
+"""What is in the unused lanes of each tensor; a tensor that is not listed has `FINITE` ones."""
 
 
-def poisoned_padding(graph: DelegateGraph) -> Iterator[Sighting]:
-    """Sums over channels of a tensor whose unused lanes are not finite. Yields (rule, effect, value, maker, reader)."""
-    lanes: dict[Value, float] = dict.fromkeys(graph.inputs, 0.0)
-    makers: dict[Value, Node] = {}
+def sums_over_unused_lanes(graph: DelegateGraph) -> Iterator[Sighting]:
+    """Sums over channels of a tensor whose unused lanes are not finite: the op that made them so, and the sum."""
+    lanes: Lanes = dict.fromkeys(graph.inputs, 0.0)
+    spoilers: dict[Value, Node] = {}  # value with a lane that is not finite -> the node that first made it so
     for node in graph.live():
-        bad = next((value for value in _summed(node) if _is_poisoned(lanes, value)), None)
-        if bad is not None:
-            yield "padding-lanes", "wrong", node.outputs[0], makers.get(bad, node), node
+        spoilt = next((value for value in _summed(node) if _is_spoilt(value, lanes)), None)
+        if spoilt is not None:
+            yield Sighting("padding-lanes", Effect.WRONG, node.outputs[0], spoilers.get(spoilt, node), node)
         for value in node.outputs:
-            lane = 0.0 if bad is not None else _lane(node, value, lanes)
-            if math.isfinite(lane):
-                if lane != FINITE:
-                    lanes[value] = lane
-                continue
-            lanes[value] = lane
-            source = next((one for one in node.inputs if _is_poisoned(lanes, one) and one in makers), None)
-            makers[value] = makers[source] if source is not None else node
+            lane = 0.0 if spoilt is not None else _lane(node, value, lanes)
+            if lane != FINITE:
+                lanes[value] = lane
+            if not math.isfinite(lane):
+                carried = (source for source in node.inputs if _is_spoilt(source, lanes) and source in spoilers)
+                spoilers[value] = next((spoilers[source] for source in carried), node)
 
 
-def _is_poisoned(lanes: dict[Value, float], value: Value) -> bool:
-    return value.shape[3] % SLICE != 0 and not math.isfinite(lanes.get(value, FINITE))
+def _is_spoilt(value: Value, lanes: Lanes) -> bool:
+    return value.shape[3] % SLICE_CHANNELS != 0 and not math.isfinite(lanes.get(value, FINITE))
 
 
 def _summed(node: Node) -> list[Value]:
     """The inputs over whose channels a node sums."""
-    if node.attrs.get("kernel") == "mean-stddev-norm":
+    if node.fused_by == NORMALISATION:
         return []  # the kernel that the whole pattern becomes leaves the lanes out of its sums
     if node.kind in ("SUM", "MEAN", "PROD"):
-        return node.inputs[:1] if "C" in node.attrs.get("axes", ()) else []
+        return node.inputs[:1] if _is_over_channels(node) else []
     if node.kind == "BATCH_MATMUL":
         # With a batch, another kernel computes it, which does not read the lanes.
         left = node.inputs[0]
@@ -59,9 +60,13 @@ def _summed(node: Node) -> list[Value]:
     return node.inputs[:1] if node.kind in ("CONV", "TRANSPOSE_CONV", "FULLY_CONNECTED") else []
 
 
-def _lane(node: Node, target: Value, lanes: dict[Value, float]) -> float:
+def _is_over_channels(reduction: Node) -> bool:
+    return reduction.axes is not None and "C" in reduction.axes
+
+
+def _lane(node: Node, target: Value, lanes: Lanes) -> float:
     """What is in the lanes behind the channels of one output."""
-    if target.shape[3] % SLICE == 0:
+    if target.shape[3] % SLICE_CHANNELS == 0:
         return FINITE
     kind = node.kind
     with np.errstate(all="ignore"):
@@ -81,19 +86,21 @@ def _activated(node: Node, lane: float) -> float:
     return min(lane, 6.0) if node.op.attrs.get("fused_activation_function") == "RELU6" else lane
 
 
-def _operands(node: Node, target: Value, lanes: dict[Value, float]) -> tuple[float, float]:
+def _operands(node: Node, target: Value, lanes: Lanes) -> tuple[float, float]:
     """The lanes of both operands; what broadcasts over the channels puts a true value there."""
     runtime = [
         FINITE if value.shape[3] == 1 and target.shape[3] != 1 else lanes.get(value, FINITE) for value in node.inputs
     ]
-    operand = node.attrs.get("operand")
+    operand = node.operand
     if operand is None:
         return (runtime[0], runtime[1]) if len(runtime) > 1 else (runtime[0], runtime[0])
-    if operand.form == "scalar":
+    if operand.form is OperandForm.SCALAR:
         constant = float(operand.values.ravel()[0])
+    elif operand.form is OperandForm.INTEGER or operand.values.shape[-1] == 1:
+        constant = FINITE
     else:
-        constant = 0.0 if operand.form in ("linear", "bhwc") and operand.values.shape[-1] != 1 else FINITE
-    return (constant, runtime[0]) if node.attrs.get("first") else (runtime[0], constant)
+        constant = 0.0
+    return (constant, runtime[0]) if operand.comes_first else (runtime[0], constant)
 
 
 # --- functions -----------------------------------------------------------------------------------------
@@ -159,8 +166,6 @@ UNARY: dict[str, Callable[[float], float]] = {
 
 # --- what moves or gathers data ---------------------------------------------------------------------------
 
-Lanes = dict[Value, float]
-
 
 def _kept(node: Node, target: Value, lanes: Lanes) -> float:
     return lanes.get(node.inputs[0], FINITE)
@@ -171,14 +176,14 @@ def _zero(node: Node, target: Value, lanes: Lanes) -> float:
 
 
 def _reduced(node: Node, target: Value, lanes: Lanes) -> float:
-    if "C" not in node.attrs.get("axes", ()):
+    if not _is_over_channels(node):
         return _kept(node, target, lanes)
     return 0.0 if node.kind in ("SUM", "MEAN") else FINITE
 
 
 def _depthwise(node: Node, target: Value, lanes: Lanes) -> float:
     lane = _kept(node, target, lanes)
-    if node.attrs.get("in") != node.attrs.get("out"):
+    if node.weights is not None and node.weights.in_channels != node.weights.out_channels:
         return FINITE
     return 0.0 if math.isfinite(lane) else math.nan
 
@@ -189,12 +194,11 @@ def _maximum_in_window(node: Node, target: Value, lanes: Lanes) -> float:
 
 
 def _padded(node: Node, target: Value, lanes: Lanes) -> float:
-    amounts = node.attrs.get("amounts", {})
-    return 0.0 if any(amounts.get("C", ())) else _kept(node, target, lanes)
+    return 0.0 if node.pad is not None and any(node.pad.amounts["C"]) else _kept(node, target, lanes)
 
 
 def _concatenated(node: Node, target: Value, lanes: Lanes) -> float:
-    if node.attrs.get("axis") == "C":
+    if node.axis == "C":
         return 0.0
     parts = [lanes.get(value, FINITE) for value in node.inputs]
     return next((lane for lane in parts if not math.isfinite(lane)), parts[0] if len(set(parts)) == 1 else FINITE)
@@ -203,26 +207,28 @@ def _concatenated(node: Node, target: Value, lanes: Lanes) -> float:
 def _sliced(node: Node, target: Value, lanes: Lanes) -> float:
     """A cut at a multiple of four copies whole slices: the lanes come along if the cut reaches the last one."""
     channels, size = node.inputs[0].shape[3], target.shape[3]
-    start = node.attrs.get("starts", {}).get("C", 0)
     if channels == size:
         return _kept(node, target, lanes)
-    reaches = start % SLICE == 0 and -(-(start + size) // SLICE) * SLICE > channels
-    return _kept(node, target, lanes) if reaches and node.attrs.get("unit_strides") else FINITE
+    if node.cut is None or not node.cut.unit_strides:
+        return FINITE
+    start = node.cut.starts.get("C", 0)
+    reaches_last_slice = slices(start + size) * SLICE_CHANNELS > channels
+    return _kept(node, target, lanes) if start % SLICE_CHANNELS == 0 and reaches_last_slice else FINITE
 
 
 def _split(node: Node, target: Value, lanes: Lanes) -> float:
     if len(node.outputs) == 1 and target.shape == node.inputs[0].shape:
         return _kept(node, target, lanes)  # put together again, it is its source under another name
-    return FINITE if node.attrs.get("axis") == "C" else _kept(node, target, lanes)
+    return FINITE if node.axis == "C" else _kept(node, target, lanes)
 
 
 def _transposed(node: Node, target: Value, lanes: Lanes) -> float:
-    order = node.attrs.get("order")
+    order = node.order
     return _kept(node, target, lanes) if order is not None and order[-1] == len(order) - 1 else 0.0
 
 
 def _gathered(node: Node, target: Value, lanes: Lanes) -> float:
-    return 0.0 if node.attrs.get("axis") == "C" else _kept(node, target, lanes)
+    return 0.0 if node.axis == "C" else _kept(node, target, lanes)
 
 
 def _selected(node: Node, target: Value, lanes: Lanes) -> float:

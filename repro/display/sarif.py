@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from repro.hazards.lint import RULES, Hazard, Rule
+from repro.hazards.hazard import Hazard, Level, Rule
+from repro.hazards.rules import RULES
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-LEVELS = {"hazard": "error", "risky": "warning"}
+LEVELS = {Level.HAZARD: "error", Level.RISKY: "warning"}
 
 
 def sarif_log(results: Iterable[tuple[str, Sequence[Hazard]]], version: str) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in rule.id.split("-")),
         "shortDescription": {"text": rule.pattern},
         "fullDescription": {"text": rule.message.replace("{", "<").replace("}", ">")},
-        "help": {"text": rule.fix.replace("{", "<").replace("}", ">")},
+        "help": {"text": rule.advice.replace("{", "<").replace("}", ">")},
         "defaultConfiguration": {"level": LEVELS[rule.level]},
         "properties": {"runtimes": rule.runtimes, "where": rule.where, "finding": rule.finding},
     }

@@ -14,7 +14,9 @@ import numpy as np
 
 from cases.graph import Graph, Op
 from repro.fixes.workarounds import Mended, avoid_hazards
-from repro.hazards.lint import RULES, Hazard, adapter_risks
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import adapter_risks
+from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
 from repro.verdicts.references import OpenTarget

@@ -14,8 +14,8 @@ import numpy as np
 
 from cases.edit import GraphEdit, renamed, with_attributes, with_operand
 from cases.graph import Op
-from repro.delegate.graph import broadcast_bhwc, constant_data
-from repro.hazards.lint import Hazard
+from repro.delegate.graph import MAX_RANK, broadcast_bhwc, constant_data
+from repro.hazards.hazard import Hazard
 
 
 def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
@@ -26,7 +26,7 @@ def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
     data = constant_data(edit.graph, constant)
     output = op.outputs[0]
     result = edit.tensors[output].shape
-    if data is None or len(result) > 4:
+    if data is None or len(result) > MAX_RANK:
         return ""
     wide = broadcast_bhwc(tuple(result))
     shape = broadcast_bhwc(tuple(edit.tensors[runtime].shape))

@@ -18,7 +18,9 @@ from cases.edit import GraphEdit, renamed
 from cases.graph import Graph, Op
 from repro.delegate.graph import constant_data
 from repro.fixes.rewrites import REWRITES
-from repro.hazards.lint import RULES, Hazard, find_hazards
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import find_hazards
+from repro.hazards.rules import RULES
 
 MAX_ROUNDS = 8
 

@@ -23,7 +23,8 @@ from repro.fuzzer.explain import beyond_fp16, explained_outputs, known_bug, refu
 from repro.fuzzer.pattern import role_pattern, slug
 from repro.fuzzer.sources import Drawn, Sources
 from repro.fuzzer.twins import disagreement, twin_of
-from repro.hazards.lint import Hazard, find_hazards
+from repro.hazards.hazard import Hazard
+from repro.hazards.lint import find_hazards
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen, failure_of, signature_kind

@@ -63,7 +63,7 @@ def beyond_fp16(values: Iterable[np.ndarray]) -> bool:
 def is_one_norm(graph: Graph) -> bool:
     """Whether the whole graph is one fused normalisation, whose variance cancels for some values of any such graph."""
     nodes = [node for node in replay(graph).graph.live() if node.kind != "CONSTANT"]
-    return bool(nodes) and all(node.attrs.get("kernel") == "mean-stddev-norm" for node in nodes)
+    return bool(nodes) and all(node.fused_by == "mean-stddev-norm" for node in nodes)
 
 
 def known_bug(graph: Graph, output: str, signature: str, hazards: Sequence[Hazard], findings: Mapping[str, str]) -> str:

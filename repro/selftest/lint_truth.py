@@ -25,7 +25,10 @@ from rich.table import Table
 from cases.evaluation.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
-from repro.hazards.lint import RULES, Hazard, find_hazards
+from repro.delegate.sighting import Effect
+from repro.hazards.hazard import Hazard, Level
+from repro.hazards.lint import find_hazards
+from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.selftest.draws.draw import Draw, draw
 from repro.verdicts.right_by_chance import holds_one_input
@@ -153,7 +156,7 @@ def _record(run: Run, right: Run, tolerance: float) -> Mapping[str, object]:
 
 def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
     """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
-    table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level == "hazard"})
+    table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level is Level.HAZARD})
     for d, seen in observed:
         hazards = find_hazards(d.graph)
         table.graphs += 1
@@ -170,7 +173,7 @@ def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confu
 
 def _count_ended(table: Confusion, name: str, hazards: Sequence[Hazard]) -> None:
     """A run that ended the process is predicted by a rule that says so, or missed; it has no outputs to count."""
-    aborting = {hazard.rule for hazard in hazards if hazard.effect == "abort"}
+    aborting = {hazard.rule for hazard in hazards if hazard.effect is Effect.ABORT}
     for rule in aborting:
         table.rows[rule].hits += 1
     for rule in {hazard.rule for hazard in hazards} - aborting:

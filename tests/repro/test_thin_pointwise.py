@@ -17,7 +17,8 @@ from cases.findings.mali_thin_pointwise import MODELS, thin_pointwise
 from cases.findings.pieces import per_channel, weights
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
-from repro.hazards.lint import RULES, find_hazards, lint
+from repro.hazards.lint import find_hazards, lint
+from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
 from repro.selftest.lint_truth import TOLERANCE, feeds_for, tells_nothing, wrong_outputs
 from runner import targets

@@ -12,7 +12,7 @@ from cases.builder import GraphBuilder
 from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.tflite.write import write_tflite
 from repro.commands.lint import command
-from repro.hazards.lint import RULES
+from repro.hazards.rules import RULES
 from runner.errors import BadInput
 
 FIELDS = {"model", "tensor", "output", "rule", "producer", "consumer", "message", "fix"}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
-from repro.hazards.lint import find_hazards
+from repro.delegate.replay import replay
+from repro.delegate.unused_lanes import UNARY
+from tests.repro.delegate.replayed import wrong
 
 SHAPE = (1, 3, 4, 3)
 Step = Callable[[GraphBuilder, str], str]
@@ -35,7 +40,7 @@ def is_poisoned(*steps: Step, shape: tuple[int, ...] = SHAPE) -> bool:
     current = g.input("x", shape)
     for step in steps:
         current = step(g, current)
-    return "padding-lanes" in {hazard.rule for hazard in find_hazards(g.build([current]))}
+    return "padding-lanes" in {rule for rule, _ in wrong(g.build([current]))}
 
 
 @pytest.mark.parametrize("source", [divided, log, root])
@@ -123,6 +128,11 @@ def test_the_broadcast_of_one_channel_reaches_the_lanes():
     assert is_poisoned(lambda g, x: g.div(x, g.input("z", SHAPE)), total)
 
 
+def test_a_number_divided_by_a_lane_of_zero_is_infinite_and_the_lane_divided_by_it_is_not():
+    assert is_poisoned(lambda g, x: g.div(g.const(2.0), x), total)
+    assert not is_poisoned(lambda g, x: g.div(x, g.const(2.0)), total)
+
+
 def test_the_kernel_of_a_normalisation_leaves_the_lanes_out():
     def normalised(g: GraphBuilder, x: str) -> str:
         centred = g.sub(x, g.mean(x, [3]))
@@ -131,3 +141,25 @@ def test_the_kernel_of_a_normalisation_leaves_the_lanes_out():
 
     assert not is_poisoned(divided, normalised)
     assert is_poisoned(divided, normalised, total)
+
+
+def test_the_op_that_spoilt_the_lanes_is_named_and_not_the_one_that_carried_them_on():
+    g = GraphBuilder()
+    y = g.unary("NEG", g.unary("LOG", g.input("x", (1, 4, 3))))
+    (event,) = replay(g.build([g.sum(y, [2], name="total")])).events
+    assert (event.rule, event.tensor) == ("padding-lanes", "total")
+    assert (event.producer.kind, event.consumer.kind) == ("LOG", "SUM")
+
+
+FINITE_LANES = [kind for kind in sorted(UNARY) if kind not in ("LOG", "RSQRT")]
+
+
+@pytest.mark.parametrize("kind", FINITE_LANES)
+def test_no_other_op_of_one_input_makes_something_else_of_zero(kind):
+    assert math.isfinite(UNARY[kind](0.0))
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True, width=32))
+def test_what_clamps_leaves_nothing_that_is_not_finite(lane):
+    for kind in ("RELU6", "RELU_N1_TO_1", "SIGN"):
+        assert math.isfinite(UNARY[kind](lane))

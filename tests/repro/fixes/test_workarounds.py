@@ -10,7 +10,9 @@ import pytest
 from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph
 from cases.inputs import standard_feeds
-from repro.fixes.workarounds import Fixed, avoid_hazards
+from repro.fixes.workarounds import Mended, avoid_hazards
+from repro.hazards.lint import find_hazards
+from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
 
 DRAWS = 400
@@ -21,7 +23,7 @@ def ends(graph: Graph) -> list[tuple[str, tuple[int, ...]]]:
 
 
 @functools.cache
-def edited() -> tuple[Fixed, ...]:
+def edited() -> tuple[Mended, ...]:
     """The fixes of those draws that a workaround changed."""
     fixes = (avoid_hazards(draw(7, index).graph) for index in range(DRAWS))
     return tuple(fixed for fixed in fixes if fixed.done)
@@ -63,3 +65,23 @@ def test_a_graph_without_hazards_is_left_as_it_is():
     fixed = avoid_hazards(graph)
     assert fixed.graph is graph
     assert fixed.removed == fixed.added == ()
+
+
+def test_workarounds_leave_no_hazard_and_keep_names_and_order():
+    mended = 0
+    for index in range(400):
+        graph = draw(2, index).graph
+        if not find_hazards(graph):
+            continue
+        fixed = avoid_hazards(graph)
+        assert all(not RULES[hazard.rule].workaround for hazard in fixed.left), index
+        if fixed.left:
+            continue
+        assert fixed.graph.inputs == graph.inputs
+        assert fixed.graph.outputs == graph.outputs
+        for name in (*graph.inputs, *graph.outputs):
+            assert fixed.graph.tensors[name].shape == graph.tensors[name].shape
+        assert fixed.removed
+        assert fixed.added
+        mended += 1
+    assert mended > 60

@@ -1,0 +1,98 @@
+"""What may go wrong: outputs in a dangerous role, what the delegate refuses, constants outside fp16."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cases.builder import GraphBuilder
+from cases.graph import Graph, Op
+from repro.delegate.graph import MAX_RANK
+from repro.hazards.lint import find_hazards, find_risks, lint
+from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
+
+
+def test_risks_do_not_count_as_hazards():
+    g = GraphBuilder()
+    y = g.unary("NEG", g.input("x", (1, 4, 8)), name="y")
+    big = g.const(np.full((4, 8), 1e6), name="big")
+    graph = g.build([y, g.mul(y, big)])
+    assert find_hazards(graph) == ()
+    assert [(risk.rule, risk.tensor) for risk in find_risks(graph)] == [("output-consumed", "y"), ("fp16-range", "big")]
+
+
+def test_an_output_that_a_hazard_names_is_no_risk_beside_it():
+    g = GraphBuilder()
+    y = g.add(g.input("x", (1, 4, 8)), g.input("z", (1, 4, 8)), name="y")
+    graph = g.build([y, g.sum(y, [2])])
+    assert [hazard.rule for hazard in find_hazards(graph)] == ["add-reduce"]
+    assert find_risks(graph) == ()
+
+
+def test_a_graph_input_that_is_an_output_and_is_read_is_at_risk_too():
+    g = GraphBuilder()
+    x = g.input("x", (1, 4))
+    (risk,) = find_risks(g.build([x, g.unary("NEG", x)]))
+    assert (risk.rule, risk.producer, risk.consumer, risk.affected) == ("output-consumed", "input", "NEG", (0,))
+
+
+@pytest.mark.parametrize("rank", range(1, 7))
+def test_the_delegate_takes_ranks_up_to_its_limit(rank):
+    g = GraphBuilder()
+    risks = find_risks(g.build([g.unary("NEG", g.input("x", (2,) * rank), name="y")]))
+    assert [(risk.rule, risk.tensor) for risk in risks] == ([] if rank <= MAX_RANK else [("op-refused", "y")])
+    assert all(f"'x' has rank {rank}" in risk.message for risk in risks)
+
+
+def test_an_op_that_the_delegate_does_not_have_is_named():
+    g = GraphBuilder()
+    graph = g.build([g.unary("NEG", g.input("x", (1, 4)), name="y")])
+    strange = Graph(graph.tensors, (Op("GATHER_ND", ("x",), ("y",)),), graph.inputs, graph.outputs)
+    (risk,) = find_risks(strange)
+    assert (risk.rule, risk.output, risk.affected) == ("op-refused", None, ())
+    assert "the delegate has no GATHER_ND" in risk.message
+
+
+def test_a_split_into_one_part_is_refused():
+    g = GraphBuilder()
+    (risk,) = find_risks(g.build(g.split(g.input("x", (1, 4, 8)), 1, 2)))
+    assert (risk.rule, risk.producer) == ("op-refused", "SPLIT")
+
+
+def read_twice(kind: str) -> Graph:
+    g = GraphBuilder()
+    x = g.input("x", (1, 3, 3))
+    return g.build([g.concat([x, x], 2) if kind == "CONCATENATION" else g.binary(kind, x, x)])
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("SUB", ["op-refused"]), ("ADD", []), ("MUL", []), ("CONCATENATION", [])])
+def test_elementwise_ops_refuse_one_tensor_twice_or_take_it_for_another_op(kind, rules):
+    assert [hazard.rule for hazard in lint(read_twice(kind))] == rules
+
+
+def fp16_risks(values: list[float]) -> list[str]:
+    g = GraphBuilder()
+    constant = g.const(np.array(values, np.float32), name="k")
+    graph = g.build([g.mul(g.input("x", (1, 4, len(values))), constant)])
+    return [risk.tensor for risk in find_risks(graph) if risk.rule == "fp16-range"]
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=4))
+def test_a_constant_is_named_where_fp16_makes_it_infinite_or_nothing_but_zeros(values):
+    held = np.array(values, np.float32)
+    with np.errstate(over="ignore"):
+        half = held.astype(np.float16)
+    peak = float(np.abs(held).max())
+    assume(not FP16_MAX < peak < 65520)  # rounds down to the largest number, and is named all the same
+    overflows = not np.isfinite(half).all()
+    assume(peak != FP16_ROUNDS_TO_ZERO)  # the tie, which rounds to zero and is not named
+    vanishes = peak > 0 and not half.any()
+    assert bool(fp16_risks(values)) == (overflows or vanishes)
+
+
+def test_constants_of_other_types_have_no_range_to_leave():
+    g = GraphBuilder()
+    graph = g.build([g.mul(g.input("x", (1, 4), "int32"), g.const([100000] * 4, dtype="int32"))])
+    assert find_risks(graph) == ()
