@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from repro.api import assert_right, check, fix, gate, judge, judge_arrays, lint, open_target, reduce
     from repro.fixes.proof import Fixed, NotProven
     from repro.hazards.hazard import Hazard, Rule
+    from repro.hazards.linted import Linted
     from repro.layouts.result import Report
     from repro.reducer.search import Reduced
     from repro.trials.check import Checked
@@ -34,6 +35,7 @@ __all__ = [
     "Graph",
     "Hazard",
     "Job",
+    "Linted",
     "NotProven",
     "NothingRan",
     "Precision",
@@ -73,6 +75,7 @@ _HOMES = {
     ),
     "repro.fixes.proof": ("Fixed", "NotProven"),
     "repro.hazards.hazard": ("Hazard", "Rule"),
+    "repro.hazards.linted": ("Linted",),
     "repro.layouts.result": ("Report",),
     "repro.reducer.search": ("Reduced",),
     "repro.trials.check": ("Checked",),

@@ -21,7 +21,7 @@ from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
-from repro.hazards.lint import Hazard
+from repro.hazards.linted import Linted
 from repro.layouts import gate as gates
 from repro.layouts.layout import Layout
 from repro.layouts.reader import read_layout
@@ -89,9 +89,10 @@ def assert_right(model: AnyModel, **options: object) -> None:
         raise AssertionError(str(checked))
 
 
-def lint(model: AnyModel) -> tuple[Hazard, ...]:
+def lint(model: AnyModel) -> Linted:
     """Hazards of a model, then its risks, by reading it only, as `repro lint` does. Raises BadInput."""
-    return hazards.lint(_graph(model))
+    name, graph = _named_graph(model)
+    return Linted(hazards.lint(graph), name)
 
 
 def fix(
@@ -197,13 +198,13 @@ def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str 
     return model_subject(Path(name).name, data, plan, OwnOps(open_cpu), graph=graph)
 
 
-def _graph(model: AnyModel) -> Graph:
+def _named_graph(model: AnyModel) -> tuple[str, Graph]:
     if isinstance(model, Graph):
-        return model
+        return "graph", model
     if isinstance(model, Subject):
-        return model.graph
+        return model.name, model.graph
     name, data = _named_bytes(model)
-    return read_tflite(data, name)
+    return name, read_tflite(data, name)
 
 
 def _named_bytes(model: str | Path | bytes | Graph) -> tuple[str, bytes]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
-from cases.tflite.read import read_tflite
+from repro import api
+from repro.display.console import print_lines
 from repro.display.sarif import sarif_log
-from repro.hazards.hazard import Hazard
-from repro.hazards.lint import lint
+from repro.hazards.hazard import Hazard, Level
+from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
 from runner.errors import BadInput, NothingRan
 
@@ -42,34 +41,23 @@ def command(
         raise BadInput("--json and --sarif - both write to stdout; give --sarif a file")
     if not models:
         raise NothingRan("no model was given, so none was read; name .tflite files")
-    results: list[tuple[str, tuple[Hazard, ...]]] = []
-    for path in models:
-        found = lint(read_tflite(read_model(path), str(path)))
-        results.append((str(path), tuple(h for h in found if h.level == "hazard" or not no_risky)))
+    results = [api.lint(path) for path in models]
+    if no_risky:
+        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
     if sarif_file is not None:
-        text = json.dumps(sarif_log(results, _version()), indent=2) + "\n"
+        text = json.dumps(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
         if str(sarif_file) == "-":
             click.echo(text, nl=False)
         else:
             sarif_file.parent.mkdir(parents=True, exist_ok=True)
             sarif_file.write_text(text, encoding="utf-8")
     if as_json:
-        for path_name, hazards in results:
-            for hazard in hazards:
-                click.echo(json.dumps(lint_object(path_name, hazard)))
+        for one in results:
+            for hazard in one:
+                click.echo(json.dumps(lint_object(one.name, hazard)))
     elif str(sarif_file) != "-":
-        show(Console(soft_wrap=True, highlight=False), results)
-    ctx.exit(1 if any(h.level == "hazard" for _, hazards in results for h in hazards) else 0)
-
-
-def read_model(path: Path) -> bytes:
-    """The bytes of a file that the user named. Raises BadInput."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such file; give a .tflite model") from error
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); give a .tflite model") from error
+        print_lines(Console(soft_wrap=True), (shown for one in results for shown in one.lines()))
+    ctx.exit(0 if all(one.passed for one in results) else 1)
 
 
 def lint_object(model: str, hazard: Hazard) -> dict[str, object]:
@@ -92,41 +80,6 @@ def lint_object(model: str, hazard: Hazard) -> dict[str, object]:
         "runtimes": rule.runtimes,
         "where": rule.where,
     }
-
-
-def show(console: Console, results: Sequence[tuple[str, Sequence[Hazard]]]) -> None:
-    """The text form: one block a model, hazards before risks, risks of one rule counted after the third."""
-    for path, hazards in results:
-        counts = {level: sum(h.level == level for h in hazards) for level in ("hazard", "risky")}
-        if not hazards:
-            console.print(f"[green]clean[/] {escape(path)}")
-            continue
-        style = "red" if counts["hazard"] else "yellow"
-        plural = "" if counts["hazard"] == 1 else "s"
-        console.print(f"[{style}]{counts['hazard']} hazard{plural}, {counts['risky']} risky[/] {escape(path)}")
-        shown: dict[str, int] = {}
-        for hazard in hazards:
-            shown[hazard.rule] = shown.get(hazard.rule, 0) + 1
-            if hazard.level == "risky" and shown[hazard.rule] > 3:
-                continue
-            _show_one(console, hazard)
-        for rule, count in shown.items():
-            if RULES[rule].level == "risky" and count > 3:
-                console.print(f"  ... and {count - 3} more of {rule} (--json lists them all)")
-
-
-def _show_one(console: Console, hazard: Hazard) -> None:
-    rule = RULES[hazard.rule]
-    style = "red" if hazard.level == "hazard" else "yellow"
-    where = f"output {hazard.output}" if hazard.output is not None else "tensor"
-    ops = " -> ".join(dict.fromkeys(kind for kind in (hazard.producer, hazard.consumer) if kind))
-    console.print(f"  [{style}]{hazard.level}[/] {hazard.rule}: {where} '{escape(hazard.tensor)}' ({escape(ops)})")
-    console.print(f"    {escape(hazard.message)}")
-    console.print(f"    fix: {escape(hazard.fix)}")
-    if rule.where:
-        console.print(f"    where: {escape(rule.where)}")
-    if rule.finding or rule.upstream:
-        console.print(f"    see: {escape(' '.join(part for part in (rule.finding, rule.upstream) if part))}")
 
 
 def _version() -> str:

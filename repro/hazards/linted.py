@@ -1,0 +1,67 @@
+"""What the lint says of one model: its hazards, then its risks, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from repro.hazards.hazard import Hazard, Level
+from repro.hazards.rules import RULES
+from repro.records.lines import Line, Tone, Worded, indented, line
+
+SHOWN_RISKS = 3  # of one rule; a real model may have hundreds
+
+
+class Linted(tuple[Hazard, ...], Worded):
+    """The hazards and risks of one model, which is a tuple of them. name: the model, for people."""
+
+    name: str
+
+    def __new__(cls, hazards: Iterable[Hazard], name: str) -> Linted:
+        self = super().__new__(cls, hazards)
+        self.name = name
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Linted {self.name}: {self.count(Level.HAZARD)} hazards, {self.count(Level.RISKY)} risky>"
+
+    def count(self, level: object) -> int:
+        """How many there are of a level; of anything else, as any tuple."""
+        return sum(hazard.level is level for hazard in self) if isinstance(level, Level) else super().count(level)
+
+    @property
+    def passed(self) -> bool:
+        """Risks alone do not fail."""
+        return not self.count(Level.HAZARD)
+
+    def lines(self) -> Iterator[Line]:
+        """What `repro lint` prints of one model: hazards before risks, risks of one rule counted after the third."""
+        if not self:
+            yield line(("clean", Tone.GOOD), f" {self.name}")
+            return
+        hazards, risky = self.count(Level.HAZARD), self.count(Level.RISKY)
+        counts = f"{hazards} hazard{'' if hazards == 1 else 's'}, {risky} risky"
+        yield line((counts, Tone.BAD if hazards else Tone.WARN), f" {self.name}")
+        shown: Counter[str] = Counter()
+        for hazard in self:
+            shown[hazard.rule] += 1
+            if hazard.level is Level.HAZARD or shown[hazard.rule] <= SHOWN_RISKS:
+                yield from indented(hazard_lines(hazard))
+        for rule, count in shown.items():
+            if RULES[rule].level is Level.RISKY and count > SHOWN_RISKS:
+                yield line(f"  ... and {count - SHOWN_RISKS} more of {rule} (--json lists them all)")
+
+
+def hazard_lines(hazard: Hazard) -> Iterator[Line]:
+    """One hazard: what, why, what to do, where it shows, where to read on."""
+    rule = RULES[hazard.rule]
+    tone = Tone.BAD if hazard.level is Level.HAZARD else Tone.WARN
+    where = f"output {hazard.output}" if hazard.output is not None else "tensor"
+    ops = " -> ".join(dict.fromkeys(kind for kind in (hazard.producer, hazard.consumer) if kind))
+    yield line((str(hazard.level), tone), f" {hazard.rule}: {where} '{hazard.tensor}' ({ops})")
+    yield line(f"  {hazard.message}")
+    yield line(f"  fix: {hazard.fix}")
+    if rule.where:
+        yield line(f"  where: {rule.where}")
+    if rule.finding or rule.upstream:
+        yield line(f"  see: {' '.join(part for part in (rule.finding, rule.upstream) if part)}")
