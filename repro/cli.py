@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from repro.own_packages import claim
 from runner.errors import ReproError
+
+claim("models")  # this process is ours: whatever folder it was started in, all our names are too
 
 # name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
