@@ -11,10 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from repro.own_packages import claim
 from runner.errors import ReproError
-
-claim("models")  # this process is ours: whatever folder it was started in, all our names are too
 
 # name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
@@ -72,7 +69,7 @@ def main(debug: bool) -> None:
 
 
 def entry() -> None:
-    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 target not available."""
+    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on)."""
     debug = "--debug" in sys.argv
     try:
         code = main(standalone_mode=False)
@@ -80,6 +77,10 @@ def entry() -> None:
         if debug:
             raise
         click.echo(f"repro: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a subcommand: its message is the group's whole help, which is no one line.
+        click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
