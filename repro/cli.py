@@ -69,7 +69,7 @@ def main(debug: bool) -> None:
 
 
 def entry() -> None:
-    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on)."""
+    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 target not available."""
     debug = "--debug" in sys.argv
     try:
         code = main(standalone_mode=False)
@@ -77,10 +77,6 @@ def entry() -> None:
         if debug:
             raise
         click.echo(f"repro: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        # A group without a subcommand: its message is the group's whole help, which is no one line.
-        click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
