@@ -29,7 +29,7 @@ BROKEN = "raise RuntimeError('a stray file was imported')\n"
 def write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def repository(folder: Path, kind: str) -> Path:
@@ -60,14 +60,14 @@ def repository(folder: Path, kind: str) -> Path:
 def with_host_step(folder: Path) -> Path:
     """Its layout's head takes the features as they are: `models.post:scale` of the repository halves them before."""
     write(folder, {"models/post.py": HALVE, "models/factors.py": "HALF = 0.5\n"})
-    text = (folder / "split.toml").read_text()
+    text = (folder / "split.toml").read_text(encoding="utf-8")
     head = 'file = "head.tflite"\ninputs = ["features_x2", "summary"]'
     assert head in text
     text = text.replace(head, 'file = "naive_head.tflite"\ninputs = ["features", "summary"]')
     host = (
         "[[host]]\nname = 'halve'\nfunction = 'models.post:scale'\ninputs = ['features_x2']\noutputs = ['features']\n"
     )
-    (folder / "split.toml").write_text(text.replace("[reference]", f"{host}\n[reference]"))
+    (folder / "split.toml").write_text(text.replace("[reference]", f"{host}\n[reference]"), encoding="utf-8")
     return folder
 
 
@@ -96,13 +96,13 @@ def start(folder: Path, *arguments: str, first: str = "", editable: bool = False
     environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONSAFEPATH": ""}
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False
     )
 
 
 def output_of(folder: Path, script: str, first: str = "") -> str:
     """What a Python script in the folder prints."""
-    (folder / "script.py").write_text(script)
+    (folder / "script.py").write_text(script, encoding="utf-8")
     done = start(folder, "script.py", first=first)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip()
@@ -110,7 +110,7 @@ def output_of(folder: Path, script: str, first: str = "") -> str:
 
 def refusal_of(folder: Path, script: str, editable: bool = False) -> str:
     """The last line of the error that a Python script in the folder ends in."""
-    (folder / "script.py").write_text(script)
+    (folder / "script.py").write_text(script, encoding="utf-8")
     done = start(folder, "script.py", editable=editable)
     assert done.returncode == 1
     return done.stderr.strip().splitlines()[-1]

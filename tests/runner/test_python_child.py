@@ -22,7 +22,7 @@ def packages_of_our_names(folder: Path) -> Path:
     """A user's repository: every module in it that a child of ours would take for ours fails."""
     for name in ("runner", "runner/host", "models", "models/dfine", "tests", "tests/runner"):
         (folder / name).mkdir()
-        (folder / name / "__init__.py").write_text(STRAY)
+        (folder / name / "__init__.py").write_text(STRAY, encoding="utf-8")
     return folder
 
 
@@ -36,7 +36,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def strays(repository: Path) -> None:
     """Files in the current folder that bear the names of Python's own modules, and of numpy."""
     for name in ("json", "types", "random", "numpy"):
-        (repository / f"{name}.py").write_text(STRAY)
+        (repository / f"{name}.py").write_text(STRAY, encoding="utf-8")
 
 
 @pytest.mark.parametrize("theirs", ["", "."])
@@ -58,7 +58,8 @@ def end_of_conversion(pythonpath: str) -> str:
     """The last line of the process that converts, given a job that is none: it has imported `models` and `runner`."""
     environment = child_environment({**os.environ, "PYTHONPATH": pythonpath})
     command = child_command("models.dfine.convert_graph", "{}")
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr.splitlines()[-1]
+    child = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    return child.stderr.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("strays")

@@ -27,7 +27,7 @@ def write(folder: Path, **files: str) -> Path:
     for name, text in files.items():
         path = folder / (name.replace("__", "/").replace("/init", "/__init__") + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     return folder / "split.toml"
 
 
@@ -187,12 +187,11 @@ def layouts_with_builders(folder: Path) -> tuple[Path, Path]:
     shipped, control = folder / "shipped", folder / "control"
     for place, layout, encoder in ((shipped, "split", "encoder"), (control, "naive", "naive_encoder")):
         write(place, build=f"def encoder(precision): return {str(EXAMPLE / encoder) + '.tflite'!r}")
-        text = (
-            (EXAMPLE / f"{layout}.toml").read_text().replace(f'file = "{encoder}.tflite"', 'builder = "build:encoder"')
-        )
+        text = (EXAMPLE / f"{layout}.toml").read_text(encoding="utf-8")
+        text = text.replace(f'file = "{encoder}.tflite"', 'builder = "build:encoder"')
         text = text.replace('layout = "naive.toml"', 'layout = "../control/naive.toml"')
         text = text.replace('control_of = "split.toml"', 'control_of = "../shipped/split.toml"')
-        (place / f"{layout}.toml").write_text(text)
+        (place / f"{layout}.toml").write_text(text, encoding="utf-8")
         for file in ("head.tflite", "naive_head.tflite", "whole.tflite"):
             (place / file).write_bytes((EXAMPLE / file).read_bytes())
     return shipped / "split.toml", control / "naive.toml"
@@ -219,7 +218,7 @@ def test_references_that_are_kept_are_not_handed_to_another_layouts(tmp_path, mo
             (folder / file.name).write_bytes(file.read_bytes())
         path = folder / "split.toml"
         named = 'chain = "right:chain"\nkey = "right:key"'
-        path.write_text(path.read_text().replace('chain = "whole.tflite"', named))
+        path.write_text(path.read_text(encoding="utf-8").replace('chain = "whole.tflite"', named), encoding="utf-8")
         source = ReferenceSource(read_layout(path), None)
         values.append(float(source.chain({"x": np.ones(1, np.float32)}, dict)["y"][0]))
     assert values == [1.0, 2.0]
