@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from repro.own_packages import claim as _claim
+
 if TYPE_CHECKING:
     from cases.graph import Graph
     from repro.api import assert_right, check, fix, gate, judge, judge_arrays, lint, open_target, reduce
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
     from repro.trials.check import Checked
     from repro.verdicts.subject import Subject
     from repro.verdicts.verdict import Status, Verdict
-    from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
+    from runner.errors import BadInput, DeviceFailed, NameClash, NothingRan, ReproError, TargetUnavailable
     from runner.run import Job, Precision, Run
     from runner.target import Target
+
+# Before anything of ours is imported: in a user's repository these names may be theirs.
+_claim("cases", "runner")
 
 __all__ = [
     "BadInput",
@@ -36,6 +41,7 @@ __all__ = [
     "Hazard",
     "Job",
     "Linted",
+    "NameClash",
     "NotProven",
     "NothingRan",
     "Precision",
@@ -81,7 +87,7 @@ _HOMES = {
     "repro.trials.check": ("Checked",),
     "repro.verdicts.subject": ("Subject",),
     "repro.verdicts.verdict": ("Status", "Verdict"),
-    "runner.errors": ("BadInput", "DeviceFailed", "NothingRan", "ReproError", "TargetUnavailable"),
+    "runner.errors": ("BadInput", "DeviceFailed", "NameClash", "NothingRan", "ReproError", "TargetUnavailable"),
     "runner.run": ("Job", "Precision", "Run"),
     "runner.target": ("Target",),
 }

@@ -19,6 +19,10 @@ class BadInput(ReproError):
     exit_code = 2
 
 
+class NameClash(BadInput):
+    """A package of the user's has the name of one of ours, and one process can hold only one of the two."""
+
+
 class TargetUnavailable(ReproError):
     """The target asked for cannot run here (no driver, no device, no runtime)."""
 

@@ -22,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, read_json, write_atomically
 from runner.errors import BadInput, TargetUnavailable
+from runner.python_child import child_command
 
 PACKAGE = "ai-edge-litert"
 NIGHTLY_PACKAGE = "ai-edge-litert-nightly"
@@ -131,7 +132,7 @@ def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
     """Download one wheel with pip and unpack it in its cached folder; return its version."""
     tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
     with tempfile.TemporaryDirectory(prefix="repro-runtime-") as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--pre"]
+        command = [*child_command("pip"), "download", "--no-deps", "--only-binary=:all:", "--pre"]
         command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
         try:
             pip = subprocess.run(

@@ -30,6 +30,7 @@ from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
 from runner.cache import cache_root, canonical_json, read_json, write_atomically
 from runner.errors import BadInput, ReproError
+from runner.python_child import child_command, child_environment
 
 PRECISIONS = ("fp32", "fp16")
 HOST_FILE = "host_params.npz"
@@ -86,7 +87,10 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
         log = Path(scratch) / "log.txt"
         with log.open("wb") as sink:
             child = subprocess.Popen(
-                [sys.executable, "-m", "models.dfine.convert_graph", json.dumps(job)], stdout=sink, stderr=sink
+                child_command("models.dfine.convert_graph", json.dumps(job)),
+                env=child_environment(os.environ),
+                stdout=sink,
+                stderr=sink,
             )
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from models.box_geometry import box_iou, corners
+from repro.layouts.neighbours import OWN_ROOT, load
+
+if TYPE_CHECKING:
+    from models.box_geometry import box_iou, corners
+else:  # by path: `import repro` leaves the name `models` to the user's own package as long as it can
+    _boxes = load(OWN_ROOT, "models.box_geometry")
+    box_iou, corners = _boxes.box_iou, _boxes.corners
 
 
 class Detected(Protocol):

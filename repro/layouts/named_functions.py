@@ -1,42 +1,33 @@
-"""Functions that a layout names as `module:function`, found beside the layout or on the import path."""
+"""Functions that a layout names as `module:function`: the layout's own neighbours first, then what is installed."""
 
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
+from repro import own_packages
+from repro.layouts.neighbours import find_beside, load, search_folders, with_plain_names
 from runner.errors import BadInput, ReproError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
-    entry = str(folder.resolve())
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        sys.path.remove(entry)
 
 
 def named_function(layout: Path, name: str) -> Callable[..., Any]:
     """The function `module:function`. Raises BadInput where there is none."""
     module_name, _, function_name = name.partition(":")
-    with _first_on_path(layout.parent):
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError as error:
-            raise BadInput(f"layout '{layout}': '{name}' cannot be imported ({error})") from error
+    module = _module(layout, name)
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise BadInput(f"layout '{layout}': module '{module_name}' has no function '{function_name}'")
+        raise BadInput(
+            f"layout '{layout}': module '{module_name}' ({module.__file__}) has no function '{function_name}'"
+        )
     return function
+
+
+def home(layout: Path, name: str) -> str:
+    """The folder beside or above the layout that a function comes from; empty for one that is imported by name."""
+    return str(find_beside(layout.parent, name.partition(":")[0]) or "")
 
 
 def call(layout: Path, name: str, *arguments: Any, **keywords: Any) -> Any:
@@ -47,8 +38,44 @@ def call(layout: Path, name: str, *arguments: Any, **keywords: Any) -> Any:
     except ReproError:
         raise
     except ImportError as error:
+        missing = with_plain_names(error.name or _one_line(error))
+        raise BadInput(f"layout '{layout}': '{name}' needs {missing}; install mali-delegate-repro[convert]") from error
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"layout '{layout}': '{name}' failed: {type(error).__name__}: {_one_line(error)}") from error
+
+
+def _module(layout: Path, name: str) -> ModuleType:
+    module_name = name.partition(":")[0]
+    folder = find_beside(layout.parent, module_name)
+    try:
+        return _by_name(module_name) if folder is None else load(folder, module_name)
+    except ReproError:
+        raise
+    except ImportError as error:
+        if folder is None and _lacks(module_name, error):
+            looked = search_folders(layout.parent)
+            upwards = f" or above it up to '{looked[-1]}'" if len(looked) > 1 else ""
+            raise BadInput(
+                f"layout '{layout}': '{name}': no module '{module_name}' beside it{upwards}, and none is installed"
+            ) from error
+        raise BadInput(f"layout '{layout}': '{name}' cannot be imported ({_one_line(error)})") from error
+    except (Exception, SystemExit) as error:
         raise BadInput(
-            f"layout '{layout}': '{name}' needs {error.name or error}; install mali-delegate-repro[convert]"
+            f"layout '{layout}': '{name}' cannot be imported ({type(error).__name__}: {_one_line(error)})"
         ) from error
-    except Exception as error:
-        raise BadInput(f"layout '{layout}': '{name}' failed: {type(error).__name__}: {error}") from error
+
+
+def _by_name(module: str) -> ModuleType:
+    top = module.partition(".")[0]
+    if top in own_packages.NAMES:
+        own_packages.claim(top)
+    return importlib.import_module(module)
+
+
+def _lacks(module: str, error: ImportError) -> bool:
+    """Whether the module itself is what could not be found, not something that it imports."""
+    return isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+
+
+def _one_line(error: BaseException) -> str:
+    return with_plain_names(" ".join(str(error).split()))

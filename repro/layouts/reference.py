@@ -22,7 +22,7 @@ from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, evaluate, unsup
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
 from repro.layouts.models import PartModel, Values, sized
-from repro.layouts.named_functions import call
+from repro.layouts.named_functions import call, home
 from repro.verdicts.emulation import floor_between
 from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner import targets
@@ -50,7 +50,10 @@ class ReferenceSource:
         if not references.key:
             return None
         key = call(self._layout.path, references.key, **sized(self._size), **self._layout.parameters)
-        return f"{references} {key} {self._size}"
+        # Two layouts may each have a `reference.py` of their own, with one key for both.
+        named = (name for name in (references.graphs, references.chain, references.key) if ":" in name)
+        homes = "".join(f" {folder}" for name in named if (folder := home(self._layout.path, name)))
+        return f"{references} {key} {self._size}{homes}"
 
     def graph(self, model: PartModel, feed: Arrays) -> Arrays:
         """float64 outputs of one graph for one feed. Raises BadInput where they do not fit the file's outputs."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.cache import cache_root, canonical_json, read_json, shader_cache, write_atomically
+from runner.python_child import child_command, child_environment
 
 LAVAPIPE = "lavapipe"
 SWIFTSHADER = "swiftshader"
@@ -108,12 +109,10 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
 @functools.cache
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
     """What a driver shows. A driver without a device is asked once a process: its hardware may come, but not now."""
-    environment = driver_environment(os.environ, manifest)
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "runner.host.vulkan"],
-            env=environment,
+            child_command("runner.host.vulkan"),
+            env=child_environment(driver_environment(os.environ, manifest)),
             capture_output=True,
             timeout=30,
             check=False,

@@ -12,7 +12,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
+from runner.python_child import child_command, child_environment
 from runner.run import Job, Outcome
 
 START_S = 60.0
@@ -86,16 +86,13 @@ class WorkerProcess:
             "parent": os.getpid(),
             **spec.extra,
         }
-        environment = dict(spec.environment)
-        root = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         # A session of its own: Ctrl-C in the terminal is for the pool, which stops its workers itself.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", spec.module, json.dumps(config)],
+            child_command(spec.module, json.dumps(config)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=child_environment(spec.environment),
             cwd=self._scratch.name,
             start_new_session=True,
             bufsize=0,
