@@ -97,7 +97,7 @@ def check_loader() -> Requirement:
 
 
 def check_targets(infos: list[TargetInfo]) -> Iterator[Requirement]:
-    """One line a target that was tried, and one for each software driver that is not here."""
+    """One line per target that was tried, and one for each software driver that is not here."""
     for info in infos:
         if info.usable:
             seen = (

@@ -1,7 +1,7 @@
 """How long a job may take before it is a hang: 10 s, plus what compiling and running a large graph needs.
 
 The dominant cost is shader compilation, proportional to the number of ops: D-FINE's Graph A (308
-ops) takes about 60 s cold on two cores with a software driver, so 0.2 s an op. The allowance is
+ops) takes about 60 s cold on two cores with a software driver, so 0.2 s per op. The allowance is
 three times that, because the machine may be shared and a hang that is called late costs less than
 a slow model that is called a hang.
 """

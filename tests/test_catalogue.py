@@ -1,4 +1,4 @@
-"""The catalogue as tests: one item a case, target and precision; known bugs are strict xfails.
+"""The catalogue as tests: one item per case, target and precision; known bugs are strict xfails.
 
 `pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects. The variants of the findings
 (`-m slow` for them) are left to the heavier tests, as `repro run` and `repro finding verify` hold them too.
@@ -68,7 +68,7 @@ class Stream:
 
 @pytest.fixture(scope="session")
 def streams(request: pytest.FixtureRequest) -> Iterator[dict[str, Stream]]:
-    """One stream a target, over the items that were selected."""
+    """One stream per target, over the items that were selected."""
     wanted: dict[str, list[tuple[Case, Precision]]] = {}
     for item in request.session.items:
         if getattr(item, "originalname", "") == "test_case" and item.path.name == "test_catalogue.py":

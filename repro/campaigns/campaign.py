@@ -80,7 +80,7 @@ def run_campaign(
 ) -> list[CaseResult]:
     """Run what is not in the journal, judge, compare; every result goes to `on_result` as it comes.
 
-    Returns all results in the order of the cases. save: folder that gets one judgeable folder a run.
+    Returns all results in the order of the cases. save: folder that gets one judgeable folder per run.
     Raises DeviceFailed when the target is lost; what was measured until then is in the journal.
     """
     chosen = dict(options or {})

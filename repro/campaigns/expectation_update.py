@@ -69,7 +69,7 @@ def update(text: str, records: Sequence[Mapping[str, Any]], explain: Explain) ->
 
 
 def _merged(by_precision: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """One ("any", record) where both precisions say the same, else one pair a precision."""
+    """One ("any", record) where both precisions say the same, else one pair per precision."""
     said = {(r["verdict"], r["signature"]) for r in by_precision.values()}
     if len(said) == 1 and set(by_precision) >= set(PRECISIONS):
         return [(ANY, by_precision["fp32"])]
@@ -91,7 +91,7 @@ def _differs(entry: Table, record: Mapping[str, Any]) -> bool:
 
 
 def _split(tables: AoT, entry: Table) -> None:
-    """Turn an `any` entry into one entry a precision, so that one of them can change."""
+    """Turn an `any` entry into one entry per precision, so that one of them can change."""
     twin = tomlkit.table()
     for key, value in entry.items():
         twin[key] = value

@@ -1,4 +1,4 @@
-"""One module a subcommand: it parses options, calls the thinking modules, prints."""
+"""One module per subcommand: it parses options, calls the thinking modules, prints."""
 
 from repro.own_packages import claim
 

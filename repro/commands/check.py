@@ -33,14 +33,14 @@ from runner.targets import PRECISION_CHOICES, precisions_for
 @click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
+@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
-@click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
 @click.pass_context
 def command(
     ctx: click.Context,

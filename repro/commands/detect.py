@@ -37,7 +37,7 @@ class GraphDidNotRun(ReproError):
 @click.option("--weights", "spec", default=weights.DEFAULT, show_default=True, help="seed:N, folder, file or hub id.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One object a detection on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per detection on stdout.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -35,7 +35,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--device", help="Only this serial number; 'loopback' starts a loopback device and shows it.")
-@click.option("--json", "as_json", is_flag=True, help="One object a device on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per device on stdout.")
 @click.pass_context
 def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
     """Every attached device: state, model, GPU and driver, ABI, thermal status, and what is set up for it.

@@ -30,7 +30,7 @@ from runner.runtimes import KNOWN, installed
 
 @click.group(context_settings={"max_content_width": 110})
 def command() -> None:
-    """Findings: one bug a folder, with its models, its evidence and its report.
+    """Findings: one bug per folder, with its models, its evidence and its report.
 
     \b
     1. repro finding list
@@ -40,7 +40,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One object a finding on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per finding on stdout.")
 def list_(as_json: bool) -> None:
     """All findings: status, since when, what they claim."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -149,7 +149,7 @@ def measure(
 @click.option(
     "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
 )
-@click.option("--json", "as_json", is_flag=True, help="One object a claim and cell on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
 @click.pass_context
 def verify(

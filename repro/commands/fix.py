@@ -25,7 +25,7 @@ from runner.targets import PRECISION_CHOICES
 @click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
+@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @click.pass_context

@@ -39,7 +39,7 @@ from runner.run import Precision
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one a core.")
-@click.option("--json", "as_json", is_flag=True, help="One object a distinct bug on stdout, the summary last.")
+@click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -33,7 +33,7 @@ LOG_WIDTH = 180
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
-@click.option("--json", "as_json", is_flag=True, help="One object a check on stdout, and a summary object.")
+@click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
 @click.pass_context
 def command(

@@ -36,7 +36,7 @@ from runner.run import Outcome, Precision
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--depth", type=click.IntRange(1), default=DEFAULT_DEPTH, show_default=True, help="Without --floor.")
 @click.option("--thresholds", "table_file", type=click.Path(path_type=Path), help="TOML with other thresholds.")
-@click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
 @click.pass_context
 def command(
     ctx: click.Context,

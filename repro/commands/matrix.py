@@ -46,7 +46,7 @@ from runner.targets import PRECISION_CHOICES, precisions_for
 @click.option("--again", is_flag=True, help="Measure unchanged cells too.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/matrix.json"))
-@click.option("--json", "as_json", is_flag=True, help="One object a row on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
 @click.pass_context
 def command(
@@ -138,7 +138,7 @@ def _alone(chosen: Sequence[Case]) -> list[Case]:
 
 
 def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: Measured, verbose: bool) -> None:
-    """A line a row: cells by target and precision over the runtimes, then the sentence."""
+    """One line per row: cells by target and precision over the runtimes, then the sentence."""
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
         console.print(

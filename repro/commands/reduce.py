@@ -26,12 +26,12 @@ from runner.run import Precision
 @click.option("--runtime", help="LiteRT version, default the installed one.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--output", type=int, help="Index of the failing output; default the first that fails.")
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array an input.")
+@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for history and result; default MODEL.reduced.")
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
 @click.option("--workers", type=click.IntRange(min=1), help="Candidates that run at once; default one a core.")
-@click.option("--json", "as_json", is_flag=True, help="One object a step on stdout, the summary last.")
+@click.option("--json", "as_json", is_flag=True, help="One object per step on stdout, the summary last.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -41,7 +41,7 @@ def journal_path(target_name: str) -> Path:
 @click.option("--resume", is_flag=True, help="Continue an interrupted campaign (the default behaviour, said aloud).")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
-@click.option("--json", "as_json", is_flag=True, help="One object an output on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--html", "html_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one a group.")

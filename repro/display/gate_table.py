@@ -28,7 +28,7 @@ def show(console: Console, report: Report) -> None:
 
 
 def json_objects(report: Report) -> Iterator[dict[str, Any]]:
-    """One object a check, then one summary object with `passed`."""
+    """One object per check, then one summary object with `passed`."""
     fingerprint = report.fingerprint
     common = {
         "layout": report.layout,
@@ -61,7 +61,7 @@ def json_objects(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def junit_rows(report: Report) -> Iterator[TestRow]:
-    """One row a check; notes are skips."""
+    """One row per check; notes are skips."""
     size = f" {report.size}" if report.size is not None else ""
     suite = f"gate {report.layout} {report.target} {report.precision}{size}"
     for check in report.checks:

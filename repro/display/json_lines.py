@@ -1,4 +1,4 @@
-"""The `--json` form of verdicts: one object a line, with the fields that design and docs name."""
+"""The `--json` form of verdicts: one object per line, with the fields that design and docs name."""
 
 from __future__ import annotations
 

@@ -103,9 +103,9 @@ def measure_findings(
     again: bool = False,
     on_record: Callable[[Record], None] = lambda record: None,
 ) -> list[Measured]:
-    """Measure all models of the findings in all environments; one Measured a finding, in their order.
+    """Measure all models of the findings in all environments; one Measured per finding, in their order.
 
-    named: targets that present another adapter name; each is measured in one runtime a finding
+    named: targets that present another adapter name; each is measured in one runtime per finding
     (`named_runtime`). Each environment is started once for all findings, since starting one costs more
     than a model does.
     """

@@ -216,7 +216,7 @@ class Finding:
             raise BadInput(f"finding '{self.slug}': {EVIDENCE} is damaged ({error}); restore it from git") from error
 
     def evidence_records(self) -> list[Mapping[str, Any]]:
-        """The sealed measurements, one record a model and cell. Raises BadInput where there are none."""
+        """The sealed measurements, one record per model and cell. Raises BadInput where there are none."""
         try:
             return from_document(self.evidence())
         except (KeyError, TypeError, AttributeError) as error:

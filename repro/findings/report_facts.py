@@ -18,7 +18,7 @@ from runner.host.adapter_name import naming_note
 
 
 def listing(graph: Graph, wrong: Sequence[int]) -> list[str]:
-    """The graph in a few lines: inputs, one line an op, which tensors are outputs, which of them are wrong."""
+    """The graph in a few lines: inputs, one line per op, which tensors are outputs, which of them are wrong."""
     lines = [f"{name}: input {_shape(graph, name)}" for name in graph.inputs]
     for op in graph.ops:
         operands = [_operand(graph, name) for name in op.inputs if name]
@@ -60,7 +60,7 @@ def nightly(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def drivers(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """One line a target: driver and adapter as the delegate logged them."""
+    """One line per target: driver and adapter as the delegate logged them."""
     found: dict[str, dict[str, str]] = {}
     measured = Counter(e["target"] for e in environments)
     for e in environments:
@@ -83,7 +83,7 @@ def public_target(target: str) -> str:
 
 
 def matrix_lines(records: Sequence[Mapping[str, Any]], model: ModelFile) -> list[dict[str, Any]]:
-    """One line a target and precision: a mark for each runtime, oldest first; empty where it was not measured."""
+    """One line per target and precision: a mark for each runtime, oldest first; empty where it was not measured."""
     order = runtimes(records)
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for r in records:

@@ -95,7 +95,7 @@ def output_checks(
     precision: Precision,
     size: int | None,
 ) -> Iterator[GateCheck]:
-    """Check 3, one answer an output."""
+    """Check 3, one answer per output."""
     feeds = tuple(planned.feeds[k] for k in planned.judged)
     references = tuple(source.graph(model, feed) for feed in feeds)
     subject = Subject(

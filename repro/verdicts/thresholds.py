@@ -103,7 +103,7 @@ DEFAULT = Thresholds()
 def load_thresholds(path: Path) -> Thresholds:
     """The default table with the entries of a TOML file in their place.
 
-    The file has one table an entry: `[tensor_rmse_floors]` with `value`, `reason` and `since`; reason
+    The file has one table per entry: `[tensor_rmse_floors]` with `value`, `reason` and `since`; reason
     and since are required, a threshold without a reason is refused. Raises BadInput.
     """
     try:

@@ -206,7 +206,7 @@ class DeviceLink:
 
     @contextmanager
     def pulls(self) -> Iterator[Callable[[str], bytes]]:
-        """Many files over one connection, which is made on the first: a batch pulls one file a case."""
+        """Many files over one connection, which is made on the first: a batch pulls one file per case."""
         with ExitStack() as stack:
             opened: list[adbutils.AdbConnection] = []
 

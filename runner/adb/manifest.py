@@ -4,7 +4,7 @@ Key insight: nothing that a user can name (a case, a path, an option) is ever a 
 the device. Models and inputs are files named by their sha256, outputs are files named by a number,
 and every free text is one escaped word.
 
-Format, one record a line, words separated by one space, any byte outside [A-Za-z0-9_.:/-] as %XX
+Format, one record per line, words separated by one space, any byte outside [A-Za-z0-9_.:/-] as %XX
 (upper case hex):
 
     mali-delegate-repro-batch 1

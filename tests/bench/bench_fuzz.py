@@ -1,7 +1,7 @@
 """How many graphs a second the fuzzer judges, beside a bare loop over the same graphs.
 
 Three loops over blocks of small drawn graphs. `fuzz_graphs_per_s`: draw, reference, floor, run in the
-worker pool (one worker a core), lint, judge, when the driver has the block's shaders.
+worker pool (one worker per core), lint, judge, when the driver has the block's shaders.
 `fuzz_bare_graphs_per_s`: the same pool over ready files and inputs, nothing drawn or judged (a bare
 in-process loop is no measure here: now and then a drawn graph ends the process that runs it).
 `fuzz_new_shaders_graphs_per_s`: the first pass over a block no one has seen, which pays for compiling
@@ -73,7 +73,7 @@ def bare_rate(target: Target, work: list[Subject]) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Graphs a second on the best Vulkan driver with one worker a core. Raises TargetUnavailable without one."""
+    """Graphs a second on the best Vulkan driver with one worker per core. Raises TargetUnavailable without one."""
     (name,) = resolve(["gpu"])
     with open_target(name, workers=os.cpu_count() or 1) as target:
         fresh = time.time_ns() % 10**9  # a block that no shader cache has seen

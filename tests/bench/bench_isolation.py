@@ -116,7 +116,7 @@ def measure() -> dict[str, float]:
     table = Table(title=f"{len(work)} jobs of the catalogue on {name}, {ROUNDS} rounds, medians", box=None)
     table.add_column("how")
     table.add_column("cases/s", justify="right")
-    table.add_column("ms a case", justify="right")
+    table.add_column("ms per case", justify="right")
     rows = (
         ("bare loop in one process", bare),
         ("isolated and judged", pooled),

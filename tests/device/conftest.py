@@ -1,4 +1,4 @@
-"""Each device is opened once a session, and its cases run as batches, ahead of the tests that look at them."""
+"""Each device is opened once per session, and its cases run as batches, ahead of the tests that look at them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_exactly_one_driver_is_visible_and_layers_of_the_user_are_not():
 
 
 def test_shaders_compiled_for_another_width_are_not_found():
-    """Mesa's key does not hold the width (measured on 25.0.7): one folder a width, and none shared with others."""
+    """Mesa's key does not hold the width (measured on 25.0.7): one folder per width, and none shared with others."""
     plain = driver_environment({}, Path("/i"))
     wide = driver_environment({"LP_NATIVE_VECTOR_WIDTH": "256"}, Path("/i"))
     assert (plain["LP_NATIVE_VECTOR_WIDTH"], wide["LP_NATIVE_VECTOR_WIDTH"]) == ("128", "256")
