@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import numpy as np
@@ -15,8 +15,8 @@ from repro.trials.trial import UNFIT, candidate, cpu_agrees_with, try_all
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
-from runner.run import Feed, Job, Precision, Run
-from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
+from runner.run import Feed, Precision
+from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate, SimulatedPool
 
 LOST = next(fault for fault in FAULTS if fault.name == "fusion drops an output")
 
@@ -49,18 +49,6 @@ def test_trials_come_in_the_order_of_their_subjects_each_with_its_own_verdicts()
     assert wrong == [["y"], [], [], ["y"]]
 
 
-class Ahead(SimulatedDelegate):
-    """Draws a few jobs before it answers the first, as a pool of workers does."""
-
-    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
-        waiting: list[Job] = []
-        for job in jobs:
-            waiting.append(job)
-            if len(waiting) == 3:
-                yield from super().run_many_impl([waiting.pop(0)])
-        yield from super().run_many_impl(waiting)
-
-
 def test_a_stream_is_drawn_no_further_than_the_target_asks():
     drawn: list[str] = []
 
@@ -69,7 +57,7 @@ def test_a_stream_is_drawn_no_further_than_the_target_asks():
             drawn.append(f"{len(drawn)}")
             yield ready(drawn[-1])
 
-    trials = try_all(stream(), Ahead(), Precision.FP32)
+    trials = try_all(stream(), SimulatedPool(), Precision.FP32)
     for number in range(3):
         assert next(trials).subject.name == str(number)
         assert len(drawn) == number + 3
@@ -77,7 +65,7 @@ def test_a_stream_is_drawn_no_further_than_the_target_asks():
 
 def test_subjects_that_wait_in_a_target_are_paired_with_their_own_runs():
     subjects = [ready(str(i), kind) for i, kind in enumerate(("ADD", "SUB", "ADD", "MUL", "SUB"))]
-    for trial, subject in zip(try_all(subjects, Ahead(LOST), Precision.FP32), subjects, strict=True):
+    for trial, subject in zip(try_all(subjects, SimulatedPool(LOST), Precision.FP32), subjects, strict=True):
         assert trial.subject is subject
         assert trial.run.name == subject.name
         assert (trial.verdicts[0].status is Status.FAIL) is (subject.graph.ops[0].kind == "ADD")
