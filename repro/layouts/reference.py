@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -176,7 +177,7 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
     try:
         with np.load(path) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         values = compute()
         buffer = io.BytesIO()
         np.savez(buffer, **values)  # type: ignore[arg-type]
