@@ -62,7 +62,7 @@ def load_run(folder: Path) -> Run:
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """An .npz with fixed time stamps and arrays of any name (`numpy.savez` has arguments called `file` and the like)."""
+    """An .npz with fixed time stamps and arrays of any name (`numpy.savez` has arguments called `file` and so on)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
