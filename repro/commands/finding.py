@@ -19,7 +19,8 @@ from repro.findings import finding as findings
 from repro.findings.finding import Finding
 from repro.findings.new import draft
 from repro.findings.report import render_report
-from repro.matrix.measure import Record, default_targets, environments_for, journal_path
+from repro.matrix.measure import default_targets, environments_for, journal_path
+from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of, version_order
 from repro.records.journal import Journal
 from repro.trials.load import read_bytes
@@ -212,7 +213,7 @@ def verify(
         for reason in missing:
             console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
         unmeasured += bool(missing)
-        showing = [c for c in claims if _of(finding, c.model).claimed(c.__dict__)]
+        showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
         if showing and all(c.state == "fixed" for c in showing):
             where = ", ".join(sorted({c.runtime for c in bad}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
@@ -235,7 +236,7 @@ def _presented(chosen: Sequence[Finding]) -> list[str]:
     return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
-def _stepper(line: Line) -> Callable[[Record], None]:
+def _stepper(line: Line) -> Callable[[CellRecord], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 

@@ -29,6 +29,7 @@ from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.findings.where import EVERYWHERE, Range, read_range
 from repro.matrix.document import from_document
+from repro.matrix.record import Cell, CellRecord
 from repro.matrix.rows import version_order
 from repro.records.canonical_json import is_canonical, sha256
 from repro.records.strict_toml import Table
@@ -106,7 +107,7 @@ class ModelFile:
         """Whether anything is claimed to go wrong, somewhere."""
         return bool(self.wrong or self.outcome)
 
-    def claimed(self, record: Mapping[str, Any]) -> tuple[int, ...]:
+    def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
         if not self.shows or not self.where.covers(record):
             return ()
@@ -215,7 +216,7 @@ class Finding:
         except ValueError as error:
             raise BadInput(f"finding '{self.slug}': {EVIDENCE} is damaged ({error}); restore it from git") from error
 
-    def evidence_records(self) -> list[Mapping[str, Any]]:
+    def evidence_records(self) -> list[CellRecord]:
         """The sealed measurements, one record per model and cell. Raises BadInput where there are none."""
         try:
             return from_document(self.evidence())

@@ -8,13 +8,12 @@ the opposite one, that the model passes, and a failure there breaks the claim as
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from repro.matrix.record import Cell
 from repro.records.strict_toml import Table
 from runner.run import Precision
 
@@ -48,7 +47,7 @@ class Range:
         except InvalidVersion:
             return not self.runtimes
 
-    def covers(self, record: Mapping[str, Any]) -> bool:
+    def covers(self, record: Cell) -> bool:
         """Whether the bug is claimed to show in the cell of a matrix record. Never on the cpu: it is the reference."""
         target = record["target"]
         return (
