@@ -17,7 +17,7 @@ from repro.display.progress import Line, progress_line
 from repro.findings import evidence
 from repro.findings import finding as findings
 from repro.findings.finding import Finding
-from repro.findings.new import draft
+from repro.findings.new import new_finding
 from repro.findings.report import render_report
 from repro.matrix.measure import default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
@@ -81,7 +81,9 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
-    path = draft(slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed)
+    path = new_finding(
+        slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
+    )
     click.echo(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
 
 

@@ -43,7 +43,7 @@ wrong = []
 """
 
 
-def draft(
+def new_finding(
     slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path = FINDINGS_DIR
 ) -> Path:
     """Write findings/<slug>/ with both models and a manifest to fill in; returns the manifest's path.

@@ -157,10 +157,10 @@ def _residual_floor(
     kind = FLOAT16 if precision is Precision.FP16 else FLOAT32
     emulated = evaluate(graph, feed, kind)[output]
     depth = accumulation_depth(graph, output)
-    return floor_between(without(reference, constant), without(emulated, constant), depth)
+    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth)
 
 
-def without(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
+def minus_constant(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
     """array - constant over the rows (last axis) in which the constant is finite, as [rows, last axis]."""
     full = np.broadcast_to(constant, array.shape)
     rows = np.isfinite(full).all(axis=-1)

@@ -16,7 +16,7 @@ from cases.tflite.write import write_tflite
 from repro.cli import main
 from repro.findings import evidence
 from repro.findings import finding as findings
-from repro.findings.new import draft
+from repro.findings.new import new_finding
 from repro.findings.note import note
 from repro.findings.report import render_report
 from repro.records.canonical_json import canonical
@@ -296,7 +296,7 @@ def test_what_a_finding_comes_to_in_half_a_line():
 
 def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_yet(tmp_path):
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
-    path = draft("my-bug", bad, good, (0,), 3, tmp_path)
+    path = new_finding("my-bug", bad, good, (0,), 3, tmp_path)
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad
     with pytest.raises(BadInput, match="says nothing yet"):
         findings.load("my-bug", tmp_path)
@@ -315,12 +315,12 @@ def test_a_new_finding_refuses_what_cannot_be_one(tmp_path, slug, wrong, said):
     model = write_tflite(add_reduce())
     control = model if slug == "same" else write_tflite(add_reduce(first="SUB"))
     with pytest.raises(BadInput, match=said):
-        draft(slug, model, control, wrong, 0, tmp_path)
+        new_finding(slug, model, control, wrong, 0, tmp_path)
 
 
 def test_a_new_finding_does_not_overwrite_one(copy):
     with pytest.raises(BadInput, match="already"):
-        draft(ONE, write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB")), (0,), 0, copy)
+        new_finding(ONE, write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB")), (0,), 0, copy)
 
 
 def test_verify_without_names_and_without_all_is_refused():

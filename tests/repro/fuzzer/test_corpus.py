@@ -1,4 +1,4 @@
-"""What a campaign keeps on disk: it goes on where it stopped, and belongs to one seed on one target."""
+"""What a hunt keeps on disk: it goes on where it stopped, and belongs to one seed on one target."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_saved_is_where_the_next_one_goes_on(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("seed", "identity"), [(4, "target|fp32"), (3, "target|fp16")])
-def test_a_corpus_of_another_campaign_is_refused(tmp_path: Path, seed: int, identity: str):
+def test_a_corpus_of_another_hunt_is_refused(tmp_path: Path, seed: int, identity: str):
     Corpus(tmp_path, 3, "target|fp32").save()
     with pytest.raises(BadInput, match="give another --corpus"):
         Corpus(tmp_path, seed, identity)
