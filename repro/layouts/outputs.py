@@ -16,7 +16,7 @@ from cases.inputs import GivenFeeds
 from repro.layouts.layout import Layout, Limit, Residual
 from repro.layouts.models import PartModel, Values, feed_of, sized
 from repro.layouts.named_functions import call
-from repro.layouts.reference import Arrays, ReferenceSource
+from repro.layouts.reference import Arrays, ReferenceSource, minus_constant
 from repro.layouts.result import GateAnswer, GateCheck
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
