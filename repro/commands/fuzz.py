@@ -17,14 +17,13 @@ from cases.tflite.read import read_tflite
 from repro.display import json_lines
 from repro.fuzzer.campaign import Bug, Campaign, Progress, Sources
 from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.records.folders import FINDINGS
 from repro.trials.check import read_bytes
 from repro.trials.trial import Reference
 from runner import targets
 from runner.cache import cache_root
 from runner.run import Precision
 from runner.target import Target
-
-FINDINGS = Path(__file__).resolve().parents[2] / "findings"
 
 
 @click.command(context_settings={"max_content_width": 110})

@@ -26,7 +26,8 @@ from cases.findings.registry import FINDING_MODELS, Purpose
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
-from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile, write_seal
+from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile
+from repro.findings.seal import write_seal
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, Record, measure
 from repro.matrix.rows import cell_of, version_order

@@ -17,7 +17,7 @@ from typing import Any
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from repro.findings.finding import load
+from repro.findings.reader import load
 from repro.fuzzer.pattern import role_pattern
 from repro.reducer.history import write_specimen
 from repro.reducer.problem import Specimen

@@ -216,7 +216,7 @@ def test_a_rank_above_four_is_refused(example, cpu):
 
 def test_a_missing_file_is_one_line_and_exit_2(example):
     (example / "head.tflite").unlink()
-    with pytest.raises(BadInput, match=r"graph 2\] file: no such file '.*head\.tflite'"):
+    with pytest.raises(BadInput, match=r"graph 2 'head'\] file: no such file '.*head\.tflite'"):
         read_layout(example / "split.toml")
 
 
