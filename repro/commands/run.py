@@ -23,7 +23,7 @@ from runner.precisions import CHOICES, precisions_for
 
 
 def journal_path(target_name: str) -> Path:
-    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.jsonl"
+    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.sqlite"
 
 
 @click.command(context_settings={"max_content_width": 110})

@@ -269,7 +269,7 @@ def verify(
     One Verified a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
     can run here.
     """
-    with Journal(scratch / "verify.jsonl") as journal:
+    with Journal(scratch / "verify.sqlite") as journal:
         measured = measure_findings(chosen, environments, journal, named=named, on_record=on_record)
     for one in measured:
         if not one.records:

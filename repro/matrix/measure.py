@@ -18,7 +18,8 @@ from repro.campaigns.campaign import judge_version
 from repro.matrix.document import FORMAT
 from repro.matrix.subjects import Subject
 from repro.records.journal import Journal
-from repro.verdicts.verdict import Verdict
+from repro.records.strict import fitted_or_none
+from repro.verdicts.verdict import Status, Verdict
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import TargetUnavailable
@@ -58,7 +59,7 @@ class Measured:
 
 
 def journal_path() -> Path:
-    return cache_root() / "journal" / "matrix.jsonl"
+    return cache_root() / "journal" / "matrix.sqlite"
 
 
 def measure(
@@ -111,7 +112,7 @@ def _measure_one(
     found: dict[int, Record] = {}
     for index, key in enumerate(keys):
         known = None if again else journal.get(key)
-        if known is not None:
+        if known is not None and fitted_or_none(_Cell, known) is not None:
             # The name belongs to the question, not to the result.
             subject = plan[index][0]
             found[index] = {**known, "case": subject.name, "control_of": subject.control_of}
@@ -132,8 +133,7 @@ def _measure_one(
                 journal.add(keys[index], record)
             found[index] = record
             on_record(record)
-    kept = [{k: v for k, v in found[index].items() if k != "key"} for index in range(len(plan))]
-    return list(kept), cached
+    return [found[index] for index in range(len(plan))], cached
 
 
 def is_kept(run: Run) -> bool:
@@ -156,6 +156,34 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
         str(FORMAT),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Output:
+    output: int
+    name: str
+    verdict: Status
+    signature: str
+    holds: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What `to_record` writes; a record of the journal that is anything else is measured again."""
+
+    case: str
+    control_of: str
+    runtime: str
+    target: str
+    adapter: str
+    driver: str
+    libraries: Mapping[str, str]
+    device: Mapping[str, Any]
+    precision: Precision
+    model_sha256: str
+    fully_accelerated: bool | None
+    outputs: tuple[_Output, ...]
 
 
 def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record:

@@ -68,7 +68,7 @@ def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = 
     """
     kind: Any = schema
     try:
-        return _adapter(kind).validate_json(json.dumps({"data": data}, default=_no_json), context=context).data
+        return _validated(kind, data, context)
     except ValidationError as error:
         raise Misfit(_faults(_shape(kind), error)) from error
     except RecursionError as error:
@@ -76,11 +76,15 @@ def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = 
 
 
 def fitted_or_none(schema: type[Schema], data: object) -> Schema | None:
-    """The data as an instance of `schema`, or None where it does not fit."""
+    """The data as an instance of `schema`, or None where it does not fit: for what can be made again."""
     try:
-        return fitted(schema, data)
-    except Misfit:
+        return _validated(schema, data, None)
+    except (ValidationError, Misfit, RecursionError):
         return None
+
+
+def _validated(schema: Any, data: object, context: dict[str, Any] | None) -> Any:
+    return _adapter(schema).validate_json(json.dumps({"data": data}, default=_no_json), context=context).data
 
 
 @functools.cache
