@@ -20,6 +20,7 @@ from repro.layouts.result import GateAnswer, Report
 from runner import targets
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Precision
+from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
@@ -265,6 +266,7 @@ def test_json_junit_and_exit_code(example):
     assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
     assert refused[0]["numbers"]["chain_snr_db"] < 20
     assert "<failure" in junit.read_text()
+    require_junit(junit)
 
 
 @pytest.mark.parametrize(
