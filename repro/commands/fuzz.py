@@ -15,7 +15,7 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.display import json_lines
-from repro.findings.finding import showing_models
+from repro.findings.reader import showing_models
 from repro.fuzzer.corpus import Corpus, known_patterns
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources

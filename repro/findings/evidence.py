@@ -26,7 +26,8 @@ from cases.findings.registry import FINDING_MODELS
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
-from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile, write_seal
+from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile
+from repro.findings.seal import write_seal
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, measure
 from repro.matrix.record import Cell, CellRecord, EnvironmentRecord
@@ -283,7 +284,7 @@ def verify(
     One Verified a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
     can run here.
     """
-    with Journal(scratch / "verify.jsonl") as journal:
+    with Journal(scratch / "verify.sqlite") as journal:
         measured = measure_findings(chosen, environments, journal, named=named, on_record=on_record)
     for one in measured:
         if not one.records:

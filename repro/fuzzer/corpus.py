@@ -1,7 +1,7 @@
 """What a hunt keeps on disk, so that it survives anything and goes on where it stopped.
 
 CORPUS/state.json           seed, next graph, counts
-CORPUS/bugs.jsonl           one line per distinct bug, keyed by (signature, role pattern)
+CORPUS/bugs.sqlite          a journal: one record per distinct bug, keyed by (signature, role pattern)
 CORPUS/suspects/N/          the failing graph number N, its reduction's history
 CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candidate.json
 """
@@ -67,7 +67,7 @@ class Corpus:
 
     @property
     def bugs_file(self) -> Path:
-        return self.folder / "bugs.jsonl"
+        return self.folder / "bugs.sqlite"
 
     def suspect_folder(self, index: int) -> Path:
         return self.folder / "suspects" / f"{index:06d}"

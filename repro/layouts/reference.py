@@ -45,7 +45,7 @@ class ReferenceSource:
     def _key(self) -> str | None:
         """What the reference's results depend on besides model and feed; None: unknown, do not cache."""
         references = self._layout.references
-        if references.graphs == "float64" and not references.chain:
+        if references.graphs == "float64" and (references.whole is not None or not references.chain):
             return f"float64 {_sources()}"
         if not references.key:
             return None
@@ -89,8 +89,8 @@ class ReferenceSource:
         stepwise: the chain of the graphs' own references; used where the layout names no other reference.
         """
         references = self._layout.references
-        if references.chain_file is not None:
-            return self._whole(references.chain_file, values)
+        if references.whole is not None:
+            return self._whole(references.whole, values)
         if not references.chain:
             return stepwise()
 

@@ -78,10 +78,9 @@ def from_document(document: Mapping[str, Any]) -> list[CellRecord]:
 
 
 def _passed(index: int, name: str) -> OutputRecord:
-    return {"output": index, "name": name, "verdict": str(Status.PASS), "signature": "", "holds": "", "reason": ""}
+    return {"output": index, "name": name, "verdict": Status.PASS, "signature": "", "holds": "", "reason": ""}
 
 
 def _whole(written: Mapping[str, Any]) -> OutputRecord:
     """An output that did not pass, with the empty fields that are not written out."""
-    output: OutputRecord = {"output": -1, "name": "", "verdict": "", "signature": "", "holds": "", "reason": ""}
-    return cast(OutputRecord, {**output, **written})
+    return cast(OutputRecord, {"name": "", "signature": "", "holds": "", "reason": "", **written})

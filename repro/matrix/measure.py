@@ -17,6 +17,7 @@ from typing import Any, cast
 from repro.matrix.document import FORMAT
 from repro.matrix.record import CellRecord, EnvironmentRecord
 from repro.records.journal import Journal
+from repro.records.strict import fitted_or_none
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
@@ -59,7 +60,7 @@ class Measured:
 
 
 def journal_path() -> Path:
-    return cache_root() / "journal" / "matrix.jsonl"
+    return cache_root() / "journal" / "matrix.sqlite"
 
 
 def measure(
@@ -112,7 +113,7 @@ def _measure_one(
     found: dict[int, CellRecord] = {}
     for index, key in enumerate(keys):
         known = None if again else journal.get(key)
-        if known is not None:
+        if known is not None and fitted_or_none(CellRecord, known) is not None:
             subject = plan[index][0]
             found[index] = from_record(known, subject)
             on_record(found[index])
@@ -182,7 +183,7 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRe
             {
                 "output": v.output,
                 "name": v.name,
-                "verdict": str(v.status),
+                "verdict": v.status,
                 "signature": v.signature,
                 "holds": v.holds,
                 "reason": "" if v.output >= 0 else v.reason,

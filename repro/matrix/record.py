@@ -7,7 +7,10 @@ dictionaries; but their keys have one home, and a type checker reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from repro.verdicts.verdict import Status
 
 
 class OutputRecord(TypedDict):
@@ -15,7 +18,7 @@ class OutputRecord(TypedDict):
 
     output: int
     name: str
-    verdict: str
+    verdict: Status
     signature: str
     holds: str
     reason: str

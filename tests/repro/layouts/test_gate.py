@@ -20,6 +20,7 @@ from repro.layouts.result import GateAnswer, Report
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
+from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
@@ -213,7 +214,7 @@ def test_a_rank_above_four_is_refused(example, cpu):
 
 def test_a_missing_file_is_one_line_and_exit_2(example):
     (example / "head.tflite").unlink()
-    with pytest.raises(BadInput, match=r"graph 2\] file: no such file '.*head\.tflite'"):
+    with pytest.raises(BadInput, match=r"graph 2 'head'\] file: no such file '.*head\.tflite'"):
         read_layout(example / "split.toml")
 
 
@@ -262,6 +263,7 @@ def test_json_junit_and_exit_code(example):
     assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
     assert refused[0]["numbers"]["chain_snr_db"] < 20
     assert "<failure" in junit.read_text(encoding="utf-8")
+    require_junit(junit)
 
 
 @pytest.mark.parametrize(
