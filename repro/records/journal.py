@@ -62,7 +62,7 @@ class Journal:
                     self._database = _opened(self.path)
                 except _NoJournal as why:
                     aside = _set_aside(self.path)
-                    self._say(f"journal {self.path} {why}: kept as {aside.name}; what it held is measured again")
+                    self._say(f"journal {self.path} {_flat(why)}: kept as {aside.name}; what it held is measured again")
                     self._database = _opened(self.path)
         return self
 
@@ -117,12 +117,17 @@ class Journal:
         """What the file system or SQLite refuses, as one line."""
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # the last one: SQLite quoting damaged bytes
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise BadInput(
-                f"journal {self.path} cannot be used ({why}); make room, or give a folder that can be written "
+                f"journal {self.path} cannot be used ({_flat(why)}); make room, or give a folder that can be written "
                 f"($REPRO_CACHE); what it holds is kept"
             ) from error
+
+
+def _flat(problem: object) -> str:
+    """On one line, whatever SQLite quotes."""
+    return " ".join(str(problem).split())
 
 
 class _NoJournal(Exception):
@@ -137,9 +142,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         _require_journal(database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         database.close()
-        if not _is_damage(error):
+        if isinstance(error, sqlite3.DatabaseError) and not _is_damage(error):
             raise
         raise _NoJournal(f"is damaged or no database ({error})") from error
     except BaseException:
@@ -179,7 +184,7 @@ def _require_journal(database: sqlite3.Connection) -> None:
     ]:
         raise _NoJournal("lacks its table")
     elif (problem := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise _NoJournal(f"is damaged ({' '.join(problem.split())})")
+        raise _NoJournal(f"is damaged ({problem})")
 
 
 @contextlib.contextmanager

@@ -47,17 +47,19 @@ def _says_something(text: str) -> str:
     return text
 
 
-def _not_empty(text: str) -> str:
+def _names_something(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write it")
+    if not text.isprintable():
+        raise ValueError(f"{text!r} is no name; use characters that can be printed, on one line")
     return text
 
 
 Said = Annotated[str, AfterValidator(_says_something)]
 """A text that people wrote: not empty and no TODO; space around it goes."""
 
-Word = Annotated[str, AfterValidator(_not_empty)]
-"""A name: not empty."""
+Word = Annotated[str, AfterValidator(_names_something)]
+"""A name: not empty, and on one line."""
 
 
 def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = None) -> Schema:

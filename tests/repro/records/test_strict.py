@@ -103,6 +103,7 @@ FAULTS = {
     "empty text": (bicycle(about=" "), ("about",), "says nothing yet; write it"),
     "text to do": (bicycle(about="TODO: why"), ("about",), "says nothing yet; write it"),
     "empty name": (bicycle(basket={"name": ""}), ("basket", "name"), "is empty; write it"),
+    "name of two lines": (bicycle(basket={"name": "a\nb"}), ("basket", "name"), r"'a\nb' is no name; use"),
     "keys that contradict": (
         bicycle(wheel=[{"name": "a"}, {"name": "b", "spokes": 13}]),
         ("wheel", 1, "spokes"),

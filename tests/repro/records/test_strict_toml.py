@@ -51,13 +51,14 @@ def refused(path: Path, data: bytes) -> str:
         (b"[[entry]]\nname = 'a'\nsize = '1'", "document 'd': [entry 1 'a'] size: must be an integer, not '1'"),
         (b"entrie = 1", "document 'd': entrie: unknown key; did you mean 'entry'?"),
         (b"entrie = 1\nx = 1", "document 'd': entrie: unknown key; did you mean 'entry'? (and 1 more)"),
+        (b'"a\\nb\\u001b" = 1', "document 'd': a\\nb\\x1b: unknown key"),
         (b"entry = 2020-01-01", "document 'd': 2020-01-01 is a date or a time; write it as a string, in quotes"),
         (b"entry", "document 'd': not readable TOML (Expected '=' after a key"),
         (b"entry = '\xff'", "document 'd': not readable TOML (byte 9 is not UTF-8); save it as UTF-8"),
         (b"entry = " + b"[" * 9999, "document 'd': not readable TOML (nested too deeply)"),
         (b"#" * (MAX_BYTES + 1), "document 'd': is larger than 1 MiB, so it is no such document; name another file"),
     ],
-    ids=["item", "named item", "near", "several", "date", "syntax", "not UTF-8", "deep", "huge"],
+    ids=["item", "named item", "near", "several", "line end", "date", "syntax", "not UTF-8", "deep", "huge"],
 )
 def test_what_does_not_fit_is_one_line_that_says_where(tmp_path, data, says):
     assert refused(tmp_path / "d.toml", data).startswith(says)
