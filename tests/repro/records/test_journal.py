@@ -135,8 +135,9 @@ def test_what_was_reported_as_added_survives_a_kill_at_any_moment(tmp_path: Path
         reported.append(process.stdout.readline().strip())
         time.sleep(rng.uniform(0, 0.25))
         process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate(timeout=60)
-        reported += rest.split("\n")[:-1]  # the kill may have cut the last line short
+        # Not `communicate`, which passes over what the line above has read ahead; and the last line may be cut short.
+        reported += process.stdout.read().split("\n")[:-1]
+        process.communicate(timeout=60)
     said: list[str] = []
     with Journal(path, said.append) as journal:
         assert [key for key in reported if key not in journal] == []
