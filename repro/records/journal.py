@@ -183,7 +183,7 @@ def _require_journal(database: sqlite3.Connection) -> None:
         *MERGE_BY,
     ]:
         raise _NoJournal("lacks its table")
-    elif (problem := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+    elif (problem := database.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise _NoJournal(f"is damaged ({problem})")
 
 

@@ -193,6 +193,7 @@ WHOLE_FILE = {
     "half of its pages": bytes_of(lambda data: data[: len(data) // 2]),
     "a page of noise": bytes_of(lambda data: data[:4096] + random.Random(0).randbytes(4096) + data[8192:]),
     "a schema that is no text": bytes_of(lambda data: data.replace(b"CREATE TABLE", b"CREATE \x80ABLE")),
+    "a key that its index has not": bytes_of(lambda data: data.replace(b"key-30", b"kez-30", 1)),
     "another magic number": bytes_of(lambda data: b"X" + data[1:]),
     "a format of the future": bytes_of(lambda data: data[:44] + b"\x00\x00\x00\x09" + data[48:]),
     "another program's database": another_database,
