@@ -1,5 +1,8 @@
 """Output shapes of the language's ops, as TFLite's kernels compute them. Pure.
 
+Key insight: an op that has shapes here can be computed. What TFLite's kernels refuse (an axis that the tensor does not
+have, a slice beyond its end) is refused here too, since mutations and cuts rely on nothing else to be valid.
+
 Source of the formulas: the TFLite operator semantics (SAME: ceil(n / stride); VALID:
 ceil((n - (k - 1) * dilation) / stride)); broadcasting is numpy's.
 """
@@ -68,23 +71,36 @@ def _constant(tensor: Tensor, what: str) -> list[int]:
     return [int(v) for v in np.asarray(tensor.data).reshape(-1)]
 
 
+def axis_of(axis: int, rank: int) -> int:
+    """The axis counted from the front. Raises GraphError for one that a tensor of this rank does not have."""
+    if not -rank <= axis < rank:
+        raise GraphError(f"axis {axis} of a tensor of rank {rank}")
+    return axis % rank
+
+
 def _window_shape(x: Shape, kernel: tuple[int, int], channels: int, attrs: Mapping[str, Any]) -> Shape:
+    _require_images(x)
     padding = attrs.get("padding", "SAME")
     height = window(x[1], kernel[0], attrs.get("stride_h", 1), padding, attrs.get("dilation_h_factor", 1))
     width = window(x[2], kernel[1], attrs.get("stride_w", 1), padding, attrs.get("dilation_w_factor", 1))
     return (x[0], height, width, channels)
 
 
+def _require_images(x: Shape) -> None:
+    if len(x) != 4:
+        raise GraphError(f"wants images [batch, height, width, channels], not {x}")
+
+
 def _reshape(x: Shape, wanted: list[int]) -> Shape:
     known = math.prod(d for d in wanted if d != -1)
     shape = tuple(math.prod(x) // known if d == -1 else d for d in wanted) if known else tuple(wanted)
-    if math.prod(shape) != math.prod(x):
+    if math.prod(shape) != math.prod(x) or min(shape, default=0) < 0:
         raise GraphError(f"cannot reshape {x} to {tuple(wanted)}")
     return shape
 
 
 def _reduced(x: Shape, axes: Sequence[int], keep: bool) -> Shape:
-    gone = {a % len(x) for a in axes}
+    gone = {axis_of(a, len(x)) for a in axes}
     if keep:
         return tuple(1 if i in gone else d for i, d in enumerate(x))
     return tuple(d for i, d in enumerate(x) if i not in gone)
@@ -96,11 +112,15 @@ def strided_slice_shape(
     """Shape of STRIDED_SLICE with begin/end/shrink masks (ellipsis and new-axis masks are not modelled)."""
     if attrs.get("ellipsis_mask") or attrs.get("new_axis_mask"):
         raise GraphError("STRIDED_SLICE with an ellipsis or new-axis mask is not modelled")
+    if not len(begin) == len(end) == len(strides) == len(x):
+        raise GraphError(f"STRIDED_SLICE of {x} by {len(begin)} begins, {len(end)} ends and {len(strides)} strides")
     shape = []
     for i, size in enumerate(x):
         first = None if attrs.get("begin_mask", 0) >> i & 1 else begin[i]
         last = None if attrs.get("end_mask", 0) >> i & 1 else end[i]
         if attrs.get("shrink_axis_mask", 0) >> i & 1:
+            if not -size <= begin[i] < size:
+                raise GraphError(f"STRIDED_SLICE takes element {begin[i]} of {size} along axis {i}")
             continue
         shape.append(len(range(*slice(first, last, strides[i]).indices(size))))
     return tuple(shape)
@@ -121,6 +141,8 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
     x = inputs[0].shape
     if kind in ELEMENTWISE:
         return (broadcast([t.shape for t in inputs]),)
+    if kind == "CUMSUM":
+        axis_of(_constant(inputs[1], "axis")[0], len(x))
     if kind in UNARY:
         return (x,)
     if kind == "SELECT_V2":
@@ -157,32 +179,41 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
             raise GraphError(f"BATCH_MATMUL of {left} and {right}")
         return ((*broadcast([left[:-2], right[:-2]]), left[-2], right[-1]),)
     if kind in ("PAD", "PADV2"):
-        pads = np.asarray(inputs[1].data).reshape(-1, 2)
+        pads = np.reshape(_constant(inputs[1], "paddings"), (-1, 2))
+        if (pads < 0).any():
+            raise GraphError(f"{kind} by less than nothing: {pads.tolist()}")
         return (tuple(int(d + lo + hi) for d, (lo, hi) in zip(x, pads, strict=True)),)
     if kind == "RESHAPE":
         wanted = _constant(inputs[1], "shape") if len(inputs) > 1 else list(attrs["new_shape"])
         return (_reshape(x, wanted),)
     if kind == "TRANSPOSE":
-        return (tuple(x[p] for p in _constant(inputs[1], "permutation")),)
+        order = [axis_of(axis, len(x)) for axis in _constant(inputs[1], "permutation")]
+        if sorted(order) != list(range(len(x))):
+            raise GraphError(f"TRANSPOSE of {x} in the order {order}")
+        return (tuple(x[axis] for axis in order),)
     if kind == "CONCATENATION":
-        axis = attrs.get("axis", 0) % len(x)
+        axis = axis_of(attrs.get("axis", 0), len(x))
         rest = {t.shape[:axis] + t.shape[axis + 1 :] for t in inputs}
         if len(rest) != 1:
             raise GraphError(f"CONCATENATION of {[t.shape for t in inputs]} along {axis}")
         return ((*x[:axis], sum(t.shape[axis] for t in inputs), *x[axis + 1 :]),)
     if kind == "SLICE":
         begin, size = _constant(inputs[1], "begin"), _constant(inputs[2], "size")
-        return (tuple(d - b if s == -1 else s for d, b, s in zip(x, begin, size, strict=True)),)
+        shape = tuple(d - b if s == -1 else s for d, b, s in zip(x, begin, size, strict=True))
+        if any(min(b, s) < 0 or b + s > d for d, b, s in zip(x, begin, shape, strict=True)):
+            raise GraphError(f"SLICE of {size} from {begin} on leaves {x}")
+        return (shape,)
     if kind == "STRIDED_SLICE":
         begin, end, strides = (_constant(t, "slice parameter") for t in inputs[1:4])
         return (strided_slice_shape(x, begin, end, strides, attrs),)
     if kind == "SPLIT":
         x, count = inputs[1].shape, attrs["num_splits"]
-        axis = _constant(inputs[0], "axis")[0] % len(x)
+        axis = axis_of(_constant(inputs[0], "axis")[0], len(x))
         if x[axis] % count:
             raise GraphError(f"SPLIT of {x} into {count} along {axis}")
         return ((*x[:axis], x[axis] // count, *x[axis + 1 :]),) * count
     if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        _require_images(x)
         height, width = _constant(inputs[1], "size")
         return ((x[0], height, width, x[3]),)
     raise GraphError(f"the shape of {kind} is not modelled")

@@ -56,7 +56,7 @@ def load_run(folder: Path) -> Run:
             log=_unescape(meta["log"]),
             message=_unescape(meta["message"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{folder} holds a damaged run ({error}); save it again") from error
 
 

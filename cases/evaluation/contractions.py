@@ -15,6 +15,7 @@ from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.elementwise import activated
 from cases.evaluation.step import Step, Value
 from cases.evaluation.windows import average_pool, convolve, depthwise, max_pool, resize_bilinear, resize_nearest
+from cases.shapes import axis_of
 
 POOLS: Mapping[str, Callable[[Value, Mapping[str, Any], Arithmetic], Value]] = {
     "MAX_POOL_2D": max_pool,
@@ -28,7 +29,7 @@ RESIZES: Mapping[str, Callable[[Value, Sequence[int], Mapping[str, Any]], Value]
 
 def reduce(step: Step) -> Sequence[Value]:
     x = step[0]
-    axes = tuple(sorted({a % x.ndim for a in step.ints(1)}))
+    axes = tuple(sorted({axis_of(axis, x.ndim) for axis in step.ints(1)}))
     count = int(np.prod([x.shape[a] for a in axes]))
     if step.op.kind == "REDUCE_MAX":
         value = x.max(axis=axes, keepdims=True)

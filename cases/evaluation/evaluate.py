@@ -83,13 +83,19 @@ _DTYPES = frozenset({"float32", "float16", "float64", "int32", "int64", "bool", 
 
 
 def evaluate(
-    graph: Graph, feed: Sequence[np.ndarray], arithmetic: Arithmetic = FLOAT64, keep: Sequence[str] = ()
+    graph: Graph,
+    feed: Sequence[np.ndarray],
+    arithmetic: Arithmetic = FLOAT64,
+    keep: Sequence[str] = (),
+    *,
+    strict_shapes: bool = False,
 ) -> dict[str, np.ndarray]:
     """Values of the graph's outputs and of the tensors named in `keep`, by name; floats as float64.
 
-    feed: the graph's inputs in order. Constants and inputs are rounded to the arithmetic's stored format
+    feed: the graph's inputs in order. strict_shapes: as many elements in another shape than declared do not fit
+    either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
-    that does not fit.
+    or a shape that does not fit.
     """
     unknown = unsupported(graph)
     if unknown:
@@ -108,7 +114,7 @@ def evaluate(
             data = graph.tensors[name].data if name else None
             if data is not None and name not in values:
                 values[name] = _loaded(data, arithmetic)
-        values |= _computed(op, graph, values, arithmetic)
+        values |= _computed(op, graph, values, arithmetic, strict_shapes)
         for name in set(op.inputs):
             if name and last_use[name] == index and name not in wanted:
                 del values[name]
@@ -119,7 +125,9 @@ def evaluate(
     return {n: v.astype(np.float64) if v.dtype.kind == "f" else v for n, v in values.items() if n in wanted}
 
 
-def _computed(op: Op, graph: Graph, values: Mapping[str, Value], arithmetic: Arithmetic) -> dict[str, Value]:
+def _computed(
+    op: Op, graph: Graph, values: Mapping[str, Value], arithmetic: Arithmetic, strict_shapes: bool
+) -> dict[str, Value]:
     """What the op writes, by name, rounded to the stored format. Raises GraphError where it cannot be computed."""
     try:
         # Overflow, division by zero and the like are what the emulation is asked to show.
@@ -133,10 +141,10 @@ def _computed(op: Op, graph: Graph, values: Mapping[str, Value], arithmetic: Ari
         raise GraphError(f"{op.kind} gives {len(results)} results, the graph declares {len(op.outputs)}")
     stored: dict[str, Value] = {}
     for name, value in zip(op.outputs, results, strict=True):
-        declared = graph.tensors[name].shape
-        if value.size != math.prod(declared):
+        declared = tuple(graph.tensors[name].shape)
+        if value.shape != declared and (strict_shapes or value.size != math.prod(declared)):
             raise GraphError(f"{op.kind} gives '{name}' the shape {value.shape}, declared {declared}")
-        stored[name] = arithmetic.stored(value if value.shape == tuple(declared) else value.reshape(declared))
+        stored[name] = arithmetic.stored(value if value.shape == declared else value.reshape(declared))
     return stored
 
 

@@ -102,5 +102,5 @@ def _compute(case: Case, feeds: Sequence[Feed]) -> Outputs:
             outputs = module(*(v.double() if v.is_floating_point() else v for v in values))
             if isinstance(outputs, torch.Tensor):
                 outputs = (outputs,)
-            found.append(tuple(np.ascontiguousarray(o.numpy()) for o in outputs))
+            found.append(tuple(np.asarray(o.numpy(), order="C") for o in outputs))
     return tuple(found)

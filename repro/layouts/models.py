@@ -64,7 +64,7 @@ def load_inputs(layout: Layout, size: int | None) -> list[Values]:
     sets = []
     for file in inputs.files:
         values = call(layout.path, inputs.loader, file, **sized(size)) if inputs.loader else _npz(layout.path, file)
-        sets.append({name: np.ascontiguousarray(array) for name, array in values.items()})
+        sets.append({name: np.asarray(array, order="C") for name, array in values.items()})
     needed = {name for part in layout.parts for name in part.inputs}
     given = {name for part in layout.parts for name in part.outputs}
     for file, values in zip(inputs.files, sets, strict=True):
@@ -104,5 +104,5 @@ def feed_of(model: PartModel, values: Mapping[str, np.ndarray], layout: Path) ->
                 f"layout '{layout}': '{name}' has shape {list(array.shape)}, but graph {model.part.name} reads"
                 f" {list(tensor.shape)} there ('{tensor_name}'); are its inputs in the file's order?"
             )
-        feed.append(np.ascontiguousarray(array, dtype=tensor.dtype))
+        feed.append(np.asarray(array, dtype=tensor.dtype, order="C"))
     return tuple(feed)

@@ -56,6 +56,8 @@ def feed_plan(
     if isinstance(given, str | Path):
         first, source = feed_from_npz(Path(given), declared), Path(given).name
     else:
+        if not isinstance(given, Mapping) and len(given) > len(declared):
+            raise BadInput(f"inputs: {len(given)} arrays are given and the model has {len(declared)} inputs")
         by_name = given if isinstance(given, Mapping) else {f"arr_{i}": array for i, array in enumerate(given)}
         first, source = feed_from_arrays(by_name, declared, "inputs"), "given arrays"
     second = standard.make(declared)[1]
@@ -104,5 +106,5 @@ def feed_from_arrays(arrays: Mapping[str, np.ndarray], declared: Sequence[Tensor
             if not np.can_cast(array.dtype, tensor.dtype, casting="same_kind"):
                 raise BadInput(f"{where}: '{key}' is {array.dtype}, input '{tensor.name}' wants {tensor.dtype}")
             array = array.astype(tensor.dtype)
-        feed.append(np.ascontiguousarray(array))
+        feed.append(np.asarray(array, order="C"))  # ascontiguousarray would turn a scalar into a vector
     return tuple(feed)

@@ -43,7 +43,7 @@ def all_metrics(reference: np.ndarray, actual: np.ndarray) -> dict[str, float]:
         return {
             "pearson": pearson(r, a),
             "cosine": cosine(r, a),
-            "psnr": psnr if rmse > 0 else math.inf,
+            "psnr": math.inf if rmse == 0 else psnr,
             "max_abs": float(error.max()),
             "p99_abs": float(np.quantile(error, 0.99)) if np.isfinite(error).all() else math.nan,
             "rmse": rmse,

@@ -55,6 +55,11 @@ def load_judgeable(folder: Path) -> tuple[Run, Subject]:
         records = json.loads((folder / "floors.json").read_text(encoding="utf-8"))
         floors = tuple(floor_from_json(record) for record in records)
         feeds, references = _arrays(folder / "feeds.npz"), _arrays(folder / "reference.npz")
+        # Of a model without inputs there are as many feeds as references, each of no array.
+        feeds = feeds or ((),) * len(references)
+        if len(feeds) != len(references) or any(len(outputs) != len(floors) for outputs in references):
+            counts = f"{len(feeds)} feeds, {len(references)} references of {len(floors)} outputs"
+            raise ValueError(f"what was fed, what is right and the floors do not belong together: {counts}")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{folder}: a damaged saved run ({error}); save it again with --save") from error
     model = folder / "model.tflite"

@@ -104,8 +104,8 @@ class Subject:
         return Job(self.model, self.feeds, precision, self.name, deadline_s, options or {})
 
     def judged_by(self, reference: Reference) -> Subject:
-        """The same subject with another witness of what is right."""
-        return replace(self, reference=reference)
+        """The same subject with another witness of what is right, and floors of its own where a graph gives them."""
+        return replace(self, reference=reference, given_floors=self.given_floors if self.is_bare else {})
 
     def edited(self, graph: Graph) -> Subject:
         """The same question put to another graph: same name and feeds, its own bytes, references and floors."""

@@ -7,6 +7,7 @@ of its own.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def load_thresholds(path: Path) -> Thresholds:
     """The default table with the entries of a TOML file in their place.
 
     The file has one table per entry: `[tensor_rmse_floors]` with `value`, `reason` and `since`; reason
-    and since are required, a threshold without a reason is refused. Raises BadInput.
+    and since are required; a threshold without a reason, or one that nothing ever exceeds, is refused. Raises BadInput.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -118,8 +119,10 @@ def load_thresholds(path: Path) -> Thresholds:
             raise BadInput(f"{path}: no threshold '{name}'; there are: {', '.join(ENTRIES)}")
         if not isinstance(entry, dict) or not {"value", "reason", "since"} <= entry.keys():
             raise BadInput(f"{path}: [{name}] needs value, reason and since")
-        value = entry["value"]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise BadInput(f"{path}: [{name}] value must be a number above 0, got {value!r}")
-        entries[name] = Threshold(float(value), str(entry["reason"]), str(entry["since"]))
+        value, reason = entry["value"], str(entry["reason"])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise BadInput(f"{path}: [{name}] value must be a finite number above 0, got {value!r}")
+        if not reason.strip():
+            raise BadInput(f"{path}: [{name}] reason is empty; say why it is where it is")
+        entries[name] = Threshold(float(value), reason, str(entry["since"]))
     return Thresholds(path.stem, entries)

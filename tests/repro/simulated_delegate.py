@@ -158,3 +158,15 @@ class SimulatedDelegate(Target):
         if any(fault.loses(graph, name) for fault in self.faults):
             return np.full(graph.tensors[name].shape, SENTINEL, np.float32)
         return np.asarray(values[name])
+
+
+class SimulatedPool(SimulatedDelegate):
+    """The same behind a queue: draws three jobs before it answers the first, as a pool of workers does."""
+
+    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+        waiting: list[Job] = []
+        for job in jobs:
+            waiting.append(job)
+            if len(waiting) == 3:
+                yield from super().run_many_impl([waiting.pop(0)])
+        yield from super().run_many_impl(waiting)

@@ -64,6 +64,8 @@ def test_a_folder_without_a_run_and_a_damaged_one_are_bad_input(tmp_path: Path):
         load_run(tmp_path)
     fingerprint = Fingerprint("cpu", "1", {}, "", "", "fp32", "0")
     save_run(Run("x", Outcome.OK, fingerprint, ((np.zeros(3, np.float32),),)), tmp_path)
-    (tmp_path / "arrays.npz").write_bytes((tmp_path / "arrays.npz").read_bytes()[:40])
-    with pytest.raises(BadInput, match="damaged"):
-        load_run(tmp_path)
+    whole = (tmp_path / "arrays.npz").read_bytes()
+    for kept in (40, 0):
+        (tmp_path / "arrays.npz").write_bytes(whole[:kept])
+        with pytest.raises(BadInput, match="damaged"):
+            load_run(tmp_path)

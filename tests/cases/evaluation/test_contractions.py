@@ -8,6 +8,7 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
+from cases.graph import GraphError
 from tests.cases.evaluation.single_op import result
 
 X = np.random.default_rng(0).uniform(0.5, 1.5, (2, 3, 4))
@@ -29,6 +30,11 @@ def test_reductions_over_any_axes_with_and_without_kept_dimensions(kind, numpys,
         ours = result(kind, X, axes(*chosen), shape=shape, arithmetic=arithmetic)
         assert ours.shape == wanted.shape
         np.testing.assert_allclose(ours, wanted, rtol=100 * 2.0**-arithmetic.store_bits)
+
+
+def test_a_reduction_over_an_axis_that_is_not_there_is_refused_as_a_kernel_does():
+    with pytest.raises(GraphError, match="axis 3 of a tensor of rank 3"):
+        result("SUM", X, axes(3), shape=(3, 4))
 
 
 def test_a_mean_over_a_power_of_two_is_divided_exactly_and_another_is_not():

@@ -144,3 +144,12 @@ def test_an_op_with_another_number_of_results_or_another_size_than_declared_is_r
     smaller = Graph(tensors, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))
     with pytest.raises(GraphError, match=r"NEG gives 'y' the shape \(4,\), declared \(3,\)"):
         evaluate(smaller, (np.zeros(4, np.float32),))
+
+
+def test_as_many_elements_take_the_declared_shape_unless_strictness_is_asked_for():
+    tensors = {"x": Tensor("x", (2, 3)), "y": Tensor("y", (6,))}
+    graph = Graph(tensors, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))
+    feed = (np.arange(6, dtype=np.float32).reshape(2, 3),)
+    np.testing.assert_array_equal(evaluate(graph, feed)["y"], -np.arange(6.0))
+    with pytest.raises(GraphError, match=r"NEG gives 'y' the shape \(2, 3\), declared \(6,\)"):
+        evaluate(graph, feed, strict_shapes=True)

@@ -49,6 +49,13 @@ def test_mutated_graphs_are_valid(rng: random.Random):
     check_valid(mutate.mutated(rng, grow(rng)))
 
 
+@pytest.mark.parametrize("seed", [613760, 9875, 13140, 12031])
+def test_a_changed_rank_takes_no_op_behind_it_beyond_its_axes(seed: int):
+    """A SPLIT or a STRIDED_SLICE would be left with an axis that its operand no longer has."""
+    rng = random.Random(seed)
+    check_valid(mutate.mutated(rng, grow(rng)))
+
+
 @pytest.mark.parametrize("mutation", sorted(set(mutate.MUTATIONS), key=lambda m: m.__name__), ids=lambda m: m.__name__)
 def test_every_mutation_leaves_the_graph_valid_and_mostly_changes_it(mutation: mutate.Mutation):
     mutants = applied(mutation)

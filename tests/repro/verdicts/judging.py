@@ -21,6 +21,12 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
 from runner.run import Fingerprint, Outcome, Precision, Run
 
+EMULATED = Floor(1e-4, "emulation", 1)
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
 
 @dataclass(frozen=True)
 class Scene:

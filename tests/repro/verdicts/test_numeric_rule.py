@@ -1,0 +1,228 @@
+"""The numeric rule: its limits from both sides, what has no power, and what must not decide (scale, order, blocks)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repro.verdicts import numeric_rule
+from repro.verdicts.judge import judge_arrays
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.numeric_rule import NumericVerdict, as_rows, floor_of, judge_numbers
+from repro.verdicts.thresholds import DEFAULT
+from repro.verdicts.verdict import Status
+from runner.run import Precision
+from tests.repro.verdicts.judging import EMULATED, normal
+
+BOTH = pytest.mark.parametrize("precision", list(Precision))
+RULE = Floor(0.0, "rule", 16)
+seeds = st.integers(0, 2**20)
+
+
+def judged(reference: np.ndarray, actual: np.ndarray, floor: Floor = EMULATED) -> NumericVerdict:
+    return judge_numbers(reference, actual, floor, Precision.FP32, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"), [((), (1, 1)), ((5,), (1, 5)), ((4, 5), (4, 5)), ((2, 3, 4), (6, 4)), ((0, 4), (0, 4))]
+)
+def test_the_last_axis_is_the_channel(shape: tuple[int, ...], rows: tuple[int, int]):
+    assert as_rows(np.zeros(shape)).shape == rows
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        (np.zeros((4, 8)), "constant"),
+        (np.full((4, 8), 3.5), "constant"),
+        (np.where(np.eye(8) > 0, np.nan, 1.0), "not finite"),
+        (np.where(np.eye(8) > 0, np.inf, 1.0), "not finite"),
+        (1000 + 1e-3 * normal(16, 16), "fp16 ulps"),
+        (np.zeros(()), "one zero"),
+        (np.zeros((0, 4)), "no elements"),
+    ],
+)
+@BOTH
+def test_a_comparison_without_power_is_invalid_even_when_equal(reference, words: str, precision: Precision):
+    verdict = judge_arrays(reference.astype(np.float32), reference, EMULATED, precision=precision)
+    assert verdict.status is Status.INVALID
+    assert words in verdict.reason
+
+
+def test_a_floor_within_twenty_decibels_of_the_signal_has_no_power():
+    reference = normal(64, 16)
+    judged = [judge_arrays(reference.astype(np.float32), reference, Floor(s, "emulation", 1)) for s in (0.09, 0.2)]
+    assert [v.status for v in judged] == [Status.PASS, Status.INVALID]
+    assert "noise floor" in judged[1].reason
+
+
+def test_one_element_is_judged_by_its_own_size():
+    floor = Floor(1e-4, "emulation", 1)
+    assert judge_arrays(np.array([2.0], np.float32), np.array([2.0]), floor).status is Status.PASS
+    assert judge_arrays(np.array([2.1], np.float32), np.array([2.0]), floor).status is Status.FAIL
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize(
+    ("threshold", "place"),
+    [
+        ("element_floors", (5, 7)),
+        ("group_rmse_floors", (slice(5, 6), slice(None))),
+        ("group_rmse_floors", (slice(None), 7)),
+    ],
+)
+def test_limits_of_element_row_and_channel(threshold: str, place, factor: float):
+    s = 1e-3
+    reference = normal(256, 128)
+    actual = reference.copy()
+    signs = np.sign(normal(256, 128, seed=1))[place]
+    actual[place] += signs * factor * DEFAULT[threshold] * s
+    verdict = judge_arrays(actual.astype(np.float32), reference, Floor(s, "emulation", 1))
+    assert verdict.status is (Status.PASS if factor < 1 else Status.FAIL), verdict.reason
+
+
+@BOTH
+@pytest.mark.parametrize("change", [lambda a: a * 1.01, lambda a: a + 0.03, lambda a: -a, lambda a: a[::-1]])
+def test_coherent_and_gross_errors_fail_with_and_without_an_emulation(precision: Precision, change):
+    reference = normal(512, 64)
+    noise = DEFAULT.ulp(precision) * normal(512, 64, seed=1)
+    for floor in (Floor(float(np.std(noise)), "emulation", 1), None):
+        healthy = judge_arrays((reference + noise).astype(np.float32), reference, floor, precision=precision)
+        faulty = judge_arrays(change(reference + noise).astype(np.float32), reference, floor, precision=precision)
+        assert healthy.status is Status.PASS, healthy.reason
+        assert faulty.status is Status.FAIL
+
+
+def test_values_beyond_float16_do_not_hide_the_others():
+    """Anchors of an invalid position hold FLT_MAX; the rest of the tensor is judged at its own size."""
+    reference = normal(512, 4)
+    reference[:20] = np.finfo(np.float32).max
+    floor = Floor(1e30, "emulation", 1, levels=((0.0, 1e-3), (1e30, 1e31)))
+    actual = reference.astype(np.float32)
+    wrong = actual.copy()
+    wrong[100:110] += 0.5
+    overflowed = actual.copy()
+    overflowed[:20] = np.inf
+    for precision in Precision:
+        assert judge_arrays(actual, reference, floor, precision=precision).status is Status.PASS
+        assert judge_arrays(wrong, reference, floor, precision=precision).status is Status.FAIL
+    half = judge_arrays(overflowed, reference, floor, precision=Precision.FP16)
+    assert half.status is Status.PASS
+    assert "beyond float16's range" in half.reason
+    assert judge_arrays(overflowed, reference, floor, precision=Precision.FP32).signature == "nonfinite"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**20), st.sampled_from([(300, 4), (17, 256), (1, 5000), (64, 16)]), st.floats(1e-3, 1e3))
+def test_noise_at_the_floor_never_alarms_and_a_shuffle_always_does(seed: int, shape: tuple[int, int], scale: float):
+    rng = np.random.default_rng(seed)
+    reference = scale * rng.standard_normal(shape)
+    noise = scale * 1e-3 * rng.standard_normal(shape)
+    floor = Floor(scale * 1e-3, "emulation", 1)
+    assert judge_arrays((reference + noise).astype(np.float32), reference, floor).status is Status.PASS
+    shuffled = rng.permutation(reference.ravel()).reshape(shape).astype(np.float32)
+    assert judge_arrays(shuffled, reference, floor).status is Status.FAIL
+
+
+def test_values_that_are_all_the_same_number_of_floors_are_judged():
+    """Each value is a level of its own, so in units of its floor the reference is one number."""
+    reference = np.repeat(2.0 ** np.arange(8), 32).astype(np.float32).reshape(1, -1)
+    levels = tuple((float(2.0**k), float(2.0**k) * 1e-6) for k in range(8))
+    floor = Floor(1e-4, "emulation", 1, levels=levels)
+    right = judge_arrays(reference, reference, floor)
+    wrong = judge_arrays(reference * np.float32(1.001), reference, floor)
+    assert (right.status, wrong.status) == (Status.PASS, Status.FAIL)
+
+
+@given(seeds, st.integers(-20, 20), st.floats(0, 20), st.sampled_from([EMULATED, RULE]))
+def test_a_scale_decides_nothing(seed: int, power: int, size: float, floor: Floor):
+    reference, noise = normal(16, 8, seed=seed), size * 1e-4 * normal(16, 8, seed=seed + 1)
+    factor = 2.0**power
+    scaled_floor = dataclasses.replace(floor, rmse=factor * floor.rmse)
+    plain = judged(reference, reference + noise, floor)
+    scaled = judged(factor * reference, factor * (reference + noise), scaled_floor)
+    assert scaled.status is plain.status
+    assert scaled.power == pytest.approx(factor * plain.power)
+
+
+@given(seeds, st.floats(0, 40), st.floats(1, 10), st.sampled_from([EMULATED, RULE]))
+def test_a_larger_error_never_passes_where_a_smaller_one_fails(seed: int, size: float, factor: float, floor: Floor):
+    reference, error = normal(12, 8, seed=seed), size * 1e-4 * normal(12, 8, seed=seed + 1)
+    if judged(reference, reference + error, floor).status is Status.FAIL:
+        assert judged(reference, reference + factor * error, floor).status is Status.FAIL
+
+
+@given(seeds, st.floats(0, 10), st.sampled_from([EMULATED, RULE]))
+def test_the_order_of_rows_and_channels_decides_nothing(seed: int, size: float, floor: Floor):
+    rng = np.random.default_rng(seed)
+    reference, error = rng.standard_normal((12, 8)), size * 1e-4 * rng.standard_normal((12, 8))
+    rows, channels = rng.permutation(12), rng.permutation(8)
+    actual = reference + error
+    shuffled = judged(reference[rows][:, channels], actual[rows][:, channels], floor)
+    assert shuffled.status is judged(reference, actual, floor).status
+
+
+@pytest.mark.parametrize("block", [1, 7, 64])
+@pytest.mark.parametrize("place", [(0, 0), (30, 5), (slice(None), 3), (17, slice(None))])
+def test_how_many_elements_are_read_at_a_time_decides_nothing(block: int, place, monkeypatch: pytest.MonkeyPatch):
+    reference = normal(31, 16)
+    actual = reference.copy()
+    actual[place] += 1e-2
+    whole = [judged(reference, actual, floor) for floor in (EMULATED, RULE)]
+    monkeypatch.setattr(numeric_rule, "BLOCK", block)
+    blocks = [judged(reference, actual, floor) for floor in (EMULATED, RULE)]
+    assert [v.status for v in blocks] == [v.status for v in whole] == [Status.FAIL] * 2
+    assert [v.power for v in blocks] == pytest.approx([v.power for v in whole])
+
+
+@BOTH
+def test_the_floor_of_an_element_is_that_of_its_level_and_never_less_than_its_own_ulp(precision: Precision):
+    floor = Floor(1e-2, "emulation", 1, levels=((0.0, 1e-2), (10.0, 5.0)))
+    magnitude = np.array([0.0, 9.9, 10.0, 1e9])
+    ulp = DEFAULT.ulp(precision)
+    assert floor_of(magnitude, floor, precision, DEFAULT) == pytest.approx([1e-2, 1e-2, 5.0, 1e9 * ulp])
+    plain = dataclasses.replace(floor, levels=())
+    assert floor_of(magnitude[:2], plain, precision, DEFAULT) == pytest.approx([1e-2, max(1e-2, 9.9 * ulp)])
+
+
+def test_a_channel_that_decorrelates_is_told_without_an_emulation():
+    """Every element of a quiet channel is within the roundings of the whole tensor, and they are no longer its own."""
+    depth = 1 << 12
+    noise = DEFAULT.rule_ulp(Precision.FP32) * np.sqrt(depth)
+    reference = normal(256, 8)
+    reference[:, 7] *= 15 * noise
+    error = 3 * noise * np.sign(normal(256, seed=1))
+    for size, status in ((1.0, Status.FAIL), (0.5, Status.PASS)):
+        actual = reference.copy()
+        actual[:, 7] += size * error
+        verdict = judged(reference, actual, Floor(0.0, "rule", depth))
+        assert verdict.status is status, verdict.reason
+        assert ("channel 7 correlates" in verdict.reason) is (status is Status.FAIL)
+
+
+def test_what_is_read_is_not_written():
+    reference, actual = normal(8, 8), normal(8, 8).astype(np.float32)
+    reference.flags.writeable = actual.flags.writeable = False
+    assert judged(reference, actual).status is Status.PASS
+    levels = dataclasses.replace(EMULATED, levels=((0.0, 1e-4), (1.0, 1e-2)))
+    assert judged(reference, actual, levels).status is Status.PASS
+
+
+@BOTH
+def test_a_reference_wholly_beyond_float16_is_judged_in_fp32_only(precision: Precision):
+    reference = 1e6 * (2 + normal(16, 8) ** 2)
+    verdict = judge_numbers(reference, reference.astype(np.float32), Floor(1.0, "emulation", 1), precision, DEFAULT)
+    assert verdict.status is (Status.INVALID if precision is Precision.FP16 else Status.PASS), verdict.reason
+    assert ("beyond float16's range" in verdict.reason) is (precision is Precision.FP16)
+
+
+def test_infinities_among_finite_values_fail_and_are_counted():
+    reference = normal(4, 8)
+    actual = reference.copy()
+    actual[1, :3] = np.inf
+    verdict = judged(reference, actual)
+    assert (verdict.status, verdict.reason) == (Status.FAIL, "3/32 elements not finite")
