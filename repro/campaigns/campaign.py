@@ -17,12 +17,13 @@ from typing import Any
 from cases.case import Case
 from repro.campaigns.expectations import Comparison, Expectations, compare
 from repro.records.journal import Journal
+from repro.records.strict import fitted_or_none
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
-from runner.run import Job, Precision, Run
+from runner.run import Fingerprint, Job, Precision, Run
 from runner.target import Target
 
 
@@ -92,9 +93,9 @@ def run_campaign(
         for precision in precisions:
             key = result_key(subject, target.identity, precision, chosen)
             order.append(key)
-            record = None if again or save is not None else journal.get(key)
-            if record is not None:
-                results[key] = _compared(from_record(record), expectations)
+            known = None if again or save is not None else from_record(journal.get(key))
+            if known is not None:
+                results[key] = _compared(known, expectations)
                 on_result(results[key])
             else:
                 pending.append((key, subject, precision))
@@ -150,8 +151,7 @@ def to_record(result: CaseResult) -> dict[str, Any]:
     return record
 
 
-def from_record(record: Mapping[str, Any]) -> CaseResult:
-    """The CaseResult that `to_record` wrote."""
-    fields = {k: v for k, v in record.items() if k not in ("key", "verdicts")}
-    verdicts = tuple(Verdict(**{**v, "status": Status(v["status"])}) for v in record["verdicts"])
-    return CaseResult(**fields, verdicts=verdicts, cached=True)
+def from_record(record: Mapping[str, Any] | None) -> CaseResult | None:
+    """The CaseResult that `to_record` wrote; None for a record that it did not write, so that it is measured again."""
+    found = None if record is None else fitted_or_none(CaseResult, {**record, "cached": True})
+    return None if found is None or fitted_or_none(Fingerprint, found.fingerprint) is None else found

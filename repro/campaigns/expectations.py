@@ -9,20 +9,40 @@ an unexpected failure, and a failure that changed its signature is a different f
 from __future__ import annotations
 
 import enum
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, Field
 
+from repro.records.folders import EXPECTATIONS
+from repro.records.strict import Said, Word, choose
+from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict
-from runner.errors import BadInput
+from runner.run import Precision
 from runner.target import Target
 
-EXPECTATIONS_DIR = Path(__file__).resolve().parents[2] / "findings" / "expectations"
 ANY = "any"
+
+
+def _version(text: str) -> str:
+    try:
+        Version(text or "0")
+    except InvalidVersion:
+        raise ValueError(f"'{text}' is no version; write for example '2.3.0'") from None
+    return text
+
+
+def _precision(text: str) -> str:
+    if text not in (*Precision, ANY):
+        raise ValueError(choose(text, [*Precision, ANY]))
+    return text
+
+
+OutputIndex = Annotated[int, Field(ge=-1, description="the index of an output, or -1 for the run as a whole")]
+Runtime = Annotated[str, AfterValidator(_version)]
 
 
 class Standing(enum.StrEnum):
@@ -41,7 +61,7 @@ class Standing(enum.StrEnum):
         return self in (Standing.NEW_FAILURE, Standing.CHANGED, Standing.FIXED, Standing.NO_POWER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Expectation:
     """One line of an expectations file.
 
@@ -56,30 +76,40 @@ class Expectation:
     fixed_in: first runtime in which it is gone; from there on PASS is expected again.
     """
 
-    case: str
-    output: int
-    precision: str
+    case: Word
+    output: OutputIndex
+    precision: Annotated[str, AfterValidator(_precision)]
     status: Status
     signature: str = ""
     finding: str = ""
-    reason: str = ""
+    reason: Said
     link: str = ""
-    confirmed: str = ""
-    origin: str = "measured"
+    confirmed: Runtime = ""
+    origin: Literal["measured", "reported"] = "measured"
     workaround: str = ""
-    fixed_in: str = ""
+    fixed_in: Runtime = ""
 
 
 @dataclass(frozen=True)
 class Flake:
     """An output that sometimes fails: `rate` is the measured share of failing runs, in (0, 1)."""
 
-    case: str
-    output: int
-    precision: str
-    target: str
-    rate: float
-    reason: str
+    case: Word
+    output: OutputIndex
+    precision: Annotated[str, AfterValidator(_precision)]
+    target: Word
+    rate: Annotated[float, Field(gt=0, lt=1, description="inside (0, 1)")]
+    reason: Said
+
+
+@dataclass(frozen=True)
+class _Entries:
+    expect: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Flakes:
+    flake: tuple[Flake, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,7 +197,7 @@ def _parents(target: str) -> list[str]:
     return list(dict.fromkeys(stems))
 
 
-def load(target: str, folder: Path = EXPECTATIONS_DIR, device_model: str = "", runtime: str = "") -> Expectations:
+def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runtime: str = "") -> Expectations:
     """Expectations of a target, for example `gpu:lavapipe`; later, more specific files win.
 
     runtime: LiteRT version that will run; entries with a `fixed_in` up to it no longer apply.
@@ -210,48 +240,11 @@ def _is_fixed(fixed_in: str, runtime: str) -> bool:
         return False
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name} is not readable TOML ({error}); mend it or restore it from git") from error
+def read_entries(path: Path) -> tuple[Expectation, ...]:
+    """All `[[expect]]` tables of one file. Raises BadInput naming the file, the entry and its case."""
+    return read_toml(path, _Entries, path.name).expect
 
 
-def read_entries(path: Path) -> list[Expectation]:
-    """All `[[expect]]` tables of one file. Raises BadInput naming the file and the line's case."""
-    known = set(Expectation.__dataclass_fields__)
-    found = []
-    for number, table in enumerate(_read(path).get("expect", []), start=1):
-        label = f"{path.name}, entry {number} ({table.get('case', 'no case')})"
-        strange = set(table) - known
-        if strange:
-            raise BadInput(f"{label}: unknown key {sorted(strange)[0]!r}; known are {', '.join(sorted(known))}")
-        missing = {"case", "output", "precision", "status", "reason"} - set(table)
-        if missing:
-            raise BadInput(f"{label}: '{sorted(missing)[0]}' is missing; an expectation without it is refused")
-        if table["precision"] not in ("fp32", "fp16", ANY):
-            raise BadInput(f"{label}: precision {table['precision']!r} is none of fp32, fp16, any")
-        try:
-            status = Status(table["status"])
-        except ValueError as error:
-            raise BadInput(f"{label}: status {table['status']!r} is none of {', '.join(Status)}") from error
-        if not str(table["reason"]).strip():
-            raise BadInput(f"{label}: an empty reason; say why this is expected")
-        found.append(Expectation(**{**table, "status": status}))
-    return found
-
-
-def read_flakes(path: Path) -> list[Flake]:
-    """All `[[flake]]` tables, or none where the file is absent. Raises BadInput for a rate outside (0, 1)."""
-    if not path.exists():
-        return []
-    found = []
-    for number, table in enumerate(_read(path).get("flake", []), start=1):
-        try:
-            flake = Flake(**table)
-        except TypeError as error:
-            raise BadInput(f"{path.name}, entry {number}: {error}") from error
-        if not 0.0 < flake.rate < 1.0:
-            raise BadInput(f"{path.name}, entry {number} ({flake.case}): rate {flake.rate} is not inside (0, 1)")
-        found.append(flake)
-    return found
+def read_flakes(path: Path) -> tuple[Flake, ...]:
+    """All `[[flake]]` tables, or none where the file is absent. Raises BadInput."""
+    return read_toml(path, _Flakes, path.name).flake if path.exists() else ()

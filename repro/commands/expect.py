@@ -16,6 +16,7 @@ from repro.campaigns import expectations
 from repro.campaigns.expectation_update import Reason, update
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
+from repro.records.folders import EXPECTATIONS
 from runner.errors import BadInput, NothingRan
 
 
@@ -59,7 +60,7 @@ def update_command(
     refused = 0
     for target, records in read_results(results).items():
         stem = target.partition(":")[0] if shared else expectations.file_stem(target)
-        path = expectations.EXPECTATIONS_DIR / f"{stem}.toml"
+        path = EXPECTATIONS / f"{stem}.toml"
         text = path.read_text(encoding="utf-8") if path.exists() else f"# What is expected on {target}.\n"
         if not shared:
             # What the shared file already says of this target needs no line in the target's own.

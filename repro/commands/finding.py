@@ -14,13 +14,15 @@ from rich.table import Table
 
 from repro.display.json_lines import dump
 from repro.display.progress import Line, progress_line
-from repro.findings import evidence
-from repro.findings import finding as findings
-from repro.findings.finding import Finding
-from repro.findings.new import draft
+from repro.findings import evidence, reader
+from repro.findings.finding import REPORT, Finding, ModelFile
+from repro.findings.new import new_finding
 from repro.findings.report import render_report
-from repro.matrix.measure import Record, default_targets, environments_for, journal_path
+from repro.findings.seal import check_seal
+from repro.matrix.measure import default_targets, environments_for, journal_path
+from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of, version_order
+from repro.records.folders import FINDINGS
 from repro.records.journal import Journal
 from repro.trials.load import read_bytes
 from runner import targets
@@ -46,9 +48,9 @@ def list_(as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("finding", "status", "shows in", "claim"):
         table.add_column(heading, overflow="fold")
-    for slug in findings.slugs():
+    for slug in reader.slugs():
         try:
-            finding = findings.load(slug)
+            finding = reader.load(slug)
             on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
         except BadInput as error:
             # One finding that is still being written must not hide the others.
@@ -80,7 +82,9 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
-    path = draft(slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed)
+    path = new_finding(
+        slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
+    )
     click.echo(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
 
 
@@ -169,8 +173,8 @@ def verify(
     """
     chosen = _chosen(slugs, everything)
     for finding in chosen:
-        findings.check_seal(finding)
-        if render_report(finding) != (finding.folder / findings.REPORT).read_text(encoding="utf-8"):
+        check_seal(finding)
+        if render_report(finding) != (finding.folder / REPORT).read_text(encoding="utf-8"):
             raise BadInput(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
                 f"`repro finding measure {finding.slug}` renders it"
@@ -212,7 +216,7 @@ def verify(
         for reason in missing:
             console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
         unmeasured += bool(missing)
-        showing = [c for c in claims if _of(finding, c.model).claimed(c.__dict__)]
+        showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
         if showing and all(c.state == "fixed" for c in showing):
             where = ", ".join(sorted({c.runtime for c in bad}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
@@ -235,21 +239,21 @@ def _presented(chosen: Sequence[Finding]) -> list[str]:
     return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
-def _stepper(line: Line) -> Callable[[Record], None]:
+def _stepper(line: Line) -> Callable[[CellRecord], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 
-def _of(finding: Finding, name: str) -> findings.ModelFile:
+def _of(finding: Finding, name: str) -> ModelFile:
     return next(m for m in finding.models if m.name == name)
 
 
 def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
     if everything == bool(slugs):
         raise BadInput("name findings, or give --all (`repro finding list` shows them)")
-    named = slugs or findings.slugs()
+    named = slugs or reader.slugs()
     if not named:
-        raise NothingRan(f"{findings.FINDINGS_DIR} holds no finding; start one with `repro finding new`")
-    return [findings.load(slug) for slug in named]
+        raise NothingRan(f"{FINDINGS} holds no finding; start one with `repro finding new`")
+    return [reader.load(slug) for slug in named]
 
 
 def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:

@@ -15,9 +15,9 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.display import json_lines
-from repro.findings.finding import showing_models
-from repro.fuzzer.campaign import Bug, Campaign, Progress
+from repro.findings.reader import showing_models
 from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
@@ -34,7 +34,7 @@ from runner.run import Precision
 @click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about so many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--corpus", type=click.Path(path_type=Path), help="Campaign folder; default in the cache, one a seed.")
+@click.option("--corpus", type=click.Path(path_type=Path), help="Folder of the hunt; default in the cache, one a seed.")
 @click.option(
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
 )
@@ -102,7 +102,7 @@ def command(
             if as_json:
                 click.echo(json_lines.dump(bug.__dict__))
 
-        campaign = Campaign(
+        hunt = Hunt(
             target,
             chosen,
             OwnOps(open_cpu, strict_shapes=True),
@@ -112,7 +112,7 @@ def command(
             on_progress,
             on_bug,
         )
-        summary = campaign.run(seconds, graphs)
+        summary = hunt.run(seconds, graphs)
     _show(console, summary)
     if as_json:
         click.echo(json_lines.dump(summary))

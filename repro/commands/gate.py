@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -72,6 +73,7 @@ def command(
         console.width = LOG_WIDTH  # a log has no edge to wrap at
     notes = Console(stderr=True)
     reports: list[Report] = []
+    began = datetime.now(UTC)
     for name in names:
         with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
@@ -92,7 +94,7 @@ def command(
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
     if junit is not None:
-        _write_junit(junit, manifest.name, reports)
+        _write_junit(junit, manifest.name, reports, began)
     for report in reports if update_baseline else ():
         path = record_baseline(manifest, report)
         notes.print(f"recorded {path}", highlight=False)
@@ -113,8 +115,8 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _write_junit(path: Path, title: str, reports: list[Report]) -> None:
+def _write_junit(path: Path, title: str, reports: list[Report], began: datetime) -> None:
     try:
-        write_junit(path, title, [row for report in reports for row in junit_rows(report)])
+        write_junit(path, title, [row for report in reports for row in junit_rows(report)], began)
     except OSError as error:
         raise BadInput(f"--junit '{path}': cannot be written ({error.strerror})") from None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -19,7 +18,8 @@ from repro.display.json_lines import dump
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
-from repro.matrix.measure import Environment, Measured, Record, default_targets, environments_for, journal_path, measure
+from repro.matrix.measure import Environment, Measured, default_targets, environments_for, journal_path, measure
+from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_order
 from repro.matrix.subjects import failing_cases, with_controls
 from repro.records.canonical_json import canonical
@@ -88,7 +88,7 @@ def command(
         per_environment = len(subjects) * (2 if precision == "both" else 1)
         with progress_line("matrix", len(environments) * per_environment) as line:
 
-            def step(record: Record) -> None:
+            def step(record: CellRecord) -> None:
                 line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
             measured = measure(subjects, environments, precision, journal, again=again, workers=workers, on_record=step)
@@ -137,7 +137,7 @@ def _alone(chosen: Sequence[Case]) -> list[Case]:
     ]
 
 
-def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: Measured, verbose: bool) -> None:
+def print_matrix(console: Console, rows: Sequence[Row], measured: Measured, verbose: bool) -> None:
     """One line per row: cells by target and precision over the runtimes, then the sentence."""
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
@@ -174,7 +174,7 @@ def print_matrix(console: Console, rows: Sequence[Mapping[str, Any]], measured: 
         console.print(f"{hidden} cases pass everywhere (-v shows them)", highlight=False)
 
 
-def _mark(cell: Mapping[str, Any]) -> str:
+def _mark(cell: RowCell) -> str:
     if cell["state"] == PASSES:
         return "[green]pass[/]"
     if cell["state"] == UNCLEAR:
@@ -215,7 +215,7 @@ def _verdict_of(subject: Subject, target: str, precision: Precision, journal: Jo
     return said
 
 
-def verdict_line(record: Mapping[str, Any]) -> str:
+def verdict_line(record: CellRecord) -> str:
     """What one cell says of all outputs: `PASS`, or the failing outputs with their signatures."""
     bad = [o for o in record["outputs"] if o["verdict"] != "PASS"]
     return ", ".join(f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in bad) or "PASS"

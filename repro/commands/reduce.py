@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Reduce MODEL to the smallest graph with the same signature on the same output's role.
 
-    Interrupt it at will: the same command goes on where it stopped, from OUT/tried.jsonl. On
+    Interrupt it at will: the same command goes on where it stopped, from OUT/tried.sqlite. On
     --target cpu it reduces converter and kernel bugs the same way. Exits 0 with a reduced model.
 
     \b

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from repro.findings import finding as findings
+from repro.findings.reader import load
 from repro.findings.report import write_report
+from repro.findings.seal import check_seal
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -25,8 +26,8 @@ def command(slug: str, out: Path | None) -> None:
     1. repro report add-output-feeds-reduction
     2. repro report add-output-feeds-reduction --out issue && python issue/repro.py
     """
-    finding = findings.load(slug)
-    findings.check_seal(finding)
+    finding = load(slug)
+    check_seal(finding)
     folder = out or Path("build") / "report" / slug
     names = write_report(finding, folder)
     console = Console()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ from runner.targets import PRECISION_CHOICES, precisions_for
 
 
 def journal_path(target_name: str) -> Path:
-    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.jsonl"
+    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.sqlite"
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -81,7 +82,7 @@ def command(
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
     chosen = catalogue.select(cases, family)
     names = targets.resolve(target_names, device)
-    started = time.monotonic()
+    started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []
     for name in names:
         results += run_on(
@@ -104,7 +105,7 @@ def command(
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
     console.print(summary, highlight=False)
     if junit_file is not None:
-        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results))
+        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
         campaign_table.write_html(html_file, results, summary)
     ctx.exit(1 if any(r.is_news for r in results) else 0)

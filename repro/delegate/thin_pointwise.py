@@ -6,7 +6,7 @@ inside is a graph output. The adapter's name and the precision decide, so a read
 
 Source: google-ai-edge/ml-drift, `common/kernels/special/thin_pointwise_fuser.cc`, the branch for Mali
 newer than Bifrost; other vendors have it with other limits. Held against lavapipe presented as a Mali-G610:
-in 45 forms, in those of `tests/repro/test_thin_pointwise.py`, and on drawn graphs (docs/lint.md).
+in 45 forms, in those of `tests/repro/delegate/test_thin_pointwise.py`, and on drawn graphs (docs/lint.md).
 """
 
 from __future__ import annotations

@@ -23,12 +23,12 @@ def side_by_side(
     font = ImageFont.load_default(15)
     for index, (heading, detections) in enumerate(panels):
         left = MARGIN + index * (width + MARGIN)
-        total.paste(draw(picture, detections, label), (left, HEADING))
+        total.paste(with_boxes(picture, detections, label), (left, HEADING))
         pen.text((left, 8), heading, fill="black", font=font)
     return total
 
 
-def draw(picture: Image.Image, detections: Sequence[Detection], label: Callable[[int], str]) -> Image.Image:
+def with_boxes(picture: Image.Image, detections: Sequence[Detection], label: Callable[[int], str]) -> Image.Image:
     """The picture with boxes, class names and scores; the best detection is drawn last, on top."""
     canvas = picture.copy()
     pen = ImageDraw.Draw(canvas)

@@ -1,7 +1,8 @@
 """Lint results as SARIF 2.1.0, the format that code-scanning services show beside a change.
 
 Key insight: a .tflite has no lines, so a result points at the file as a whole and names the tensor as
-a logical location; line 1 is given because annotators drop results without a region.
+a logical location; line 1 is given because annotators drop results without a region. A test holds the log to
+OASIS's schema.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from repro.hazards.hazard import Hazard, Level, Rule
 from repro.hazards.rules import RULES
@@ -43,7 +45,7 @@ def sarif_log(results: Iterable[tuple[str, Sequence[Hazard]]], version: str) -> 
 def _uri(path: str) -> str:
     """A relative path as a URI reference, an absolute one as a file URI."""
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else pure.as_posix().replace(" ", "%20")
+    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from cases.findings.registry import FINDING_MODELS
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
-from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile, write_seal
+from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile
+from repro.findings.seal import write_seal
 from repro.matrix.document import to_document
-from repro.matrix.measure import Environment, Measured, Record, measure
+from repro.matrix.measure import Environment, Measured, measure
+from repro.matrix.record import Cell, CellRecord, EnvironmentRecord
 from repro.matrix.rows import cell_of, version_order
 from repro.records.canonical_json import canonical, finite_or_none
 from repro.records.journal import Journal
@@ -101,7 +103,7 @@ def measure_findings(
     *,
     named: Sequence[str] = (),
     again: bool = False,
-    on_record: Callable[[Record], None] = lambda record: None,
+    on_record: Callable[[CellRecord], None] = lambda record: None,
 ) -> list[Measured]:
     """Measure all models of the findings in all environments; one Measured per finding, in their order.
 
@@ -150,7 +152,10 @@ def _renamed(one: Subject, slug: str) -> Subject:
 def _share(wholes: Sequence[Measured], slug: str) -> Measured:
     """What of the measurements belongs to one finding, under the models' own names."""
     mine = [r for whole in wholes for r in whole.records if r["case"].startswith(f"{slug}/")]
-    own = [{**r, **{k: r[k].removeprefix(f"{slug}/") for k in ("case", "control_of")}} for r in mine]
+    own: list[CellRecord] = [
+        {**r, "case": r["case"].removeprefix(f"{slug}/"), "control_of": r["control_of"].removeprefix(f"{slug}/")}
+        for r in mine
+    ]
     return Measured(
         tuple(own),
         tuple(e for whole in wholes for e in whole.environments),
@@ -201,7 +206,7 @@ def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _shown_in(finding: Finding, measured: Measured) -> Mapping[str, Any]:
+def _shown_in(finding: Finding, measured: Measured) -> EnvironmentRecord:
     """The first environment on a GPU in which the minimal model is claimed to show; the first, where in none."""
     on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
     showing = {
@@ -254,6 +259,10 @@ class Claim:
     state: str
     said: str
 
+    @property
+    def cell(self) -> Cell:
+        return {"runtime": self.runtime, "target": self.target, "precision": self.precision}
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -267,7 +276,7 @@ def verify(
     chosen: Sequence[Finding],
     environments: Sequence[Environment],
     scratch: Path,
-    on_record: Callable[[Record], None] = lambda record: None,
+    on_record: Callable[[CellRecord], None] = lambda record: None,
     named: Sequence[str] = (),
 ) -> list[Verified]:
     """Measure everything again, with an empty journal, and hold each cell against the claims and the evidence.
@@ -275,7 +284,7 @@ def verify(
     One Verified a finding. scratch: folder for the throw-away journal. Raises TargetUnavailable where nothing
     can run here.
     """
-    with Journal(scratch / "verify.jsonl") as journal:
+    with Journal(scratch / "verify.sqlite") as journal:
         measured = measure_findings(chosen, environments, journal, named=named, on_record=on_record)
     for one in measured:
         if not one.records:
@@ -300,7 +309,7 @@ def runtimes_to_verify(finding: Finding, installed: str) -> tuple[str, ...]:
     return (installed, *showing[-1:])
 
 
-def claims(finding: Finding, records: Sequence[Record], sealed: Sequence[Mapping[str, Any]]) -> list[Claim]:
+def claims(finding: Finding, records: Sequence[CellRecord], sealed: Sequence[CellRecord]) -> list[Claim]:
     """Compare records with what the finding claims and what its evidence says. Pure."""
     models = {m.name: m for m in finding.models}
     sick = {cell_of(r) for r in records if models[r["case"]].purpose is Purpose.CONTROL and wrong_outputs(r)}
@@ -308,7 +317,7 @@ def claims(finding: Finding, records: Sequence[Record], sealed: Sequence[Mapping
     return [_claim(finding, models[r["case"]], r, before.get((r["case"], *cell_of(r))), sick) for r in records]
 
 
-def wrong_outputs(record: Mapping[str, Any]) -> tuple[int, ...]:
+def wrong_outputs(record: CellRecord) -> tuple[int, ...]:
     """Indices of the outputs that are not PASS; (-1,) where the model did not run."""
     return tuple(o["output"] for o in record["outputs"] if o["verdict"] != Status.PASS)
 
@@ -316,8 +325,8 @@ def wrong_outputs(record: Mapping[str, Any]) -> tuple[int, ...]:
 def _claim(
     finding: Finding,
     model: ModelFile,
-    record: Mapping[str, Any],
-    sealed: Mapping[str, Any] | None,
+    record: CellRecord,
+    sealed: CellRecord | None,
     sick: set[tuple[str, str, str]],
 ) -> Claim:
     found, claimed = wrong_outputs(record), model.claimed(record)
@@ -343,7 +352,7 @@ def _passes(model: ModelFile) -> str:
     return f"passes, as claimed outside {model.where}" if model.shows else "passes, as claimed"
 
 
-def _signatures(record: Mapping[str, Any]) -> list[str]:
+def _signatures(record: CellRecord) -> list[str]:
     return [o["signature"] or o["verdict"] for o in record["outputs"] if o["verdict"] != Status.PASS]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cases.tflite.read import read_tflite
-from repro.findings.finding import FINDINGS_DIR, MANIFEST
+from repro.findings.finding import MANIFEST
+from repro.records.folders import FINDINGS
 from runner.cache import write_atomically
 from runner.errors import BadInput
 
@@ -43,8 +44,8 @@ wrong = []
 """
 
 
-def draft(
-    slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path = FINDINGS_DIR
+def new_finding(
+    slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path = FINDINGS
 ) -> Path:
     """Write findings/<slug>/ with both models and a manifest to fill in; returns the manifest's path.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from repro.findings import finding
+from cases.findings.model import Purpose
+from repro.findings import reader
 from repro.matrix.rows import rows_of, version_order
 
 
@@ -15,14 +16,14 @@ def note(slug: str) -> str:
     "since" is the oldest runtime of the sealed evidence in which the minimal model fails; 2.1.3 is also
     the oldest one that has a GPU accelerator to measure. Raises BadInput for a damaged finding.
     """
-    if slug not in finding.slugs():
+    if slug not in reader.slugs():
         return ""
-    loaded = finding.load(slug)
+    loaded = reader.load(slug)
     minimal = [
         r for r in loaded.evidence_records() if r["case"] == loaded.minimal.name and not r["target"].startswith("cpu")
     ]
     rows = [row for row in rows_of(minimal) if row["since"]]
-    helping = loaded.of(finding.Purpose.HELPS)
+    helping = loaded.of(Purpose.HELPS)
     said = []
     if rows:
         said.append(f"since LiteRT {min((row['since'] for row in rows), key=version_order)}")

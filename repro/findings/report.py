@@ -20,7 +20,8 @@ import numpy as np
 import runner
 from cases.findings.model import Purpose
 from repro.findings import report_facts as facts
-from repro.findings.finding import EVIDENCE, Finding, ModelFile, load
+from repro.findings.finding import EVIDENCE, Finding, ModelFile
+from repro.findings.reader import load
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
 from runner.run import Job, Precision

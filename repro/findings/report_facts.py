@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from packaging.version import Version
@@ -13,6 +13,7 @@ from cases.graph import Graph
 from repro.findings.evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
 from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
+from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of, version_order
 from runner.host.adapter_name import naming_note
 
@@ -51,15 +52,15 @@ def _operand(graph: Graph, name: str) -> str:
     return f"constant{_shape(graph, name)}"
 
 
-def runtimes(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def runtimes(records: Sequence[CellRecord]) -> list[str]:
     return sorted({r["runtime"] for r in records}, key=version_order)
 
 
-def nightly(records: Sequence[Mapping[str, Any]]) -> str:
+def nightly(records: Sequence[CellRecord]) -> str:
     return ", ".join(v for v in runtimes(records) if Version(v).is_devrelease)
 
 
-def drivers(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def drivers(environments: Sequence[EnvironmentRecord]) -> list[dict[str, str]]:
     """One line per target: driver and adapter as the delegate logged them."""
     found: dict[str, dict[str, str]] = {}
     measured = Counter(e["target"] for e in environments)
@@ -72,7 +73,7 @@ def drivers(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def phones(environments: Sequence[Mapping[str, Any]]) -> list[str]:
+def phones(environments: Sequence[EnvironmentRecord]) -> list[str]:
     """Phones by model, never by serial number."""
     return sorted({e["device"].get("model", "a phone") for e in environments if e["target"].startswith("adb")})
 
@@ -82,7 +83,7 @@ def public_target(target: str) -> str:
     return "adb" if target.startswith("adb:") else target
 
 
-def matrix_lines(records: Sequence[Mapping[str, Any]], model: ModelFile) -> list[dict[str, Any]]:
+def matrix_lines(records: Sequence[CellRecord], model: ModelFile) -> list[dict[str, Any]]:
     """One line per target and precision: a mark for each runtime, oldest first; empty where it was not measured."""
     order = runtimes(records)
     lines: dict[tuple[str, str], dict[str, str]] = {}
@@ -101,13 +102,13 @@ def shown_target(target: str) -> str:
     return f"{base} {naming_note(name)}" if at else base
 
 
-def mark(record: Mapping[str, Any]) -> str:
+def mark(record: CellRecord) -> str:
     """`ok`, or what is wrong: `stale`, `unwritten`, `REFUSED`."""
     bad = [o["signature"] or o["verdict"] for o in record["outputs"] if o["verdict"] != "PASS"]
     return ", ".join(dict.fromkeys(bad)) or "ok"
 
 
-def measured(records: Sequence[Mapping[str, Any]], model: ModelFile) -> str:
+def measured(records: Sequence[CellRecord], model: ModelFile) -> str:
     """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`, `wrong in 6 of 22 cells, all of LiteRT 2.1.3`."""
     mine = [r for r in records if r["case"] == model.name]
     bad = [r for r in mine if wrong_outputs(r)]
@@ -122,11 +123,11 @@ def measured(records: Sequence[Mapping[str, Any]], model: ModelFile) -> str:
     return f"{verb} in {len(bad)} of {len(mine)} cells ({kinds}){whole}"
 
 
-def tried(finding: Finding, records: Sequence[Mapping[str, Any]], *purposes: Purpose) -> list[dict[str, str]]:
+def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -> list[dict[str, str]]:
     return [{"name": m.name, "what": m.what, "measured": measured(records, m)} for m in finding.of(*purposes)]
 
 
-def ruled_out(finding: Finding, records: Sequence[Mapping[str, Any]]) -> list[str]:
+def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     """Causes that the cells themselves exclude: precision, driver, runtime, converter."""
     shown = [r for r in records if r["case"] == finding.minimal.name and wrong_outputs(r)]
     said = []
@@ -151,11 +152,11 @@ def ruled_out(finding: Finding, records: Sequence[Mapping[str, Any]]) -> list[st
     return said
 
 
-def _names(records: Iterable[Mapping[str, Any]]) -> str:
+def _names(records: Iterable[CellRecord]) -> str:
     return ", ".join(sorted({shown_target(r["target"]) for r in records}))
 
 
-def _under_names(presented: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> str:
+def _under_names(presented: Sequence[CellRecord], shown: Sequence[CellRecord]) -> str:
     """What became of a bug under presented names; `shown`: all cells that show it, under any name."""
     there = [r for r in presented if wrong_outputs(r)]
     if not there:
@@ -170,27 +171,27 @@ def _under_names(presented: Sequence[Mapping[str, Any]], shown: Sequence[Mapping
     return f", it shows under {_names(there)}, in {precisions}, and nowhere else{passes}"
 
 
-def fp16_note(records: Sequence[Mapping[str, Any]]) -> str:
+def fp16_note(records: Sequence[CellRecord]) -> str:
     """SwiftShader was measured to compute fp16 in fp32, so its fp16 cells add nothing about precision."""
     if any(r["target"] in COMPUTES_FP16_IN_FP32 and r["precision"] == "fp16" for r in records):
         return "SwiftShader computes fp16 in fp32, so its fp16 row says nothing about precision."
     return ""
 
 
-def pinned(finding: Finding, records: Sequence[Mapping[str, Any]]) -> str:
+def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
     """The newest measured release to install to see the bug; empty where the newest measured one shows it."""
     releases = [v for v in runtimes(records) if not Version(v).is_prerelease]
     showing = finding.showing(releases)
     return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 
 
-def _about(row: Mapping[str, Any]) -> str:
+def _about(row: Row) -> str:
     if row["name"]:
         return f"Output `{row['name']}` "
     return "The model " if row["output"] is None else "The end of the process "
 
 
-def cell_sentence(records: Sequence[Mapping[str, Any]], name: str) -> str:
+def cell_sentence(records: Sequence[CellRecord], name: str) -> str:
     """The answer of the matrix about one model, in one line, over the GPU cells and all outputs."""
     return "; ".join(
         dict.fromkeys(

@@ -8,14 +8,14 @@ the opposite one, that the model passes, and a failure there breaks the claim as
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator
 
-from repro.records.strict_toml import Table
+from repro.matrix.record import Cell
 from runner.run import Precision
 
 KINDS = ("gpu", "adb")
@@ -48,7 +48,7 @@ class Range:
         except InvalidVersion:
             return not self.runtimes
 
-    def covers(self, record: Mapping[str, Any]) -> bool:
+    def covers(self, record: Cell) -> bool:
         """Whether the bug is claimed to show in the cell of a matrix record. Never on the cpu: it is the reference."""
         target = record["target"]
         return (
@@ -71,24 +71,37 @@ class Range:
 EVERYWHERE = Range()
 
 
-def read_range(table: Table, inherited: Range = EVERYWHERE) -> Range:
-    """The range of a table (`runtimes`, `targets`, `precisions`, all optional); what is absent is inherited.
-
-    Raises BadInput for what is no specifier set, an unknown kind of target and an unknown precision.
-    """
-    runtimes = table.text("runtimes", inherited.runtimes).strip()
+def _specifier(text: str) -> str:
+    text = text.strip()
     try:
-        SpecifierSet(runtimes)
-    except InvalidSpecifier as error:
-        raise table.error(
-            "runtimes", f"'{runtimes}' is no PEP 440 specifier set; write for example '<2.1.6' or '>=2.2,<2.4'"
-        ) from error
-    targets = table.texts("targets", inherited.targets)
-    for target in targets:
-        if target.partition(":")[0].rstrip("*") not in KINDS:
-            raise table.error("targets", f"'{target}' is no GPU target; write for example 'gpu:lavapipe' or 'adb:*'")
-    precisions = table.texts("precisions", inherited.precisions)
-    for precision in precisions:
-        if precision not in list(Precision):
-            raise table.error("precisions", f"'{precision}' is none of {', '.join(Precision)}")
-    return Range(runtimes, targets, precisions)
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        raise ValueError(f"'{text}' is no PEP 440 specifier set; write for example '<2.1.6' or '>=2.2,<2.4'") from None
+    return text
+
+
+def _gpu_target(text: str) -> str:
+    if text.partition(":")[0].rstrip("*") not in KINDS:
+        raise ValueError(f"'{text}' is no GPU target; write for example 'gpu:lavapipe' or 'adb:*'")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The keys with which a table of finding.toml says where something shows; None for a key that is not there."""
+
+    runtimes: Annotated[str, AfterValidator(_specifier)] | None = None
+    targets: tuple[Annotated[str, AfterValidator(_gpu_target)], ...] | None = None
+    precisions: tuple[Precision, ...] | None = None
+
+    @property
+    def limited(self) -> bool:
+        return bool(self.runtimes or self.targets or self.precisions)
+
+    def range(self, inherited: Range) -> Range:
+        """The range that these keys say; what is absent is inherited."""
+        return Range(
+            inherited.runtimes if self.runtimes is None else self.runtimes,
+            inherited.targets if self.targets is None else self.targets,
+            inherited.precisions if self.precisions is None else self.precisions,
+        )

@@ -1,7 +1,7 @@
-"""What a fuzzing campaign keeps on disk, so that it survives anything and goes on where it stopped.
+"""What a hunt keeps on disk, so that it survives anything and goes on where it stopped.
 
 CORPUS/state.json           seed, next graph, counts
-CORPUS/bugs.jsonl           one line per distinct bug, keyed by (signature, role pattern)
+CORPUS/bugs.sqlite          a journal: one record per distinct bug, keyed by (signature, role pattern)
 CORPUS/suspects/N/          the failing graph number N, its reduction's history
 CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candidate.json
 """
@@ -25,7 +25,7 @@ from runner.errors import BadInput
 
 @dataclass
 class State:
-    """Where a campaign is. graphs: judged so far (twins included), over all sessions.
+    """Where a hunt is. graphs: judged so far (twins included), over all sessions.
 
     counts: verdicts and refusals; refusals: the reasons a delegate gave, with their numbers.
     alike: suspects that were not reduced because enough of their kind had been, by kind.
@@ -44,7 +44,7 @@ class State:
 
 
 class Corpus:
-    """The folder of one campaign. identity: what decides results (target, driver, runtime, precision)."""
+    """The folder of one hunt. identity: what decides results (target, driver, runtime, precision)."""
 
     def __init__(self, folder: Path, seed: int, identity: str) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Corpus:
             return State(seed, identity)
         if record.get("seed") != seed or record.get("identity") != identity:
             raise BadInput(
-                f"{self.folder} holds a campaign of seed {record.get('seed')} on {record.get('identity')}; "
+                f"{self.folder} holds a hunt of seed {record.get('seed')} on {record.get('identity')}; "
                 f"this one is seed {seed} on {identity}: give another --corpus"
             )
         counters = ("counts", "refusals", "rules", "overpredicted", "alike")
@@ -67,7 +67,7 @@ class Corpus:
 
     @property
     def bugs_file(self) -> Path:
-        return self.folder / "bugs.jsonl"
+        return self.folder / "bugs.sqlite"
 
     def suspect_folder(self, index: int) -> Path:
         return self.folder / "suspects" / f"{index:06d}"

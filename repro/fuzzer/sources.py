@@ -1,7 +1,7 @@
 """Where the fuzzer's graphs come from: grown from nothing, a catalogue graph changed, or a piece of a real model.
 
 Key insight: graph N of a seed is a function of (seed, N) and the sources alone, so a bug is found again from two
-numbers, and a campaign goes on at any N. What is shared by a block of graphs (the palette, which few of the
+numbers, and a hunt goes on at any N. What is shared by a block of graphs (the palette, which few of the
 catalogue's and which pieces of the models) is drawn from the block's own randomness.
 """
 

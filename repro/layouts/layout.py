@@ -1,7 +1,7 @@
 """A layout: a declared split. Its graphs, the tensors that pass between them by name, the host steps, the inputs,
 the references, thresholds with reasons, and the control: a layout that must fail where this one must pass.
 
-`repro.layouts.reader` makes one from TOML.
+`repro.layouts.reader` makes one from TOML; the tables that need nothing but their own keys are these very types.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from repro.records.strict import Said, Word, nearest
 from runner.run import Precision
 
 BUILT_IN_REFERENCES = ("float64", "cpu")
@@ -27,36 +30,77 @@ LIMITS: Mapping[str, tuple[str, str]] = {
 }
 
 
+def _existing(path: str, info: ValidationInfo) -> str:
+    """A path beside the layout, whose folder is in the context of reading."""
+    file = Path(info.context["folder"] if info.context else "", path)
+    if not file.is_file():
+        raise ValueError(f"no such file '{file}'")
+    return str(file)
+
+
+def _function(text: str) -> str:
+    module, _, function = text.partition(":")
+    if not (function.isidentifier() and all(word.isidentifier() for word in module.split("."))):
+        raise ValueError(f"'{text}' is not of the form module:function")
+    return text
+
+
+def _file_or_function(suffix: str) -> AfterValidator:
+    return AfterValidator(lambda text, info: _existing(text, info) if text.endswith(suffix) else _function(text))
+
+
+def _reference(text: str) -> str:
+    if text in BUILT_IN_REFERENCES or ":" in text:
+        return text if text in BUILT_IN_REFERENCES else _function(text)
+    raise ValueError(f"'{text}' is not of the form module:function; {nearest(text, BUILT_IN_REFERENCES)}")
+
+
+def _has_reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a threshold needs a reason")
+    return text
+
+
+Existing = Annotated[Path, AfterValidator(lambda path, info: Path(_existing(path, info)))]
+Function = Annotated[str, AfterValidator(_function)]
+Size = Annotated[int, Field(gt=0, description="a positive integer")]
+Names = tuple[Word, ...]
+
+
 @dataclass(frozen=True)
 class Limit:
     """One threshold and why it is where it is. Its key is one of LIMITS, or one of the judge's own, then replaced."""
 
-    value: float
-    reason: str
+    value: Annotated[float, Field(allow_inf_nan=False, description="a finite number")]
+    reason: Annotated[str, AfterValidator(_has_reason)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GraphPart:
     """One .tflite: a file, or a builder `module:function` called with size, precision and the parameters.
 
     inputs, outputs: tensor names of the layout, in the file's own order.
     """
 
-    name: str
-    file: Path | None
-    builder: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    name: Word
+    file: Existing | None = None
+    builder: Function = ""
+    inputs: Names
+    outputs: Names
+
+    def __post_init__(self) -> None:
+        if bool(self.file) == bool(self.builder):
+            raise ValueError("file: give either file = '....tflite' or builder = 'module:function'")
 
 
 @dataclass(frozen=True)
 class HostPart:
     """One host step: `module:function`, called with its inputs, size and the parameters by keyword."""
 
-    name: str
-    function: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    name: Word
+    function: Function
+    inputs: Names
+    outputs: Names
 
 
 @dataclass(frozen=True)
@@ -66,55 +110,71 @@ class Inputs:
     Without files, `count` sets are drawn from N(0, 1) with `seed`.
     """
 
-    files: tuple[Path, ...] = ()
-    loader: str = ""
+    files: tuple[Existing, ...] = ()
+    loader: Function = ""
     seed: int = 0
-    count: int = 2
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    count: Annotated[int, Field(ge=1, le=16, description="1 to 16")] = 2
+    shapes: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if bool(self.files) == bool(self.shapes):
+            raise ValueError("files: give either files, or shapes of inputs that are drawn from a seed")
 
 
 @dataclass(frozen=True)
 class References:
-    """What is right. graphs: one of BUILT_IN_REFERENCES or `module:function`; chain: the same, or a whole .tflite.
+    """What is right. graphs: one of BUILT_IN_REFERENCES or `module:function`; chain: `module:function`, or a whole
+    .tflite; empty: the graphs' references, chained.
 
     key: `module:function` giving a string that changes when the reference does; without it nothing is cached.
     """
 
-    graphs: str = "float64"
-    chain: str = ""
-    chain_file: Path | None = None
-    key: str = ""
+    graphs: Annotated[str, AfterValidator(_reference)] = "float64"
+    chain: Annotated[str, _file_or_function(".tflite")] = ""
+    key: Function = ""
+
+    @property
+    def whole(self) -> Path | None:
+        """The unsplit model, where `chain` is one."""
+        return Path(self.chain) if self.chain.endswith(".tflite") else None
 
 
 @dataclass(frozen=True)
 class Residual:
     """A tensor that a constant dominates is also judged without that constant: +inf rows of it are left out."""
 
-    tensor: str
-    subtract: str
-    reason: str
+    tensor: Word
+    subtract: Annotated[str, _file_or_function(".npy")]
+    reason: Said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectionTensors:
     """Which tensors are boxes and logits, which token each row grew from, and what turns them into detections."""
 
-    boxes: str
-    logits: str
-    tokens: str
-    decode: str
+    boxes: Word
+    logits: Word
+    tokens: str = ""
+    decode: Function
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Control:
-    """layout: the file of the control, None where this layout is itself the control of another.
+    """layout: the file that must fail; control_of: the file of which this one is the control. One of them is given.
 
     fails: tensors of the control that must come out wrong.
     """
 
-    layout: Path | None
-    fails: tuple[str, ...]
-    reason: str
+    layout: Existing | None = None
+    control_of: Existing | None = None
+    fails: Names = ()
+    reason: Said
+
+    def __post_init__(self) -> None:
+        if bool(self.layout) == bool(self.control_of):
+            raise ValueError(
+                "layout: give either layout (the one that must fail) or control_of (this one is a control)"
+            )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cases.inputs import GivenFeeds
 from repro.layouts.layout import Layout, Limit, Residual
 from repro.layouts.models import PartModel, Values, feed_of, sized
 from repro.layouts.named_functions import call
-from repro.layouts.reference import Arrays, ReferenceSource, without
+from repro.layouts.reference import Arrays, ReferenceSource, minus_constant
 from repro.layouts.result import GateAnswer, GateCheck
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
@@ -117,10 +117,10 @@ def output_checks(
         constant = _constant(layout, residual, size)
         bare = replace(
             judged,
-            outputs=tuple((without(outputs[index], constant),) for outputs in judged.outputs),
+            outputs=tuple((minus_constant(outputs[index], constant),) for outputs in judged.outputs),
             output_names=(tensor,),
         )
-        wanted = tuple((without(outputs[index], constant),) for outputs in references)
+        wanted = tuple((minus_constant(outputs[index], constant),) for outputs in references)
         floor = source.residual_floor(model, feeds[0], index, constant, precision) or subject.floors(precision)[index]
         (inner,) = judge(
             bare, bare_subject(tensor, feeds, wanted, {precision: (floor,)}), thresholds=thresholds, metrics="none"

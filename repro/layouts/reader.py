@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from repro.layouts.layout import (
-    BUILT_IN_REFERENCES,
     LIMITS,
     Control,
     DetectionTensors,
@@ -22,11 +24,68 @@ from repro.layouts.layout import (
     Limit,
     References,
     Residual,
+    Size,
 )
-from repro.records.strict_toml import Table
+from repro.records.strict import Said, Word, nearest
+from repro.records.strict_toml import read_toml
 from repro.verdicts.thresholds import ENTRIES
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
+
+
+def _threshold(key: str) -> str:
+    if key not in LIMITS and key not in ENTRIES:
+        raise ValueError(f"no such threshold; {nearest(key, [*LIMITS, *ENTRIES])}")
+    return key
+
+
+_Limits = dict[Annotated[str, AfterValidator(_threshold)], Limit]
+
+
+@dataclass(frozen=True)
+class _Head:
+    name: Word
+    about: str = ""
+    sizes: tuple[Size, ...] = ()
+    precisions: tuple[Precision, ...] = (Precision.FP32,)
+    baselines: Path = Path("baselines")
+
+    def __post_init__(self) -> None:
+        if not self.precisions:
+            raise ValueError("precisions: the list is empty; write fp32, fp16 or both")
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    fp32: _Limits | None = None
+    fp16: _Limits | None = None
+
+    def by_precision(self) -> dict[Precision, Mapping[str, Limit]]:
+        given = {Precision.FP32: self.fp32, Precision.FP16: self.fp16}
+        return {precision: limits for precision, limits in given.items() if limits is not None}
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    rule: Word
+    reason: Said
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The keys of a layout file."""
+
+    layout: _Head
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Inputs
+    graph: tuple[GraphPart, ...] = ()
+    host: tuple[HostPart, ...] = ()
+    reference: References = field(default_factory=References)
+    residual: tuple[Residual, ...] = ()
+    detections: DetectionTensors | None = None
+    thresholds: _Thresholds
+    control: Annotated[Control, Field(description="name the layout that must fail where this one must pass")]
+    allow: tuple[_Allowed, ...] = ()
 
 
 def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layout:
@@ -36,72 +95,42 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
     """
     if path.is_dir():
         raise BadInput(f"layout '{path}' is a folder; name the .toml file in it")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"layout '{path}': no such file") from None
-    except OSError as error:
-        raise BadInput(f"layout '{path}': cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"layout '{path}': not TOML ({error})") from None
-    return _layout(path, Table(str(path), "", document), overrides or {})
-
-
-def _layout(path: Path, root: Table, overrides: Mapping[str, str]) -> Layout:
-    here = path.parent
-    head = root.table("layout")
-    name = head.text("name")
-    about = head.text("about", "")
-    sizes = head.integers("sizes", ())
-    precisions = tuple(Precision(word) for word in head.choices("precisions", ("fp32",), ("fp32", "fp16")))
-    baselines = here / head.text("baselines", "baselines")
-    head.close()
-    parameters = dict(root.mapping("parameters"))
-    for key, value in overrides.items():
-        if key not in parameters:
-            known = ", ".join(sorted(parameters)) or "none"
-            raise BadInput(f"layout '{path}': --set {key}=...: no such parameter; it has {known}")
-        parameters[key] = _as_kind_of(parameters[key], value, key, path)
-    inputs = _inputs(here, root.table("inputs"))
-    parts = _ordered(path, inputs, _parts(here, root))
-    references = _references(here, root.table("reference", optional=True))
-    given = {tensor for part in parts for tensor in part.outputs}
-    residuals = tuple(_residual(here, table, given) for table in root.tables("residual"))
-    detections = _detections(root, given)
-    thresholds = _thresholds(root.table("thresholds"), precisions)
-    control = _control(here, root.table("control", missing="name the layout that must fail where this one must pass"))
-    allowed = {}
-    for table in root.tables("allow"):
-        allowed[table.text("rule")] = table.text("reason")
-        table.close()
-    root.close()
-    if not any(isinstance(part, GraphPart) for part in parts):
-        raise BadInput(f"layout '{path}': it has no [[graph]]")
-    for precision in precisions:
-        _require_chain_limits(path, detections, thresholds[precision], precision)
+    document = read_toml(path, _Document, f"layout '{path}'", {"folder": path.parent})
+    head = document.layout
     layout = Layout(
         path,
-        name,
-        about,
-        sizes,
-        precisions,
-        parameters,
-        inputs,
-        parts,
-        references,
-        residuals,
-        detections,
-        thresholds,
-        control,
-        baselines,
-        allowed,
+        head.name,
+        head.about,
+        head.sizes,
+        head.precisions,
+        _parameters(path, document.parameters, overrides or {}),
+        document.inputs,
+        _ordered(path, document.inputs, [*document.graph, *document.host]),
+        document.reference,
+        document.residual,
+        document.detections,
+        document.thresholds.by_precision(),
+        document.control,
+        path.parent / head.baselines,
+        {allowed.rule: allowed.reason for allowed in document.allow},
     )
-    if detections is None and not layout.final_outputs:
+    _check(layout)
+    if layout.detections is None and not layout.final_outputs:
         raise NothingRan(
             f"layout '{path}': no output of its graphs is left unread by its parts, so the chain compares nothing;"
             " give [detections], or leave out the last host step"
         )
     return layout
+
+
+def _parameters(path: Path, parameters: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
+    chosen = dict(parameters)
+    for key, value in overrides.items():
+        if key not in chosen:
+            known = ", ".join(sorted(chosen)) or "none"
+            raise BadInput(f"layout '{path}': --set {key}=...: no such parameter; it has {known}")
+        chosen[key] = _as_kind_of(chosen[key], value, key, path)
+    return chosen
 
 
 def _as_kind_of(old: Any, text: str, key: str, path: Path) -> Any:
@@ -113,60 +142,39 @@ def _as_kind_of(old: Any, text: str, key: str, path: Path) -> Any:
         raise BadInput(f"layout '{path}': --set {key}={text}: expected a value like {old!r}") from None
 
 
-def _existing(table: Table, key: str, here: Path, text: str) -> Path:
-    file = here / text
-    if not file.is_file():
-        raise table.error(key, f"no such file '{file}'")
-    return file
+def _check(layout: Layout) -> None:
+    """What concerns several tables at once. Raises BadInput."""
+    begins = f"layout '{layout.path}':"
+    if not layout.graphs:
+        raise BadInput(f"{begins} it has no [[graph]]")
+    given = {tensor for part in layout.parts for tensor in part.outputs}
+    named = {f"[residual {number}] tensor": one.tensor for number, one in enumerate(layout.residuals, start=1)}
+    if layout.detections is not None:
+        named |= {f"[detections] {key}": getattr(layout.detections, key) for key in ("boxes", "logits", "tokens")}
+    for place, tensor in named.items():
+        if tensor and tensor not in given:
+            raise BadInput(f"{begins} {place}: no part gives '{tensor}'")
+    needed = ("detection_iou", "class_agreement", "lost", "extra") if layout.detections else ("chain_snr_db",)
+    for precision in layout.precisions:
+        for key in needed:
+            if key not in layout.thresholds.get(precision, {}):
+                raise BadInput(
+                    f"{begins} [thresholds.{precision}] lacks '{key}' ({LIMITS[key][1]});"
+                    f" write {key} = {{ value = ..., reason = '...' }}"
+                )
+        _require_compared(begins, layout, precision, needed)
 
 
-def _function(table: Table, key: str, text: str) -> str:
-    module, colon, function = text.partition(":")
-    if not (colon and function.isidentifier() and all(word.isidentifier() for word in module.split("."))):
-        raise table.error(key, f"'{text}' is not of the form module:function")
-    return text
-
-
-def _inputs(here: Path, table: Table) -> Inputs:
-    files = tuple(_existing(table, "files", here, text) for text in table.texts("files", ()))
-    loader = table.text("loader", "")
-    if loader:
-        _function(table, "loader", loader)
-    shapes = {key: tuple(value) for key, value in table.shapes("shapes").items()}
-    seed, count = table.integer("seed", 0), table.integer("count", 2)
-    table.close()
-    if bool(files) == bool(shapes):
-        raise table.error("files", "give either files, or shapes of inputs that are drawn from a seed")
-    if not 1 <= count <= 16:
-        raise table.error("count", "must be 1 to 16")
-    return Inputs(files, loader, seed, count, shapes)
-
-
-def _parts(here: Path, root: Table) -> list[GraphPart | HostPart]:
-    parts: list[GraphPart | HostPart] = []
-    for table in root.tables("graph"):
-        file, builder = table.text("file", ""), table.text("builder", "")
-        if bool(file) == bool(builder):
-            raise table.error("file", "give either file = '....tflite' or builder = 'module:function'")
-        part = GraphPart(
-            table.text("name"),
-            _existing(table, "file", here, file) if file else None,
-            _function(table, "builder", builder) if builder else "",
-            table.texts("inputs"),
-            table.texts("outputs"),
-        )
-        table.close()
-        parts.append(part)
-    for table in root.tables("host"):
-        host = HostPart(
-            table.text("name"),
-            _function(table, "function", table.text("function")),
-            table.texts("inputs"),
-            table.texts("outputs"),
-        )
-        table.close()
-        parts.append(host)
-    return parts
+def _require_compared(begins: str, layout: Layout, precision: Precision, needed: Sequence[str]) -> None:
+    """A threshold that is read and never compared looks like a check that passed. Raises BadInput."""
+    by_token = layout.detections is not None and bool(layout.detections.tokens)
+    compared = {*needed, *(("token_overlap", "token_iou") if by_token else ())}
+    for key in layout.thresholds[precision]:
+        if key in LIMITS and key not in compared:
+            why = "there are [detections]" if key == "chain_snr_db" else "no [detections] table asks for it"
+            raise BadInput(
+                f"{begins} [thresholds.{precision}] {key} would never be compared, since {why}; leave it out"
+            )
 
 
 def _ordered(path: Path, inputs: Inputs, parts: Sequence[GraphPart | HostPart]) -> tuple[GraphPart | HostPart, ...]:
@@ -202,106 +210,3 @@ def _ordered(path: Path, inputs: Inputs, parts: Sequence[GraphPart | HostPart]) 
             waiting.remove(part)
             ready |= set(part.outputs)
     return tuple(order)
-
-
-def _references(here: Path, table: Table | None) -> References:
-    if table is None:
-        return References()
-    graphs = table.text("graphs", "float64")
-    if graphs not in BUILT_IN_REFERENCES:
-        _function(table, "graphs", graphs)
-    chain = table.text("chain", "")
-    chain_file = None
-    if chain.endswith(".tflite"):
-        chain_file, chain = _existing(table, "chain", here, chain), ""
-    elif chain:
-        _function(table, "chain", chain)
-    key = table.text("key", "")
-    if key:
-        _function(table, "key", key)
-    table.close()
-    return References(graphs, chain, chain_file, key)
-
-
-def _residual(here: Path, table: Table, known: set[str]) -> Residual:
-    tensor, subtract = table.text("tensor"), table.text("subtract")
-    if tensor not in known:
-        raise table.error("tensor", f"no part gives '{tensor}'")
-    if subtract.endswith(".npy"):
-        subtract = str(_existing(table, "subtract", here, subtract))
-    else:
-        _function(table, "subtract", subtract)
-    reason = table.text("reason")
-    table.close()
-    return Residual(tensor, subtract, reason)
-
-
-def _detections(root: Table, known: set[str]) -> DetectionTensors | None:
-    table = root.table("detections", optional=True)
-    if table is None:
-        return None
-    names = {key: table.text(key) for key in ("boxes", "logits")}
-    names["tokens"] = table.text("tokens", "")
-    for key, name in names.items():
-        if name and name not in known:
-            raise table.error(key, f"no part gives '{name}'")
-    decode = _function(table, "decode", table.text("decode"))
-    table.close()
-    return DetectionTensors(names["boxes"], names["logits"], names["tokens"], decode)
-
-
-def _thresholds(table: Table, precisions: Sequence[Precision]) -> dict[Precision, dict[str, Limit]]:
-    found: dict[Precision, dict[str, Limit]] = {}
-    for precision in Precision:
-        part = table.table(str(precision), optional=precision not in precisions)
-        if part is None:
-            continue
-        limits = {}
-        for key in part.names():
-            if key not in LIMITS and key not in ENTRIES:
-                raise part.error(
-                    key, f"no such threshold; there are {', '.join(LIMITS)}, and the judge's {', '.join(ENTRIES)}"
-                )
-            entry = part.table(key)
-            value, reason = entry.number("value"), entry.text("reason")
-            entry.close()
-            if not reason.strip():
-                raise entry.error("reason", "a threshold needs a reason")
-            limits[key] = Limit(value, reason)
-        part.close()
-        found[precision] = limits
-    table.close()
-    return found
-
-
-def _require_chain_limits(
-    path: Path, detections: DetectionTensors | None, limits: Mapping[str, Limit], precision: Precision
-) -> None:
-    needed = ("detection_iou", "class_agreement", "lost", "extra") if detections else ("chain_snr_db",)
-    for key in needed:
-        if key not in limits:
-            raise BadInput(
-                f"layout '{path}': [thresholds.{precision}] lacks '{key}' ({LIMITS[key][1]});"
-                f" write {key} = {{ value = ..., reason = '...' }}"
-            )
-    compared = set(needed) | ({"token_overlap", "token_iou"} if detections and detections.tokens else set())
-    for key in limits:
-        if key in LIMITS and key not in compared:
-            # A threshold that is read and never compared looks like a check that passed.
-            why = "there are [detections]" if key == "chain_snr_db" else "no [detections] table asks for it"
-            raise BadInput(
-                f"layout '{path}': [thresholds.{precision}] {key} would never be compared, since {why}; leave it out"
-            )
-
-
-def _control(here: Path, table: Table) -> Control:
-    layout, reason = table.text("layout", ""), table.text("reason")
-    control_of = table.text("control_of", "")
-    fails = table.texts("fails", ())
-    table.close()
-    if bool(layout) == bool(control_of):
-        raise table.error("layout", "give either layout (the one that must fail) or control_of (this one is a control)")
-    if layout:
-        return Control(_existing(table, "layout", here, layout), fails, reason)
-    _existing(table, "control_of", here, control_of)
-    return Control(None, fails, reason)

@@ -46,7 +46,7 @@ class ReferenceSource:
     def _key(self) -> str | None:
         """What the reference's results depend on besides model and feed; None: unknown, do not cache."""
         references = self._layout.references
-        if references.graphs == "float64" and not references.chain:
+        if references.graphs == "float64" and (references.whole is not None or not references.chain):
             return f"float64 {_sources()}"
         if not references.key:
             return None
@@ -90,8 +90,8 @@ class ReferenceSource:
         stepwise: the chain of the graphs' own references; used where the layout names no other reference.
         """
         references = self._layout.references
-        if references.chain_file is not None:
-            return self._whole(references.chain_file, values)
+        if references.whole is not None:
+            return self._whole(references.whole, values)
         if not references.chain:
             return stepwise()
 
@@ -158,10 +158,10 @@ def _residual_floor(
     kind = FLOAT16 if precision is Precision.FP16 else FLOAT32
     emulated = evaluate(graph, feed, kind)[output]
     depth = accumulation_depth(graph, output)
-    return floor_between(without(reference, constant), without(emulated, constant), depth)
+    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth)
 
 
-def without(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
+def minus_constant(array: np.ndarray, constant: np.ndarray) -> np.ndarray:
     """array - constant over the rows (last axis) in which the constant is finite, as [rows, last axis]."""
     full = np.broadcast_to(constant, array.shape)
     rows = np.isfinite(full).all(axis=-1)

@@ -7,26 +7,25 @@ everything that is the same for all cells of a model or of an environment is wri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+from repro.matrix.record import CellRecord, EnvironmentRecord, OutputRecord
 from repro.verdicts.verdict import Status
 
-Record = Mapping[str, Any]
 FORMAT = 1
-_OF_MODEL = ("control_of", "model_sha256")
-_OF_ENVIRONMENT = ("adapter", "driver", "libraries", "device")
 
 
 def to_document(
-    records: Sequence[Record],
-    environments: Sequence[Mapping[str, Any]],
+    records: Sequence[CellRecord],
+    environments: Sequence[EnvironmentRecord],
     unavailable: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
-    """Plain data for `repro.canonical.canonical`; `from_document` gives the records back."""
+    """Plain data for `repro.records.canonical_json.canonical`; `from_document` gives the records back."""
     models: dict[str, dict[str, Any]] = {}
     for record in records:
         names = [o["name"] for o in record["outputs"] if o["output"] >= 0]
-        known = models.setdefault(record["case"], {**{k: record[k] for k in _OF_MODEL}, "outputs": names})
+        of_model = {"control_of": record["control_of"], "model_sha256": record["model_sha256"], "outputs": names}
+        known = models.setdefault(record["case"], of_model)
         if len(names) > len(known["outputs"]):
             known["outputs"] = names
     return {
@@ -38,31 +37,50 @@ def to_document(
     }
 
 
-def _cell(record: Record) -> dict[str, Any]:
+def _cell(record: CellRecord) -> dict[str, Any]:
     bad = [{k: v for k, v in o.items() if v != ""} for o in record["outputs"] if o["verdict"] != Status.PASS]
-    kept = {k: record[k] for k in ("case", "runtime", "target", "precision", "fully_accelerated")}
+    kept = {
+        "case": record["case"],
+        "runtime": record["runtime"],
+        "target": record["target"],
+        "precision": record["precision"],
+        "fully_accelerated": record["fully_accelerated"],
+    }
     return {**kept, "bad": bad} if bad else kept
 
 
-def from_document(document: Mapping[str, Any]) -> list[Record]:
+def from_document(document: Mapping[str, Any]) -> list[CellRecord]:
     """The records of a stored matrix, as `repro.matrix.measure` gave them. Raises KeyError for another format."""
     environments = {(e["target"], e["runtime"]): e for e in document["environments"]}
-    records: list[Record] = []
+    records: list[CellRecord] = []
     for cell in document["cells"]:
         model = document["models"][cell["case"]]
-        bad = {o["output"]: {"name": "", "signature": "", "holds": "", "reason": "", **o} for o in cell.get("bad", [])}
+        bad: dict[int, OutputRecord] = {o["output"]: _whole(o) for o in cell.get("bad", [])}
         outputs = [bad[-1]] if -1 in bad else [bad.get(i, _passed(i, n)) for i, n in enumerate(model["outputs"])]
         environment = environments[cell["target"], cell["runtime"]]
         records.append(
             {
-                **{k: v for k, v in cell.items() if k != "bad"},
-                **{k: model[k] for k in _OF_MODEL},
-                **{k: environment[k] for k in _OF_ENVIRONMENT},
+                "case": cell["case"],
+                "control_of": model["control_of"],
+                "runtime": cell["runtime"],
+                "target": cell["target"],
+                "adapter": environment["adapter"],
+                "driver": environment["driver"],
+                "libraries": environment["libraries"],
+                "device": environment["device"],
+                "precision": cell["precision"],
+                "model_sha256": model["model_sha256"],
+                "fully_accelerated": cell["fully_accelerated"],
                 "outputs": outputs,
             }
         )
     return records
 
 
-def _passed(index: int, name: str) -> dict[str, Any]:
-    return {"output": index, "name": name, "verdict": str(Status.PASS), "signature": "", "holds": "", "reason": ""}
+def _passed(index: int, name: str) -> OutputRecord:
+    return {"output": index, "name": name, "verdict": Status.PASS, "signature": "", "holds": "", "reason": ""}
+
+
+def _whole(written: Mapping[str, Any]) -> OutputRecord:
+    """An output that did not pass, with the empty fields that are not written out."""
+    return cast(OutputRecord, {"name": "", "signature": "", "holds": "", "reason": "", **written})

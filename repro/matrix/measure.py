@@ -12,10 +12,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from repro.matrix.document import FORMAT
+from repro.matrix.record import CellRecord, EnvironmentRecord
 from repro.records.journal import Journal
+from repro.records.strict import fitted_or_none
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Verdict
@@ -28,7 +30,6 @@ from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 from runner.targets import precisions_for
 
-Record = Mapping[str, Any]
 # Software drivers compile a wide CONV for seconds, and a busy machine is no evidence of a hang.
 DEADLINE_S = 120.0
 KEPT = (Outcome.OK, Outcome.NOT_RESIDENT, Outcome.REFUSED)
@@ -52,14 +53,14 @@ class Measured:
     target and the one line saying why.
     """
 
-    records: tuple[Record, ...]
-    environments: tuple[Mapping[str, Any], ...]
+    records: tuple[CellRecord, ...]
+    environments: tuple[EnvironmentRecord, ...]
     unavailable: tuple[Mapping[str, str], ...]
     cached: int
 
 
 def journal_path() -> Path:
-    return cache_root() / "journal" / "matrix.jsonl"
+    return cache_root() / "journal" / "matrix.sqlite"
 
 
 def measure(
@@ -70,7 +71,7 @@ def measure(
     *,
     again: bool = False,
     workers: int = 2,
-    on_record: Callable[[Record], None] = lambda record: None,
+    on_record: Callable[[CellRecord], None] = lambda record: None,
     on_unavailable: Callable[[Environment, str], None] = lambda environment, why: None,
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
@@ -78,8 +79,8 @@ def measure(
     precision: `fp32`, `fp16` or `both`. An environment that is not available is reported and the
     rest goes on. Raises DeviceFailed when a target is lost; the journal keeps what was measured.
     """
-    records: list[Record] = []
-    described: list[Mapping[str, Any]] = []
+    records: list[CellRecord] = []
+    described: list[EnvironmentRecord] = []
     missing: list[Mapping[str, str]] = []
     cached = 0
     for environment in environments:
@@ -105,17 +106,16 @@ def _measure_one(
     precision: str,
     journal: Journal,
     again: bool,
-    on_record: Callable[[Record], None],
-) -> tuple[list[Record], int]:
+    on_record: Callable[[CellRecord], None],
+) -> tuple[list[CellRecord], int]:
     plan = [(s, p) for s in subjects for p in precisions_for(target.name, precision)]
     keys = [cell_key(subject, target.identity, chosen) for subject, chosen in plan]
-    found: dict[int, Record] = {}
+    found: dict[int, CellRecord] = {}
     for index, key in enumerate(keys):
         known = None if again else journal.get(key)
-        if known is not None:
-            # The name belongs to the question, not to the result.
+        if known is not None and fitted_or_none(CellRecord, known) is not None:
             subject = plan[index][0]
-            found[index] = {**known, "case": subject.name, "control_of": subject.control_of}
+            found[index] = from_record(known, subject)
             on_record(found[index])
     cached = len(found)
     pending = [index for index in range(len(plan)) if index not in found]
@@ -133,8 +133,13 @@ def _measure_one(
                 journal.add(keys[index], record)
             found[index] = record
             on_record(record)
-    kept = [{k: v for k, v in found[index].items() if k != "key"} for index in range(len(plan))]
-    return list(kept), cached
+    return [found[index] for index in range(len(plan))], cached
+
+
+def from_record(record: Mapping[str, Any], subject: Subject) -> CellRecord:
+    """A journaled record under the subject's name: the name belongs to the question, not to the result."""
+    kept = {key: record[key] for key in CellRecord.__required_keys__ if key not in ("case", "control_of")}
+    return cast(CellRecord, {**kept, "case": subject.name, "control_of": subject.control_of})
 
 
 def is_kept(run: Run) -> bool:
@@ -159,7 +164,7 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record:
+def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRecord:
     """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
     fingerprint = run.fingerprint
     return {
@@ -178,7 +183,7 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record
             {
                 "output": v.output,
                 "name": v.name,
-                "verdict": str(v.status),
+                "verdict": v.status,
                 "signature": v.signature,
                 "holds": v.holds,
                 "reason": "" if v.output >= 0 else v.reason,
@@ -192,10 +197,19 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> Record
 DEVICE_FACTS = ("model", "soc", "android", "build", "gpu", "gpu_driver", "loopback")
 
 
-def _description(target: Target, records: Sequence[Record]) -> Mapping[str, Any]:
-    first = records[0] if records else {}
-    kept = {k: first.get(k, "") for k in ("runtime", "adapter", "driver", "libraries", "device")}
-    return {"target": first.get("target", public_target(target.name)), **kept}
+def _description(target: Target, records: Sequence[CellRecord]) -> EnvironmentRecord:
+    if not records:
+        name = public_target(target.name)
+        return {"target": name, "runtime": "", "adapter": "", "driver": "", "libraries": {}, "device": {}}
+    first = records[0]
+    return {
+        "target": first["target"],
+        "runtime": first["runtime"],
+        "adapter": first["adapter"],
+        "driver": first["driver"],
+        "libraries": first["libraries"],
+        "device": first["device"],
+    }
 
 
 def public_target(name: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from packaging.version import InvalidVersion, Version
 
+from repro.matrix.record import CellRecord, Row, RowCell, Story
 from repro.verdicts.verdict import Status
-
-Record = Mapping[str, Any]
 
 SHOWS = "shows"
 PASSES = "passes"
@@ -25,16 +23,16 @@ def version_order(version: str) -> tuple[int, Version, str]:
         return (1, Version("0"), version)
 
 
-def rows_of(records: Sequence[Record]) -> list[dict[str, Any]]:
+def rows_of(records: Sequence[CellRecord]) -> list[Row]:
     """One row for each output that fails anywhere, or one for the whole model where none does. Controls have none."""
-    by_case: dict[str, list[Record]] = {}
-    controls: dict[tuple[str, tuple[str, str, str]], list[Record]] = {}
+    by_case: dict[str, list[CellRecord]] = {}
+    controls: dict[tuple[str, tuple[str, str, str]], list[CellRecord]] = {}
     for record in records:
         if record["control_of"]:
             controls.setdefault((record["control_of"], cell_of(record)), []).append(record)
         else:
             by_case.setdefault(record["case"], []).append(record)
-    found = []
+    rows: list[Row] = []
     for case, members in by_case.items():
         failing: dict[int, str] = {}
         for record in members:
@@ -44,19 +42,17 @@ def rows_of(records: Sequence[Record]) -> list[dict[str, Any]]:
         chosen: list[int | None] = [*sorted(failing)] or [None]
         for index in chosen:
             cells = [_cell(record, index, controls.get((case, cell_of(record)), [])) for record in members]
-            found.append(
-                {"case": case, "output": index, "name": "" if index is None else failing[index], **story(cells)}
-            )
-    return found
+            name = "" if index is None else failing[index]
+            rows.append({"case": case, "output": index, "name": name, **story(cells)})
+    return rows
 
 
-def cell_of(record: Record) -> tuple[str, str, str]:
+def cell_of(record: CellRecord) -> tuple[str, str, str]:
     return (record["runtime"], record["target"], record["precision"])
 
 
-def _cell(record: Record, index: int | None, controls: Sequence[Record]) -> dict[str, Any]:
+def _cell(record: CellRecord, index: int | None, controls: Sequence[CellRecord]) -> RowCell:
     runtime, target, precision = cell_of(record)
-    cell = {"runtime": runtime, "target": target, "precision": precision}
     outputs = [o for o in record["outputs"] if index is None or o["output"] in (index, -1)]
     bad = [o for o in outputs if o["verdict"] != Status.PASS]
     sick = [c["case"] for c in controls if any(o["verdict"] != Status.PASS for o in c["outputs"])]
@@ -64,7 +60,9 @@ def _cell(record: Record, index: int | None, controls: Sequence[Record]) -> dict
     if bad:
         state = UNCLEAR if sick else SHOWS
     return {
-        **cell,
+        "runtime": runtime,
+        "target": target,
+        "precision": precision,
         "state": state,
         "said": f"{bad[0]['verdict']} {bad[0]['signature']}".strip() if bad else "PASS",
         "controls": len(controls),
@@ -72,13 +70,8 @@ def _cell(record: Record, index: int | None, controls: Sequence[Record]) -> dict
     }
 
 
-def story(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The cells with what they say together.
-
-    since: oldest runtime in which it shows. since_oldest: that is the oldest one measured, so it may
-    be older still. fixed_in: first runtime in which it shows on no target any more, after it did; empty if
-    it shows in the newest. sentence: the answer for people.
-    """
+def story(cells: Sequence[RowCell]) -> Story:
+    """The cells with what they say together."""
     order = sorted({c["runtime"] for c in cells}, key=version_order)
     showing = sorted({c["runtime"] for c in cells if c["state"] == SHOWS}, key=version_order)
     unclear = [c for c in cells if c["state"] == UNCLEAR]
@@ -89,7 +82,7 @@ def story(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         clean = [v for v in later if all(c["state"] == PASSES for c in cells if c["runtime"] == v)]
         fixed = clean[0] if clean else ""
     return {
-        "cells": [dict(c) for c in cells],
+        "cells": list(cells),
         "since": since,
         "since_oldest": bool(showing) and since == order[0],
         "fixed_in": fixed,
@@ -99,11 +92,11 @@ def story(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sentence(
-    cells: Sequence[Mapping[str, Any]],
+    cells: Sequence[RowCell],
     order: Sequence[str],
     showing: Sequence[str],
     fixed: str,
-    unclear: Sequence[Mapping[str, Any]],
+    unclear: Sequence[RowCell],
 ) -> str:
     said: list[str] = []
     shown = [c for c in cells if c["state"] == SHOWS]
@@ -125,15 +118,17 @@ def _sentence(
     return "; ".join(said)
 
 
-def _differs(cells: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> str:
+def _differs(cells: Sequence[RowCell], shown: Sequence[RowCell]) -> str:
     """Which target or precision decides, where one does: `only on gpu:lavapipe`, `only in fp16`."""
     only: list[str] = []
-    for key, word in (("target", "on"), ("precision", "in")):
-        everywhere, here = {c[key] for c in cells}, {c[key] for c in shown}
+    for word, everywhere, here in (
+        ("on", {c["target"] for c in cells}, {c["target"] for c in shown}),
+        ("in", {c["precision"] for c in cells}, {c["precision"] for c in shown}),
+    ):
         if here != everywhere:
             only.append(f"only {word} {', '.join(sorted(here))}")
     return " ".join(only)
 
 
-def has_unclear(found: Iterable[Mapping[str, Any]]) -> bool:
-    return any(row["unclear"] for row in found)
+def has_unclear(rows: Iterable[Row]) -> bool:
+    return any(row["unclear"] for row in rows)

@@ -2,7 +2,7 @@
 
 OUT/reductions/0000/   the original        model.tflite, inputs.npz, verdict.json, replay.sh
 OUT/reductions/0001/   the first step      ...
-OUT/tried.jsonl        every candidate's answer: what makes a reduction resumable
+OUT/tried.sqlite       every candidate's answer: what makes a reduction resumable
 OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 """
 
@@ -22,7 +22,7 @@ from runner.run import Precision
 from runner.store import npz
 
 STEPS = "reductions"
-JOURNAL = "tried.jsonl"
+JOURNAL = "tried.sqlite"
 MODEL = "reduced.tflite"
 INPUTS = "inputs.npz"
 SUMMARY = "summary.json"

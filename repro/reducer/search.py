@@ -10,16 +10,16 @@ it, so that an interrupted reduction is resumed by running the same search again
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from cases.graph import Graph, GraphError, Role
+from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
 from repro.records.lines import Line, Tone, Worded, line
+from repro.records.strict import fitted_or_none
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reducer.problem import (
     Failure,
@@ -174,9 +174,9 @@ class Search:
             except GraphError as error:
                 answers[index] = Response(None, f"not a graph: {error}", tried=False)
                 continue
-            known = self._journal.get(key)
+            known = fitted_or_none(Response, self._journal.get(key))
             if known is not None:
-                answers[index] = _from_record(known)
+                answers[index] = known
                 self._asked.add(key)
                 continue
             try:
@@ -190,7 +190,7 @@ class Search:
         for (index, key, _), trial in zip(waiting, try_all(subjects, self._target, self._precision), strict=True):
             self._asked.add(key)
             answer = answers[index] = answer_of(specimens[index], trial)
-            self._journal.add(key, _to_record(answer))
+            self._journal.add(key, asdict(answer))
         return [answer for answer in answers if answer is not None]
 
     def _key(self, specimen: Specimen, salt: str) -> str:
@@ -391,21 +391,3 @@ def answer_of(specimen: Specimen, trial: Trial) -> Response:
         word = "passes" if verdict.status is Status.PASS else f"{verdict.status}: {verdict.reason}"
         return Response(None, word + aside)
     return Response(None, "passes")
-
-
-def _to_record(answer: Response) -> dict[str, Any]:
-    failure = answer.failure
-    role = failure.role if failure is not None else None
-    return {
-        "text": answer.text,
-        "signature": failure.signature if failure is not None else None,
-        "role": None if role is None else [role.rank, role.producer, list(role.consumers), role.is_output],
-    }
-
-
-def _from_record(record: Mapping[str, Any]) -> Response:
-    role = record["role"]
-    found = None if role is None else Role(int(role[0]), role[1], tuple(role[2]), bool(role[3]))
-    signature = record["signature"]
-    failure = None if signature is None else Failure(signature, found)
-    return Response(failure, record["text"])

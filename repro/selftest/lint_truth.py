@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
+from repro.records.strict import fitted_or_none
 from repro.selftest.draws.draw import Draw, draw
 from repro.verdicts.right_by_chance import holds_one_input
 from runner import targets
@@ -135,23 +136,25 @@ def observe(
             for d in batch
         ]
         keys = [f"{target.identity}:{job.key}" for job in jobs]
-        todo = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in journal]
+        known = {key: fitted_or_none(GraphOutcome, journal.get(key)) for key in keys}
+        todo = [(key, job) for key, job in zip(keys, jobs, strict=True) if known[key] is None]
         plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, job in todo]
         runs = target.run_many([job for _, job in todo])
         for (key, _), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
-            journal.add(key, _record(run, right, TOLERANCE[precision]))
+            seen = known[key] = _outcome(run, right, TOLERANCE[precision])
+            journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
-            record = journal.get(key)
-            assert record is not None
-            yield d, GraphOutcome(record["outcome"], tuple(record["wrong"]), record["message"])
+            outcome = known[key]
+            assert outcome is not None
+            yield d, outcome
 
 
-def _record(run: Run, right: Run, tolerance: float) -> Mapping[str, object]:
+def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
     if right.outcome is not Outcome.OK:
-        return {"outcome": "NO_REFERENCE", "wrong": [], "message": right.message}
+        return GraphOutcome("NO_REFERENCE", (), right.message)
     if run.outcome is not Outcome.OK:
-        return {"outcome": str(run.outcome), "wrong": [], "message": run.message}
-    return {"outcome": "OK", "wrong": list(wrong_outputs(run, right, tolerance)), "message": ""}
+        return GraphOutcome(str(run.outcome), (), run.message)
+    return GraphOutcome("OK", wrong_outputs(run, right, tolerance))
 
 
 def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
@@ -279,7 +282,7 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
 
 def journal_path(target: str) -> Path:
     """Where the observations of a target are kept."""
-    return cache_root() / "lint-truth" / f"{target.replace(':', '-').replace('@', '-')}.jsonl"
+    return cache_root() / "lint-truth" / f"{target.replace(':', '-').replace('@', '-')}.sqlite"
 
 
 def as_object(table: Confusion, seed: int, target: str, precision: str) -> dict[str, object]:

@@ -67,9 +67,9 @@ class TapReport:
         if not self.failures:
             yield "taps: no output fails, so there is nothing to localise"
             return
-        told = ", ".join(f"output {i} {s} {g}".strip() for i, s, g in self.failures)
-        kept = sum(t.survived for t in self.taps)
-        yield f"taps: {len(self.taps)} intermediates exposed one at a time; without a tap: {told}"
+        failures = ", ".join(f"output {i} {s} {g}".strip() for i, s, g in self.failures)
+        survivors = sum(t.survived for t in self.taps)
+        yield f"taps: {len(self.taps)} intermediates exposed one at a time; without a tap: {failures}"
         if self.skipped:
             yield f"taps: {self.skipped} intermediates further from the outputs were not tapped"
         if not self.taps:
@@ -78,11 +78,11 @@ class TapReport:
         if self.is_void:
             yield "taps: VOID: the original failure survived none of the taps; looking at it hides it"
         else:
-            yield f"taps: the original failure survived {kept} of {len(self.taps)} taps"
+            yield f"taps: the original failure survived {survivors} of {len(self.taps)} taps"
         first = self.first_wrong
         if first is not None:
-            held = f", holds {first.holds}" if first.holds else ""
-            yield f"taps: first wrong tensor: '{first.name}' (written by {first.producer}): {first.signature}{held}"
+            holds = f", holds {first.holds}" if first.holds else ""
+            yield f"taps: first wrong tensor: '{first.name}' (written by {first.producer}): {first.signature}{holds}"
         elif not self.is_void:
             yield "taps: every tensor seen is right while the output is wrong: the failure begins at the output itself"
         for tap in self.hiding[:8]:

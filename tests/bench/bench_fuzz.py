@@ -5,7 +5,7 @@ worker pool (one worker per core), lint, judge, when the driver has the block's 
 `fuzz_bare_graphs_per_s`: the same pool over ready files and inputs, nothing drawn or judged (a bare
 in-process loop is no measure here: now and then a drawn graph ends the process that runs it).
 `fuzz_new_shaders_graphs_per_s`: the first pass over a block no one has seen, which pays for compiling
-shaders; what a campaign makes is between the two.
+shaders; what a hunt makes is between the two.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro.fuzzer.campaign import Campaign
 from repro.fuzzer.corpus import Corpus
+from repro.fuzzer.hunt import Hunt
 from repro.fuzzer.sources import Sources
 from repro.reducer.search import NotReducible
 from repro.verdicts.references import OwnOps
@@ -32,14 +32,14 @@ GRAPHS = 128
 SEED = 20
 
 
-class _JudgeOnly(Campaign):
-    """A campaign that reduces nothing: reductions are the same work as `repro reduce`, not a graph more."""
+class _JudgeOnly(Hunt):
+    """A hunt that reduces nothing: reductions are the same work as `repro reduce`, not a graph more."""
 
     def _reduce(self, index, original):  # type: ignore[no-untyped-def]
         raise NotReducible("not reduced in a benchmark")
 
 
-def campaign(target: Target, folder: Path, seed: int) -> Campaign:
+def hunt(target: Target, folder: Path, seed: int) -> Hunt:
     def no_cpu() -> Target:
         raise AssertionError("drawn graphs need no cpu reference")
 
@@ -49,7 +49,7 @@ def campaign(target: Target, folder: Path, seed: int) -> Campaign:
 
 def fuzz_rate(target: Target, seed: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        fuzzer = campaign(target, Path(folder), seed)
+        fuzzer = hunt(target, Path(folder), seed)
         started = time.perf_counter()
         summary = fuzzer.run(600, GRAPHS)
         return float(summary["graphs"]) / (time.perf_counter() - started)
@@ -58,7 +58,7 @@ def fuzz_rate(target: Target, seed: int) -> float:
 def runnable(target: Target, seed: int) -> list[Subject]:
     """The block's graphs that the target runs to the end."""
     with tempfile.TemporaryDirectory() as folder:
-        fuzzer = campaign(target, Path(folder), seed)
+        fuzzer = hunt(target, Path(folder), seed)
         subjects = [fuzzer._subject(fuzzer.sources.draw(seed, index)) for index in range(GRAPHS)]
         usable = [subject for subject in subjects if subject is not None]
         runs = target.run_many(subject.job(Precision.FP32) for subject in usable)

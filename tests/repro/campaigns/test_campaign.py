@@ -6,7 +6,7 @@ import json
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from repro.verdicts.saved_run import load_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import DeviceFailed
-from runner.run import Job, Precision, Run
+from runner.run import Fingerprint, Job, Precision, Run
 from runner.target import Target
 from tests.repro.simulated_delegate import FAULTS, SimulatedDelegate, SimulatedPool
 
@@ -179,7 +179,9 @@ def test_results_stand_beside_what_is_expected_and_expectations_may_change_witho
     (news, _) = run(path, SimulatedPool(LOST), CASES[:1])
     assert [c.standing for c in news.comparisons] == [Standing.NEW_FAILURE, Standing.PASSED]
     assert news.is_news
-    expected = Expectation(CASES[0].name, 0, "any", Status.FAIL, "unwritten")
+    expected = Expectation(
+        case=CASES[0].name, output=0, precision="any", status=Status.FAIL, signature="unwritten", reason="known"
+    )
     known = Expectations("simulated", {(CASES[0].name, 0, "any"): expected})
     target = SimulatedPool(LOST)
     (old, _) = run(path, target, CASES[:1], known=known)
@@ -276,8 +278,9 @@ verdicts = st.builds(
 
 @given(st.lists(verdicts, max_size=4).map(tuple), st.dictionaries(st.sampled_from(["load", "compile"]), numbers))
 def test_a_result_comes_back_from_its_record_through_json(found: tuple[Verdict, ...], stages: dict[str, float]):
-    fingerprint = {"target": "gpu:a", "driver": "", "device": {"model": "p"}}
-    result = CaseResult("family/a", "gpu:a", "A", "2.3.0", "fp32", found, fingerprint, stages, "log", cached=False)
-    back = from_record({"key": "k", **json.loads(json.dumps(to_record(result)))})
+    ran_on = asdict(Fingerprint("gpu:a", "2.3.0", {}, "", "A", "fp32", "0" * 64, {"model": "p"}))
+    result = CaseResult("family/a", "gpu:a", "A", "2.3.0", "fp32", found, ran_on, stages, "log", cached=False)
+    back = from_record(json.loads(json.dumps(to_record(result))))
+    assert back is not None
     assert back.cached
     assert said([back]) == said([result])

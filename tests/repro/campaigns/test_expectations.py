@@ -8,6 +8,7 @@ import pytest
 
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Standing, compare
+from repro.records.folders import EXPECTATIONS
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
 
@@ -25,8 +26,12 @@ workaround = "emit-x2"
 """
 
 
+def entry(precision: str = "any", more: str = "") -> str:
+    return ENTRY.format(precision=precision, more=more)
+
+
 def write(folder: Path, stem: str, precision: str = "any", more: str = "") -> None:
-    (folder / f"{stem}.toml").write_text(ENTRY.format(precision=precision, more=more), encoding="utf-8")
+    (folder / f"{stem}.toml").write_text(entry(precision, more), encoding="utf-8")
 
 
 def verdict(status: Status = Status.FAIL, signature: str = "unwritten") -> Verdict:
@@ -114,10 +119,18 @@ def test_a_reported_claim_that_passes_is_not_confirmed_rather_than_fixed(tmp_pat
     [
         ("[[expect", "not readable TOML"),
         ('[[expect]]\ncase = "a"\n', "is missing"),
-        (ENTRY.format(precision="fp8", more=""), "precision 'fp8'"),
-        (ENTRY.format(precision="any", more='colour = "red"'), "unknown key 'colour'"),
-        (ENTRY.format(precision="any", more="").replace("FAIL", "BAD"), "status 'BAD'"),
-        (ENTRY.format(precision="any", more="").replace('"F2"', '" "'), "empty reason"),
+        (entry(precision="fp8"), r"\[expect 1 'a/b'\] precision: 'fp8' is none of"),
+        (entry(more='colour = "red"'), "colour: unknown key; known are case, output"),
+        (entry(more='confrimed = "2.3.0"'), "confrimed: unknown key; did you mean 'confirmed'"),
+        (entry(more='origin = "measurd"'), "origin: 'measurd' is none of .*; did you mean 'measured'"),
+        (entry(more='fixed_in = "soon"'), "fixed_in: 'soon' is no version"),
+        (entry().replace("output = 1", "output = '1'"), "output: must be an integer, not '1'"),
+        (entry().replace("output = 1", "output = -2"), "output: must be the index .* not -2"),
+        (entry().replace("[[expect]]", "[expect]"), r"expect: must be an array of tables, written \[\[expect\]\]"),
+        ("expect = [3]", "expect: must be an array of tables, .*; item 1 is 3"),
+        (entry().replace("FAIL", "BAD"), "status: 'BAD' is none of"),
+        (entry().replace("FAIL", "FIAL"), "'FIAL' is none of .*; did you mean 'FAIL'"),
+        (entry().replace('"F2"', '" "'), "reason: says nothing yet"),
     ],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path: Path, broken: str, says: str):
@@ -133,7 +146,7 @@ def test_a_flake_needs_a_rate_that_is_one(tmp_path: Path, rate: float):
         f'[[flake]]\ncase = "a"\noutput = 0\nprecision = "any"\ntarget = "gpu"\nrate = {rate}\nreason = "r"\n',
         encoding="utf-8",
     )
-    with pytest.raises(BadInput, match="not inside"):
+    with pytest.raises(BadInput, match=r"must be inside \(0, 1\)"):
         expectations.load("gpu", tmp_path)
 
 
@@ -144,7 +157,7 @@ def test_a_renamed_adapter_is_still_its_driver(tmp_path: Path):
 
 
 def test_every_shipped_file_is_readable():
-    for path in sorted(expectations.EXPECTATIONS_DIR.glob("*.toml")):
+    for path in sorted(EXPECTATIONS.glob("*.toml")):
         if path.stem == "flakes":
             assert all(flake.reason for flake in expectations.read_flakes(path))
         else:

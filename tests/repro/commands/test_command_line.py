@@ -18,6 +18,7 @@ from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
 from repro.cli import COMMANDS, entry, main
+from tests.repro.display.schemas import require_junit
 
 PHOTO = Path(models.dfine.__file__).parent / "images" / "coffee.jpg"
 
@@ -148,6 +149,7 @@ def test_run_is_as_expected_then_cached_and_writes_its_reports(repro, tmp_path: 
     first = [json.loads(line) for line in out.splitlines()]
     assert {line["outcome"] for line in first if not line["case"].endswith("x2")} == {"passed", "known"}
     assert {line["outcome"] for line in first if line["case"].endswith("x2")} == {"passed"}
+    require_junit(junit)
     root = ElementTree.parse(junit).getroot()
     assert sum(int(suite.get("tests")) for suite in root) == len(first)
     assert all(suite.get("failures") == "0" for suite in root)

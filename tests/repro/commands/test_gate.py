@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from cases.tflite.write import write_tflite
 from repro.commands.gate import command
 from runner.errors import BadInput, NothingRan
+from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
 from tests.repro.layouts.gating import EXAMPLE
 
@@ -35,6 +36,7 @@ def test_json_junit_and_exit_code(example):
     assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
     assert refused[0]["numbers"]["chain_snr_db"] < 20
     assert "<failure" in junit.read_text(encoding="utf-8")
+    require_junit(junit)
 
 
 @pytest.mark.parametrize(

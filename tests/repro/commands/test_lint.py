@@ -14,6 +14,7 @@ from cases.tflite.write import write_tflite
 from repro.commands.lint import command
 from repro.hazards.rules import RULES
 from runner.errors import BadInput
+from tests.repro.display.schemas import require_sarif
 
 FIELDS = {"model", "tensor", "output", "rule", "producer", "consumer", "message", "fix"}
 
@@ -93,7 +94,7 @@ def test_sarif_names_rules_results_and_artifacts_consistently(tmp_path):
     result = run(hazardous(tmp_path), healthy(tmp_path), "--sarif", target)
     assert result.exit_code == 1
     log = json.loads(target.read_text(encoding="utf-8"))
-    assert log["version"] == "2.1.0"
+    require_sarif(log)
     (one,) = log["runs"]
     rules = one["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == list(RULES)
@@ -109,7 +110,9 @@ def test_sarif_names_rules_results_and_artifacts_consistently(tmp_path):
 
 
 def test_sarif_may_go_to_stdout(tmp_path):
-    assert json.loads(run(healthy(tmp_path), "--sarif", "-").output)["runs"][0]["results"] == []
+    log = json.loads(run(healthy(tmp_path), "--sarif", "-").output)
+    require_sarif(log)
+    assert log["runs"][0]["results"] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x00" * 64])

@@ -1,10 +1,8 @@
-"""Findings: strict manifests, a seal that refuses edits and exchanges, claims held against measurements."""
+"""Findings: what is shipped is sealed and renders to its report; claims are held against measurements."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +13,17 @@ from cases.findings.registry import FINDING_MODELS
 from cases.tflite.write import write_tflite
 from repro.cli import main
 from repro.findings import evidence
-from repro.findings import finding as findings
-from repro.findings.new import draft
+from repro.findings.finding import MANIFEST, Finding
+from repro.findings.new import new_finding
 from repro.findings.note import note
+from repro.findings.reader import load, slugs
 from repro.findings.report import render_report
-from repro.records.canonical_json import canonical
+from repro.findings.seal import check_seal, write_seal
 from repro.verdicts.references import float64_outputs
 from runner.errors import BadInput, NothingRan, TargetUnavailable
+from tests.repro.findings.shipped import ONE, bounded
 
-SHIPPED = findings.slugs()
+SHIPPED = slugs()
 REQUIRED = {
     "add-output-feeds-reduction",
     "conv-output-feeds-constant",
@@ -33,15 +33,6 @@ REQUIRED = {
     "same-operand-aborts",
     "output-before-elementwise",
 }
-ONE = "add-output-feeds-reduction"
-
-
-@pytest.fixture
-def copy(tmp_path) -> Path:
-    """A folder of findings with one shipped finding in it, free to be spoiled."""
-    for slug in (ONE, *findings.load(ONE).siblings):
-        shutil.copytree(findings.FINDINGS_DIR / slug, tmp_path / slug)
-    return tmp_path
 
 
 def test_the_findings_that_were_promised_are_shipped():
@@ -50,14 +41,14 @@ def test_the_findings_that_were_promised_are_shipped():
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
-    finding = findings.load(slug)
-    findings.check_seal(finding)
+    finding = load(slug)
+    check_seal(finding)
     assert (finding.folder / "report.md").read_text(encoding="utf-8") == render_report(finding)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(slug):
-    finding = findings.load(slug)
+    finding = load(slug)
     known = {m.name: m for m in FINDING_MODELS[slug]}
     assert {
         m.name: (m.purpose, m.what, m.wrong, m.outcome, m.where.runtimes, m.where.targets, m.where.precisions)
@@ -71,7 +62,7 @@ def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(sl
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
-    finding = findings.load(slug)
+    finding = load(slug)
     for model in (finding.minimal, finding.control):
         (computed,) = float64_outputs(finding.graph(model), (finding.arrays(model, "inputs"),))
         for kept, value in zip(finding.arrays(model, "expected"), computed, strict=True):
@@ -80,7 +71,7 @@ def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
-    finding = findings.load(slug)
+    finding = load(slug)
     on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
     bad = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
     assert bad == []
@@ -92,98 +83,9 @@ def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_the_cpu_computes_every_model_right(slug):
     """A claim about the delegate is void if the CPU is wrong too."""
-    on_cpu = [r for r in findings.load(slug).evidence_records() if r["target"] == "cpu"]
+    on_cpu = [r for r in load(slug).evidence_records() if r["target"] == "cpu"]
     assert on_cpu
     assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r)] == []
-
-
-def refused(folder: Path, slug: str = ONE) -> str:
-    with pytest.raises(BadInput) as caught:
-        findings.check_seal(findings.load(slug, folder))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_an_untouched_copy_is_accepted(copy):
-    findings.check_seal(findings.load(ONE, copy))
-
-
-def test_evidence_edited_by_hand_is_refused(copy):
-    path = copy / ONE / findings.EVIDENCE
-    path.write_bytes(path.read_bytes().replace(b'"2.3.0"', b'"2.9.9"', 1))
-    assert "evidence/matrix.json is not the file that was sealed" in refused(copy)
-
-
-def test_an_exchanged_model_is_refused(copy):
-    (copy / ONE / "models" / "minimal.tflite").write_bytes(write_tflite(add_reduce(first="SUB")))
-    assert "models/minimal.tflite is not the file that was sealed" in refused(copy)
-
-
-def test_a_model_exchanged_together_with_the_seal_is_still_refused(copy):
-    (copy / ONE / "models" / "minimal.tflite").write_bytes(write_tflite(add_reduce(first="SUB")))
-    findings.write_seal(copy / ONE)
-    assert "the evidence is about another 'minimal'" in refused(copy)
-
-
-def test_evidence_that_was_rewritten_by_hand_and_sealed_anew_is_refused_if_not_canonical(copy):
-    path = copy / ONE / findings.EVIDENCE
-    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8")
-    findings.write_seal(copy / ONE)
-    assert "was written by hand" in refused(copy)
-
-
-def test_missing_and_additional_files_are_refused(copy):
-    (copy / ONE / "evidence" / "more.json").write_bytes(b"{}")
-    assert "is not sealed" in refused(copy)
-    (copy / ONE / "evidence" / "more.json").unlink()
-    (copy / ONE / "inputs" / "minimal-0.bin").unlink()
-    assert "inputs/minimal-0.bin is missing" in refused(copy)
-
-
-def test_a_model_without_evidence_is_refused(copy):
-    path = copy / ONE / findings.EVIDENCE
-    document = json.loads(path.read_bytes())
-    document["cells"] = [c for c in document["cells"] if c["case"] != "swapped"]
-    path.write_bytes(canonical(document))
-    findings.write_seal(copy / ONE)
-    assert "no evidence about 'swapped'" in refused(copy)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('status = "confirmed"', 'status = "sure"', "'sure' is none of"),
-        ('title = "', 'titel = "', "title"),
-        ("seed = 0", "seed = 0\nbug = 1", "unknown key"),
-        ('purpose = "control"', 'purpose = "minimal"', "exactly one"),
-        ('name = "rank-4"', 'name = "swapped"', "two models have one name"),
-        ('claim = "If', 'claim = "TODO', "says nothing yet"),
-        ("wrong = [0]", "wrong = []", "names no wrong output"),
-        ("title =", "title", "not readable TOML"),
-        ("seed = 0", 'seed = 0\nruntimes = "2.1 or older"', "'2.1 or older' is no PEP 440 specifier set"),
-        ("seed = 0", 'seed = 0\ntargets = ["lavapipe"]', "'lavapipe' is no GPU target"),
-        ("seed = 0", 'seed = 0\nprecisions = ["fp8"]', "'fp8' is none of fp32, fp16"),
-        ("wrong = []", 'wrong = []\nruntimes = "<2.2"', "a model that passes has no range"),
-        ("wrong = [0]", 'outcome = "CRASH"\nwrong = [0]', "has no outputs"),
-        ("wrong = [0]", 'outcome = "REFUSED"', "'REFUSED' is not CRASH"),
-        ("wrong = [0]", 'outcome = "CRASH"', "say in `instead` what happens"),
-        ('silent = "', 'instead = "', "say why nobody notices"),
-        ('status = "confirmed"', 'status = "fixed"', "say in `runtimes` which show it"),
-    ],
-)
-def test_a_manifest_with_a_mistake_is_refused_in_one_line(copy, old, new, said):
-    path = copy / ONE / findings.MANIFEST
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(BadInput, match=said) as caught:
-        findings.load(ONE, copy)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_finding_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match=ONE):
-        findings.load("no-such-finding")
 
 
 def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = "9.9.9") -> dict:
@@ -195,7 +97,7 @@ def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = 
 
 
 def states(records: list[dict]) -> dict[str, str]:
-    return {c.model: c.state for c in evidence.claims(findings.load(ONE), records, [])}
+    return {c.model: c.state for c in evidence.claims(load(ONE), records, [])}
 
 
 def test_a_claim_that_still_shows_holds_and_one_that_passes_is_fixed():
@@ -212,15 +114,7 @@ def test_a_cell_whose_control_fails_proves_nothing():
     assert states([record("minimal", (0,)), record("control", (0, 1))]) == {"minimal": "unclear", "control": "unclear"}
 
 
-def bounded(copy: Path, limits: str) -> findings.Finding:
-    """The shipped finding with a range in its manifest."""
-    path = copy / ONE / findings.MANIFEST
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("seed = 0", f"seed = 0\n{limits}", 1), encoding="utf-8")
-    return findings.load(ONE, copy)
-
-
-def states_in(finding: findings.Finding, runtime: str, wrong: tuple[int, ...]) -> str:
+def states_in(finding: Finding, runtime: str, wrong: tuple[int, ...]) -> str:
     records = [record("minimal", wrong, runtime=runtime), record("control", (), runtime=runtime)]
     return next(c.state for c in evidence.claims(finding, records, []) if c.model == "minimal")
 
@@ -235,16 +129,16 @@ def test_outside_its_range_a_claim_is_that_the_model_passes(copy, runtime, wrong
 
 def test_a_range_of_targets_and_precisions_is_a_range_too(copy):
     assert states_in(bounded(copy, 'targets = ["gpu:lavapipe*"]'), "2.3.0", ()) == "holds"
-    assert states_in(findings.load(ONE), "2.3.0", ()) == "fixed"
-    limits = findings.load(ONE, copy).minimal.where
+    assert states_in(load(ONE), "2.3.0", ()) == "fixed"
+    limits = load(ONE, copy).minimal.where
     cell = {"runtime": "2.3.0", "precision": "fp16"}
     assert limits.covers({**cell, "target": "gpu:lavapipe@Mali-G610"})
     assert not limits.covers({**cell, "target": "gpu:swiftshader"})
-    assert not findings.load(ONE).minimal.where.covers({**cell, "target": "cpu"})
+    assert not load(ONE).minimal.where.covers({**cell, "target": "cpu"})
 
 
 def test_a_model_may_have_a_range_of_its_own(copy):
-    path = copy / ONE / findings.MANIFEST
+    path = copy / ONE / MANIFEST
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("wrong = [1]", 'wrong = [1]\nprecisions = ["fp16"]', 1), encoding="utf-8")
     ranges = {m.name: str(m.where) for m in bounded(copy, 'runtimes = "<=2.3.0"').models}
@@ -252,20 +146,15 @@ def test_a_model_may_have_a_range_of_its_own(copy):
     assert (ranges["rank-4"], ranges["control"]) == ("LiteRT <=2.3.0", "")
 
 
-def test_a_range_in_which_nothing_was_measured_is_refused(copy):
-    bounded(copy, 'runtimes = "<2.1"')
-    assert "the evidence has no such cell" in refused(copy)
-
-
 def test_agreeing_evidence_does_not_excuse_a_failure_that_is_not_claimed():
     found = [record("minimal", (0, 1)), record("control", ())]
-    claims = evidence.claims(findings.load(ONE), found, found)
+    claims = evidence.claims(load(ONE), found, found)
     assert {c.model: c.state for c in claims} == {"minimal": "changed", "control": "holds"}
 
 
 @pytest.mark.parametrize(("verdict", "state"), [("CRASH", "holds"), ("REFUSED", "changed"), ("FAIL", "changed")])
 def test_a_claimed_crash_is_no_other_outcome(verdict, state):
-    finding = findings.load("same-operand-aborts")
+    finding = load("same-operand-aborts")
     bad = {"output": -1 if verdict != "FAIL" else 0, "name": "", "verdict": verdict, "signature": ""}
     crash = {**record("minimal", (), 1), "outputs": [bad]}
     (claim,) = evidence.claims(finding, [crash], [])
@@ -274,18 +163,18 @@ def test_a_claimed_crash_is_no_other_outcome(verdict, state):
 
 
 def test_a_finding_of_older_runtimes_is_verified_in_one_that_shows_it():
-    fixed = findings.load("output-before-elementwise")
+    fixed = load("output-before-elementwise")
     assert evidence.runtimes_to_verify(fixed, "2.3.0") == ("2.3.0", "2.1.3")
     assert evidence.runtimes_to_verify(fixed, "2.1.3") == ("2.1.3",)
-    assert evidence.runtimes_to_verify(findings.load(ONE), "2.3.0") == ("2.3.0",)
+    assert evidence.runtimes_to_verify(load(ONE), "2.3.0") == ("2.3.0",)
 
 
 def test_another_adapter_name_is_measured_in_the_newest_release_that_shows_the_bug():
     versions = ["2.1.3", "2.3.0", "2.4.0.dev20261026"]
-    assert evidence.named_runtime(findings.load(ONE), versions) == "2.3.0"
-    assert evidence.named_runtime(findings.load("output-before-elementwise"), versions) == "2.1.3"
-    assert evidence.named_runtime(findings.load("card-token-fanout"), versions) == "2.3.0"
-    assert evidence.named_runtime(findings.load(ONE), ["nightly"]) == ""
+    assert evidence.named_runtime(load(ONE), versions) == "2.3.0"
+    assert evidence.named_runtime(load("output-before-elementwise"), versions) == "2.1.3"
+    assert evidence.named_runtime(load("card-token-fanout"), versions) == "2.3.0"
+    assert evidence.named_runtime(load(ONE), ["nightly"]) == ""
 
 
 def test_what_a_finding_comes_to_in_half_a_line():
@@ -296,12 +185,12 @@ def test_what_a_finding_comes_to_in_half_a_line():
 
 def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_yet(tmp_path):
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
-    path = draft("my-bug", bad, good, (0,), 3, tmp_path)
+    path = new_finding("my-bug", bad, good, (0,), 3, tmp_path)
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad
     with pytest.raises(BadInput, match="says nothing yet"):
-        findings.load("my-bug", tmp_path)
+        load("my-bug", tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace("TODO: ", ""), encoding="utf-8")
-    finding = findings.load("my-bug", tmp_path)
+    finding = load("my-bug", tmp_path)
     assert (finding.seed, finding.minimal.wrong) == (3, (0,))
     evidence.write_arrays(finding)
     assert [a.shape for a in finding.arrays(finding.minimal, "inputs")] == [(1, 16, 32), (1, 16, 32)]
@@ -315,12 +204,12 @@ def test_a_new_finding_refuses_what_cannot_be_one(tmp_path, slug, wrong, said):
     model = write_tflite(add_reduce())
     control = model if slug == "same" else write_tflite(add_reduce(first="SUB"))
     with pytest.raises(BadInput, match=said):
-        draft(slug, model, control, wrong, 0, tmp_path)
+        new_finding(slug, model, control, wrong, 0, tmp_path)
 
 
 def test_a_new_finding_does_not_overwrite_one(copy):
     with pytest.raises(BadInput, match="already"):
-        draft(ONE, write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB")), (0,), 0, copy)
+        new_finding(ONE, write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB")), (0,), 0, copy)
 
 
 def test_verify_without_names_and_without_all_is_refused():
@@ -329,11 +218,10 @@ def test_verify_without_names_and_without_all_is_refused():
 
 
 def test_verify_refuses_a_report_that_was_written_by_hand(copy, monkeypatch):
-    monkeypatch.setattr(findings, "FINDINGS_DIR", copy)
-    monkeypatch.setattr(findings.load, "__defaults__", (copy,))
+    monkeypatch.setattr(load, "__defaults__", (copy,))
     path = copy / ONE / "report.md"
     path.write_text(path.read_text(encoding="utf-8").replace("stale memory", "fresh memory"), encoding="utf-8")
-    findings.write_seal(copy / ONE)
+    write_seal(copy / ONE)
     result = CliRunner().invoke(main, ["finding", "verify", ONE])
     assert isinstance(result.exception, BadInput)
     assert "report.md is not what" in str(result.exception)
@@ -347,7 +235,7 @@ def test_verify_on_a_target_that_is_not_here_is_3():
 
 @pytest.mark.parametrize("task", ["verify", "measure"])
 def test_all_of_no_findings_is_no_pass(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(findings, "slugs", lambda: [])
+    monkeypatch.setattr("repro.findings.reader.slugs", lambda: [])
     result = CliRunner().invoke(main, ["finding", task, "--all", "--target", "cpu", "--runtime", "2.3.0"])
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
@@ -366,7 +254,7 @@ def test_verify_measures_again_and_confirms():
     assert result.exit_code == 0, result.output
     claims = [json.loads(line) for line in result.stdout.splitlines()]
     assert {c["state"] for c in claims} == {"holds"}
-    assert {c["model"] for c in claims} == {m.name for m in findings.load("dfine-naive-enc-coord").models}
+    assert {c["model"] for c in claims} == {m.name for m in load("dfine-naive-enc-coord").models}
 
 
 @pytest.mark.gpu

@@ -19,15 +19,17 @@ import pytest
 from click.testing import CliRunner
 
 from repro.cli import main
-from repro.findings import finding as findings
 from repro.findings import report
+from repro.findings.finding import Finding
+from repro.findings.reader import load, slugs
 from repro.matrix.measure import attached_phones
+from repro.records.folders import FINDINGS
 from runner.adb import build
 from runner.host import adapter_name
 from runner.host.vulkan import adapters, driver_environment
 from runner.runtimes import PACKAGE, installed, runtime
 
-SHIPPED = findings.slugs()
+SHIPPED = slugs()
 ONE = "add-output-feeds-reduction"
 ATTACHMENTS = {
     "issue.md",
@@ -69,7 +71,7 @@ def private_words() -> list[str]:
     with contextlib.suppress(OSError, KeyError):  # a user without a name
         names.add(getpass.getuser())
     ordinary = {word for path in OWN_TEXTS for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
-    paths = {os.path.expanduser("~"), str(findings.FINDINGS_DIR.parent), sys.prefix}  # noqa: PTH111 - never raises
+    paths = {os.path.expanduser("~"), str(FINDINGS.parent), sys.prefix}  # noqa: PTH111 - never raises
     # A path of one part (/usr, /repro) is part of others, as of those on a phone.
     return [name for name in names if name not in ordinary and len(name) > 2] + [p for p in paths if p.count("/") > 1]
 
@@ -86,7 +88,7 @@ SERIAL = re.compile(rb"adb:(?![0-9a-f]{10}\b|loopback\b)[A-Za-z0-9]")
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_nothing_of_any_machine_is_in_a_report(slug):
-    for name, data in report.report_files(findings.load(slug)).items():
+    for name, data in report.report_files(load(slug)).items():
         assert MACHINE_PATH.findall(data) == [], name
         assert SERIAL.findall(data) == [], name
         assert said_in(data, private_words()) == [], name
@@ -109,13 +111,13 @@ def test_the_machine_that_renders_a_report_is_not_in_it(monkeypatch):
     monkeypatch.setattr(socket, "gethostname", lambda: "zebra-host")
     monkeypatch.setattr(platform, "node", lambda: "zebra-host")
     assert {"zebra-user", "zebra-host", "/srv/zebra-home"} <= set(private_words())
-    for name, data in report.report_files(findings.load(ONE)).items():
+    for name, data in report.report_files(load(ONE)).items():
         assert b"zebra" not in data, name
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_a_report_has_its_sections_and_attachments(slug):
-    finding = findings.load(slug)
+    finding = load(slug)
     files = report.report_files(finding)
     assert set(files) >= ATTACHMENTS
     issue = files["issue.md"].decode()
@@ -133,7 +135,7 @@ def test_a_report_has_its_sections_and_attachments(slug):
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_attachments_agree_with_each_other(slug):
-    finding = findings.load(slug)
+    finding = load(slug)
     files = report.report_files(finding)
     assert base64.b64decode(files["model.tflite.base64"]) == files["model.tflite"]
     compile(files["repro.py"], "repro.py", "exec")
@@ -147,7 +149,7 @@ def test_attachments_agree_with_each_other(slug):
 
 
 def test_the_issue_names_every_runtime_and_driver_of_the_evidence():
-    finding = findings.load(ONE)
+    finding = load(ONE)
     issue = report.report_files(finding)["issue.md"].decode()
     for environment in finding.evidence()["environments"]:
         assert environment["runtime"] in issue
@@ -155,13 +157,13 @@ def test_the_issue_names_every_runtime_and_driver_of_the_evidence():
 
 
 def test_a_report_of_an_unconfirmed_finding_says_so_before_anything_else():
-    issue = report.report_files(findings.load("card-token-fanout"))["issue.md"].decode()
+    issue = report.report_files(load("card-token-fanout"))["issue.md"].decode()
     assert "reported, not confirmed here" in issue.split("## Environment")[0]
     assert "prints OK" in issue
 
 
 def test_a_fixed_finding_names_the_runtime_that_shows_it():
-    finding = findings.load("output-before-elementwise")
+    finding = load("output-before-elementwise")
     files = {
         name: data.decode() for name, data in report.report_files(finding).items() if name.endswith((".md", ".py"))
     }
@@ -170,22 +172,20 @@ def test_a_fixed_finding_names_the_runtime_that_shows_it():
     assert "Shows in ai-edge-litert <2.1.6, for example 2.1.3; any other prints OK." in files["repro.py"]
     assert "**Status: fixed.** Shows in LiteRT <2.1.6 only." in files["issue.md"]
     assert "fixed in 2.1.6" in files["issue.md"]
-    assert (
-        "==" not in report.report_files(findings.load(ONE))["issue.md"].decode().split("```console")[1].split("```")[0]
-    )
+    assert "==" not in report.report_files(load(ONE))["issue.md"].decode().split("```console")[1].split("```")[0]
 
 
 def test_cells_under_another_name_are_shown_as_what_they_are():
-    issue = report.report_files(findings.load("same-operand-aborts"))["issue.md"].decode()
+    issue = report.report_files(load("same-operand-aborts"))["issue.md"].decode()
     assert "| gpu:lavapipe named Mali-G610, not a Mali | fp32 |  |  |  | CRASH |  |" in issue
     assert "no statement about a Mali" in issue
     assert "gpu:lavapipe and gpu:swiftshader are independent" in issue
 
 
 def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
-    finding = findings.load("mali-thin-pointwise")
+    finding = load("mali-thin-pointwise")
     assert finding.needs_name
-    assert not findings.load("norm-one-pass-variance").needs_name
+    assert not load("norm-one-pass-variance").needs_name
     files = report.report_files(finding)
     issue, script = files["issue.md"].decode(), files["repro.py"].decode()
     assert "repro check model.tflite --target gpu:lavapipe@Mali-G610 --precision fp16" in issue
@@ -200,8 +200,8 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
 
 
 def test_a_bug_of_one_precision_is_shown_in_it():
-    assert findings.load(ONE).precision == findings.load("norm-one-pass-variance").precision == "fp32"
-    assert "Shows in fp32 only." in report.render_report(findings.load("norm-one-pass-variance"))
+    assert load(ONE).precision == load("norm-one-pass-variance").precision == "fp32"
+    assert "Shows in fp32 only." in report.render_report(load("norm-one-pass-variance"))
 
 
 def test_the_command_writes_the_folder(tmp_path):
@@ -222,7 +222,7 @@ def run_script(python: str, script: Path, *options: str, name: str = "") -> subp
     )
 
 
-def written_script(finding: findings.Finding, folder: Path) -> Path:
+def written_script(finding: Finding, folder: Path) -> Path:
     script = folder / "repro.py"
     script.write_text(report.render_script(finding), encoding="utf-8")
     return script
@@ -236,7 +236,7 @@ def answer(ended: subprocess.CompletedProcess[str]) -> tuple[int, str]:
 @pytest.mark.gpu
 @pytest.mark.parametrize("slug", [ONE, "same-operand-aborts"])
 def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
-    script = written_script(findings.load(slug), tmp_path)
+    script = written_script(load(slug), tmp_path)
     shown = run_script(sys.executable, script)
     assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
     healthy = run_script(sys.executable, script, "--control")
@@ -245,7 +245,7 @@ def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
 
 @pytest.mark.gpu
 def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_path):
-    script = written_script(findings.load("mali-thin-pointwise"), tmp_path)
+    script = written_script(load("mali-thin-pointwise"), tmp_path)
     here = run_script(sys.executable, script)
     assert answer(here) == (0, "OK"), here.stdout + here.stderr
     assert "it shows in fp16 where the adapter is named Mali-G57 or Mali-G610" in here.stdout
@@ -259,7 +259,7 @@ def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_pa
 
 def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
     """Without LiteRT the child ends in a traceback, with the exit code that a failed check has too."""
-    script = written_script(findings.load("same-operand-aborts"), tmp_path)
+    script = written_script(load("same-operand-aborts"), tmp_path)
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -279,7 +279,7 @@ def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
 
 @pytest.mark.gpu
 def test_the_script_of_a_fixed_finding_says_ok_here_and_bug_in_the_runtime_it_names(tmp_path):
-    script = written_script(findings.load("output-before-elementwise"), tmp_path)
+    script = written_script(load("output-before-elementwise"), tmp_path)
     here = run_script(sys.executable, script)
     assert answer(here) == (0, "OK"), here.stdout + here.stderr
     # The named runtime is a folder of the cache, put before the installed one.
@@ -303,7 +303,7 @@ def bare_python(tmp_path_factory) -> str:
 
 @pytest.mark.gpu
 def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_every_script():
-    small, usual = findings.load("norm-one-pass-variance"), findings.load(ONE)
+    small, usual = load("norm-one-pass-variance"), load(ONE)
     assert (report.tolerance(small), report.tolerance(usual)) == (1e-4, 0.05)
     for finding in (small, usual):
         files = report.report_files(finding)
@@ -314,7 +314,7 @@ def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_ever
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
-    finding = findings.load(slug)
+    finding = load(slug)
     script = written_script(finding, tmp_path)
     shows_here = bool(finding.showing([installed().version])) and not finding.needs_name
     expected = (1, "BUG") if shows_here else (0, "OK")

@@ -1,4 +1,4 @@
-"""What a campaign keeps on disk: it goes on where it stopped, and belongs to one seed on one target."""
+"""What a hunt keeps on disk: it goes on where it stopped, and belongs to one seed on one target."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from cases.builder import GraphBuilder
 from cases.tflite.read import read_tflite
-from repro.findings.finding import FINDINGS_DIR, showing_models
+from repro.findings.reader import showing_models
 from repro.fuzzer.corpus import Corpus, known_patterns
 from repro.fuzzer.pattern import role_pattern
+from repro.records.folders import FINDINGS
 from repro.reducer.problem import Specimen
 from runner.errors import BadInput
 
@@ -35,7 +36,7 @@ def test_what_is_saved_is_where_the_next_one_goes_on(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("seed", "identity"), [(4, "target|fp32"), (3, "target|fp16")])
-def test_a_corpus_of_another_campaign_is_refused(tmp_path: Path, seed: int, identity: str):
+def test_a_corpus_of_another_hunt_is_refused(tmp_path: Path, seed: int, identity: str):
     Corpus(tmp_path, 3, "target|fp32").save()
     with pytest.raises(BadInput, match="give another --corpus"):
         Corpus(tmp_path, seed, identity)
@@ -58,7 +59,7 @@ def test_suspects_are_kept_by_their_number(tmp_path: Path):
 
 def test_patterns_are_known_from_models_that_are_wrong_and_from_no_control():
     known = known_patterns(showing_models())
-    place = FINDINGS_DIR / "add-output-feeds-reduction" / "models"
+    place = FINDINGS / "add-output-feeds-reduction" / "models"
     minimal, control = (read_tflite((place / f"{name}.tflite").read_bytes()) for name in ("minimal", "control"))
     assert known[role_pattern(minimal)] == "add-output-feeds-reduction"
     assert role_pattern(control) not in known

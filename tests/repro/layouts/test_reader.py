@@ -52,21 +52,29 @@ BROKEN = [
     ('name = "head"', 'name = "encoder"', r"two parts are called 'encoder'"),
     ('chain = "whole.tflite"', 'chain = "hole.tflite"', r"no such file '.*hole\.tflite'"),
     ('graphs = "float64"', 'graphs = "float46"', r"not of the form module:function"),
-    ("[thresholds.fp32]\nchain_snr_db", "[thresholds.fp32]\nchain_snr", r"no such threshold; there are .*chain_snr_db"),
+    (
+        "[thresholds.fp32]\nchain_snr_db",
+        "[thresholds.fp32]\nchain_snr",
+        r"no such threshold; did you mean 'chain_snr_db'",
+    ),
+    ("[thresholds.fp32]\nchain_snr_db", "[thresholds.fp32]\nluck", r"no such threshold; known are .*chain_snr_db"),
     ("value = 90", "value = '90'", r"must be a number"),
-    ("value = 90, reason = ", "value = 90, raeson = ", r"reason: is missing"),
+    ("value = 90, reason = ", "value = 90, raeson = ", r"raeson: unknown key; did you mean 'reason'"),
+    ("value = 90, reason = ", "value = 90 } #", r"reason: is missing; it is a string"),
     (
         'reason = "fp32 carries 7 digits; a chain of 10 ops loses two of them at most"',
         'reason = " "',
         r"needs a reason",
     ),
+    ("[thresholds.fp16]", "[thresholds.fp61]", r"fp61: unknown key; did you mean 'fp16'"),
+    ("[thresholds.fp16]", "[parameters]", r"\[thresholds.fp16\] lacks 'chain_snr_db'"),
+    ("[control]", "[kontrol]", r"kontrol: unknown key; did you mean 'control'"),
+    ("[control]", "[parameters]", r"control: is missing; it is a table: name the layout that must fail"),
     ("value = 90, reason", "value = 90, reason = 'a' }\nlost = { value = 0, reason", r"lost would never be compared"),
-    ("[thresholds.fp16]", "[thresholds.fp61]", r"fp16: is missing"),
-    ("[control]", "[kontrol]", r"control: is missing; it is a table: name the layout that must fail"),
     ('layout = "naive.toml"', 'layout = "gone.toml"', r"no such file '.*gone\.toml'"),
     ('layout = "naive.toml"', "", r"give either layout .* or control_of"),
     ("[control]", "[surprise]\na = 1\n\n[control]", r"surprise: unknown key"),
-    ("[control]", "[control", r"not TOML"),
+    ("[control]", "[control", r"not readable TOML"),
 ]
 
 
@@ -113,5 +121,5 @@ def test_parameters_are_overridden_by_type():
 
 def test_a_missing_file_is_one_line_that_says_which(example):
     (example / "head.tflite").unlink()
-    with pytest.raises(BadInput, match=r"graph 2\] file: no such file '.*head\.tflite'"):
+    with pytest.raises(BadInput, match=r"graph 2 'head'\] file: no such file '.*head\.tflite'"):
         read_layout(example / "split.toml")

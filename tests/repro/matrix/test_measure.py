@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cases import catalogue
@@ -34,7 +36,7 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
     ]
     environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
     documents = []
-    with Journal(tmp_path / "journal.jsonl") as journal:
+    with Journal(tmp_path / "journal.sqlite") as journal:
         for known in (0, 4):
             measured = measure.measure(subjects, environments, "both", journal)
             assert measured.cached == known
@@ -51,7 +53,7 @@ def test_a_failed_check_of_the_delegate_is_measured_once_and_reads_the_same_twic
     (case,) = catalogue.select(["fuzzed/select-same-branches"])
     subjects = [case_subject(case)]
     environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
-    with Journal(tmp_path / "journal.jsonl") as journal:
+    with Journal(tmp_path / "journal.sqlite") as journal:
         first = measure.measure(subjects, environments, "fp32", journal, workers=1)
         kept = measure.measure(subjects, environments, "fp32", journal, workers=1)
         again = measure.measure(subjects, environments, "fp32", journal, workers=1, again=True)
@@ -80,6 +82,30 @@ def test_what_may_be_the_machines_fault_is_measured_anew(outcome, message, kept)
     assert measure.is_kept(run) is kept
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record: record.pop("driver"),
+        lambda record: record.update(fully_accelerated="yes"),
+        lambda record: record["outputs"][0].pop("holds"),
+        lambda record: record["outputs"][0].update(verdict="SPLENDID"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_back_is_measured_again(tmp_path, spoil):
+    subjects = [written("m", write_tflite(add_reduce()))]
+    environments = measure.environments_for([measure.runtime_of(None).version], ["cpu"])
+    with Journal(tmp_path / "j.sqlite") as journal:
+        first = measure.measure(subjects, environments, "fp32", journal, workers=1)
+        (key,) = journal
+        spoilt = json.loads(json.dumps(journal.get(key)))
+        spoil(spoilt)
+        journal.add(key, spoilt)
+        again = measure.measure(subjects, environments, "fp32", journal, workers=1)
+        kept = measure.measure(subjects, environments, "fp32", journal, workers=1)
+    assert (first.cached, again.cached, kept.cached) == (0, 0, 1)
+    assert canonical(list(first.records)) == canonical(list(again.records)) == canonical(list(kept.records))
+
+
 @pytest.mark.gpu
 def test_an_interrupted_matrix_goes_on_where_it_was(tmp_path):
     subjects = [written(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
@@ -88,9 +114,9 @@ def test_an_interrupted_matrix_goes_on_where_it_was(tmp_path):
     def stop(record) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Journal(tmp_path / "j.jsonl") as journal:
+    with pytest.raises(KeyboardInterrupt), Journal(tmp_path / "j.sqlite") as journal:
         measure.measure(subjects, environments, "fp32", journal, on_record=stop)
-    with Journal(tmp_path / "j.jsonl") as journal:
+    with Journal(tmp_path / "j.sqlite") as journal:
         assert len(journal) == 1
         measured = measure.measure(subjects, environments, "fp32", journal)
     assert (measured.cached, len(measured.records)) == (1, 2)
@@ -102,7 +128,7 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
 
     monkeypatch.setattr(measure.targets, "open_target", nothing)
     subject = written("bad", write_tflite(add_reduce()))
-    with Journal(tmp_path / "j.jsonl") as journal:
+    with Journal(tmp_path / "j.sqlite") as journal:
         asked = [measure.Environment("2.3.0", "gpu:x"), measure.Environment("2.3.0", "gpu:y")]
         measured = measure.measure([subject], asked, "fp32", journal)
     assert measured.records == ()

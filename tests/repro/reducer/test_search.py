@@ -187,9 +187,12 @@ def test_an_interrupted_reduction_goes_on_where_it_stopped(tmp_path: Path):
     whole_target, resumed_target = SimulatedDelegate(fault), SimulatedDelegate(fault)
     whole, _ = reduce(specimen_of(graph, output), whole_target, tmp_path / "whole")
     (tmp_path / "cut").mkdir()
-    lines = (tmp_path / "whole" / history.JOURNAL).read_text(encoding="utf-8").splitlines()
-    kept = len(lines) // 2
-    (tmp_path / "cut" / history.JOURNAL).write_text("\n".join(lines[:kept]) + '\n{"key": "torn', encoding="utf-8")
+    with Journal(tmp_path / "whole" / history.JOURNAL) as all_, Journal(tmp_path / "cut" / history.JOURNAL) as half:
+        keys = list(all_)
+        kept = len(keys) // 2
+        for key in keys[:kept]:
+            half.add(key, all_.get(key) or {})
+        half.add(keys[kept], {"text": "passes"})  # of another version: lacks its failure, so it is asked again
     resumed, _ = reduce(specimen_of(graph, output), resumed_target, tmp_path / "cut")
     assert resumed_target.jobs == whole_target.jobs - kept
     assert resumed.runs == whole.runs

@@ -120,7 +120,7 @@ def test_the_oldest_rules_neither_miss_nor_overcall(tmp_path):
     with (
         targets.open_target(name, workers=2) as target,
         targets.open_target("cpu") as reference,
-        Journal(tmp_path / "journal.jsonl") as journal,
+        Journal(tmp_path / "journal.sqlite") as journal,
     ):
         draws = [draw(2026, index) for index in range(400)]
         table = confusion(observe(draws, 2026, Precision.FP32, target, reference, journal), 2026)

@@ -1,4 +1,4 @@
-"""A fuzzing campaign: draw, run, judge, explain, reduce, deduplicate, keep.
+"""A hunt, what the fuzzer does with its time: draw, run, judge, explain, reduce, deduplicate, keep.
 
 Key insight: most failures a fuzzer meets are known ones. So a failure is first held against the lint,
 which costs a millisecond and no run; only what the lint did not predict is reduced, and the reduced
@@ -69,7 +69,7 @@ class Progress:
 
 
 @dataclass
-class Campaign:
+class Hunt:
     """Fuzzes one target at one precision. `known` maps role patterns of findings to their slugs."""
 
     target: Target
@@ -187,7 +187,7 @@ class Campaign:
         return unexplained
 
     def _beyond_fp16(self, graph: Graph, feeds: Sequence[Feed]) -> bool:
-        """Whether this campaign's precision cannot hold what the graph computes."""
+        """Whether this hunt's precision cannot hold what the graph computes."""
         if self.precision is not Precision.FP16:
             return False
         with np.errstate(all="ignore"):

@@ -12,21 +12,21 @@ from click.testing import CliRunner
 from cases.builder import GraphBuilder
 from cases.tflite.read import read_tflite
 from repro.commands.fuzz import command
-from repro.fuzzer.campaign import Bug, Campaign
 from repro.fuzzer.corpus import Corpus
+from repro.fuzzer.hunt import Bug, Hunt
 from repro.fuzzer.sources import Sources
 from repro.verdicts.references import OwnOps
 from runner.errors import NothingRan
 from runner.run import Job, Outcome, Precision, Run
 from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
 
-NO_LIMIT = float("inf")  # seconds: how far a campaign comes must not depend on the machine
+NO_LIMIT = float("inf")  # seconds: how far a hunt comes must not depend on the machine
 
 
-def campaign(folder: Path, *faults: Fault, seed: int = 3) -> tuple[Campaign, list[Bug]]:
+def hunt(folder: Path, *faults: Fault, seed: int = 3) -> tuple[Hunt, list[Bug]]:
     bugs: list[Bug] = []
     target = SimulatedDelegate(*faults)
-    made = Campaign(
+    made = Hunt(
         target,
         Precision.FP32,
         OwnOps(SimulatedDelegate, strict_shapes=True),  # a healthy one stands in for the cpu
@@ -41,7 +41,7 @@ def campaign(folder: Path, *faults: Fault, seed: int = 3) -> tuple[Campaign, lis
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_each_planted_fault_is_found_within_a_bounded_number_of_graphs(fault: Fault, tmp_path: Path):
-    fuzzer, bugs = campaign(tmp_path, fault)
+    fuzzer, bugs = hunt(tmp_path, fault)
     state = fuzzer.corpus.state
     while not bugs and state.graphs < 900:
         fuzzer.run(NO_LIMIT, graphs=1)
@@ -55,7 +55,7 @@ def test_each_planted_fault_is_found_within_a_bounded_number_of_graphs(fault: Fa
 
 
 def test_a_healthy_delegate_gives_no_bug(tmp_path: Path):
-    fuzzer, bugs = campaign(tmp_path)
+    fuzzer, bugs = hunt(tmp_path)
     summary = fuzzer.run(NO_LIMIT, graphs=100)
     assert not bugs
     assert summary["graphs"] >= 100
@@ -73,7 +73,7 @@ class Refusing(SimulatedDelegate):
 
 
 def test_graphs_that_are_all_refused_are_tried_and_not_judged(tmp_path: Path):
-    fuzzer, _ = campaign(tmp_path)
+    fuzzer, _ = hunt(tmp_path)
     fuzzer.target = Refusing()
     summary = fuzzer.run(NO_LIMIT, graphs=1)
     assert summary["graphs"] > 0
@@ -83,7 +83,7 @@ def test_graphs_that_are_all_refused_are_tried_and_not_judged(tmp_path: Path):
 def test_a_session_without_a_judged_graph_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     numbers = dict.fromkeys(("graphs", "judged", "seconds", "graphs_per_s", "distinct", "known", "new"), 0)
     counts: dict[str, dict] = {k: {} for k in ("verdicts", "known_by_rule", "overpredicted_by_rule", "refusals")}
-    monkeypatch.setattr(Campaign, "run", lambda *_: numbers | counts)
+    monkeypatch.setattr(Hunt, "run", lambda *_: numbers | counts)
     result = CliRunner().invoke(command, ["--target", "cpu", "--corpus", str(tmp_path)])
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
@@ -94,7 +94,7 @@ def test_a_session_without_a_judged_graph_is_no_pass(tmp_path: Path, monkeypatch
     [("fp16", 10, False), ("fp16", 250, True), ("fp16", float("nan"), True), ("fp32", 250, False)],
 )
 def test_an_overflow_of_fp16_inside_a_graph_is_no_find(tmp_path: Path, precision: str, largest: float, beyond: bool):
-    fuzzer, _ = campaign(tmp_path)
+    fuzzer, _ = hunt(tmp_path)
     fuzzer.precision = Precision(precision)
     g = GraphBuilder()
     squared = g.unary("SQUARE", g.input("x", (1, 4)))
@@ -102,13 +102,13 @@ def test_an_overflow_of_fp16_inside_a_graph_is_no_find(tmp_path: Path, precision
     assert fuzzer._beyond_fp16(graph, ((np.full((1, 4), largest, np.float32),),)) is beyond
 
 
-def test_a_campaign_goes_on_where_it_stopped_and_keeps_its_bugs(tmp_path: Path):
+def test_a_hunt_goes_on_where_it_stopped_and_keeps_its_bugs(tmp_path: Path):
     fault = FAULTS[1]
-    first, found = campaign(tmp_path, fault)
+    first, found = hunt(tmp_path, fault)
     while not found:
         first.run(NO_LIMIT, graphs=1)
     graphs, index = first.corpus.state.graphs, first.corpus.state.next_index
-    second, again = campaign(tmp_path, fault)
+    second, again = hunt(tmp_path, fault)
     assert (second.corpus.state.graphs, second.corpus.state.next_index) == (graphs, index)
     summary = second.run(NO_LIMIT, graphs=1)
     assert summary["next_graph"] > index

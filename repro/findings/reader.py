@@ -1,0 +1,155 @@
+"""A finding out of its finding.toml. Whatever does not add up is one line: what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from cases.findings.model import HEALTHY, Purpose
+from cases.graph import Graph
+from repro.findings.finding import ABORTS, MANIFEST, Finding, FindingStatus, Link, ModelFile, Scope, Source
+from repro.findings.where import EVERYWHERE, Limits
+from repro.records.folders import FINDINGS
+from repro.records.strict import Said, Word, nearest
+from repro.records.strict_toml import read_toml
+from runner.errors import BadInput
+
+_Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(description="a list of output indices, from 0")]
+
+
+def _aborts(outcome: str) -> str:
+    if outcome != ABORTS:
+        raise ValueError(f"'{outcome}' is not {ABORTS}, the only outcome that is no wrong output")
+    return outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model(Limits):
+    name: Word
+    purpose: Purpose
+    what: Said
+    wrong: _Indices | None = None
+    outcome: Annotated[str, AfterValidator(_aborts)] = ""
+
+    def __post_init__(self) -> None:
+        if self.wrong is None and not self.outcome:
+            raise ValueError("wrong: is missing; it is a list of output indices, [] where all are right")
+        if self.wrong and self.outcome:
+            raise ValueError(f"outcome: a run that ends in {ABORTS} has no outputs; remove `wrong` or `outcome`")
+        if self.limited and not (self.wrong or self.outcome):
+            raise ValueError("runtimes: a model that passes has no range; write one where `wrong` or `outcome` is")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cause:
+    summary: Said
+    known: Said
+    source: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document(Limits):
+    """The keys of finding.toml."""
+
+    title: Said
+    status: FindingStatus
+    scope: Scope
+    claim: Said
+    silent: Said = ""
+    instead: Said = ""
+    rule: Said
+    seed: int = 0
+    not_claimed: tuple[Said, ...]
+    cause: _Cause
+    model: tuple[_Model, ...] = ()
+    upstream: tuple[Link, ...] = ()
+    siblings: tuple[Word, ...] = ()
+    reported: str = ""
+
+
+def slugs(folder: Path = FINDINGS) -> list[str]:
+    """The findings of a folder, by name."""
+    return sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}"))
+
+
+def load(slug: str, folder: Path = FINDINGS) -> Finding:
+    """Read a finding. Raises BadInput for an unknown slug, an unknown key, a missing one, or an empty claim."""
+    path = folder / slug / MANIFEST
+    if not path.is_file():
+        raise BadInput(f"there is no finding '{slug}'; {nearest(slug, slugs(folder))}")
+    document = read_toml(path, _Document, f"finding '{slug}'")
+    where = document.range(EVERYWHERE)
+    finding = Finding(
+        folder / slug,
+        title=document.title,
+        status=document.status,
+        scope=document.scope,
+        claim=document.claim,
+        silent=document.silent,
+        instead=document.instead,
+        where=where,
+        rule=document.rule,
+        seed=document.seed,
+        not_claimed=document.not_claimed,
+        cause=document.cause.summary,
+        cause_known=document.cause.known,
+        sources=document.cause.source,
+        # A model that passes has no range; one that shows inherits the finding's, key by key.
+        models=tuple(
+            ModelFile(
+                model.name,
+                model.purpose,
+                model.what,
+                model.wrong or (),
+                model.outcome,
+                model.range(where) if model.wrong or model.outcome else EVERYWHERE,
+            )
+            for model in document.model
+        ),
+        upstream=document.upstream,
+        siblings=document.siblings,
+        reported=document.reported,
+    )
+    _check(finding)
+    return finding
+
+
+def showing_models(folder: Path = FINDINGS) -> Iterator[tuple[str, Graph]]:
+    """(slug, graph) of every model that shows a finding's bug in its outputs: no control, and none that helps."""
+    for slug in slugs(folder):
+        finding = load(slug, folder)
+        for model in finding.models:
+            if model.wrong and finding.model_path(model).exists():
+                yield slug, finding.graph(model)
+
+
+def _check(finding: Finding) -> None:
+    for purpose in (Purpose.MINIMAL, Purpose.CONTROL):
+        if len(finding.of(purpose)) != 1:
+            raise BadInput(f"finding '{finding.slug}': needs exactly one [[model]] with purpose '{purpose}'")
+    names = [m.name for m in finding.models]
+    if len(set(names)) != len(names):
+        raise BadInput(f"finding '{finding.slug}': two models have one name; rename one")
+    for model in finding.models:
+        healthy = model.purpose in HEALTHY
+        host_clean = finding.status is FindingStatus.REPORTED
+        if healthy and model.shows:
+            raise BadInput(f"finding '{finding.slug}': model '{model.name}' is '{model.purpose}' and yet wrong")
+        if not healthy and not model.shows and not host_clean:
+            raise BadInput(f"finding '{finding.slug}': model '{model.name}' ('{model.purpose}') names no wrong output")
+    if finding.aborts and not finding.instead:
+        raise BadInput(f"finding '{finding.slug}': the minimal model ends in {ABORTS}: say in `instead` what happens")
+    if not finding.aborts and not finding.silent:
+        raise BadInput(f"finding '{finding.slug}': silent: is missing; say why nobody notices")
+    if finding.aborts and finding.silent:
+        raise BadInput(f"finding '{finding.slug}': silent: a process that ends is noticed; say `instead` what happens")
+    if finding.status is FindingStatus.REPORTED and not finding.reported:
+        raise BadInput(f"finding '{finding.slug}': status is '{finding.status}': say in `reported` who saw what where")
+    if finding.status is FindingStatus.FIXED and not finding.minimal.where.runtimes:
+        raise BadInput(
+            f"finding '{finding.slug}': status is 'fixed': say in `runtimes` which show it, for example '<2.2'"
+        )
