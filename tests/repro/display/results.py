@@ -11,7 +11,15 @@ PASSED = Verdict(0, "y", Status.PASS, power=1e-3, metrics={"pearson": 1.0, "max_
 WRONG = Verdict(
     1, "acc", Status.FAIL, "alias(x)", "RMS error 3", "input 0 'x' (bit-exact, 4/4)", metrics={"pearson": float("nan")}
 )
-EXPECTED = Expectation("family/known", 1, "any", Status.FAIL, "alias(x)", finding="its-finding", reason="because")
+EXPECTED = Expectation(
+    case="family/known",
+    output=1,
+    precision="any",
+    status=Status.FAIL,
+    signature="alias(x)",
+    finding="its-finding",
+    reason="because",
+)
 
 
 def result(

@@ -10,7 +10,7 @@ pytest.importorskip("PIL", reason="pictures need pillow")
 from PIL import Image
 
 from models.dfine.postprocess import Detection
-from repro.display.detections import HEADING, MARGIN, draw, side_by_side
+from repro.display.detections import HEADING, MARGIN, side_by_side, with_boxes
 
 PICTURE = Image.new("RGB", (80, 60), "white")
 
@@ -25,7 +25,7 @@ def touched(picture: Image.Image) -> np.ndarray:
 
 
 def test_a_box_is_drawn_at_its_edges_and_the_picture_stays_as_it_was():
-    drawn = touched(draw(PICTURE, [detection((0.25, 0.5, 0.75, 0.9))], str))
+    drawn = touched(with_boxes(PICTURE, [detection((0.25, 0.5, 0.75, 0.9))], str))
     assert drawn[40:54, 20].all()
     assert drawn[40:54, 60].all()
     assert drawn[30, 20:60].all()
@@ -35,19 +35,19 @@ def test_a_box_is_drawn_at_its_edges_and_the_picture_stays_as_it_was():
 
 @pytest.mark.parametrize("box", [(0.75, 0.9, 0.25, 0.5), (0.75, 0.5, 0.25, 0.9)])
 def test_an_inverted_box_of_a_broken_graph_is_drawn_as_it_lies(box: tuple[float, float, float, float]):
-    drawn = touched(draw(PICTURE, [detection(box)], str))
+    drawn = touched(with_boxes(PICTURE, [detection(box)], str))
     assert drawn[40:54, 20].all()
     assert drawn[40:54, 60].all()
 
 
 def test_a_box_outside_the_picture_does_no_harm():
-    draw(PICTURE, [detection((-3.0, -2.0, 5.0, 4.0)), detection((1.5, 1.5, 2.0, 2.0))], str)
+    with_boxes(PICTURE, [detection((-3.0, -2.0, 5.0, 4.0)), detection((1.5, 1.5, 2.0, 2.0))], str)
 
 
 def test_classes_have_colours_of_their_own_and_the_first_detection_lies_on_top():
     box = (0.25, 0.5, 0.75, 0.9)
-    alone = [np.asarray(draw(PICTURE, [detection(box, label)], str))[50, 20].tolist() for label in (0, 1)]
-    both = np.asarray(draw(PICTURE, [detection(box, 0), detection(box, 1)], str))[50, 20].tolist()
+    alone = [np.asarray(with_boxes(PICTURE, [detection(box, label)], str))[50, 20].tolist() for label in (0, 1)]
+    both = np.asarray(with_boxes(PICTURE, [detection(box, 0), detection(box, 1)], str))[50, 20].tolist()
     assert alone[0] != alone[1]
     assert both == alone[0]
 

@@ -135,7 +135,9 @@ def detections(count: int = 4, shift: float = 0.0, tokens: int = 0) -> Values:
 
 
 def detection_checks(reference: Values, found: Values, **limits: float) -> dict[str, GateCheck]:
-    names = DetectionTensors("boxes", "logits", "tokens", "tests.repro.layouts.test_chain:decode")
+    names = DetectionTensors(
+        boxes="boxes", logits="logits", tokens="tokens", decode="tests.repro.layouts.test_chain:decode"
+    )
     layout = dataclasses.replace(layout_of(), detections=names)
     given_limits = {name: Limit(value, "why") for name, value in limits.items()}
     checks = chain_checks(layout, [reference], [found], given_limits)

@@ -25,7 +25,9 @@ def test_a_swapped_tensor_of_another_shape_is_a_clear_error(example, cpu):
 
 
 def part(**changes: object) -> GraphPart:
-    whole = GraphPart("encoder", EXAMPLE / "encoder.tflite", "", ("x",), ("features_x2", "summary"))
+    whole = GraphPart(
+        name="encoder", file=EXAMPLE / "encoder.tflite", inputs=("x",), outputs=("features_x2", "summary")
+    )
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
 
 
@@ -106,7 +108,8 @@ def test_a_feed_is_in_the_files_order_and_dtype():
     g = GraphBuilder()
     count = g.input("count", (2,), "int32")
     graph = g.build([g.unary("NEG", g.input("x", (3,)), "y"), g.unary("ABS", count, "z")])
-    model = PartModel(GraphPart("p", None, "", ("mine", "other"), ("y", "z")), write_tflite(graph), graph)
+    part = GraphPart(name="p", builder="module:function", inputs=("mine", "other"), outputs=("y", "z"))
+    model = PartModel(part, write_tflite(graph), graph)
     feed = feed_of(model, {"other": np.arange(3.0), "mine": np.array([1.0, 2.0])}, EXAMPLE / "split.toml")
     assert [array.dtype.name for array in feed] == ["int32", "float32"]
     np.testing.assert_array_equal(feed[1], [0, 1, 2])

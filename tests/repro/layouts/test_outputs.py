@@ -32,7 +32,8 @@ def model_of() -> PartModel:
     """y = x + c, where c is a constant of a thousand."""
     g = GraphBuilder()
     graph = g.build([g.add(g.input("x", (1, ROWS, WIDTH)), g.const(np.full(WIDTH, 1000.0)), "y")])
-    return PartModel(GraphPart("shift", None, "", ("x",), ("y",)), write_tflite(graph), graph)
+    part = GraphPart(name="shift", builder="module:function", inputs=("x",), outputs=("y",))
+    return PartModel(part, write_tflite(graph), graph)
 
 
 def sets(count: int = 2) -> list[Values]:
@@ -143,7 +144,7 @@ def judged(layout: Layout, run: Run, planned: GraphPlan = PLANNED) -> GateCheck:
 def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
     layout = layout_of()
-    return dataclasses.replace(layout, references=dataclasses.replace(layout.references, chain_file=None))
+    return dataclasses.replace(layout, references=dataclasses.replace(layout.references, chain=""))
 
 
 def constant(places: str = "") -> np.ndarray:

@@ -17,7 +17,7 @@ from cases.tflite.write import write_tflite
 from repro.layouts import reference
 from repro.layouts.layout import GraphPart, HostPart, Layout, References
 from repro.layouts.models import PartModel, Values, load_inputs
-from repro.layouts.reference import ReferenceSource, host_outputs, without
+from repro.layouts.reference import ReferenceSource, host_outputs, minus_constant
 from runner.errors import BadInput
 from runner.run import Precision
 from tests.repro.layouts import two_graphs
@@ -41,7 +41,8 @@ def layout(**references: object) -> Layout:
 
 
 def model_of(graph: Graph, name: str = "encoder") -> PartModel:
-    return PartModel(GraphPart(name, None, "", graph.inputs, graph.outputs), write_tflite(graph), graph)
+    part = GraphPart(name=name, builder="module:function", inputs=graph.inputs, outputs=graph.outputs)
+    return PartModel(part, write_tflite(graph), graph)
 
 
 ENCODER = model_of(two_graphs.encoder())
@@ -174,7 +175,7 @@ def test_the_unsplit_model_is_the_chain_and_its_outputs_are_named_as_the_layouts
 
 def test_an_unsplit_model_of_other_ends_is_one_line(tmp_path: Path):
     (tmp_path / "whole.tflite").write_bytes(write_tflite(two_graphs.encoder()))
-    one = layout(chain_file=tmp_path / "whole.tflite")
+    one = layout(chain=str(tmp_path / "whole.tflite"))
     with pytest.raises(BadInput, match="has 1 inputs and 2 outputs; the layout has 1 and ends in y"):
         ReferenceSource(one, None).chain({"x": FEED[0]}, lambda: {})
 
@@ -210,7 +211,7 @@ def test_a_damaged_file_of_the_cache_is_computed_anew(tmp_path: Path):
 def test_a_constant_is_taken_off_and_rows_in_which_it_is_infinite_are_left_out(width: int, kept: list[bool]):
     array, constant = normal(6, width), normal(6, width, seed=1)
     constant[~np.array(kept)] = np.inf
-    rest = without(array, constant)
+    rest = minus_constant(array, constant)
     assert rest.shape == (sum(kept), width)
     np.testing.assert_allclose(rest + constant[np.array(kept)], array[np.array(kept)])
 

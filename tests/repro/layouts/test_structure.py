@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cases.builder import GraphBuilder
@@ -20,7 +18,7 @@ from tests.repro.layouts.gating import refusals, run_gate
 def checks(graph: Graph, allowed: dict[str, str] | None = None) -> list[GateCheck]:
     """The layout calls output i `out<i>`."""
     outputs = tuple(f"out{i}" for i in range(len(graph.outputs)))
-    part = GraphPart("part", Path("part.tflite"), "", graph.inputs, outputs)
+    part = GraphPart(name="part", builder="module:function", inputs=graph.inputs, outputs=outputs)
     return list(structure_checks(PartModel(part, write_tflite(graph), graph), allowed or {}))
 
 
