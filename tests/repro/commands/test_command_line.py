@@ -12,15 +12,12 @@ import click
 import numpy as np
 import pytest
 
-import models.dfine
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
 from repro.cli import COMMANDS, entry, main
 from tests.repro.display.schemas import require_junit
-
-PHOTO = Path(models.dfine.__file__).parent / "images" / "coffee.jpg"
 
 
 @pytest.fixture
@@ -188,18 +185,6 @@ def test_what_had_nothing_to_check_does_not_pass(repro, tmp_path: Path, monkeypa
     code, out, err = repro(*words)
     assert (code, out) == (3, "")
     assert says in one_line(err)
-
-
-@pytest.mark.convert
-def test_a_picture_in_which_nobody_sees_anything_shows_nothing(repro, tmp_path: Path, monkeypatch):
-    pytest.importorskip("torch")
-    from models.dfine import detect
-
-    monkeypatch.setattr(detect, "by_torch", lambda *_: ())
-    monkeypatch.setattr(detect, "by_graphs", lambda *_: ())
-    code, _, err = repro("detect", str(PHOTO), "--target", "cpu", "--out", str(tmp_path / "out.png"))
-    assert code == 3
-    assert "nothing was compared; give a lower --threshold" in err
 
 
 def groups(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Group]]:

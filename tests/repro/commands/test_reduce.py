@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from cases.builder import GraphBuilder
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from repro.commands.fuzz import command as fuzz
 from repro.commands.reduce import command as reduce
 from repro.records.journal import Journal
 from repro.reducer.history import JOURNAL
@@ -50,18 +49,6 @@ def test_reduce_brings_a_lost_output_to_its_two_ops_and_resumes(tmp_path: Path):
     again = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
     assert json.loads(again.stdout.splitlines()[-1]) == summary
     assert kept_answers(tmp_path / "out") == answers
-
-
-@pytest.mark.gpu
-def test_fuzz_judges_reports_and_goes_on(tmp_path: Path):
-    arguments = ["--graphs", "1", "--seconds", "36000", "--seed", "9", "--corpus", str(tmp_path), "--json"]
-    first = CliRunner().invoke(fuzz, arguments, catch_exceptions=False)
-    assert first.exit_code in (0, 1)
-    summary = json.loads(first.stdout.splitlines()[-1])
-    assert {"graphs", "seconds", "distinct", "new"} <= set(summary)
-    assert first.exit_code == (1 if summary["new"] else 0)
-    assert summary["verdicts"]["PASS"] > 20
-    assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["next_index"] == summary["next_graph"] > 0
 
 
 @pytest.mark.parametrize("name", ["missing.tflite", "rubbish.tflite"])
