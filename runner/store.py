@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def save_run(run: Run, folder: Path) -> None:
         "log": _escape(run.log),
         "message": _escape(run.message),
     }
-    write_atomically(folder / "arrays.npz", _npz(arrays))
+    write_atomically(folder / "arrays.npz", npz(arrays))
     write_atomically(folder / "meta.json", canonical_json(meta))
 
 
@@ -60,8 +61,8 @@ def load_run(folder: Path) -> Run:
         raise BadInput(f"{folder} holds a damaged run ({error}); save it again") from error
 
 
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """An .npz with fixed time stamps (numpy's own carries none either, but does not promise it)."""
+def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An .npz with fixed time stamps and arrays of any name (`numpy.savez` has arguments called `file` and so on)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):

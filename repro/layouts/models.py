@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,11 +87,12 @@ def _drawn(inputs: Inputs) -> list[Values]:
 
 def _npz(layout: Path, file: Path) -> Values:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise ValueError("one array without a name")
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("one array without a name")
+        with archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(f"layout '{layout}': input file '{file}' is no .npz ({error}); or name a loader") from None
 
 

@@ -7,8 +7,8 @@ torch and emulates nothing. A layout whose reference has no key is computed each
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -30,6 +30,7 @@ from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
 from runner.run import Job, Outcome, Precision
 from runner.source_version import source_version
+from runner.store import npz
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -176,11 +177,9 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
     try:
         with np.load(path) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         values = compute()
-        buffer = io.BytesIO()
-        np.savez(buffer, **values)  # type: ignore[arg-type]
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, npz(values))
         return values
 
 
