@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import models.dfine
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 pytest.importorskip("PIL", reason="pictures need pillow")
 
