@@ -16,13 +16,13 @@ from runner.targets import TargetInfo
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Print what can run here: runtime, accelerator library, Vulkan adapters, adb and its phones, converter.
 
-    For each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
+    Beside each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
 
     \b
     1. repro doctor

@@ -44,10 +44,11 @@ def update_command(
     shared: bool,
     dry_run: bool,
 ) -> None:
-    """Bring expectations up to date with RESULTS, the lines that `repro run --json` printed.
+    """Bring expectations up to date with RESULTS.
 
-    Comments are kept. A failure that is new or changed its signature is refused (exit 1) unless
-    --reason, or with --from-lint a known hazard, says why it is expected.
+    RESULTS is a file of the lines that `repro run --json` prints. Comments in the expectations are kept. A failure
+    that is new or changed its signature is refused (exit 1) unless --reason, or with --from-lint a known hazard,
+    says why it is expected.
     """
 
     def explain(case: str, output: int) -> Reason | None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from repro.commands import options
 from repro.display.json_lines import dump
 from repro.display.progress import Line, progress_line
 from repro.findings import evidence, reader
@@ -30,7 +31,7 @@ from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
 
 
-@click.group(context_settings={"max_content_width": 110})
+@click.group()
 def command() -> None:
     """Findings: one bug per folder, with its models, its evidence and its report.
 
@@ -75,11 +76,19 @@ def list_(as_json: bool) -> None:
 @click.argument("slug")
 @click.option("--model", "model", type=click.Path(path_type=Path), required=True, help="The minimal .tflite.")
 @click.option("--control", type=click.Path(path_type=Path), required=True, help="Its healthy twin.")
-@click.option("--wrong", type=int, multiple=True, default=(0,), show_default=True, help="Index of a wrong output.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--wrong",
+    type=int,
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Index of a wrong output. May be repeated.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
-    """Start a finding from a minimal model and its healthy twin: folder, manifest to fill in, inputs.
+    """Start a finding from a minimal model and its healthy twin.
 
+    Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
     path = new_finding(
@@ -91,15 +100,17 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 @command.command()
 @click.argument("slugs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
-@click.option("--runtime", "runtimes", multiple=True, help=f"Repeatable. Default: {', '.join(KNOWN)}.")
 @click.option(
-    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+    "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
+@options.all_targets
 @click.option(
-    "--named", multiple=True, help="Target under another adapter name, one runtime each. Default: the best as a Mali."
+    "--named",
+    multiple=True,
+    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali.",
 )
-@click.option("--no-named", is_flag=True, help="No cells under another adapter name.")
-@click.option("--again", is_flag=True, help="Measure unchanged cells too.")
+@click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
+@options.again
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -111,8 +122,9 @@ def measure(
     no_named: bool,
     again: bool,
 ) -> None:
-    """Measure findings over runtimes, drivers and precisions; rewrite evidence, report and seal.
+    """Measure findings, and rewrite their evidence, report and seal.
 
+    Each model runs on every runtime and driver, in both precisions.
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
@@ -148,11 +160,12 @@ def measure(
 @click.argument("slugs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
-    "--runtime", "runtimes", multiple=True, help="Repeatable. Default: the installed one, and one that shows the bug."
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    help="May be repeated. Default: the installed one, and one that shows the bug.",
 )
-@click.option(
-    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
-)
+@options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
 @click.pass_context
@@ -165,7 +178,7 @@ def verify(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Check the seal of findings, measure every claim again here, and say what still holds.
+    """Check seals, measure every claim again here, say what holds.
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
     --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was

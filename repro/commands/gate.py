@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from repro import api
+from repro.commands import options
 from repro.display import json_lines
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.display.junit import write_junit
@@ -20,17 +21,16 @@ from repro.layouts.result import Report
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import PRECISION_CHOICES
 
 LOG_WIDTH = 180
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("layout", type=click.Path(path_type=Path))
-@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
-@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="fp32", show_default=True)
+@options.targets
+@options.device
+@options.runtime
+@options.fp32_or_more
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")

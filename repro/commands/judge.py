@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
+from repro.commands import options
 from repro.display import json_lines
 from repro.records.canonical_json import finite_or_none
 from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
@@ -23,7 +24,7 @@ from runner.errors import BadInput, NothingRan
 from runner.run import Outcome, Precision
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), help=".npz with the right outputs (float64 best).")
 @click.option("--actual", type=click.Path(path_type=Path), help=".npz with the outputs to judge; keys pair by name.")
@@ -31,12 +32,23 @@ from runner.run import Outcome, Precision
     "--floor",
     "floor_file",
     type=click.Path(path_type=Path),
-    help=".npz with what healthy arithmetic gives: an emulation's outputs, or one number (RMSE) an output.",
+    help=".npz with what healthy arithmetic gives: an emulation's outputs, or one number (RMSE) per output.",
 )
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
-@click.option("--depth", type=click.IntRange(1), default=DEFAULT_DEPTH, show_default=True, help="Without --floor.")
-@click.option("--thresholds", "table_file", type=click.Path(path_type=Path), help="TOML with other thresholds.")
-@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
+@options.one_precision
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    default=DEFAULT_DEPTH,
+    show_default=True,
+    help="Accumulations behind each output, where there is no --floor.",
+)
+@click.option(
+    "--thresholds",
+    "table_file",
+    type=click.Path(path_type=Path),
+    help="TOML with other thresholds, each with its reason.",
+)
+@options.json_per_output
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -108,7 +108,7 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
 
 @functools.cache
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
-    """What a driver shows. A driver without a device is asked once a process: its hardware may come, but not now."""
+    """What a driver shows. A driver without a device is asked once per process: its hardware may come, but not now."""
     try:
         child = subprocess.run(
             child_command("runner.host.vulkan"),
