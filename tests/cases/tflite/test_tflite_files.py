@@ -125,7 +125,6 @@ def test_an_op_that_the_language_does_not_know_is_carried_along():
     assert back.ops[-1].kind == "CUSTOM"
     assert back.ops[-1].raw.custom_code == "TheirOp"
     assert back.ops[-1].raw.custom_options == b"\x01\x02\x03"
-    assert back.ops[-1].raw.is_foreign
 
 
 def test_an_unknown_attribute_is_refused_when_writing():
