@@ -18,7 +18,8 @@ from repro.records.canonical_json import finite_or_none
 from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
-from repro.verdicts.thresholds import DEFAULT, Thresholds, load_thresholds
+from repro.verdicts.threshold_reader import load_thresholds
+from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput, NothingRan
 from runner.run import Outcome, Precision
