@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from repro.verdicts.threshold_reader import load_thresholds
 from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput, NothingRan
+from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Outcome, Precision
 
 
@@ -178,20 +178,12 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise BadInput(f"{path}: no such file; give an .npz written with numpy.savez")
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"array": loaded}
-            found = {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path, alone="array")
+    except UnreadableArrays as error:
         raise BadInput(f"{path}: not a readable .npz ({error}); write it with numpy.savez") from error
-    except Exception as error:  # zlib raises its own kind for a damaged archive
-        if type(error).__module__ == "zlib":
-            raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
-        raise
-    if not found:
+    if not arrays:
         raise BadInput(f"{path}: holds no arrays; write it with numpy.savez")
-    for name, array in found.items():
+    for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise BadInput(f"{path}: '{name}' is {array.dtype}; outputs are float, integer or bool arrays")
-    return found
+    return arrays

@@ -7,7 +7,6 @@ torch and emulates nothing. A layout whose reference has no key is computed each
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -28,6 +27,7 @@ from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner import targets
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
+from runner.npz import UnreadableArrays, packed, read_arrays
 from runner.run import Job, Outcome, Precision
 from runner.source_version import source_version
 
@@ -174,13 +174,10 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
         digest.update(np.ascontiguousarray(array).data)
     path = cache_root() / "gate" / f"{digest.hexdigest()}.npz"
     try:
-        with np.load(path) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError):
+        return read_arrays(path)
+    except UnreadableArrays:  # not there yet, or damaged
         values = compute()
-        buffer = io.BytesIO()
-        np.savez(buffer, **values)  # type: ignore[arg-type]
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, packed(values))
         return values
 
 
