@@ -175,8 +175,12 @@ def test_every_path_and_module_of_ours_that_is_named_exists(path: Path):
 
 
 def test_a_name_that_is_lost_is_seen(tmp_path: Path):
-    (tmp_path / "a.md").write_text("`repro/judge.py`, `repro/cli.py`, `repro.oracle.main`, `repro.cli.main`", "utf-8")
-    (tmp_path / "b.py").write_text('"""See repro.cli and tests/nowhere/."""\n# as in `cases.evaluate`\n', "utf-8")
+    (tmp_path / "a.md").write_text(
+        "`repro/judge.py`, `repro/cli.py`, `repro.oracle.main`, `repro.cli.main`", encoding="utf-8"
+    )
+    (tmp_path / "b.py").write_text(
+        '"""See repro.cli and tests/nowhere/."""\n# as in `cases.evaluate`\n', encoding="utf-8"
+    )
     assert lost_names(tmp_path / "a.md") == ["repro/judge.py", "repro.oracle.main"]
     assert lost_names(tmp_path / "b.py") == ["tests/nowhere/", "cases.evaluate"]
 
