@@ -14,7 +14,7 @@ from rich.table import Table
 
 from repro.commands import options
 from repro.display.json_lines import dump
-from repro.display.progress import Line, progress_line
+from repro.display.progress import ProgressLine, progress_line
 from repro.findings import evidence, reader
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
@@ -133,26 +133,27 @@ def measure(
     names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
     presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
     environments = environments_for(runtimes or KNOWN, names)
-    chosen = _chosen(slugs, everything)
+    findings = _chosen(slugs, everything)
     console = Console(stderr=True)
     contradictions = 0
-    for finding in chosen:
+    for finding in findings:
         evidence.build_models(finding)
         evidence.write_arrays(finding)
-    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in chosen)
+    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
     with Journal(journal_path()) as journal, progress_line("measure", total) as line:
         step = _stepper(line)
         everything_measured = evidence.measure_findings(
-            chosen, environments, journal, named=presented, again=again, on_record=step
+            findings, environments, journal, named=presented, again=again, on_record=step
         )
-    for finding, measured in zip(chosen, everything_measured, strict=True):
+    for finding, measured in zip(findings, everything_measured, strict=True):
         evidence.record_evidence(finding, measured)
         evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
-        bad = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
-        contradictions += len(bad)
-        console.print(f"{finding.slug}: {len(measured.records)} cells, {len(bad)} contradict a claim", highlight=False)
-        _print_claims(console, bad)
+        contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
+        contradictions += len(contradicting)
+        counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
+        console.print(f"{finding.slug}: {counts}", highlight=False)
+        _print_claims(console, contradicting)
     ctx.exit(1 if contradictions else 0)
 
 
@@ -184,8 +185,8 @@ def verify(
     --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
     sealed, 3 if there is no finding, nothing can run here, or not the runtime that a finding is about.
     """
-    chosen = _chosen(slugs, everything)
-    for finding in chosen:
+    findings = _chosen(slugs, everything)
+    for finding in findings:
         check_seal(finding)
         if render_report(finding) != (finding.folder / REPORT).read_text(encoding="utf-8"):
             raise BadInput(
@@ -195,7 +196,7 @@ def verify(
     names = targets.resolve(target_names) if target_names else default_targets()
     if all(name.partition(":")[0] == "cpu" for name in names):
         raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
-    groups = _by_runtimes(chosen, runtimes)
+    groups = _by_runtimes(findings, runtimes)
     console = Console(stderr=as_json)
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
@@ -203,35 +204,35 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
-            found = evidence.verify(
+            results = evidence.verify(
                 members,
                 environments_for(versions, names),
                 Path(scratch),
                 _stepper(line),
                 presented,
             )
-            verified |= {f.slug: one for f, one in zip(members, found, strict=True)}
-    for finding in chosen:
+            verified |= {f.slug: one for f, one in zip(members, results, strict=True)}
+    for finding in findings:
         claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
-        bad = [c for c in claims if c.state != "holds"]
-        failed += len(bad)
+        failing = [c for c in claims if c.state != "holds"]
+        failed += len(failing)
         if as_json:
             for claim in claims:
                 click.echo(json.dumps({"finding": finding.slug, **claim.__dict__}, sort_keys=True))
-        state = "[green]holds[/]" if not bad else f"[red]{' and '.join(sorted({c.state for c in bad}))}[/]"
+        state = "[green]holds[/]" if not failing else f"[red]{' and '.join(sorted({c.state for c in failing}))}[/]"
         cells = len({(c.runtime, c.target, c.precision) for c in claims})
         console.print(
-            f"{finding.slug}: {state}: {len(claims) - len(bad)} of {len(claims)} claims in {cells} cells "
+            f"{finding.slug}: {state}: {len(claims) - len(failing)} of {len(claims)} claims in {cells} cells "
             f"({finding.status})",
             highlight=False,
         )
-        _print_claims(console, claims if verbose else bad)
+        _print_claims(console, claims if verbose else failing)
         for reason in missing:
             console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
         unmeasured += bool(missing)
         showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
         if showing and all(c.state == "fixed" for c in showing):
-            where = ", ".join(sorted({c.runtime for c in bad}, key=version_order))
+            where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
@@ -252,7 +253,7 @@ def _presented(chosen: Sequence[Finding]) -> list[str]:
     return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
-def _stepper(line: Line) -> Callable[[CellRecord], None]:
+def _stepper(line: ProgressLine) -> Callable[[CellRecord], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 

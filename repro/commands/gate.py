@@ -62,11 +62,11 @@ def command(
     3. repro gate my_split.toml --target gpu:lavapipe --target gpu:swiftshader
     4. repro gate models/dfine/shipped.toml --set weights=ustc-community/dfine-small-coco
     """
-    manifest = read_layout(layout, _overrides(settings))
-    at = chosen_size(manifest, size)
-    precisions = manifest.precisions if precision == "both" else (Precision(precision),)
+    declared = read_layout(layout, _overrides(settings))
+    at = chosen_size(declared, size)
+    precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
-        require_precision(manifest, wanted)
+        require_precision(declared, wanted)
     names = targets.resolve(target_names, device)
     console = Console(stderr=as_json)
     if not console.is_terminal:
@@ -80,7 +80,7 @@ def command(
                 if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
                     notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)
                     continue
-                with notes.status(f"gate {manifest.name}") as status:
+                with notes.status(f"gate {declared.name}") as status:
 
                     def say(text: str, status: object = status) -> None:
                         if notes.is_terminal:
@@ -88,15 +88,15 @@ def command(
                         else:
                             notes.print(escape(text), style="dim", highlight=False)
 
-                    report = api.gate(manifest, target=target, precision=wanted, size=at, on_step=say)
+                    report = api.gate(declared, target=target, precision=wanted, size=at, on_step=say)
                 reports.append(report)
                 show(console, report)
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
     if junit is not None:
-        _write_junit(junit, manifest.name, reports, began)
+        _write_junit(junit, declared.name, reports, began)
     for report in reports if update_baseline else ():
-        path = record_baseline(manifest, report)
+        path = record_baseline(declared, report)
         notes.print(f"recorded {path}", highlight=False)
     if not reports:
         raise NothingRan(

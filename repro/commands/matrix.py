@@ -202,13 +202,14 @@ def _bisect(
     versions = sorted({e.runtime for e in environments}, key=version_order)
     for target in dict.fromkeys(e.target for e in environments):
         for subject in (s for s in subjects if not s.control_of):
-            for chosen in precisions_for(target, precision):
-                found = bisect(versions, _verdict_of(subject, target, chosen, journal))
-                changed = changed or bool(found.first_changed)
+            for each in precisions_for(target, precision):
+                bisected = bisect(versions, _verdict_of(subject, target, each, journal))
+                changed = changed or bool(bisected.first_changed)
                 if as_json:
-                    fields = {k: v for k, v in found.__dict__.items() if k != "tried"}
-                    click.echo(dump({"case": subject.name, "target": target, "precision": str(chosen), **fields}))
-                console.print(f"{subject.name} on {target} {chosen}: {found.sentence}", highlight=False, soft_wrap=True)
+                    fields = {k: v for k, v in bisected.__dict__.items() if k != "tried"}
+                    click.echo(dump({"case": subject.name, "target": target, "precision": str(each), **fields}))
+                text = f"{subject.name} on {target} {each}: {bisected.sentence}"
+                console.print(text, highlight=False, soft_wrap=True)
     return 1 if changed else 0
 
 

@@ -329,23 +329,24 @@ def _claim(
     sealed: CellRecord | None,
     sick: set[tuple[str, str, str]],
 ) -> Claim:
-    found, claimed = wrong_outputs(record), model.claimed(record)
+    wrong, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
-    said = "; ".join(
+    failures = "; ".join(
         f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Status.PASS
     )
     if cell_of(record) in sick:
         return make("unclear", "the control fails in this cell too: the environment is broken, not the claim")
-    if found == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
+    if wrong == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
         if sealed is not None and _signatures(sealed) != _signatures(record):
-            return make("holds", f"{said} (the evidence says {', '.join(_signatures(sealed))}: what it holds may vary)")
-        return make("holds", said or _passes(model))
-    if not found:
+            other = ", ".join(_signatures(sealed))
+            return make("holds", f"{failures} (the evidence says {other}: what it holds may vary)")
+        return make("holds", failures or _passes(model))
+    if not wrong:
         return make("fixed", f"passes in LiteRT {record['runtime']}; the finding can be closed if every cell agrees")
     if model.shows and not claimed:
-        return make("changed", f"claimed to pass outside {model.where}, found: {said}")
+        return make("changed", f"claimed to pass outside {model.where}, found: {failures}")
     wanted = model.outcome or f"wrong: {list(model.wrong)}"
-    return make("changed", f"claimed {wanted}, found: {said}")
+    return make("changed", f"claimed {wanted}, found: {failures}")
 
 
 def _passes(model: ModelFile) -> str:

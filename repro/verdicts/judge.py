@@ -74,20 +74,20 @@ def judge_arrays(
     reference's range.
     """
     precision = Precision(precision)
-    chosen = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
-    judged = _judge_pair(np.asarray(reference), np.asarray(actual), chosen, precision, thresholds)
-    found = Diagnosis()
+    limit = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
+    judged = _judge_pair(np.asarray(reference), np.asarray(actual), limit, precision, thresholds)
+    diagnosis = Diagnosis()
     if judged.status is Status.FAIL:
         evidence = Evidence(0, (name,), ((),), ((np.asarray(reference),),), ((np.asarray(actual),),), precision)
-        found = diagnose(evidence, [0], thresholds)
+        diagnosis = diagnose(evidence, [0], thresholds)
     return Verdict(
         output=output,
         name=name,
         status=judged.status,
-        signature=found.signature,
+        signature=diagnosis.signature,
         reason=judged.reason,
-        holds=found.holds,
-        floor=chosen.source,
+        holds=diagnosis.holds,
+        floor=limit.source,
         power=judged.power,
         metrics=_metrics(reference, actual, metrics),
     )

@@ -183,7 +183,7 @@ def test_what_a_finding_comes_to_in_half_a_line():
     assert note("no-such-finding") == ""
 
 
-def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_yet(tmp_path):
+def test_a_new_finding_starts_with_models_and_a_finding_toml_that_is_not_accepted_yet(tmp_path):
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
     path = new_finding("my-bug", bad, good, (0,), 3, tmp_path)
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad
