@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.checkup import Requirement, requirements
+from runner.checkup import Requirement, RequirementState, requirements
 from runner.targets import TargetInfo
 
-_STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
+_STYLES = {RequirementState.OK: "green", RequirementState.MISSING: "yellow", RequirementState.BROKEN: "red"}
 
 
 @click.command()

@@ -16,6 +16,7 @@ from repro.commands import options
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
 from repro.findings import evidence, reader
+from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
@@ -149,7 +150,7 @@ def measure(
         evidence.record_evidence(finding, measured)
         evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
-        contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
+        contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
         contradictions += len(contradicting)
         counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
         console.print(f"{finding.slug}: {counts}", highlight=False)
@@ -214,7 +215,7 @@ def verify(
             verified |= {f.slug: one for f, one in zip(members, results, strict=True)}
     for finding in findings:
         claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
-        failing = [c for c in claims if c.state != "holds"]
+        failing = [c for c in claims if c.state is not ClaimState.HOLDS]
         failed += len(failing)
         if as_json:
             for claim in claims:
@@ -231,7 +232,7 @@ def verify(
             console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
         unmeasured += bool(missing)
         showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
-        if showing and all(c.state == "fixed" for c in showing):
+        if showing and all(c.state is ClaimState.FIXED for c in showing):
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
@@ -271,7 +272,12 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
 
 
 def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:
-    colours = {"holds": "green", "fixed": "cyan", "changed": "red", "unclear": "yellow"}
+    colours = {
+        ClaimState.HOLDS: "green",
+        ClaimState.FIXED: "cyan",
+        ClaimState.CHANGED: "red",
+        ClaimState.UNCLEAR: "yellow",
+    }
     for claim in claims:
         place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
         console.print(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
 
+MetricSet = Literal["none", "quoted", "all"]
+"""Which numbers a verdict carries: `quoted` are pearson and max_abs."""
+
 DEFAULT_DEPTH = 64  # accumulations assumed for bare arrays without a floor: a 64-channel dot product
 
 
@@ -30,12 +34,12 @@ def judge(
     subject: Subject,
     *,
     thresholds: Thresholds = DEFAULT,
-    metrics: str = "quoted",
+    metrics: MetricSet = "quoted",
     explain: bool = True,
 ) -> tuple[Verdict, ...]:
     """Judge every output of a run of this subject.
 
-    metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves signature and
+    metrics: which of them to compute; they gate nothing. explain False leaves signature and
     `holds` of failures empty, for callers that count verdicts by the thousand.
 
     A run that is not OK gives one verdict per output where the names are known, else a single one with output -1,
@@ -66,7 +70,7 @@ def judge_arrays(
     output: int = 0,
     name: str = "",
     thresholds: Thresholds = DEFAULT,
-    metrics: str = "all",
+    metrics: MetricSet = "all",
 ) -> Verdict:
     """Judge one bare array against what is right, without a graph or inputs.
 
@@ -120,7 +124,7 @@ class _Judging:
     names: tuple[str, ...]
     graph: Graph | None
     table: Thresholds
-    metrics: str
+    metrics: MetricSet
     explain: bool
 
     def verdict(self, index: int) -> Verdict:
@@ -240,7 +244,7 @@ def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)))
 
 
-def _metrics(reference: np.ndarray, actual: np.ndarray, which: str) -> dict[str, float]:
+def _metrics(reference: np.ndarray, actual: np.ndarray, which: MetricSet) -> dict[str, float]:
     if which == "none" or np.shape(reference) != np.shape(actual) or np.size(reference) == 0:
         return {}
     return quoted_metrics(reference, actual) if which == "quoted" else all_metrics(reference, actual)
