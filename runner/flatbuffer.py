@@ -1,6 +1,6 @@
-"""A flatbuffer read where it lies, by field numbers: for what is asked of a model before anything else looks at it.
+"""A flatbuffer read in place, by field numbers: for the few questions that are asked of a model before it is parsed.
 
-Tables are given by where they begin. Whatever makes no sense raises struct.error, ValueError or IndexError.
+A table is given by the position where it begins. Bytes that make no sense raise struct.error, ValueError or IndexError.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Arrays in an .npz, by name or in groups (one per feed, one array per output). Never a pickle.
 
-Key insight: an archive is read by numpy, zipfile and zlib together, and each has errors of its own for damage; whoever
-reads one wants a single kind, to say in its own words what is lost.
+Key insight: an archive is read by numpy, zipfile and zlib together, and each has errors of its own for damage. Here
+damage is one kind of error, so that each caller can say in its own words what is lost.
 """
 
 from __future__ import annotations

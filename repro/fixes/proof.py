@@ -1,6 +1,6 @@
 """Proof that a model with workarounds computes the same and that its failure is gone.
 
-Key insight: a workaround is worth what can be shown for it. The cpu must give the same bits for the
+Key insight: a workaround is worth only what can be proved of it. The cpu must give the same bits for the
 old and the new file, the target must have every output right with the new one, and an output that was
 right before must stay right. Whatever cannot be shown is a reason to refuse.
 """

@@ -1,4 +1,4 @@
-"""What is right, for each graph on the very feed it got and for the whole chain; and the noise floors that go with it.
+"""The right outputs of each graph, for the very feed it got, and of the whole chain; with their noise floors.
 
 All of it is computed once and cached by content (model, feed, the reference's own key), so that a daily gate runs no
 torch and emulates nothing. A layout whose reference has no key is computed each time: staleness is worse than slowness.

@@ -1,4 +1,4 @@
-"""Who is at fault for a wrong output, in one word, from who disagrees with whom.
+"""Which layer is at fault for a wrong output, concluded from which targets agree and which do not.
 
 Key insight: every layer between the source model and the output can be swapped for another of its kind. The
 file evaluated by TFLite's reference kernels clears or accuses the converter; XNNPACK against them, the cpu
