@@ -39,8 +39,8 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """Judge every output of a run of this subject.
 
-    metrics: which of them to compute; they gate nothing. explain False leaves signature and
-    `holds` of failures empty, for callers that count verdicts by the thousand.
+    thresholds: the limits, else the project's own table. metrics: which of them to compute; they gate nothing. explain:
+    False leaves signature and `holds` of failures empty, for callers that count verdicts by the thousand.
 
     A run that is not OK gives one verdict per output where the names are known, else a single one with output -1,
     and asks for no reference. Raises ValueError where the run is of other feeds than the subject's, NoReference
@@ -74,8 +74,9 @@ def judge_arrays(
 ) -> Verdict:
     """Judge one bare array against what is right, without a graph or inputs.
 
-    floor: the noise floor to judge by; None derives one from precision, DEFAULT_DEPTH accumulations and the
-    reference's range.
+    actual: as the target gave it. reference: what is right, best in float64; another shape or kind of dtype than
+    actual's is a FAIL. floor: the noise floor to judge by; None derives one from precision, DEFAULT_DEPTH
+    accumulations and the reference's range. output, name: for the verdict only. thresholds, metrics: as for `judge`.
     """
     precision = Precision(precision)
     limit = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
