@@ -17,6 +17,7 @@ from repro.campaigns.expectation_update import Reason, update
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.folders import EXPECTATIONS
+from repro.trials.load import read_bytes
 from runner.errors import BadInput, NothingRan
 
 
@@ -90,16 +91,15 @@ def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
 
     Raises BadInput naming the line that is none, NothingRan for a file without a line.
     """
-    if not path.exists():
-        raise BadInput(f"{path}: no such file; write it with: repro run --json > {path}")
+    data = read_bytes(path, f"what `repro run --json > {path}` writes")
     by_target: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(data.splitlines(), start=1):
         try:
             record = json.loads(line)
             by_target[record["target"]].append(record)
             if not {"case", "output", "precision", "verdict", "signature", "runtime"} <= set(record):
                 raise KeyError("a field")
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:  # bytes that are no text are a ValueError too
             raise BadInput(f"{path}, line {number}: not a line of `repro run --json` ({error})") from error
     if not by_target:
         raise NothingRan(f"{path} holds no results, so there is nothing to expect; write it with: repro run --json")

@@ -24,7 +24,7 @@ def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[G
     allowed: lint rule -> the layout's reason to accept it.
     """
     graph, part = model.graph, model.part.name
-    clean = True
+    clean, others = True, ""
     for op in graph.ops:
         if op.kind in BANNED:
             clean = False
@@ -39,13 +39,14 @@ def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[G
         tensors = [model.part.outputs[index] for index in hazard.affected] or [hazard.tensor]
         tensor, text = ", ".join(tensors), f"hazard {hazard.rule}: {hazard.message}; {hazard.fix}"
         if hazard.rule in allowed:
+            others = "other "
             yield GateCheck("structure", part, tensor, GateAnswer.NOTE, f"{text} (allowed: {allowed[hazard.rule]})")
         else:
             clean = False
             yield _refused(part, tensor, text)
     if clean:
         kinds = ", ".join(BANNED)
-        reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no hazard"
+        reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no {others}hazard"
         yield GateCheck("structure", part, "", GateAnswer.PASS, reason)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from repro.records.strict import Mistake, Misfit, Schema, fitted
+from repro.records.strict import Misfit, Mistake, Schema, fitted
 from runner.errors import BadInput
 
 MAX_BYTES = 1 << 20

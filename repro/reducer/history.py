@@ -14,12 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
+from runner.npz import packed
 from runner.run import Precision
 
 STEPS = "reductions"
@@ -60,10 +59,9 @@ def write_step(folder: Path, step: Step, target: str, precision: Precision) -> P
 def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite") -> None:
     """The model and its distinct feeds: inputs.npz, and inputs_2.npz where there is a second."""
     write_atomically(place / model, write_tflite(specimen.graph))
-    place.mkdir(parents=True, exist_ok=True)
     distinct = {id(feed): feed for feed in specimen.feeds}.values()
     for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
-        np.savez(place / name, **dict(zip(specimen.graph.inputs, feed, strict=True)))  # type: ignore[arg-type]
+        write_atomically(place / name, packed(dict(zip(specimen.graph.inputs, feed, strict=True))))
 
 
 def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from cases.builder import GraphBuilder
 from cases.graph import Graph, GraphError, Op
 from cases.inputs import standard_feeds
-from cases.tflite.extras import OpExtras
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.fuzzer.generate import grow
@@ -115,34 +114,9 @@ def test_damaged_bytes_end_in_a_graph_or_in_one_clear_line(data):
     assert said == "" or (said.startswith("m: ") and "\n" not in said)
 
 
-def test_an_op_that_the_language_does_not_know_is_carried_along():
-    graph = small()
-    foreign = Op("CUSTOM", ("y",), ("z",), raw=OpExtras(custom_code="TheirOp", custom_options=b"\x01\x02\x03"))
-    tensors = dict(graph.tensors)
-    tensors["z"] = type(tensors["y"])("z", (1, 8, 4))
-    wide = Graph(tensors, (*graph.ops, foreign), graph.inputs, ("z",)).validate()
-    back = read_tflite(write_tflite(wide))
-    assert back.ops[-1].kind == "CUSTOM"
-    assert back.ops[-1].raw.custom_code == "TheirOp"
-    assert back.ops[-1].raw.custom_options == b"\x01\x02\x03"
-
-
 def test_an_unknown_attribute_is_refused_when_writing():
     graph = small()
     coloured = Op("ADD", graph.ops[0].inputs, graph.ops[0].outputs, {"colour": 1})
     wrong = Graph(graph.tensors, (coloured,), graph.inputs, graph.outputs)
     with pytest.raises(GraphError, match="no attribute 'colour'"):
         write_tflite(wrong)
-
-
-@pytest.mark.parametrize(
-    ("broken", "says"),
-    [
-        (lambda g: Graph(g.tensors, (), g.inputs, g.outputs), "never written"),
-        (lambda g: Graph(g.tensors, (*g.ops, *g.ops), g.inputs, g.outputs), "written twice"),
-        (lambda g: Graph(g.tensors, g.ops, ("nope",), g.outputs), "no tensor"),
-    ],
-)
-def test_a_graph_that_is_not_well_formed_says_why(broken, says: str):
-    with pytest.raises(GraphError, match=says):
-        broken(small()).validate()

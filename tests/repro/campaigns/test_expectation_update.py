@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from repro.campaigns.expectation_update import Reason, update
-from repro.commands.expect import command
 
 FILE = """# Bugs of the delegate's graph code.
 
@@ -88,13 +84,3 @@ def test_one_precision_that_is_fixed_splits_the_entry():
     by_precision = {e["precision"]: e for e in tomllib.loads(result.text)["expect"]}
     assert by_precision["fp16"]["fixed_in"] == "2.3.0"
     assert "fixed_in" not in by_precision["fp32"]
-
-
-def test_what_shows_under_another_adapter_name_is_not_expected_under_the_drivers_own(tmp_path: Path):
-    results = tmp_path / "results.jsonl"
-    results.write_text(
-        json.dumps({**record("fp16", case="new/one"), "target": "gpu:lavapipe@Mali-G610"}) + "\n", encoding="utf-8"
-    )
-    said = CliRunner().invoke(command, ["update", str(results), "--reason", "its name", "--dry-run"])
-    assert said.exit_code == 0
-    assert said.output.startswith("gpu-lavapipe-mali-g610.toml: new/one output 0")

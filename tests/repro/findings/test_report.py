@@ -16,9 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from repro.cli import main
 from repro.findings import report
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
@@ -202,12 +200,6 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
 def test_a_bug_of_one_precision_is_shown_in_it():
     assert load(ONE).precision == load("norm-one-pass-variance").precision == "fp32"
     assert "Shows in fp32 only." in report.render_report(load("norm-one-pass-variance"))
-
-
-def test_the_command_writes_the_folder(tmp_path):
-    result = CliRunner().invoke(main, ["report", ONE, "--out", str(tmp_path / "out")])
-    assert result.exit_code == 0, result.output
-    assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")} >= ATTACHMENTS
 
 
 def run_script(python: str, script: Path, *options: str, name: str = "") -> subprocess.CompletedProcess[str]:

@@ -117,3 +117,9 @@ def test_parameters_are_overridden_by_type():
     assert layout.parameters["weights"] == "seed:7"
     with pytest.raises(BadInput, match="no such parameter; it has weights"):
         read_layout(DFINE / "shipped.toml", {"wieghts": "seed:7"})
+
+
+def test_a_missing_file_is_one_line_that_says_which(example):
+    (example / "head.tflite").unlink()
+    with pytest.raises(BadInput, match=r"graph 2 'head'\] file: no such file '.*head\.tflite'"):
+        read_layout(example / "split.toml")

@@ -19,7 +19,7 @@ from repro.findings.reader import load
 from repro.layouts.reader import read_layout
 from repro.records.folders import EXPECTATIONS, FINDINGS
 from repro.records.strict_toml import MAX_BYTES, read_toml
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
 FINDING = "add-output-feeds-reduction"
@@ -115,7 +115,7 @@ def one_line_or_read(read: Callable[[], object]) -> None:
     problem = ""
     try:
         read()
-    except BadInput as error:
+    except (BadInput, NothingRan) as error:
         problem = str(error)
     assert "\n" not in problem
 

@@ -1,0 +1,51 @@
+"""`repro check`: known bugs of a case may be expected, runs may be kept, and JSON says what the screen says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cases import catalogue
+from cases.findings.add_output_feeds_reduction import add_reduce
+from cases.tflite.write import write_tflite
+from repro.commands.check import command
+from repro.verdicts.judge import judge
+from repro.verdicts.saved_run import load_judgeable
+
+CASE = "public-reports/litert-8599-add-output-consumed"
+
+
+def model(folder: Path, data: bytes) -> str:
+    path = folder / "mine.tflite"
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_a_run_that_was_kept_is_judged_the_same_again(tmp_path: Path):
+    path = model(tmp_path, write_tflite(add_reduce()))
+    result = CliRunner().invoke(command, [path, "--target", "cpu", "--json", "--save", str(tmp_path / "saved")])
+    assert result.exit_code == 0, result.output
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(r["output"], r["verdict"], r["expected"]) for r in records] == [(0, "PASS", None), (1, "PASS", None)]
+    assert {r["reference"] for r in records} == {"float64 evaluation of the file's own ops"}
+    assert "mine.tflite: 2 ops, inputs gaussian, seed 0" in result.stderr
+    (folder,) = (tmp_path / "saved").iterdir()
+    assert folder.name == "mine--fp32--cpu"
+    assert [v.said for v in judge(*load_judgeable(folder))] == ["PASS", "PASS"]
+
+
+@pytest.mark.gpu
+def test_a_known_bug_of_a_case_is_expected_where_it_is_asked_for(tmp_path: Path):
+    (case,) = catalogue.select([CASE])
+    assert case.graph is not None
+    path = model(tmp_path, write_tflite(case.graph()))
+    words = [path, "--target", "gpu", "--precision", "fp32", "--json"]
+    bare = CliRunner().invoke(command, words)
+    known = CliRunner().invoke(command, [*words, "--expect", CASE])
+    assert (bare.exit_code, known.exit_code) == (1, 0), known.output
+    wrong = [r for r in map(json.loads, known.stdout.splitlines()) if r["verdict"] == "FAIL"]
+    assert wrong
+    assert all(r["expected"] == f"FAIL {r['signature']}" for r in wrong)

@@ -1,0 +1,89 @@
+"""`repro finding`: verifying, measuring and listing from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from repro.cli import main
+from repro.findings.reader import load, slugs
+from repro.findings.seal import write_seal
+from repro.records.folders import FINDINGS
+from runner.errors import BadInput, NothingRan, TargetUnavailable
+from tests.repro.findings.shipped import ONE
+
+SHIPPED = slugs()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder of findings with one shipped finding in it, free to be spoiled."""
+    for slug in (ONE, *load(ONE).siblings):
+        shutil.copytree(FINDINGS / slug, tmp_path / slug)
+    return tmp_path
+
+
+def test_verify_without_names_and_without_all_is_refused():
+    result = CliRunner().invoke(main, ["finding", "verify"])
+    assert isinstance(result.exception, BadInput)
+
+
+def test_verify_refuses_a_report_that_was_written_by_hand(copy, monkeypatch):
+    monkeypatch.setattr(load, "__defaults__", (copy,))
+    path = copy / ONE / "report.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("stale memory", "fresh memory"), encoding="utf-8")
+    write_seal(copy / ONE)
+    result = CliRunner().invoke(main, ["finding", "verify", ONE])
+    assert isinstance(result.exception, BadInput)
+    assert "report.md is not what" in str(result.exception)
+
+
+def test_verify_on_a_target_that_is_not_here_is_3():
+    result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:no-such-adapter"])
+    assert isinstance(result.exception, TargetUnavailable)
+    assert result.exception.exit_code == 3
+
+
+@pytest.mark.parametrize("task", ["verify", "measure"])
+def test_all_of_no_findings_is_no_pass(task, tmp_path, monkeypatch):
+    monkeypatch.setattr("repro.findings.reader.slugs", lambda: [])
+    result = CliRunner().invoke(main, ["finding", task, "--all", "--target", "cpu", "--runtime", "2.3.0"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "holds no finding" in str(result.exception)
+
+
+def test_a_bug_of_the_delegate_is_not_verified_on_the_cpu():
+    result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "cpu"])
+    assert isinstance(result.exception, NothingRan)
+
+
+@pytest.mark.gpu
+def test_verify_measures_again_and_confirms():
+    options = ["--target", "gpu:lavapipe", "--json"]
+    result = CliRunner().invoke(main, ["finding", "verify", "dfine-naive-enc-coord", *options])
+    assert result.exit_code == 0, result.output
+    claims = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {c["state"] for c in claims} == {"holds"}
+    assert {c["model"] for c in claims} == {m.name for m in load("dfine-naive-enc-coord").models}
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_verify_all_confirms_every_host_claim():
+    result = CliRunner().invoke(main, ["finding", "verify", "--all"])
+    assert result.exit_code == 0, result.output
+
+
+def test_list_names_every_finding():
+    result = CliRunner().invoke(main, ["finding", "list", "--json"])
+    assert result.exit_code == 0, result.output
+    listed = {json.loads(line)["slug"]: json.loads(line) for line in result.stdout.splitlines()}
+    assert set(listed) == set(SHIPPED)
+    assert listed[ONE]["since"] == "2.1.3"
+    fixed = listed["output-before-elementwise"]
+    assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == ("fixed", "2.1.6", "LiteRT <2.1.6")

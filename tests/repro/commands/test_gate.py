@@ -1,0 +1,63 @@
+"""`repro gate`: JSON, JUnit and the exit code say the same, wrong usage is one line, and gating nothing is no pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cases.tflite.write import write_tflite
+from repro.commands.gate import command
+from runner.errors import BadInput, NothingRan
+from tests.repro.display.schemas import require_junit
+from tests.repro.layouts import two_graphs
+from tests.repro.layouts.gating import EXAMPLE
+
+
+@pytest.fixture
+def example(tmp_path):
+    """A copy of the worked example that a test may break."""
+    for file in EXAMPLE.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_json_junit_and_exit_code(example):
+    (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
+    junit = example / "out" / "gate.xml"
+    arguments = [str(example / "split.toml"), "--target", "cpu", "--json", "--junit", str(junit)]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 1
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert records[-1]["check"] == "summary"
+    assert records[-1]["passed"] is False
+    refused = [r for r in records if r.get("answer") == "REFUSED"]
+    assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
+    assert refused[0]["numbers"]["chain_snr_db"] < 20
+    assert "<failure" in junit.read_text(encoding="utf-8")
+    require_junit(junit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--size", "640"], "it has no sizes"),
+        (["--set", "weights=x"], "no such parameter"),
+        (["--set", "weights"], "expected KEY=VALUE"),
+        (["--target", "gpv"], "did you mean"),
+    ],
+)
+def test_wrong_usage(arguments, says):
+    result = CliRunner().invoke(command, [str(EXAMPLE / "split.toml"), "--target", "cpu", *arguments])
+    assert isinstance(result.exception, BadInput)
+    assert result.exception.exit_code == 2
+    assert says in str(result.exception)
+
+
+def test_a_gate_that_gated_nothing_does_not_pass():
+    """The cpu computes no fp16."""
+    result = CliRunner().invoke(command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--precision", "fp16"])
+    assert isinstance(result.exception, NothingRan)
+    assert result.exception.exit_code == 3
+    assert "nothing was gated" in str(result.exception)

@@ -1,0 +1,118 @@
+"""What a person sees of a campaign: counts by family, known bugs by finding, news in full, and a page of it all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+from rich.console import Console
+
+from repro.campaigns.campaign import CaseResult
+from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, write_html, wrong_line
+from tests.repro.display.results import GOOD, KNOWN, NEWS, RESULTS, WRONG, result
+
+
+def printed(results: Sequence[CaseResult] = RESULTS, *, verbose: bool = False, controls: Sequence[str] = ()) -> str:
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    print_campaign(console, results, controls=frozenset(controls), note=lambda slug: f"note of {slug}", verbose=verbose)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_outputs_are_counted_by_family():
+    # outputs, pass, controls pass, known bugs, news
+    table = [line.split() for line in printed(controls=["other/twin"]).splitlines() if line[:5] in ("famil", "other")]
+    assert table[1:] == [["family", "3", "2", "-", "1", "0"], ["other", "2", "1", "1/1", "0", "1"]]
+
+
+def test_a_control_that_fails_does_not_count_as_passing():
+    (*_, other) = [line.split() for line in printed(controls=["other/new"]).splitlines() if line.startswith("other")]
+    assert other[3] == "0/1"
+
+
+def test_each_target_has_a_table_of_its_own():
+    text = printed([result("family/a", GOOD), result("family/a", GOOD, target="gpu:b")])
+    assert [line.split()[0] for line in text.splitlines() if "LiteRT" in line] == ["gpu:a", "gpu:b"]
+
+
+def test_known_bugs_stand_under_their_finding_with_its_note_and_one_example():
+    text = printed()
+    assert "its-finding  FAIL alias(x): 1 outputs of 1 cases; note of its-finding" in text
+    assert "    family/known fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 4/4)" in text
+
+
+def test_verbose_shows_every_example():
+    many = [result(f"family/known-{i}", KNOWN) for i in range(3)]
+    assert printed(many).count("holds input 0") == 1
+    assert printed(many, verbose=True).count("holds input 0") == 3
+
+
+def test_news_are_shown_as_they_are_and_no_markup():
+    assert "  new failure: family/new output 1 'acc': <b> & [red]x[/]" in printed()
+    assert "news\n  " not in printed([result("family/good", GOOD)])
+
+
+def test_the_summary_counts_cases_outputs_standings_and_what_was_not_run_again():
+    assert summary_line(RESULTS, 1.25, "of each case") == (
+        "4 cases, 5 outputs: 3 passed, 1 known bugs, 0 flakes, 1 news; 1 of 4 runs unchanged and not run again; "
+        "1.2 s; seed of each case"
+    )
+
+
+def test_a_wrong_output_is_one_line():
+    said = "output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 4/4)"
+    assert wrong_line("a/b", "fp16", WRONG) == f"a/b fp16  {said}"
+    assert family("a/b") == "a"
+
+
+def test_junit_has_a_row_for_each_output_and_skips_what_is_known_with_its_reason():
+    rows = junit_rows(RESULTS)
+    assert [bool(row.failure) for row in rows] == [False, False, False, True, False]
+    assert [row.skipped for row in rows if row.skipped] == ["known: FAIL alias(x): because"]
+    assert rows[3].log == "the delegate's last words"
+    assert rows[3].suite == "gpu:a.other"
+    assert sum(row.seconds for row in rows) == 4.0
+
+
+class Table(HTMLParser):
+    """The rows of a page: (class, cells)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[str, list[str]]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append((dict(attrs).get("class") or "", []))
+        elif tag == "td":
+            self.rows[-1][1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1][1] and self.tags[-1] == "td":
+            self.rows[-1][1][-1] += data
+
+
+def test_a_page_lists_every_output_news_first_and_takes_no_name_for_markup(tmp_path: Path):
+    path = tmp_path / "deep" / "page.html"
+    results = [*RESULTS, result("family/<script>", GOOD)]
+    write_html(path, results, "a <summary>")
+    table = Table()
+    text = path.read_text(encoding="utf-8")
+    table.feed(text)
+    assert "script" not in table.tags
+    assert "summary" not in table.tags
+    kinds = [kind for kind, cells in table.rows if cells]
+    assert kinds == ["news", "passed", "passed", "passed", "known", "passed"]
+    assert table.rows[1][1] == [
+        *("gpu:a", "fp32", "other/new", "1 acc", "FAIL alias(x)", "PASS"),
+        "holds input 0 'x' (bit-exact, 4/4)",
+    ]
+    assert "gpu:a: LiteRT 2.3.0, adapter, driver 1" in text
+
+
+def test_a_new_failure_is_news_on_the_screen_and_in_junit():
+    assert [row.failure for row in junit_rows([result("a/b", NEWS)])] == [NEWS[1].message]

@@ -1,0 +1,117 @@
+"""Claims held against measurements: what holds, what was fixed, what changed, and in which runtime to look."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repro.findings import evidence
+from repro.findings.finding import Finding
+from repro.findings.reader import load, slugs
+from repro.verdicts.references import float64_outputs
+from tests.repro.findings.shipped import ONE, bounded
+
+SHIPPED = slugs()
+
+
+def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = "9.9.9") -> dict:
+    made = [
+        {"output": i, "name": f"o{i}", "verdict": "FAIL" if i in wrong else "PASS", "signature": "stale" * (i in wrong)}
+        for i in range(outputs)
+    ]
+    return {"case": model, "runtime": runtime, "target": "gpu:x", "precision": "fp32", "outputs": made}
+
+
+def states(records: list[dict]) -> dict[str, str]:
+    return {c.model: c.state for c in evidence.claims(load(ONE), records, [])}
+
+
+def test_a_claim_that_still_shows_holds_and_one_that_passes_is_fixed():
+    assert states([record("minimal", (0,)), record("control", ())]) == {"minimal": "holds", "control": "holds"}
+    assert states([record("minimal", ()), record("control", ())])["minimal"] == "fixed"
+
+
+def test_another_wrong_output_or_a_broken_workaround_is_changed():
+    found = states([record("minimal", (0, 1)), record("emit-mul", (0,)), record("control", ())])
+    assert found == {"minimal": "changed", "emit-mul": "changed", "control": "holds"}
+
+
+def test_a_cell_whose_control_fails_proves_nothing():
+    assert states([record("minimal", (0,)), record("control", (0, 1))]) == {"minimal": "unclear", "control": "unclear"}
+
+
+def states_in(finding: Finding, runtime: str, wrong: tuple[int, ...]) -> str:
+    records = [record("minimal", wrong, runtime=runtime), record("control", (), runtime=runtime)]
+    return next(c.state for c in evidence.claims(finding, records, []) if c.model == "minimal")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "wrong", "state"),
+    [("2.1.3", (0,), "holds"), ("2.1.3", (), "fixed"), ("2.1.6", (), "holds"), ("2.1.6", (0,), "changed")],
+)
+def test_outside_its_range_a_claim_is_that_the_model_passes(copy, runtime, wrong, state):
+    assert states_in(bounded(copy, 'runtimes = "<2.1.6"'), runtime, wrong) == state
+
+
+def test_a_claim_is_limited_to_targets_too(copy):
+    assert states_in(bounded(copy, 'targets = ["gpu:lavapipe*"]'), "2.3.0", ()) == "holds"
+    assert states_in(load(ONE), "2.3.0", ()) == "fixed"
+
+
+def test_agreeing_evidence_does_not_excuse_a_failure_that_is_not_claimed():
+    found = [record("minimal", (0, 1)), record("control", ())]
+    claims = evidence.claims(load(ONE), found, found)
+    assert {c.model: c.state for c in claims} == {"minimal": "changed", "control": "holds"}
+
+
+@pytest.mark.parametrize(("verdict", "state"), [("CRASH", "holds"), ("REFUSED", "changed"), ("FAIL", "changed")])
+def test_a_claimed_crash_is_no_other_outcome(verdict, state):
+    finding = load("same-operand-aborts")
+    bad = {"output": -1 if verdict != "FAIL" else 0, "name": "", "verdict": verdict, "signature": ""}
+    crash = {**record("minimal", (), 1), "outputs": [bad]}
+    (claim,) = evidence.claims(finding, [crash], [])
+    assert claim.state == state
+    assert evidence.claims(finding, [record("minimal", (), 1)], [])[0].state == "fixed"
+
+
+def test_a_finding_of_older_runtimes_is_verified_in_one_that_shows_it():
+    fixed = load("output-before-elementwise")
+    assert evidence.runtimes_to_verify(fixed, "2.3.0") == ("2.3.0", "2.1.3")
+    assert evidence.runtimes_to_verify(fixed, "2.1.3") == ("2.1.3",)
+    assert evidence.runtimes_to_verify(load(ONE), "2.3.0") == ("2.3.0",)
+
+
+def test_another_adapter_name_is_measured_in_the_newest_release_that_shows_the_bug():
+    versions = ["2.1.3", "2.3.0", "2.4.0.dev20261026"]
+    assert evidence.named_runtime(load(ONE), versions) == "2.3.0"
+    assert evidence.named_runtime(load("output-before-elementwise"), versions) == "2.1.3"
+    assert evidence.named_runtime(load("card-token-fanout"), versions) == "2.3.0"
+    assert evidence.named_runtime(load(ONE), ["nightly"]) == ""
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
+    finding = load(slug)
+    on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
+    bad = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
+    assert bad == []
+    assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
+    assert len({r["target"] for r in on_gpu}) >= 2
+    assert len({r["runtime"] for r in on_gpu}) >= 5
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_the_cpu_computes_every_model_right(slug):
+    """A claim about the delegate is void if the CPU is wrong too."""
+    on_cpu = [r for r in load(slug).evidence_records() if r["target"] == "cpu"]
+    assert on_cpu
+    assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r)] == []
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
+    finding = load(slug)
+    for model in (finding.minimal, finding.control):
+        (computed,) = float64_outputs(finding.graph(model), (finding.arrays(model, "inputs"),))
+        for kept, value in zip(finding.arrays(model, "expected"), computed, strict=True):
+            np.testing.assert_array_equal(kept, value.astype(kept.dtype))

@@ -1,0 +1,125 @@
+"""What `repro doctor` looks at: what is missing is an answer with the command that brings it, never an exception."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner import checkup, runtimes
+from runner.checkup import Requirement
+from runner.errors import TargetUnavailable
+from runner.targets import TargetInfo
+
+WORKS = TargetInfo("gpu:lavapipe", True, "llvmpipe", "llvmpipe (LLVM)", "Mesa 25")
+SWIFT = TargetInfo("gpu:swiftshader", True, "SwiftShader", "SwiftShader", "5")
+
+
+@pytest.fixture(autouse=True)
+def _no_driver_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def by_subject(*infos: TargetInfo) -> dict[str, Requirement]:
+    found = list(checkup.check_targets(list(infos)))
+    assert len({one.subject for one in found}) == len(found)
+    assert all(bool(one.remedy) == (one.state != "ok") for one in found)
+    return {one.subject: one for one in found}
+
+
+def test_a_target_that_works_says_which_driver_and_what_the_delegate_calls_it():
+    checks = by_subject(TargetInfo("cpu", True), WORKS, SWIFT)
+    assert set(checks) == {"cpu", "gpu:lavapipe", "gpu:swiftshader"}
+    assert checks["cpu"].detail == "works"
+    assert checks["gpu:lavapipe"].detail == "llvmpipe, driver Mesa 25, accepted by Dawn as 'llvmpipe (LLVM)'"
+
+
+def test_a_software_driver_that_is_not_here_is_missing_and_not_broken():
+    checks = by_subject(TargetInfo("cpu", True))
+    assert {name: one.state for name, one in checks.items()} == {
+        "cpu": "ok",
+        "gpu:lavapipe": "missing",
+        "gpu:swiftshader": "missing",
+    }
+    assert "mesa-vulkan-drivers" in checks["gpu:lavapipe"].remedy
+    assert "swiftshader.sh" in checks["gpu:swiftshader"].remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("gpu:lavapipe", "mesa-vulkan-drivers"),
+        ("gpu:swiftshader", "swiftshader.sh"),
+        ("gpu:arc-a770", "install the vendor's newest Vulkan driver"),
+    ],
+)
+def test_a_driver_that_does_not_work_is_broken_and_says_what_mends_it(name: str, remedy: str):
+    broken = TargetInfo(name, False, "a device", "", "driver 1", "the delegate accepts none")
+    one = by_subject(broken, *[info for info in (WORKS, SWIFT) if info.name != name])[name]
+    assert one.state == "broken"
+    assert one.detail == "a device, driver driver 1: the delegate accepts none"
+    assert remedy in one.remedy
+
+
+def test_a_variable_that_hides_every_driver_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere/icd.json")
+    assert by_subject(TargetInfo("cpu", True))["VK_DRIVER_FILES"].remedy == "unset VK_DRIVER_FILES"
+    assert "VK_DRIVER_FILES" not in by_subject(WORKS), "it hides nothing that is missed"
+
+
+def test_a_runtime_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    def gone() -> None:
+        raise TargetUnavailable("LiteRT is not installed")
+
+    monkeypatch.setattr(runtimes, "installed", gone)
+    (one,) = checkup.check_runtime()
+    assert (one.subject, one.state, one.detail) == ("runtime", "broken", "LiteRT is not installed")
+    assert one.remedy.endswith(f"-m pip install '{runtimes.PACKAGE}'")
+
+
+def test_the_installed_runtime_is_here_with_its_accelerator():
+    runtime, accelerator, others = checkup.check_runtime()
+    assert [one.state for one in (runtime, accelerator, others)] == ["ok"] * 3
+    assert runtimes.installed().version in runtime.detail
+
+
+def test_a_compiler_is_found_by_variable_or_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("CC", "/opt/cc")
+    assert checkup.check_compiler() == Requirement("C compiler", "ok", "/opt/cc")
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = checkup.check_compiler()
+    assert (missing.state, missing.remedy.split()[-3:]) == ("missing", ["-y", "gcc", "libc6-dev"])
+
+
+def test_what_the_converter_needs_is_named_by_package(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkup, "_version", lambda package: "1.0" if package == "torch" else "")
+    states = {one.subject: one.state for one in checkup.check_converter()}
+    assert states == {name: "ok" if name == "torch" else "missing" for name in checkup.CONVERTER_PACKAGES}
+
+
+def test_python_is_this_one():
+    assert sys.executable in checkup.check_python().detail
+
+
+@pytest.mark.parametrize(("uid", "word"), [(0, "apt-get"), (1000, "sudo")])
+def test_only_root_needs_no_sudo(monkeypatch: pytest.MonkeyPatch, uid: int, word: str):
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    assert checkup.apt_install("x").split()[0] == word
+
+
+def test_mesa_comes_from_backports_where_debians_own_is_too_old(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkup, "os_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    assert "bookworm-backports" in checkup.mesa_install()
+    monkeypatch.setattr(checkup, "os_release", lambda: {"VERSION_CODENAME": "noble"})
+    assert checkup.mesa_install() == checkup.apt_install("mesa-vulkan-drivers libvulkan1")
+
+
+def test_without_a_checkout_pip_brings_everything(monkeypatch: pytest.MonkeyPatch):
+    assert checkup.checkout() is not None
+    assert checkup.install_everything().startswith("make -C ")
+    monkeypatch.setattr(checkup, "checkout", lambda: None)
+    for command in (checkup.install_everything(), checkup.converter_install()):
+        assert command == checkup.pip_install("mali-delegate-repro[convert]")
