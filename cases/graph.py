@@ -77,6 +77,7 @@ class Role:
 class Graph:
     """A directed acyclic graph in execution order. Names are unique; `validate` holds it to that.
 
+    tensors: by name, constants included. inputs, outputs: names, in the file's order.
     extras: what a file that was read carries beside the graph (signature names, metadata).
     """
 

@@ -1,4 +1,4 @@
-"""A graph builder with seeded randomness, for graphs that are drawn.
+"""A graph builder with seeded randomness, for drawn graphs.
 
 Key insight: a drawn graph is a function of its seed, and what is drawn must not make rounding look like a wrong
 value. So every decision and every number comes from generators that are handed in, and numbers neither vanish nor

@@ -80,9 +80,9 @@ def check(
 
 
 def assert_right(model: AnyModel, **options: object) -> None:
-    """For a test of one's own: raise AssertionError, with the lines of `repro check`, unless every output is right.
+    """For a test of your own: raise AssertionError, with the lines of `repro check`, unless every output is right.
 
-    options: those of `check`.
+    model, options: those of `check`.
     """
     checked = check(model, **options)  # type: ignore[arg-type]
     if not checked.passed:
@@ -106,6 +106,7 @@ def fix(
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
 
+    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime: as for `check`.
     Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
     cannot be shown, BadInput, TargetUnavailable.
     """
@@ -136,12 +137,17 @@ def reduce(
     on_step: Callable[[Step], None] = lambda step: None,
     on_runs: Callable[[int, Specimen], None] = lambda runs, specimen: None,
 ) -> Reduced:
-    """The smallest graph with the same failure on the same output's role, as `repro reduce` finds it.
+    """The smallest graph with the same failure of a model on a target, as `repro reduce` finds it.
+
+    The same failure is the same signature on an output of the same role.
 
     output: index of the failing output, else the first that fails. out: a folder that gets every accepted step and
-    the result, and from which an interrupted search goes on; None keeps nothing. max_runs: of the delegate.
-    workers: candidates that run at once, else one per core. on_start: is told the subject, the precision and how many
-    answers are known. Raises NotReducible and BadInput where nothing fails, TargetUnavailable, DeviceFailed.
+    the result, and from which an interrupted search goes on; None keeps nothing. max_runs: of the delegate, at most.
+    workers: candidates that run at once, else one per core. precision, inputs, seed, runtime: as for `check`.
+    on_start: is told the subject, the precision and how many answers are known; on_step: each accepted step; on_runs:
+    the number of runs and what is reduced now.
+
+    Raises NotReducible and BadInput where nothing fails, TargetUnavailable, DeviceFailed.
     """
     with ExitStack() as stack:
         chosen = stack.enter_context(_opened(target, runtime=runtime, workers=workers or targets.default_workers()))
@@ -177,9 +183,11 @@ def gate(
 ) -> Report:
     """Pass or refuse a declared split on one target in one precision, as `repro gate` does.
 
-    size: one of the layout's sizes, else its first. settings: parameters of the layout to override. on_step: is told
-    what is done now. A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout
-    that is not right is refused in the Report.
+    size: one of the layout's sizes, else its first. settings: parameters of the layout to override. runtime, device:
+    as for `check`. on_step: is told what is done now.
+
+    A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout that is not right is
+    refused in the Report.
     """
     declared = layout if isinstance(layout, Layout) else read_layout(Path(layout), settings or {})
     at, level = gates.chosen_size(declared, size), _one_precision(precision)

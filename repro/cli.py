@@ -24,14 +24,14 @@ COMMANDS = {
     "lint": "Hazards of a .tflite, by reading only.",
     "reduce": "The smallest graph with the same failure.",
     "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
-    "fuzz": "New graphs, new bugs, shrunk.",
-    "matrix": "Cases x runtimes x drivers x precisions.",
+    "fuzz": "Draw new graphs, and reduce each new bug found.",
+    "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
-    "finding": "Findings: new, verify, list.",
-    "report": "The upstream issue of a finding, with its attachments.",
+    "finding": "Findings: list, new, measure, verify.",
+    "report": "Write the upstream issue of a finding, with its attachments.",
     "gate": "Pass or refuse a layout before a release.",
-    "detect": "Boxes of torch and of a target on an image, side by side.",
-    "device": "Phones over adb: list, setup.",
+    "detect": "Boxes found in an image by torch and by a target, side by side.",
+    "device": "Phones over adb: list, setup, clean.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 
@@ -61,7 +61,7 @@ def _version() -> str:
         return "not installed"
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--debug", is_flag=True, help="Show a traceback instead of the one-line error.")
 @click.version_option(_version(), prog_name="repro")
 def main(debug: bool) -> None:

@@ -7,6 +7,7 @@ no process behind (an adb server that it had to start is stopped again).
 from __future__ import annotations
 
 import ctypes
+import enum
 import os
 import shutil
 import sys
@@ -28,17 +29,30 @@ from runner.targets import TargetInfo, available
 CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
 
 
+class RequirementState(enum.StrEnum):
+    """Whether something that a run needs is here."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """It is not here, and nothing else stops working without it."""
+    BROKEN = "broken"
+    """It is not here or does not work, and a part of this project cannot work."""
+
+
 @dataclass(frozen=True)
 class Requirement:
-    """One line of the doctor's page. state: `ok`, `missing` (nothing depends on it) or `broken` (a part cannot work).
+    """One line of the doctor's page.
 
     remedy: the exact command, or the exact action, that mends it; empty if ok.
     """
 
     subject: str
-    state: str
+    state: RequirementState
     detail: str
     remedy: str = ""
+
+
+OK, MISSING, BROKEN = RequirementState
 
 
 def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
@@ -47,7 +61,7 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     infos, problem = _targets()
     checks += [problem] if problem else []
     checks += check_targets(infos)
-    checks += [check_compiler(), *check_adb(), *check_converter(), Requirement("cache", "ok", str(cache_root()))]
+    checks += [check_compiler(), *check_adb(), *check_converter(), Requirement("cache", OK, str(cache_root()))]
     return checks, infos
 
 
@@ -55,14 +69,14 @@ def _targets() -> tuple[list[TargetInfo], Requirement | None]:
     try:
         return available(), None
     except ReproError as error:
-        return [], Requirement("targets", "broken", str(error), install_everything())
+        return [], Requirement("targets", BROKEN, str(error), install_everything())
 
 
 def check_python() -> Requirement:
     """The interpreter and this project's version."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     return Requirement(
-        "python", "ok", f"{version} at {sys.executable}; mali-delegate-repro {_version('mali-delegate-repro')}"
+        "python", OK, f"{version} at {sys.executable}; mali-delegate-repro {_version('mali-delegate-repro')}"
     )
 
 
@@ -71,20 +85,18 @@ def check_runtime() -> Iterator[Requirement]:
     try:
         runtime = runtimes.installed()
     except ReproError as error:
-        yield Requirement("runtime", "broken", str(error), pip_install(runtimes.PACKAGE))
+        yield Requirement("runtime", BROKEN, str(error), pip_install(runtimes.PACKAGE))
         return
-    yield Requirement("runtime", "ok", f"LiteRT {runtime.version} in {runtime.folder}")
+    yield Requirement("runtime", OK, f"LiteRT {runtime.version} in {runtime.folder}")
     accelerator = runtime.accelerator
     if accelerator is None:
         detail = f"LiteRT {runtime.version} ships no GPU accelerator library"
-        yield Requirement("accelerator", "broken", detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
+        yield Requirement("accelerator", BROKEN, detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
     else:
         sha = runtime.libraries[accelerator.name]
-        yield Requirement("accelerator", "ok", f"{accelerator.name}, sha256 {sha[:16]}...")
+        yield Requirement("accelerator", OK, f"{accelerator.name}, sha256 {sha[:16]}...")
     others = ", ".join(other.version for other in runtimes.fetched()) or "none yet"
-    yield Requirement(
-        "other runtimes", "ok", f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}"
-    )
+    yield Requirement("other runtimes", OK, f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}")
 
 
 def check_loader() -> Requirement:
@@ -92,8 +104,8 @@ def check_loader() -> Requirement:
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError as error:
-        return Requirement("vulkan loader", "broken", str(error), apt_install("libvulkan1"))
-    return Requirement("vulkan loader", "ok", "libvulkan.so.1")
+        return Requirement("vulkan loader", BROKEN, str(error), apt_install("libvulkan1"))
+    return Requirement("vulkan loader", OK, "libvulkan.so.1")
 
 
 def check_targets(infos: list[TargetInfo]) -> Iterator[Requirement]:
@@ -103,21 +115,21 @@ def check_targets(infos: list[TargetInfo]) -> Iterator[Requirement]:
             seen = (
                 f"{info.device}, driver {info.driver}, accepted by Dawn as '{info.adapter}'" if info.driver else "works"
             )
-            yield Requirement(info.name, "ok", seen)
+            yield Requirement(info.name, OK, seen)
         else:
             what = f"{info.device}, driver {info.driver}: " if info.driver else ""
-            yield Requirement(info.name, "broken", f"{what}{info.reason}", _target_remedy(info))
+            yield Requirement(info.name, BROKEN, f"{what}{info.reason}", _target_remedy(info))
     names = {info.name for info in infos}
     for variable in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         if os.environ.get(variable) and not any(name.startswith("gpu") for name in names):
             detail = f"hides every Vulkan driver but {os.environ[variable]}"
-            yield Requirement(variable, "broken", detail, f"unset {variable}")
+            yield Requirement(variable, BROKEN, detail, f"unset {variable}")
     if f"gpu:{LAVAPIPE}" not in names:
         detail = "no Mesa software driver (lavapipe) is installed"
-        yield Requirement(f"gpu:{LAVAPIPE}", "missing", detail, mesa_install())
+        yield Requirement(f"gpu:{LAVAPIPE}", MISSING, detail, mesa_install())
     if f"gpu:{SWIFTSHADER}" not in names:
         detail = "no SwiftShader: a second, independent driver, not needed for a run"
-        yield Requirement(f"gpu:{SWIFTSHADER}", "missing", detail, swiftshader_install())
+        yield Requirement(f"gpu:{SWIFTSHADER}", MISSING, detail, swiftshader_install())
 
 
 def _target_remedy(info: TargetInfo) -> str:
@@ -133,8 +145,8 @@ def check_compiler() -> Requirement:
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     if compiler is None:
         detail = "no C compiler: gpu:<adapter>@<name> targets and the native runner cannot be built"
-        return Requirement("C compiler", "missing", detail, apt_install("gcc libc6-dev"))
-    return Requirement("C compiler", "ok", compiler)
+        return Requirement("C compiler", MISSING, detail, apt_install("gcc libc6-dev"))
+    return Requirement("C compiler", OK, compiler)
 
 
 def check_adb() -> Iterator[Requirement]:
@@ -149,14 +161,14 @@ def check_adb() -> Iterator[Requirement]:
             if not was_running:
                 server.client().server_kill()
     except (ReproError, adbutils.AdbError, OSError) as error:
-        yield Requirement("adb", "broken", " ".join(str(error).split()), apt_install("adb"))
+        yield Requirement("adb", BROKEN, " ".join(str(error).split()), apt_install("adb"))
         return
     binary = shutil.which("adb") or "the one that adbutils brings"
-    yield Requirement("adb", "ok", f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    yield Requirement("adb", OK, f"server version {version} at {server.host}:{server.port}; adb: {binary}")
     if not phones:
-        yield Requirement("adb devices", "missing", "no phone attached", devices.NONE_HERE.partition(": ")[2])
+        yield Requirement("adb devices", MISSING, "no phone attached", devices.NONE_HERE.partition(": ")[2])
     for phone in phones:
-        state = "ok" if phone.ready else "broken"
+        state = OK if phone.ready else BROKEN
         remedy = phone.problem.partition(": ")[2]
         yield Requirement(f"adb:{phone.serial}", state, f"{phone.state} {phone.detail}".strip(), remedy)
 
@@ -166,10 +178,10 @@ def check_converter() -> Iterator[Requirement]:
     for name in CONVERTER_PACKAGES:
         version = _version(name)
         if version:
-            yield Requirement(name, "ok", version)
+            yield Requirement(name, OK, version)
         else:
             detail = "not installed: cases that are torch modules, and repro gate's conversions, need it"
-            yield Requirement(name, "missing", detail, converter_install())
+            yield Requirement(name, MISSING, detail, converter_install())
 
 
 def _version(package: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 
+from runner.flatbuffer import root, tables, vector
 from runner.run import Job
 
 BASE_S = 10.0
@@ -33,38 +34,8 @@ def count_ops(model: bytes) -> int:
     SubGraph.operators is field 3.
     """
     try:
-        subgraphs = _vector(model, _u32(model, 0), 2)
-        if subgraphs is None:
-            return 0
-        count, first = subgraphs
-        total = 0
-        for i in range(min(count, 1000)):
-            place = first + 4 * i
-            operators = _vector(model, place + _u32(model, place), 3)
-            total += operators[0] if operators else 0
-    except struct.error:
+        total = sum(vector(model, subgraph, 3)[0] for subgraph in tables(model, root(model), 2)[:1000])
+    except (struct.error, ValueError, IndexError):
         return 0
     # A corrupted length must not turn into a deadline of years: an operator takes at least 4 bytes.
     return min(total, len(model) // 4)
-
-
-def _vector(data: bytes, table: int, field: int) -> tuple[int, int] | None:
-    """(length, position of the first element) of a vector field, None if absent."""
-    (to_vtable,) = struct.unpack_from("<i", data, table)
-    vtable = table - to_vtable
-    if vtable < 0:
-        raise struct.error("a vtable before the file")
-    (size,) = struct.unpack_from("<H", data, vtable)
-    slot = 4 + 2 * field
-    if slot + 2 > size:
-        return None
-    (offset,) = struct.unpack_from("<H", data, vtable + slot)
-    if offset == 0:
-        return None
-    place = table + offset
-    vector = place + _u32(data, place)
-    return _u32(data, vector), vector + 4
-
-
-def _u32(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<I", data, at)[0])

@@ -23,9 +23,6 @@ import numpy as np
 CPU = 1
 GPU = 2
 
-STATUS_COMPILATION = 504
-STATUS_MEMORY = 2
-
 # litert/c/litert_environment_options.h and litert_any.h
 _TAG_RUNTIME_LIBRARY_DIR = 22
 _TAG_MIN_LOGGER_SEVERITY = 25

@@ -25,7 +25,7 @@ FP16_SMALLEST = 2.0**-24
 FP16_ROUNDS_TO_ZERO = FP16_SMALLEST / 2
 
 Feed = tuple[np.ndarray, ...]
-"""One set of model inputs, in the order of the file's (first) subgraph inputs."""
+"""One set of model inputs, in the order, shapes and dtypes of the file's (first) subgraph inputs."""
 
 Outputs = tuple[tuple[np.ndarray, ...], ...]
 """outputs[k][i]: output i, in the file's order, after feed k."""
@@ -43,9 +43,13 @@ class Outcome(enum.StrEnum):
 
     OK = "OK"
     REFUSED = "REFUSED"
+    """The delegate would not compile the model, and said so."""
     CRASH = "CRASH"
+    """The process that ran the model ended."""
     HANG = "HANG"
+    """It overran the job's deadline."""
     NOT_RESIDENT = "NOT_RESIDENT"
+    """Part of the model did not run on the target's accelerator."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Job:
 
     @property
     def model_sha256(self) -> str:
+        """In hex, of the bytes of the model."""
         return hashlib.sha256(self.model).hexdigest()
 
     @property
@@ -114,9 +119,11 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Run:
-    """The record of one job on one target. See the module's docstring.
+    """The record of one job on one target: what came out and how it ended, nothing judged.
 
-    outputs: outputs[k][i] is output i (file order) after feed k; empty unless the model ran.
+    outputs: outputs[k][i] is output i (file order) after feed k, with the shape and dtype that the file declares;
+        empty unless the model ran. What nothing wrote still holds `SENTINEL`, where the target could pre-fill it.
+    output_names: the tensors' names, one per output; empty where the run ended before they were known.
     fully_accelerated: what the runtime said of the GPU-only compile (None: not asked or cpu).
     stages: seconds for `load`, `compile`, `first_run`, `repeat_run` (mean of the later runs), `read`.
     log: what the delegate printed during this job (its end, if long).

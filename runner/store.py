@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from runner.cache import canonical_json, read_json, write_atomically
 from runner.errors import BadInput
+from runner.npz import packed_groups, read_arrays
 from runner.run import Fingerprint, Outcome, Run
 
 FORMAT = 1
@@ -20,7 +16,6 @@ FORMAT = 1
 
 def save_run(run: Run, folder: Path) -> None:
     """Write `run` into `folder` (made on demand; a former Run there is replaced)."""
-    arrays = {f"{k}_{i}": a for k, outputs in enumerate(run.outputs) for i, a in enumerate(outputs)}
     meta = {
         "format": FORMAT,
         "name": run.name,
@@ -34,7 +29,7 @@ def save_run(run: Run, folder: Path) -> None:
         "log": _escape(run.log),
         "message": _escape(run.message),
     }
-    write_atomically(folder / "arrays.npz", npz(arrays))
+    write_atomically(folder / "arrays.npz", packed_groups(run.outputs))
     write_atomically(folder / "meta.json", canonical_json(meta))
 
 
@@ -44,8 +39,8 @@ def load_run(folder: Path) -> Run:
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise BadInput(f"{folder} holds no saved run: meta.json is missing or of another format; save it again")
     try:
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-            outputs = tuple(tuple(arrays[f"{k}_{i}"] for i in range(count)) for k, count in enumerate(meta["outputs"]))
+        arrays = read_arrays(folder / "arrays.npz")
+        outputs = tuple(tuple(arrays[f"{k}_{i}"] for i in range(count)) for k, count in enumerate(meta["outputs"]))
         return Run(
             name=meta["name"],
             outcome=Outcome(meta["outcome"]),
@@ -57,19 +52,8 @@ def load_run(folder: Path) -> Run:
             log=_unescape(meta["log"]),
             message=_unescape(meta["message"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder} holds a damaged run ({error}); save it again") from error
-
-
-def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """An .npz with fixed time stamps and arrays of any name (`numpy.savez` has arguments called `file` and so on)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asanyarray(arrays[name]), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-    return buffer.getvalue()
 
 
 def _escape(text: str) -> Any:

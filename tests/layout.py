@@ -1,6 +1,6 @@
 """The layout of the code, read from its import statements: wings, their floors, and what imports what.
 
-`python -m tests.layout` (`make layout`) prints it; tests/test_house.py holds it. A wing is a folder of a package (or
+`python -m tests.layout` (`make layout`) prints it; tests/test_layout.py holds it. A wing is a folder of a package (or
 one of its flat modules, if it stands alone); its floor is one above the highest wing that it imports. Nothing is
 imported to find this out.
 """

@@ -1,4 +1,4 @@
-"""The commands in the docs are run: a document that lies fails here.
+"""The docs are held against what they are about: their commands are run, and what they name exists.
 
 In a ```console block a line `$ COMMAND` is run from the repository's root, and must exit with 0 or
 with the code that a trailing `# exit N` names. `make` lines are checked against the Makefile, and
@@ -7,10 +7,15 @@ lines with `# not run here` are only checked for a command and options that exis
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import shlex
 import subprocess
 import sys
+import tokenize
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,3 +111,95 @@ def test_the_python_in_the_docs_runs():
         [sys.executable, "-c", "\n".join(blocks)], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- what the docs and the docstrings name ---------------------------------------------------------------
+
+OURS = ("repro", "cases", "models", "runner", "tests")
+A_PATH = re.compile(rf"(?<![\w/.$~<{{-])((?:{'|'.join(OURS)}|findings|docs)/[\w./*<>-]*[\w*>/])")
+A_MODULE = re.compile(rf"(?<![\w/.-])((?:{'|'.join(OURS)})(?:\.[A-Za-z_]\w*)+)(?![\w/])")
+OTHERS = {
+    *("models/post.py", "models.post"),  # a user's, in the example of a repository with a `models` of its own
+    "models/*.tflite",  # in the folder of a finding
+}
+
+
+def python_files() -> list[Path]:
+    return [path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def prose(path: Path) -> Iterator[str]:
+    """What a file says in words: the code spans of a document, the docstrings and comments of a module."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        yield from re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    elif path.suffix == ".py":
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        yield from (ast.get_docstring(n) or "" for n in ast.walk(ast.parse(text)) if isinstance(n, documented))
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        yield from (token.string for token in tokens if token.type == tokenize.COMMENT)
+    else:
+        yield text
+
+
+def path_exists(name: str) -> bool:
+    pattern = re.sub(r"<[^<>]*>", "*", name.rstrip("/"))
+    return any(ROOT.glob(pattern))
+
+
+def module_exists(name: str) -> bool:
+    """Whether a dotted name is a module of ours, or begins with one that speaks of the next part."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:count])
+        source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if source.is_file():
+            return count == len(parts) or bool(re.search(rf"\b{parts[count]}\b", source.read_text(encoding="utf-8")))
+    return False
+
+
+def lost_names(path: Path) -> list[str]:
+    """Paths and modules of ours that a file names and that are not there."""
+    lost = []
+    for text in prose(path):
+        lost += [name for name in A_PATH.findall(text) if not path_exists(name)]
+        lost += [name for name in A_MODULE.findall(text) if not name.endswith(".py") and not module_exists(name)]
+    return [name for name in lost if name not in OTHERS]
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCS, ROOT / "Makefile", ROOT / ".ci" / "run", *python_files()], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_every_path_and_module_of_ours_that_is_named_exists(path: Path):
+    assert lost_names(path) == []
+
+
+def test_a_name_that_is_lost_is_seen(tmp_path: Path):
+    (tmp_path / "a.md").write_text(
+        "`repro/judge.py`, `repro/cli.py`, `repro.oracle.main`, `repro.cli.main`", encoding="utf-8"
+    )
+    (tmp_path / "b.py").write_text(
+        '"""See repro.cli and tests/nowhere/."""\n# as in `cases.evaluate`\n', encoding="utf-8"
+    )
+    assert lost_names(tmp_path / "a.md") == ["repro/judge.py", "repro.oracle.main"]
+    assert lost_names(tmp_path / "b.py") == ["tests/nowhere/", "cases.evaluate"]
+
+
+def test_package_data_is_there():
+    """A pattern of pyproject.toml that matches nothing is a folder that moved and is no longer installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = [(p, each) for p, among in project["tool"]["setuptools"]["package-data"].items() for each in among]
+    assert len(patterns) > 3
+    assert [(package, pattern) for package, pattern in patterns if not any((ROOT / package).glob(pattern))] == []
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda p: p.name)
+def test_every_link_between_documents_leads_somewhere(path: Path):
+    targets = re.findall(r"\]\((?!https?:)([^)\s]*)\)", path.read_text(encoding="utf-8"))
+    for target in targets:
+        name, _, section = target.partition("#")
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        if section:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+            assert section in {re.sub(r"[^\w\s-]", "", h.lower()).replace(" ", "-") for h in headings}, target

@@ -1,7 +1,7 @@
 """Ops whose every output element is made of several input elements: reductions, matrices, windows, resizing.
 
-Key insight: what is noisy here is in which order and how wide the terms are accumulated, so sums and products
-go through `Arithmetic`. Only CUMSUM is left to numpy, which adds one term after the other as well.
+Key insight: the noise here comes from the order and the precision in which terms are accumulated, so sums and
+products go through `Arithmetic`. Only CUMSUM is left to numpy, which adds one term after the other as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many accumulations lie on the way to a tensor: as many roundings can pile up in it."""
+"""How many accumulations lie on the way to a tensor: its noise grows with the number of roundings that add up."""
 
 from __future__ import annotations
 

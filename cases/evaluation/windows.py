@@ -51,8 +51,8 @@ def convolve(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arith
     if groups > 1:
         # Fewer input channels than the tensor has mean groups, as in TFLite.
         sources, filters = np.split(x, groups, axis=3), np.split(weights, groups, axis=0)
-        made = [convolve(part, own, attrs, arithmetic) for part, own in zip(sources, filters, strict=True)]
-        return np.concatenate(made, axis=3)
+        results = [convolve(part, of_group, attrs, arithmetic) for part, of_group in zip(sources, filters, strict=True)]
+        return np.concatenate(results, axis=3)
     flat = weights.reshape(out_channels, -1).T
     padded, out = _padded(x, (kh, kw), attrs, 0.0)
     batch = x.shape[0]

@@ -29,11 +29,6 @@ class OpExtras:
     options_2_code: int = 0
     options_2: Any = None
 
-    @property
-    def is_foreign(self) -> bool:
-        """True where the language cannot know what the op computes."""
-        return bool(self.custom_code) or self.options is not None or self.options_2 is not None
-
 
 @dataclass(frozen=True)
 class FileExtras:

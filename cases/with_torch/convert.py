@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from cases.case import Case, ModuleSource
-from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
@@ -88,25 +87,6 @@ def convert_module(case: Case, path: Path) -> None:
     _need_converter()
     module = case.module.build(case.seed).eval()
     _export(module, tuple(torch.zeros(shape) for shape in case.module.input_shapes), path)
-
-
-def through_converter(graph: Graph) -> bytes:
-    """The graph lowered to torch and through litert-torch, cached by the content of its direct .tflite.
-
-    Shows whether a failure needs our writer's form of the graph or survives the usual converter.
-    """
-    direct = write_tflite(graph)
-    key = hashlib.sha256(direct + converter_version().encode()).hexdigest()[:24]
-    path = cache_root() / "converted" / f"graph-{key}.tflite"
-    if not path.exists():
-        import torch
-
-        from cases.with_torch.torch_module import GraphModule
-
-        _need_converter()
-        examples = tuple(torch.zeros(graph.tensors[n].shape) for n in graph.inputs)
-        _export(GraphModule(graph, torch.float32).eval(), examples, path)
-    return path.read_bytes()
 
 
 def _need_converter() -> None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from cases.tflite.write import write_tflite
 from cases.with_torch import convert
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
+from runner.npz import UnreadableArrays, packed_groups, read_groups
 from runner.run import Feed, Outputs
 from runner.source_version import source_version
 
@@ -29,14 +28,10 @@ _LARGEST_CACHED = 64 << 20
 
 @functools.lru_cache(maxsize=16)
 def _cached(case: Case, key: str, path: Path) -> Outputs | None:
-    if not path.exists():
+    try:
+        return read_groups(path)
+    except UnreadableArrays:  # not there yet, or damaged: what is cached can be computed again
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        feeds = max(int(name.split("_")[0]) for name in archive.files) + 1
-        return tuple(
-            tuple(archive[f"{k}_{i}"] for i in range(sum(n.startswith(f"{k}_") for n in archive.files)))
-            for k in range(feeds)
-        )
 
 
 def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> str:
@@ -70,10 +65,7 @@ def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = N
     if known is None:
         known = _compute(case, distinct)
         if sum(a.nbytes for outputs in known for a in outputs) <= _LARGEST_CACHED:
-            stream = io.BytesIO()
-            named: dict[str, Any] = {f"{k}_{i}": a for k, outputs in enumerate(known) for i, a in enumerate(outputs)}
-            np.savez(stream, **named)
-            write_atomically(path, stream.getvalue())
+            write_atomically(path, packed_groups(known))
             _cached.cache_clear()
     place = {id(feed): k for k, feed in enumerate(distinct)}
     return tuple(known[place[id(feed)]] for feed in feeds)

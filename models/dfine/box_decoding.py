@@ -1,4 +1,4 @@
-"""Boxes of the decoder: edge distances to boxes by one concatenation, and the clamp that two inverse functions are."""
+"""Boxes of the decoder: edge distances to boxes by one concatenation, and a sigmoid with its inverse as one clamp."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from models.dfine.host_step import HostParameters
 from models.dfine.reference import GRAPHS
 from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
-from runner.cache import cache_root, canonical_json, read_json, write_atomically
+from runner.cache import cache_root, canonical_json, write_atomically
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
 
@@ -204,12 +204,6 @@ def _copy(source: Path, target: Path) -> None:
         write_atomically(target / path.name, path.read_bytes())
     labels = Path(__file__).parent / "coco_labels.txt"
     write_atomically(target / labels.name, labels.read_bytes())
-
-
-def converted_record(size: int, weights: str) -> dict[str, object]:
-    """What `record.json` says of the converted graphs; empty before the first conversion."""
-    record = read_json(folder(size, weights_module.resolve(weights)) / "record.json")
-    return record if isinstance(record, dict) else {}
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def decode(
     score_threshold: float = SCORE_THRESHOLD,
     nms_iou: float = NMS_IOU,
 ) -> tuple[Detection, ...]:
-    """boxes [1, Q, 4] cxcywh, logits [1, Q, labels], tokens [Q] -> detections, best first, one label a query.
+    """boxes [1, Q, 4] cxcywh, logits [1, Q, labels], tokens [Q] -> detections, best first, one label per query.
 
     NMS is per class: of two boxes of one class that overlap more than `nms_iou` the better one stays.
     """

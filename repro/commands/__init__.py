@@ -1,4 +1,4 @@
-"""One module per subcommand: it parses options, calls the thinking modules, prints."""
+"""One module per subcommand: it reads options, calls what does the work (mostly `repro.api`), prints."""
 
 from repro.own_packages import claim
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from repro import api
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
+from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import print_lines
 from repro.records.lines import Tone, indented, line
@@ -23,24 +24,24 @@ from repro.verdicts.verdict import Status
 from runner import targets
 from runner.run import Precision
 from runner.target import Target
-from runner.targets import PRECISION_CHOICES, precisions_for
+from runner.targets import precisions_for
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
-@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
-@click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
+@options.targets
+@options.device
+@options.engine
+@options.runtime
+@options.both_precisions
+@options.inputs
+@options.input_seed
 @click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
-@click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
-@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
+@options.save
+@options.json_per_output
 @click.pass_context
 def command(
     ctx: click.Context,

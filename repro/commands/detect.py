@@ -1,4 +1,4 @@
-"""`repro detect`: what the split sees in a photograph, torch and a target side by side."""
+"""`repro detect`: what the split sees in a photograph, by torch and by a target, side by side."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models.dfine.architecture import SIZES, check_size
 from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
+from repro.commands import options
 from repro.display.detections import side_by_side
 from repro.layouts.detections import match_by_box
 from runner import targets
@@ -27,16 +28,20 @@ class GraphDidNotRun(ReproError):
     """The target refused, crashed or hung on a graph."""
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("--target", "target_name", default="gpu", show_default=True)
+@options.target
 @click.option("--device", help="For --target adb: SERIAL or 'loopback'.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice([str(p) for p in Precision]), default="fp32", show_default=True)
+@options.runtime
+@options.one_precision
 @click.option("--size", type=int, default=SIZES[0], show_default=True, help="Side of the network's input.")
 @click.option("--weights", "spec", default=weights.DEFAULT, show_default=True, help="seed:N, folder, file or hub id.")
-@click.option("--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True, help="Lowest score shown."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True, help="The PNG."
+)
 @click.option("--json", "as_json", is_flag=True, help="One object per detection on stdout.")
 @click.pass_context
 def command(
@@ -52,9 +57,9 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Detect in IMAGE with D-FINE-S by torch and by a target, and draw both side by side into a PNG.
+    """Find objects in IMAGE with D-FINE-S, by torch and by a target, and write both side by side as a PNG.
 
-    The default weights are seeded, not trained: the boxes mean nothing, their agreement does. Exits 1 where the
+    The default weights are seeded, not trained: the boxes mean nothing, their agreement does. Exit 1 where the
     two disagree in number or class, 3 where neither sees anything.
 
     \b

@@ -22,14 +22,14 @@ from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 DEFAULT_VERSION = "2.3.0"
 
 
-@click.group(context_settings={"max_content_width": 110})
+@click.group()
 def command() -> None:
     """Phones over adb: list them, set one up, clean one.
 
     \b
     1. repro device list
     2. repro device setup --runtime 2.3.0
-    3. repro run --target adb --device loopback        no phone: a sandbox on this host, said plainly
+    3. repro run --target adb --device loopback        no phone: a sandbox on this host
     """
 
 
@@ -38,8 +38,9 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object per device on stdout.")
 @click.pass_context
 def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
-    """Every attached device: state, model, GPU and driver, ABI, thermal status, and what is set up for it.
+    """List attached devices, and what is set up for each.
 
+    Shows state, model, GPU and driver, ABI and thermal status.
     The tag stands for the serial number in results. Exit 3 if no device is ready; a device that is not says what to do.
     """
     if device == LOOPBACK:
@@ -112,10 +113,11 @@ def _lines(device: AttachedDevice, fields: dict[str, str], version: str) -> list
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="Folder or AAR with the libraries; no download."
 )
-@click.option("--url", help="Instead of the official place ($REPRO_LITERT_URL).")
+@click.option("--url", help="Where to fetch from, instead of the official place; also $REPRO_LITERT_URL.")
 def setup(device: str | None, runtime: str, source: Path | None, url: str | None) -> None:
-    """Fetch LiteRT's libraries for the device's ABI, build or take the runner, push both, run one small model.
+    """Put LiteRT's libraries and the runner on a device.
 
+    Fetches the libraries for the device's ABI, builds or takes the runner, pushes both, runs one small model.
     A download that was cut resumes. Offline, give the files with --from. The runner is built with the NDK of
     ANDROID_NDK_HOME, or taken from REPRO_ANDROID_RUNNER.
     """
@@ -158,7 +160,10 @@ def provide(console: Console, version: str, abi: str, source: Path | None, url: 
 @command.command("clean")
 @click.option("--device", help="SERIAL; default $ANDROID_SERIAL or the only one attached.")
 def clean(device: str | None) -> None:
-    """Remove everything this project put on a device, and nothing else: one folder under /data/local/tmp."""
+    """Remove all that this project put on a device.
+
+    That is one folder under /data/local/tmp. Nothing else is touched.
+    """
     serial = resolve_serial(None, device)
     if serial == LOOPBACK:
         raise BadInput("a loopback device leaves nothing behind; there is nothing to clean")

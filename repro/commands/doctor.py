@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.checkup import Requirement, requirements
+from runner.checkup import Requirement, RequirementState, requirements
 from runner.targets import TargetInfo
 
-_STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
+_STYLES = {RequirementState.OK: "green", RequirementState.MISSING: "yellow", RequirementState.BROKEN: "red"}
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Print what can run here: runtime, accelerator library, Vulkan adapters, adb and its phones, converter.
 
-    For each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
+    Beside each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
 
     \b
     1. repro doctor

@@ -45,17 +45,18 @@ def update_command(
     shared: bool,
     dry_run: bool,
 ) -> None:
-    """Bring expectations up to date with RESULTS, the lines that `repro run --json` printed.
+    """Bring expectations up to date with RESULTS.
 
-    Comments are kept. A failure that is new or changed its signature is refused (exit 1) unless
-    --reason, or with --from-lint a known hazard, says why it is expected.
+    RESULTS is a file of the lines that `repro run --json` prints. Comments in the expectations are kept. A failure
+    that is new or changed its signature is refused (exit 1) unless --reason, or with --from-lint a known hazard,
+    says why it is expected.
     """
 
     def explain(case: str, output: int) -> Reason | None:
         if from_lint:
-            found = _lint_reason(case, output)
-            if found is not None:
-                return found
+            hazard_reason = _lint_reason(case, output)
+            if hazard_reason is not None:
+                return hazard_reason
         return Reason(reason, finding, link) if reason else None
 
     refused = 0
@@ -66,8 +67,8 @@ def update_command(
         if not shared:
             # What the shared file already says of this target needs no line in the target's own.
             known = expectations.load(target)
-            own = {(e.case, e.output) for e in expectations.read_entries(path)} if path.exists() else set()
-            records = [r for r in records if (r["case"], r["output"]) in own or not _is_as_known(r, known)]
+            in_own_file = {(e.case, e.output) for e in expectations.read_entries(path)} if path.exists() else set()
+            records = [r for r in records if (r["case"], r["output"]) in in_own_file or not _is_as_known(r, known)]
         outcome = update(text, records, explain)
         for line in outcome.changes:
             click.echo(f"{path.name}: {line}")

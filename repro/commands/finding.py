@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from repro.commands import options
 from repro.display.json_lines import dump
-from repro.display.progress import Line, progress_line
+from repro.display.progress import ProgressLine, progress_line
 from repro.findings import evidence, reader
+from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
@@ -30,7 +32,7 @@ from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
 
 
-@click.group(context_settings={"max_content_width": 110})
+@click.group()
 def command() -> None:
     """Findings: one bug per folder, with its models, its evidence and its report.
 
@@ -75,11 +77,19 @@ def list_(as_json: bool) -> None:
 @click.argument("slug")
 @click.option("--model", "model", type=click.Path(path_type=Path), required=True, help="The minimal .tflite.")
 @click.option("--control", type=click.Path(path_type=Path), required=True, help="Its healthy twin.")
-@click.option("--wrong", type=int, multiple=True, default=(0,), show_default=True, help="Index of a wrong output.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--wrong",
+    type=int,
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Index of a wrong output. May be repeated.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
-    """Start a finding from a minimal model and its healthy twin: folder, manifest to fill in, inputs.
+    """Start a finding from a minimal model and its healthy twin.
 
+    Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
     path = new_finding(
@@ -91,15 +101,17 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 @command.command()
 @click.argument("slugs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
-@click.option("--runtime", "runtimes", multiple=True, help=f"Repeatable. Default: {', '.join(KNOWN)}.")
 @click.option(
-    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+    "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
+@options.all_targets
 @click.option(
-    "--named", multiple=True, help="Target under another adapter name, one runtime each. Default: the best as a Mali."
+    "--named",
+    multiple=True,
+    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali.",
 )
-@click.option("--no-named", is_flag=True, help="No cells under another adapter name.")
-@click.option("--again", is_flag=True, help="Measure unchanged cells too.")
+@click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
+@options.again
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -111,8 +123,9 @@ def measure(
     no_named: bool,
     again: bool,
 ) -> None:
-    """Measure findings over runtimes, drivers and precisions; rewrite evidence, report and seal.
+    """Measure findings, and rewrite their evidence, report and seal.
 
+    Each model runs on every runtime and driver, in both precisions.
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
@@ -121,26 +134,27 @@ def measure(
     names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
     presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
     environments = environments_for(runtimes or KNOWN, names)
-    chosen = _chosen(slugs, everything)
+    findings = _chosen(slugs, everything)
     console = Console(stderr=True)
     contradictions = 0
-    for finding in chosen:
+    for finding in findings:
         evidence.build_models(finding)
         evidence.write_arrays(finding)
-    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in chosen)
+    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
     with Journal(journal_path()) as journal, progress_line("measure", total) as line:
         step = _stepper(line)
         everything_measured = evidence.measure_findings(
-            chosen, environments, journal, named=presented, again=again, on_record=step
+            findings, environments, journal, named=presented, again=again, on_record=step
         )
-    for finding, measured in zip(chosen, everything_measured, strict=True):
+    for finding, measured in zip(findings, everything_measured, strict=True):
         evidence.record_evidence(finding, measured)
         evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
-        bad = [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"]
-        contradictions += len(bad)
-        console.print(f"{finding.slug}: {len(measured.records)} cells, {len(bad)} contradict a claim", highlight=False)
-        _print_claims(console, bad)
+        contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
+        contradictions += len(contradicting)
+        counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
+        console.print(f"{finding.slug}: {counts}", highlight=False)
+        _print_claims(console, contradicting)
     ctx.exit(1 if contradictions else 0)
 
 
@@ -148,11 +162,12 @@ def measure(
 @click.argument("slugs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
-    "--runtime", "runtimes", multiple=True, help="Repeatable. Default: the installed one, and one that shows the bug."
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    help="May be repeated. Default: the installed one, and one that shows the bug.",
 )
-@click.option(
-    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
-)
+@options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
 @click.pass_context
@@ -165,14 +180,14 @@ def verify(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Check the seal of findings, measure every claim again here, and say what still holds.
+    """Check seals, measure every claim again here, say what holds.
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
     --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
     sealed, 3 if there is no finding, nothing can run here, or not the runtime that a finding is about.
     """
-    chosen = _chosen(slugs, everything)
-    for finding in chosen:
+    findings = _chosen(slugs, everything)
+    for finding in findings:
         check_seal(finding)
         if render_report(finding) != (finding.folder / REPORT).read_text(encoding="utf-8"):
             raise BadInput(
@@ -182,7 +197,7 @@ def verify(
     names = targets.resolve(target_names) if target_names else default_targets()
     if all(name.partition(":")[0] == "cpu" for name in names):
         raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
-    groups = _by_runtimes(chosen, runtimes)
+    groups = _by_runtimes(findings, runtimes)
     console = Console(stderr=as_json)
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
@@ -190,35 +205,35 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
-            found = evidence.verify(
+            results = evidence.verify(
                 members,
                 environments_for(versions, names),
                 Path(scratch),
                 _stepper(line),
                 presented,
             )
-            verified |= {f.slug: one for f, one in zip(members, found, strict=True)}
-    for finding in chosen:
+            verified |= {f.slug: one for f, one in zip(members, results, strict=True)}
+    for finding in findings:
         claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
-        bad = [c for c in claims if c.state != "holds"]
-        failed += len(bad)
+        failing = [c for c in claims if c.state is not ClaimState.HOLDS]
+        failed += len(failing)
         if as_json:
             for claim in claims:
                 click.echo(json.dumps({"finding": finding.slug, **claim.__dict__}, sort_keys=True))
-        state = "[green]holds[/]" if not bad else f"[red]{' and '.join(sorted({c.state for c in bad}))}[/]"
+        state = "[green]holds[/]" if not failing else f"[red]{' and '.join(sorted({c.state for c in failing}))}[/]"
         cells = len({(c.runtime, c.target, c.precision) for c in claims})
         console.print(
-            f"{finding.slug}: {state}: {len(claims) - len(bad)} of {len(claims)} claims in {cells} cells "
+            f"{finding.slug}: {state}: {len(claims) - len(failing)} of {len(claims)} claims in {cells} cells "
             f"({finding.status})",
             highlight=False,
         )
-        _print_claims(console, claims if verbose else bad)
+        _print_claims(console, claims if verbose else failing)
         for reason in missing:
             console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
         unmeasured += bool(missing)
         showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
-        if showing and all(c.state == "fixed" for c in showing):
-            where = ", ".join(sorted({c.runtime for c in bad}, key=version_order))
+        if showing and all(c.state is ClaimState.FIXED for c in showing):
+            where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
@@ -239,7 +254,7 @@ def _presented(chosen: Sequence[Finding]) -> list[str]:
     return sorted(name for name in kept if name.partition("@")[0] in here)
 
 
-def _stepper(line: Line) -> Callable[[CellRecord], None]:
+def _stepper(line: ProgressLine) -> Callable[[CellRecord], None]:
     return lambda record: line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
 
@@ -257,7 +272,12 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
 
 
 def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:
-    colours = {"holds": "green", "fixed": "cyan", "changed": "red", "unclear": "yellow"}
+    colours = {
+        ClaimState.HOLDS: "green",
+        ClaimState.FIXED: "cyan",
+        ClaimState.CHANGED: "red",
+        ClaimState.UNCLEAR: "yellow",
+    }
     for claim in claims:
         place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
         console.print(

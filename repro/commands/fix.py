@@ -10,23 +10,23 @@ import click
 from rich.console import Console
 
 from repro import api
+from repro.commands import options
 from repro.display.console import print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
 from repro.hazards.hazard import Hazard
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically
-from runner.targets import PRECISION_CHOICES
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
 @click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
+@options.runtime
+@options.both_precisions
+@options.inputs
+@options.input_seed
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @click.pass_context
 def command(

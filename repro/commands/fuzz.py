@@ -1,4 +1,4 @@
-"""`repro fuzz`: new graphs, new bugs, shrunk."""
+"""`repro fuzz`: new graphs are drawn and judged, and each new bug is reduced."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.markup import escape
 from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
+from repro.commands import options
 from repro.display import json_lines
 from repro.findings.reader import showing_models
 from repro.fuzzer.corpus import Corpus, known_patterns
@@ -27,18 +28,20 @@ from runner.errors import NothingRan
 from runner.run import Precision
 
 
-@click.command(context_settings={"max_content_width": 110})
-@click.option("--target", "target_name", default="gpu", show_default=True)
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
-@click.option("--graphs", type=click.IntRange(min=0), help="Stop after about so many judged graphs.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--corpus", type=click.Path(path_type=Path), help="Folder of the hunt; default in the cache, one a seed.")
+@click.command()
+@options.target
+@options.runtime
+@options.one_precision
+@click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How long to go on.")
+@click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
+@click.option(
+    "--corpus", type=click.Path(path_type=Path), help="Folder of the hunt; default in the cache, one per seed."
+)
 @click.option(
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one a core.")
+@options.stream_workers
 @click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
 @click.pass_context
 def command(
@@ -57,7 +60,7 @@ def command(
     """Draw graphs, run them on a target, judge them, reduce what fails, keep what is new.
 
     The same command goes on where it stopped; graph N of a seed is always the same graph. Failures
-    that `repro lint` predicts are counted, not reduced. Exits 1 if a new bug was found, 3 if no graph was judged
+    that `repro lint` predicts are counted, not reduced. Exit 1 if a new bug was found, 3 if no graph was judged
     (no time, or the target refused them all), else 0.
 
     \b

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from repro import api
+from repro.commands import options
 from repro.display import json_lines
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.display.junit import write_junit
@@ -20,17 +21,16 @@ from repro.layouts.result import Report
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import PRECISION_CHOICES
 
 LOG_WIDTH = 180
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("layout", type=click.Path(path_type=Path))
-@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
-@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="fp32", show_default=True)
+@options.targets
+@options.device
+@options.runtime
+@options.fp32_or_more
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
@@ -62,11 +62,11 @@ def command(
     3. repro gate my_split.toml --target gpu:lavapipe --target gpu:swiftshader
     4. repro gate models/dfine/shipped.toml --set weights=ustc-community/dfine-small-coco
     """
-    manifest = read_layout(layout, _overrides(settings))
-    at = chosen_size(manifest, size)
-    precisions = manifest.precisions if precision == "both" else (Precision(precision),)
+    declared = read_layout(layout, _overrides(settings))
+    at = chosen_size(declared, size)
+    precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
-        require_precision(manifest, wanted)
+        require_precision(declared, wanted)
     names = targets.resolve(target_names, device)
     console = Console(stderr=as_json)
     if not console.is_terminal:
@@ -80,7 +80,7 @@ def command(
                 if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
                     notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)
                     continue
-                with notes.status(f"gate {manifest.name}") as status:
+                with notes.status(f"gate {declared.name}") as status:
 
                     def say(text: str, status: object = status) -> None:
                         if notes.is_terminal:
@@ -88,15 +88,15 @@ def command(
                         else:
                             notes.print(escape(text), style="dim", highlight=False)
 
-                    report = api.gate(manifest, target=target, precision=wanted, size=at, on_step=say)
+                    report = api.gate(declared, target=target, precision=wanted, size=at, on_step=say)
                 reports.append(report)
                 show(console, report)
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
     if junit is not None:
-        _write_junit(junit, manifest.name, reports, began)
+        _write_junit(junit, declared.name, reports, began)
     for report in reports if update_baseline else ():
-        path = record_baseline(manifest, report)
+        path = record_baseline(declared, report)
         notes.print(f"recorded {path}", highlight=False)
     if not reports:
         raise NothingRan(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,21 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
+from repro.commands import options
 from repro.display import json_lines
 from repro.records.canonical_json import finite_or_none
 from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
-from repro.verdicts.thresholds import DEFAULT, Thresholds, load_thresholds
+from repro.verdicts.threshold_reader import load_thresholds
+from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput, NothingRan
+from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Outcome, Precision
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), help=".npz with the right outputs (float64 best).")
 @click.option("--actual", type=click.Path(path_type=Path), help=".npz with the outputs to judge; keys pair by name.")
@@ -31,12 +33,23 @@ from runner.run import Outcome, Precision
     "--floor",
     "floor_file",
     type=click.Path(path_type=Path),
-    help=".npz with what healthy arithmetic gives: an emulation's outputs, or one number (RMSE) an output.",
+    help=".npz with what healthy arithmetic gives: an emulation's outputs, or one number (RMSE) per output.",
 )
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
-@click.option("--depth", type=click.IntRange(1), default=DEFAULT_DEPTH, show_default=True, help="Without --floor.")
-@click.option("--thresholds", "table_file", type=click.Path(path_type=Path), help="TOML with other thresholds.")
-@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
+@options.one_precision
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    default=DEFAULT_DEPTH,
+    show_default=True,
+    help="Accumulations behind each output, where there is no --floor.",
+)
+@click.option(
+    "--thresholds",
+    "table_file",
+    type=click.Path(path_type=Path),
+    help="TOML with other thresholds, each with its reason.",
+)
+@options.json_per_output
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -165,20 +178,12 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise BadInput(f"{path}: no such file; give an .npz written with numpy.savez")
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"array": loaded}
-            found = {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path, alone="array")
+    except UnreadableArrays as error:
         raise BadInput(f"{path}: not a readable .npz ({error}); write it with numpy.savez") from error
-    except Exception as error:  # zlib raises its own kind for a damaged archive
-        if type(error).__module__ == "zlib":
-            raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
-        raise
-    if not found:
+    if not arrays:
         raise BadInput(f"{path}: holds no arrays; write it with numpy.savez")
-    for name, array in found.items():
+    for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise BadInput(f"{path}: '{name}' is {array.dtype}; outputs are float, integer or bool arrays")
-    return found
+    return arrays

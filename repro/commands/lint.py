@@ -18,11 +18,11 @@ from repro.hazards.rules import RULES
 from runner.errors import BadInput, NothingRan
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One object per hazard on stdout.")
-@click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 to FILE ('-': stdout).")
-@click.option("--no-risky", is_flag=True, help="Leave out the lower level: what may go wrong but was not seen to.")
+@click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout).")
+@click.option("--no-risky", is_flag=True, help="Leave out risks: what may go wrong but was not seen to.")
 @click.pass_context
 def command(
     ctx: click.Context, models: tuple[Path, ...], as_json: bool, sarif_file: Path | None, no_risky: bool

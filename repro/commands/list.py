@@ -40,14 +40,14 @@ def shape_of(case: Case) -> dict[str, object]:
     }
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("cases", nargs=-1)
 @click.option("--family", help="Only this family.")
 @click.option("--json", "as_json", is_flag=True, help="One object per case on stdout.")
 def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
     """Show the catalogue: every case with its one-line reason; controls stand under their case.
 
-    CASE is a name or a shell pattern.
+    CASES are names or shell patterns ('fanout/*').
     """
     chosen = catalogue.select(cases, family)
     if as_json:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
+from repro.commands import options
 from repro.display.json_lines import dump
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
@@ -31,21 +32,27 @@ from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from runner.runtimes import KNOWN
-from runner.targets import PRECISION_CHOICES, precisions_for
+from runner.targets import precisions_for
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("cases", nargs=-1)
-@click.option("--runtime", "runtimes", multiple=True, help=f"LiteRT version, repeatable. Default: {', '.join(KNOWN)}.")
 @click.option(
-    "--target", "target_names", multiple=True, help="Repeatable. Default: every Vulkan driver and phone here."
+    "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
+@options.all_targets
+@options.both_precisions
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
-@click.option("--again", is_flag=True, help="Measure unchanged cells too.")
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/matrix.json"))
+@options.again
+@options.pool_workers
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("build/matrix.json"),
+    show_default=True,
+    help="Canonical JSON of all cells and rows.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
 @click.pass_context
@@ -195,13 +202,14 @@ def _bisect(
     versions = sorted({e.runtime for e in environments}, key=version_order)
     for target in dict.fromkeys(e.target for e in environments):
         for subject in (s for s in subjects if not s.control_of):
-            for chosen in precisions_for(target, precision):
-                found = bisect(versions, _verdict_of(subject, target, chosen, journal))
-                changed = changed or bool(found.first_changed)
+            for each in precisions_for(target, precision):
+                bisected = bisect(versions, _verdict_of(subject, target, each, journal))
+                changed = changed or bool(bisected.first_changed)
                 if as_json:
-                    fields = {k: v for k, v in found.__dict__.items() if k != "tried"}
-                    click.echo(dump({"case": subject.name, "target": target, "precision": str(chosen), **fields}))
-                console.print(f"{subject.name} on {target} {chosen}: {found.sentence}", highlight=False, soft_wrap=True)
+                    fields = {k: v for k, v in bisected.__dict__.items() if k != "tried"}
+                    click.echo(dump({"case": subject.name, "target": target, "precision": str(each), **fields}))
+                text = f"{subject.name} on {target} {each}: {bisected.sentence}"
+                console.print(text, highlight=False, soft_wrap=True)
     return 1 if changed else 0
 
 

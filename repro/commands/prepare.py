@@ -18,9 +18,11 @@ from runner.run import Precision
 @click.argument("cases", nargs=-1)
 @click.option("--force", is_flag=True, help="Convert again what is converted already.")
 def command(cases: tuple[str, ...], force: bool) -> None:
-    """Convert the torch cases with litert-torch and compute all float64 references and noise floors.
+    """Convert the torch cases with litert-torch; compute all float64 references and noise floors.
 
-    Everything is cached by content: what is there already costs a moment."""
+    CASES are names or shell patterns; without any the whole catalogue is prepared. Everything is cached by content:
+    what is there already costs a moment.
+    """
     chosen = catalogue.select(cases)
     modules = [case for case in chosen if case.module is not None]
     missing = [case for case in modules if force or not convert.is_converted(case)]

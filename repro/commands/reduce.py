@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from repro import api
+from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import print_lines
 from repro.records.lines import line
@@ -20,17 +21,17 @@ from runner import targets
 from runner.run import Precision
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", "target_name", default="gpu", show_default=True)
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
+@options.target
+@options.runtime
+@options.one_precision
 @click.option("--output", type=int, help="Index of the failing output; default the first that fails.")
-@click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of inputs that are made.")
+@options.inputs
+@options.input_seed
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for history and result; default MODEL.reduced.")
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
-@click.option("--workers", type=click.IntRange(min=1), help="Candidates that run at once; default one a core.")
+@options.stream_workers
 @click.option("--json", "as_json", is_flag=True, help="One object per step on stdout, the summary last.")
 @click.pass_context
 def command(
@@ -50,7 +51,7 @@ def command(
     """Reduce MODEL to the smallest graph with the same signature on the same output's role.
 
     Interrupt it at will: the same command goes on where it stopped, from OUT/tried.sqlite. On
-    --target cpu it reduces converter and kernel bugs the same way. Exits 0 with a reduced model.
+    --target cpu it reduces converter and kernel bugs the same way. Exit 0 with a reduced model.
 
     \b
     1. repro reduce model.tflite

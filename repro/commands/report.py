@@ -12,7 +12,7 @@ from repro.findings.report import write_report
 from repro.findings.seal import check_seal
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("slug", metavar="FINDING")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: build/report/FINDING.")
 def command(slug: str, out: Path | None) -> None:

@@ -14,6 +14,7 @@ from cases import catalogue
 from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
+from repro.commands import options
 from repro.display import campaign_table, json_lines, junit
 from repro.display.progress import progress_line
 from repro.findings.note import note
@@ -21,31 +22,35 @@ from repro.records.journal import Journal
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput
-from runner.targets import PRECISION_CHOICES, precisions_for
+from runner.targets import precisions_for
 
 
 def journal_path(target_name: str) -> Path:
     return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.sqlite"
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command()
 @click.argument("cases", nargs=-1)
 @click.option("--family", help="Only this family of the catalogue.")
-@click.option("--target", "target_names", multiple=True, default=("gpu",), show_default=True, help="May be repeated.")
-@click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
-@click.option("--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone.")
-@click.option("--runtime", help="LiteRT version, default the installed one.")
-@click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
+@options.targets
+@options.device
+@options.engine
+@options.runtime
+@options.both_precisions
 @click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
 @click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
-@click.option("--again", is_flag=True, help="Run unchanged cases too.")
-@click.option("--resume", is_flag=True, help="Continue an interrupted campaign (the default behaviour, said aloud).")
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
-@click.option("--save", type=click.Path(path_type=Path), help="Keep each run here, to be judged again.")
-@click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--html", "html_file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one a group.")
+@options.again
+@click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")
+@options.pool_workers
+@options.save
+@options.json_per_output
+@click.option(
+    "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
+)
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as HTML."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one example per group.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -69,9 +74,9 @@ def command(
 ) -> None:
     """Run catalogue cases and compare each output with what is expected of it.
 
-    CASE is a name or a shell pattern ('fan-out/*'); without one the whole catalogue runs. A known bug
-    that shows is expected. Exit 1 if one vanished, changed or is new; results already measured for the
-    same model, inputs, options, runtime and driver are not measured again unless --again.
+    CASES are names or shell patterns ('fanout/*'); without any the whole catalogue runs. A known bug that
+    shows is expected. Exit 1 if one vanished or changed, or a new one shows. What was already measured for the
+    same model, inputs, options, runtime and driver is not measured again unless --again.
 
     \b
     1. repro run                                    the whole catalogue, plain gpu, both precisions

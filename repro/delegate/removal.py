@@ -1,7 +1,7 @@
 """The three ways in which the delegate takes a node out of its graph.
 
-Key insight: each keeps other tensors than the next, and none asks whether a tensor that goes is a graph output. So the
-graph outputs that go are reported here, whatever pass it is that removes the node.
+Key insight: the three keep different tensors, and none asks whether a tensor that it drops is a graph output. So lost
+graph outputs are reported here, whichever pass removes the node.
 
 Source: google-ai-edge/ml-drift, `common/model.cc` (RemoveFollowingNode, RemovePrecedingNode,
 RemoveSimpleNodeKeepInput).

@@ -1,4 +1,4 @@
-"""What a step of the replay reports: a tensor, what became of it, under which rule, and which two nodes met."""
+"""What a step of the replay reports: a tensor, what became of it, by which rule, and the two nodes involved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ops leave in the lanes that only fill a slice of channels, and who is fooled by it.
+"""What ops leave in the unused lanes behind the last channel, and which ops read it as if it were data.
 
 Key insight: tensors are stored in slices of four channels, and a kernel computes whole slices. So the lanes
 behind the last channel hold a number too, which can be followed through the graph like any other: 0 in

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
-class Line:
+class ProgressLine:
     """Handle of the running line: `advance` after each step, with what is in hand."""
 
     def __init__(self, progress: Progress, task: object) -> None:
@@ -21,7 +21,7 @@ class Line:
 
 
 @contextmanager
-def progress_line(title: str, total: int) -> Iterator[Line]:
+def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
     """Show `title [bar] n/total text elapsed` while the block runs."""
     console = Console(stderr=True)
     columns = (
@@ -32,4 +32,4 @@ def progress_line(title: str, total: int) -> Iterator[Line]:
         TextColumn("{task.fields[text]}", table_column=None),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Line(progress, progress.add_task(title, total=total, text=""))
+        yield ProgressLine(progress, progress.add_task(title, total=total, text=""))

@@ -66,14 +66,14 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _result(hazard: Hazard, path: str, artifact: int, rule: int) -> dict[str, Any]:
     physical = {"artifactLocation": {"uri": _uri(path), "index": artifact}, "region": {"startLine": 1}}
     logical = [{"name": hazard.tensor, "kind": "object", "fullyQualifiedName": f"{path}::{hazard.tensor}"}]
-    print_of = hashlib.sha256(f"{hazard.rule}\0{hazard.tensor}\0{hazard.consumer}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{hazard.rule}\0{hazard.tensor}\0{hazard.consumer}".encode()).hexdigest()
     return {
         "ruleId": hazard.rule,
         "ruleIndex": rule,
         "level": LEVELS[hazard.level],
         "message": {"text": f"{hazard.message}. {hazard.fix}"},
         "locations": [{"physicalLocation": physical, "logicalLocations": logical}],
-        "partialFingerprints": {"tensorRule/v1": print_of},
+        "partialFingerprints": {"tensorRule/v1": digest},
         "properties": {
             "output": hazard.output,
             "affectedOutputs": list(hazard.affected),

@@ -11,6 +11,7 @@ them as a Mali's.
 
 from __future__ import annotations
 
+import enum
 import functools
 import itertools
 from collections.abc import Callable, Sequence
@@ -247,16 +248,28 @@ def _first(array: np.ndarray) -> list[float | None]:
 # --- verifying ----------------------------------------------------------------------------------------
 
 
+class ClaimState(enum.StrEnum):
+    """What measuring a claim again has shown."""
+
+    HOLDS = "holds"
+    FIXED = "fixed"
+    """The bug is gone."""
+    CHANGED = "changed"
+    """Something else shows than what is claimed."""
+    UNCLEAR = "unclear"
+    """A control fails in the same cell, so that the cell says nothing."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """One claim in one cell, measured again. state: `holds`, `fixed`, `changed` or `unclear`; said: one line."""
+    """One claim in one cell, measured again. said: what was seen, in one line."""
 
     model: str
     what: str
     runtime: str
     target: str
     precision: str
-    state: str
+    state: ClaimState
     said: str
 
     @property
@@ -329,23 +342,26 @@ def _claim(
     sealed: CellRecord | None,
     sick: set[tuple[str, str, str]],
 ) -> Claim:
-    found, claimed = wrong_outputs(record), model.claimed(record)
+    wrong, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
-    said = "; ".join(
+    failures = "; ".join(
         f"{o['name']} {o['verdict']} {o['signature']}".strip() for o in record["outputs"] if o["verdict"] != Status.PASS
     )
     if cell_of(record) in sick:
-        return make("unclear", "the control fails in this cell too: the environment is broken, not the claim")
-    if found == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
+        return make(ClaimState.UNCLEAR, "the control fails in this cell too: the environment is broken, not the claim")
+    if wrong == claimed and not (model.outcome and claimed and record["outputs"][0]["verdict"] != model.outcome):
         if sealed is not None and _signatures(sealed) != _signatures(record):
-            return make("holds", f"{said} (the evidence says {', '.join(_signatures(sealed))}: what it holds may vary)")
-        return make("holds", said or _passes(model))
-    if not found:
-        return make("fixed", f"passes in LiteRT {record['runtime']}; the finding can be closed if every cell agrees")
+            other = ", ".join(_signatures(sealed))
+            return make(ClaimState.HOLDS, f"{failures} (the evidence says {other}: what it holds may vary)")
+        return make(ClaimState.HOLDS, failures or _passes(model))
+    if not wrong:
+        return make(
+            ClaimState.FIXED, f"passes in LiteRT {record['runtime']}; the finding can be closed if every cell agrees"
+        )
     if model.shows and not claimed:
-        return make("changed", f"claimed to pass outside {model.where}, found: {said}")
+        return make(ClaimState.CHANGED, f"claimed to pass outside {model.where}, found: {failures}")
     wanted = model.outcome or f"wrong: {list(model.wrong)}"
-    return make("changed", f"claimed {wanted}, found: {said}")
+    return make(ClaimState.CHANGED, f"claimed {wanted}, found: {failures}")
 
 
 def _passes(model: ModelFile) -> str:

@@ -1,4 +1,4 @@
-"""The beginning of a finding: a folder with models and a manifest whose claims are still to be written."""
+"""The beginning of a finding: a folder with models, and a finding.toml whose claims are still to be written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ wrong = []
 def new_finding(
     slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path = FINDINGS
 ) -> Path:
-    """Write findings/<slug>/ with both models and a manifest to fill in; returns the manifest's path.
+    """Write findings/<slug>/ with both models and a finding.toml to fill in; returns that file's path.
 
     Raises BadInput for a bad or taken slug, a file that is no model, or an output index it does not have.
     """

@@ -130,26 +130,26 @@ def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -
 def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     """Causes that the cells themselves exclude: precision, driver, runtime, converter."""
     shown = [r for r in records if r["case"] == finding.minimal.name and wrong_outputs(r)]
-    said = []
+    sentences = []
     if {r["precision"] for r in shown} == {"fp32", "fp16"}:
-        said.append("Not the precision: it shows in fp32 and in fp16.")
+        sentences.append("Not the precision: it shows in fp32 and in fp16.")
     on = sorted({r["target"] for r in shown if r["target"].startswith("gpu:") and "@" not in r["target"]})
     if len(on) > 1:
-        said.append(f"Not the driver: {' and '.join(on)} are independent implementations and agree.")
+        sentences.append(f"Not the driver: {' and '.join(on)} are independent implementations and agree.")
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
-        found = _under_names(presented, shown)
-        said.append(
-            f"The delegate chooses kernels by the adapter's name; presented with a Mali's{found}. "
+        under_names = _under_names(presented, shown)
+        sentences.append(
+            f"The delegate chooses kernels by the adapter's name; presented with a Mali's{under_names}. "
             f"This is the host's driver on the delegate's Mali paths, over WebGPU: no statement about a Mali."
         )
     if shown:
-        said.append(
+        sentences.append(
             "Not the converter: the minimal file is written from the flatbuffer schema, and the CPU runs it right."
         )
     faces = finding.of(Purpose.FACE)
-    said += [f"Seen from a model: {m.what}: {measured(records, m)}." for m in faces]
-    return said
+    sentences += [f"Seen from a model: {m.what}: {measured(records, m)}." for m in faces]
+    return sentences
 
 
 def _names(records: Iterable[CellRecord]) -> str:

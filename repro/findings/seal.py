@@ -16,7 +16,7 @@ SEAL = "SHA256SUMS"
 
 
 def sealed_files(folder: Path) -> list[Path]:
-    """What the seal covers: everything in the folder but the manifest and the seal itself."""
+    """What the seal covers: everything in the folder but finding.toml and the seal itself."""
     return sorted(
         p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in (MANIFEST, SEAL)
     )

@@ -1,6 +1,6 @@
 """Proof that a model with workarounds computes the same and that its failure is gone.
 
-Key insight: a workaround is worth what can be shown for it. The cpu must give the same bits for the
+Key insight: a workaround is worth only what can be proved of it. The cpu must give the same bits for the
 old and the new file, the target must have every output right with the new one, and an output that was
 right before must stay right. Whatever cannot be shown is a reason to refuse.
 """
@@ -56,6 +56,7 @@ class Proof:
 
     @property
     def is_exact(self) -> bool:
+        """Whether the cpu computes the same with and without the workarounds, bit for bit."""
         return all(difference.exact for difference in self.cpu)
 
 
@@ -63,6 +64,7 @@ class Proof:
 class Fixed(Worded):
     """A model with its workarounds and what was shown for them.
 
+    subject: the model that was given. mended: its graph with the workarounds, and which hazards they are for.
     model: the bytes of the mended file, or of the original where it has no known hazard (then proof is None).
     left_alone: what shows on some adapters only, which a file does not know: it is said, and left as it is.
     """

@@ -92,15 +92,15 @@ def _cumsum_height(edit: GraphEdit, hazard: Hazard) -> str:
     shape = tuple(edit.tensors[source].shape)
     axis = int(np.ravel(table)[0]) % len(shape)
     if len(shape) == 4 and axis > 0:
-        own = edit.constant(op.inputs[1], np.array(axis, np.int32))
-        edit.swap(op, renamed(op, inputs={op.inputs[1]: own}))
+        own_axis = edit.constant(op.inputs[1], np.array(axis, np.int32))
+        edit.swap(op, renamed(op, inputs={op.inputs[1]: own_axis}))
         return f"CUMSUM of '{source}' has its axis written as {axis}"
-    wide = (int(np.prod(shape[:axis])), shape[axis], 1, int(np.prod(shape[axis + 1 :])))
+    as_rank_4 = (int(np.prod(shape[:axis])), shape[axis], 1, int(np.prod(shape[axis + 1 :])))
     second = edit.constant(op.inputs[1], np.array(1, np.int32))
-    inputs = {source: edit.reshape_before(op, source, wide), op.inputs[1]: second}
+    inputs = {source: edit.reshape_before(op, source, as_rank_4), op.inputs[1]: second}
     changed = edit.swap(op, renamed(op, inputs=inputs))
-    edit.reshape_after(changed, op.outputs[0], wide)
-    return f"CUMSUM sums over the second dimension of '{source}' as {list(wide)}"
+    edit.reshape_after(changed, op.outputs[0], as_rank_4)
+    return f"CUMSUM sums over the second dimension of '{source}' as {list(as_rank_4)}"
 
 
 def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:

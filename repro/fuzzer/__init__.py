@@ -1,1 +1,1 @@
-"""The fuzzer: new graphs, judged, reduced, told apart."""
+"""The fuzzer: new graphs, judged, reduced, deduplicated."""

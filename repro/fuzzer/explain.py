@@ -1,6 +1,6 @@
 """What explains a failure that the fuzzer met, so that only unexplained ones cost a reduction. Pure.
 
-Key insight: a failure is old news where the lint predicted it for that very output, where the numbers decide it
+Key insight: a failure is known already where the lint predicted it for that very output, where the numbers decide it
 (float16 cannot hold them), or, once it is reduced, where its role pattern is that of a finding.
 """
 

@@ -66,9 +66,9 @@ def add_step(growth: Growth) -> bool:
 def _step_on(growth: Growth, name: str) -> list[str]:
     """Tensors that one step made of `name`; none where it does not fit."""
     steps = growth.palette.steps or STEPS
-    chosen = growth.rng.choices([s for _, s in steps], [w for w, _ in steps])[0]
+    step = growth.rng.choices([s for _, s in steps], [w for w, _ in steps])[0]
     try:
-        made = chosen(growth, name) or ()
+        made = step(growth, name) or ()
     except GraphError:
         return []
     fitting = [m for m in made if len(growth.shape(m)) and int(np.prod(growth.shape(m))) <= MAX_ELEMENTS]

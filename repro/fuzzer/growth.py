@@ -36,7 +36,7 @@ class Palette:
 
 
 class Growth(RandomBuilder[random.Random]):
-    """`tensors` are the runtime float tensors so far, oldest first; `shown` shall be outputs although they are read.
+    """`tensors` are the runtime float tensors so far, oldest first; `shown` become outputs although they are read.
 
     All of its randomness comes from one `random.Random`, so that a property-based test can draw graphs with the
     same code and shrink them.

@@ -26,12 +26,12 @@ class Linted(tuple[Hazard, ...], Worded):
         return f"<Linted {self.name}: {self.count(Level.HAZARD)} hazards, {self.count(Level.RISKY)} risky>"
 
     def count(self, level: object) -> int:
-        """How many there are of a level; of anything else, as any tuple."""
+        """How many hazards or risks there are of a level; of anything else, what any tuple counts."""
         return sum(hazard.level is level for hazard in self) if isinstance(level, Level) else super().count(level)
 
     @property
     def passed(self) -> bool:
-        """Risks alone do not fail."""
+        """Whether there is no hazard. Risks alone do not fail."""
         return not self.count(Level.HAZARD)
 
     def lines(self) -> Iterator[Line]:

@@ -298,8 +298,8 @@ RULES = {
         Rule(
             "grouped-conv",
             "CONV_2D in groups of at most 4 input channels, where those or a group's outputs are no multiple of 4",
-            "every output is wrong: the delegate takes {producer} apart into a convolution a group, whose weights it "
-            "makes no room for, and what holds them is rejected",
+            "every output is wrong: the delegate takes {producer} apart into one convolution per group, whose weights "
+            "it makes no room for, and what holds them is rejected",
             "write it as a CONV_2D with block-diagonal weights",
             workaround="dense-weights",
             finding="grouped-conv-split",
@@ -307,8 +307,8 @@ RULES = {
         Rule(
             "grouped-conv-aborts",
             "CONV_2D in groups of more than 4 input channels, where those or a group's outputs are no multiple of 4",
-            "compiling this model ends the process (SIGILL): the delegate takes {producer} apart into a convolution "
-            "a group",
+            "compiling this model ends the process (SIGILL): the delegate takes {producer} apart into one "
+            "convolution per group",
             "write it as a CONV_2D with block-diagonal weights",
             workaround="dense-weights",
             finding="grouped-conv-aborts",

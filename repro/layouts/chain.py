@@ -1,4 +1,4 @@
-"""Check 4: the whole chain against the reference. Correlation is not the ship criterion, what comes out is."""
+"""Check 4: the whole chain against the reference. What decides is what the user sees at its end, not a correlation."""
 
 from __future__ import annotations
 

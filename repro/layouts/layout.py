@@ -179,7 +179,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Layout:
-    """A validated manifest. `parts` are in an order in which each finds its inputs ready."""
+    """A declared split that was read and checked. `parts` are in an order in which each finds its inputs ready."""
 
     path: Path
     name: str

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +16,7 @@ from cases.tflite.read import read_tflite
 from repro.layouts.layout import GraphPart, Inputs, Layout
 from repro.layouts.named_functions import call
 from runner.errors import BadInput
+from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Precision
 
 Values = dict[str, np.ndarray]
@@ -87,12 +86,8 @@ def _drawn(inputs: Inputs) -> list[Values]:
 
 def _npz(layout: Path, file: Path) -> Values:
     try:
-        archive = np.load(file, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("one array without a name")
-        with archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return read_arrays(file)
+    except UnreadableArrays as error:
         raise BadInput(f"layout '{layout}': input file '{file}' is no .npz ({error}); or name a loader") from None
 
 

@@ -1,4 +1,4 @@
-"""What is right, for each graph on the very feed it got and for the whole chain; and the noise floors that go with it.
+"""The right outputs of each graph, for the very feed it got, and of the whole chain; with their noise floors.
 
 All of it is computed once and cached by content (model, feed, the reference's own key), so that a daily gate runs no
 torch and emulates nothing. A layout whose reference has no key is computed each time: staleness is worse than slowness.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -28,9 +27,9 @@ from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner import targets
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput
+from runner.npz import UnreadableArrays, packed, read_arrays
 from runner.run import Job, Outcome, Precision
 from runner.source_version import source_version
-from runner.store import npz
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -175,11 +174,10 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
         digest.update(np.ascontiguousarray(array).data)
     path = cache_root() / "gate" / f"{digest.hexdigest()}.npz"
     try:
-        with np.load(path) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return read_arrays(path)
+    except UnreadableArrays:  # not there yet, or damaged
         values = compute()
-        write_atomically(path, npz(values))
+        write_atomically(path, packed(values))
         return values
 
 

@@ -39,6 +39,8 @@ class GateCheck:
 class Report(Worded):
     """All checks of one layout on one target in one precision at one size.
 
+    size: of the layout's own kind (pixels, tokens), None where it has no sizes. fingerprint: None where nothing ran.
+    used: the layout's parameters, in words.
     seconds: wall seconds of the whole, and of the target's own work (load, compile, run, read) within it.
     """
 
@@ -54,10 +56,12 @@ class Report(Worded):
 
     @property
     def passed(self) -> bool:
+        """Whether no check was refused."""
         return all(check.answer is not GateAnswer.REFUSED for check in self.checks)
 
     @property
     def refusals(self) -> tuple[GateCheck, ...]:
+        """The checks that were refused, each with its reason and tensor."""
         return tuple(check for check in self.checks if check.answer is GateAnswer.REFUSED)
 
     def __repr__(self) -> str:

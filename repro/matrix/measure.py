@@ -110,15 +110,15 @@ def _measure_one(
 ) -> tuple[list[CellRecord], int]:
     plan = [(s, p) for s in subjects for p in precisions_for(target.name, precision)]
     keys = [cell_key(subject, target.identity, chosen) for subject, chosen in plan]
-    found: dict[int, CellRecord] = {}
+    records: dict[int, CellRecord] = {}
     for index, key in enumerate(keys):
         known = None if again else journal.get(key)
         if known is not None and fitted_or_none(CellRecord, known) is not None:
             subject = plan[index][0]
-            found[index] = from_record(known, subject)
-            on_record(found[index])
-    cached = len(found)
-    pending = [index for index in range(len(plan)) if index not in found]
+            records[index] = from_record(known, subject)
+            on_record(records[index])
+    cached = len(records)
+    pending = [index for index in range(len(plan)) if index not in records]
 
     def jobs() -> Iterator[Job]:
         for index in pending:
@@ -131,9 +131,9 @@ def _measure_one(
             record = to_record(subject, run, judge(run, subject))
             if is_kept(run):
                 journal.add(keys[index], record)
-            found[index] = record
+            records[index] = record
             on_record(record)
-    return [found[index] for index in range(len(plan))], cached
+    return [records[index] for index in range(len(plan))], cached
 
 
 def from_record(record: Mapping[str, Any], subject: Subject) -> CellRecord:

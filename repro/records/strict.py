@@ -3,7 +3,7 @@
 Key insight: what a document may hold is a type. The dataclass says which keys there are, of what types, and which may
 be absent; pydantic holds the data against it and says what does not fit. It is asked as for JSON: a list may become a
 tuple and a string an enum or a path, because JSON has no other way to write them, but a number never becomes a string,
-a string never a number, and a key that the type does not know is a fault.
+a string never a number, and a key that the type does not know is a mistake.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CALLED = {"string": "a string", "integer": "an integer", "number": "a number", 
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mistake:
     """One thing that does not fit. place: the keys and positions (from 0) that lead to it. problem: one line."""
 
     place: tuple[str | int, ...]
@@ -33,11 +33,11 @@ class Fault:
 
 
 class Misfit(ValueError):
-    """The data is not of the type. faults: at least one, unknown keys first, because they explain missing ones."""
+    """The data is not of the type. mistakes: at least one, unknown keys first, because they explain missing ones."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(faults)
-        self.faults = tuple(faults)
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(mistakes)
+        self.mistakes = tuple(mistakes)
 
 
 def _says_something(text: str) -> str:
@@ -65,16 +65,16 @@ Word = Annotated[str, AfterValidator(_names_something)]
 def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = None) -> Schema:
     """The data as an instance of the dataclass `schema`. context: what its validators may look up.
 
-    Raises Misfit. A ValueError of a validator is a fault with its text as the problem; one of a dataclass's
+    Raises Misfit. A ValueError of a validator is a mistake with its text as the problem; one of a dataclass's
     `__post_init__` begins with the key that it is about: `files: give either ...`.
     """
     kind: Any = schema
     try:
         return _validated(kind, data, context)
     except ValidationError as error:
-        raise Misfit(_faults(_shape(kind), error)) from error
+        raise Misfit(_mistakes(_shape(kind), error)) from error
     except RecursionError as error:
-        raise Misfit([Fault((), "is nested too deeply")]) from error
+        raise Misfit([Mistake((), "is nested too deeply")]) from error
 
 
 def fitted_or_none(schema: type[Schema], data: object) -> Schema | None:
@@ -97,7 +97,7 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
 
 
 def _no_json(value: object) -> object:
-    raise Misfit([Fault((), f"{value} is a date or a time; write it as a string, in quotes")])
+    raise Misfit([Mistake((), f"{value} is a date or a time; write it as a string, in quotes")])
 
 
 def nearest(word: object, among: Sequence[str]) -> str:
@@ -114,7 +114,7 @@ def choose(value: object, among: Sequence[str]) -> str:
     return f"{value!r} is none of {separator.join(among)}{hint}"
 
 
-# --- faults in words -----------------------------------------------------------------------------------
+# --- mistakes in words -----------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -143,39 +143,39 @@ def _at(shape: Any, place: Sequence[str | int]) -> Any:
     return shape
 
 
-def _faults(shape: Any, error: ValidationError) -> list[Fault]:
+def _mistakes(shape: Any, error: ValidationError) -> list[Mistake]:
     """Unknown keys first, without the missing keys that they are misspellings of."""
     unknown, others, explained = [], [], set()
     for one in error.errors(include_url=False):
-        # The first part is the dataclass around it; a fault of a key of the user's own has a mark behind the key.
+        # The first part is the dataclass around it; a mistake of a key of the user's own has a mark behind the key.
         place = tuple(part for part in one["loc"][1:] if part != "[key]")
         if one["type"] == _UNKNOWN_KEY:
             known = list(_at(shape, place[:-1])["properties"])
-            unknown.append(Fault(place, f"unknown key; {nearest(place[-1], known)}"))
+            unknown.append(Mistake(place, f"unknown key; {nearest(place[-1], known)}"))
             explained |= {(*place[:-1], near) for near in get_close_matches(str(place[-1]), known, 1)}
         else:
             others.append((place, one))
-    return unknown + [_fault(shape, *one) for one in others if one[1]["type"] != "missing" or one[0] not in explained]
+    return unknown + [_mistake(shape, *one) for one in others if one[1]["type"] != "missing" or one[0] not in explained]
 
 
-def _fault(shape: Any, place: tuple[str | int, ...], error: Mapping[str, Any]) -> Fault:
+def _mistake(shape: Any, place: tuple[str | int, ...], error: Mapping[str, Any]) -> Mistake:
     value, reason, item = error["input"], error["type"], ""
     if place and isinstance(place[-1], int):
         item, place = f"item {place[-1] + 1} ", place[:-1]
     node, key = _at(shape, place), str(place[-1]) if place else ""
     if reason == "missing":
-        return Fault(place, f"is missing; it is {_called(node, key)}")
+        return Mistake(place, f"is missing; it is {_called(node, key)}")
     if reason in ("enum", "literal_error"):
-        return Fault(place, choose(value, (node["items"] if item else node)["enum"]))
+        return Mistake(place, choose(value, (node["items"] if item else node)["enum"]))
     if reason == "value_error":
         problem = str(error["ctx"]["error"])
         if isinstance(value, dict):  # of a table as a whole
             about, _, problem = problem.partition(": ")
             place = (*error["loc"][1:], about)
-        return Fault(place, problem if isinstance(value, dict) else item + problem)
+        return Mistake(place, problem if isinstance(value, dict) else item + problem)
     # What has the wrong type is told the type; what has the right one and breaks its limit is told the limit.
     wanted = _called(node, key, limits=not reason.endswith("_type"))
-    return Fault(
+    return Mistake(
         place, f"must be {wanted}; {item}is {_shown(value)}" if item else f"must be {wanted}, not {_shown(value)}"
     )
 

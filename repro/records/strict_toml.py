@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from repro.records.strict import Fault, Misfit, Schema, fitted
+from repro.records.strict import Misfit, Mistake, Schema, fitted
 from runner.errors import BadInput
 
 MAX_BYTES = 1 << 20
@@ -27,7 +27,7 @@ def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, A
     try:
         return fitted(schema, document, context)
     except Misfit as misfit:
-        first, *others = misfit.faults
+        first, *others = misfit.mistakes
         more = f" (and {len(others)} more)" if others else ""
         raise BadInput(_printable(f"{label}: {_line(first, document)}{more}")) from misfit
 
@@ -57,12 +57,12 @@ def _printable(line: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
-def _line(fault: Fault, document: Mapping[str, Any]) -> str:
+def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:
     """`[graph 2 'head'] outputs: must be ...`: the table as TOML writes it, then the key."""
-    if not fault.place:
-        return fault.problem
-    *tables, key = _names(fault.place, document)
-    return f"[{'.'.join(tables)}] {key}: {fault.problem}" if tables else f"{key}: {fault.problem}"
+    if not mistake.place:
+        return mistake.problem
+    *tables, key = _names(mistake.place, document)
+    return f"[{'.'.join(tables)}] {key}: {mistake.problem}" if tables else f"{key}: {mistake.problem}"
 
 
 def _names(place: Sequence[str | int], document: Any) -> list[str]:

@@ -18,8 +18,8 @@ from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
+from runner.npz import packed
 from runner.run import Precision
-from runner.store import npz
 
 STEPS = "reductions"
 JOURNAL = "tried.sqlite"
@@ -61,7 +61,7 @@ def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite")
     write_atomically(place / model, write_tflite(specimen.graph))
     distinct = {id(feed): feed for feed in specimen.feeds}.values()
     for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
-        write_atomically(place / name, npz(dict(zip(specimen.graph.inputs, feed, strict=True))))
+        write_atomically(place / name, packed(dict(zip(specimen.graph.inputs, feed, strict=True))))
 
 
 def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:

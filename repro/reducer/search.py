@@ -80,9 +80,12 @@ class Need:
 
 @dataclass(frozen=True, repr=False)
 class Reduced(Worded):
-    """The end of a reduction. role_steps: how the failing output's own role changed on the way, or empty.
+    """The end of a reduction.
 
-    complete: a fixed point was reached.
+    specimen: the reduced graph with its inputs and its failing output. failure: what it still shows.
+    needs: one entry per op that is left. runs: of the delegate. steps: reductions that were accepted.
+    role_steps: how the failing output's own role changed on the way, or empty.
+    complete: whether a fixed point was reached, and not `max_runs`.
     """
 
     specimen: Specimen
@@ -95,6 +98,7 @@ class Reduced(Worded):
 
     @property
     def graph(self) -> Graph:
+        """The reduced graph."""
         return self.specimen.graph
 
     @property

@@ -7,7 +7,7 @@ and changed nothing (permuting equal rows).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -253,4 +253,3 @@ FAULTS: tuple[Fault, ...] = (
     Fault("large offset (one std)", lambda x, rng: x.value + x.std),
     Fault("computed in fp16, asked fp32", _half_precision),
 )
-BY_NAME: Mapping[str, Fault] = {f.name: f for f in FAULTS}

@@ -64,7 +64,7 @@ class Sample:
         return Precision(self.run.fingerprint.precision)
 
     def judged(self, outputs: Sequence[np.ndarray]) -> Status:
-        """The status when this output is replaced by `outputs`, one a feed."""
+        """The status when this output is replaced by `outputs`, one per feed."""
         run = dataclasses.replace(
             self.run, outputs=tuple((o,) for o in outputs), output_names=(self.run.output_names[self.index],)
         )

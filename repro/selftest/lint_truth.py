@@ -59,8 +59,8 @@ class GraphOutcome:
 
 
 @dataclass
-class Row:
-    """One rule's line of the confusion table, counted in graph outputs (refused, and processes that ended: graphs).
+class RuleCounts:
+    """What became of one rule's predictions, in graph outputs (refused, and processes that ended: in graphs).
 
     latent: predicted by a rule whose wrong values show for some inputs only, and these did not show them.
     powerless: predicted and equal to the reference, which is one and the same number throughout, the same for all
@@ -79,7 +79,7 @@ class Row:
 class Confusion:
     """The whole table. missed: outputs that were wrong, or processes that ended, though no rule said so."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, RuleCounts] = field(default_factory=dict)
     right: int = 0
     missed: int = 0
     graphs: int = 0
@@ -159,7 +159,7 @@ def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
 
 def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
     """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
-    table = Confusion({rule.id: Row() for rule in RULES.values() if rule.level is Level.HAZARD})
+    table = Confusion({rule.id: RuleCounts() for rule in RULES.values() if rule.level is Level.HAZARD})
     for d, seen in observed:
         hazards = find_hazards(d.graph)
         table.graphs += 1

@@ -1,4 +1,4 @@
-"""Who is at fault for a wrong output, in one word, from who disagrees with whom.
+"""Which layer is at fault for a wrong output, concluded from which targets agree and which do not.
 
 Key insight: every layer between the source model and the output can be swapped for another of its kind. The
 file evaluated by TFLite's reference kernels clears or accuses the converter; XNNPACK against them, the cpu
@@ -150,20 +150,21 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
     level = deciding[0].precision
     note = _runtimes(host, level)
     here = [o for o in host if o.precision == level and o.runtime == deciding[0].runtime]
-    bad = [o for o in here if o.is_wrong]
-    good = [o for o in here if o.is_right]
-    if bad and good:
-        return Blame(Culprit.DRIVER, f"{_names(bad)} fails ({bad[0].failure}), {_names(good)} is right{note}")
-    if len({o.target.partition("@")[0] for o in bad}) >= 2:
-        failures = sorted({o.failure for o in bad})
+    failing = [o for o in here if o.is_wrong]
+    right = [o for o in here if o.is_right]
+    if failing and right:
+        return Blame(Culprit.DRIVER, f"{_names(failing)} fails ({failing[0].failure}), {_names(right)} is right{note}")
+    if len({o.target.partition("@")[0] for o in failing}) >= 2:
+        failures = sorted({o.failure for o in failing})
         if len(failures) == 1:
-            return Blame(Culprit.DELEGATE_GRAPH, f"{_names(bad)} fail alike ({failures[0]}), the cpu is right{note}")
-        told = ", ".join(f"{o.target} {o.failure}" for o in bad)
-        return Blame(Culprit.UNDECIDED, f"the drivers fail differently ({told}){note}")
-    if bad[0].status is Status.REFUSED:
-        return Blame(Culprit.DELEGATE_GRAPH, f"{_names(bad)} refused before any driver was asked{note}")
+            reason = f"{_names(failing)} fail alike ({failures[0]}), the cpu is right{note}"
+            return Blame(Culprit.DELEGATE_GRAPH, reason)
+        each_failure = ", ".join(f"{o.target} {o.failure}" for o in failing)
+        return Blame(Culprit.UNDECIDED, f"the drivers fail differently ({each_failure}){note}")
+    if failing[0].status is Status.REFUSED:
+        return Blame(Culprit.DELEGATE_GRAPH, f"{_names(failing)} refused before any driver was asked{note}")
     return Blame(
-        Culprit.UNDECIDED, f"only {_names(bad)} was run ({bad[0].failure}); a second driver would decide{note}"
+        Culprit.UNDECIDED, f"only {_names(failing)} was run ({failing[0].failure}); a second driver would decide{note}"
     )
 
 

@@ -24,6 +24,7 @@ from runner.target import Target
 class Checked(Worded):
     """What a check found: the run, and a verdict per output.
 
+    verdicts: in the file's order of outputs; a single one with output -1 where the run ended before they were known.
     cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
     """
 
@@ -34,6 +35,7 @@ class Checked(Worded):
 
     @property
     def passed(self) -> bool:
+        """Whether every output is PASS. INVALID, which had no power to judge, is no pass."""
         return all(verdict.status is Status.PASS for verdict in self.verdicts)
 
     @property

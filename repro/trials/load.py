@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from runner import targets
 from runner.errors import BadInput
+from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Feed
 
 
@@ -84,9 +84,8 @@ def feed_from_npz(path: Path, declared: Sequence[Tensor]) -> Feed:
     if not zipfile.is_zipfile(path):
         raise BadInput(f"{path}: not an .npz file; write it with numpy.savez")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_arrays(path)
+    except UnreadableArrays as error:
         raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
     return feed_from_arrays(arrays, declared, str(path))
 

@@ -1,6 +1,6 @@
 """Which tensor is the first wrong one? Each intermediate is exposed as one more output, one at a time.
 
-Key insight: looking can hide the failure, because an output more is a role changed, and the delegate's fusions
+Key insight: looking can hide the failure, because one more output changes a tensor's role, and the delegate's fusions
 depend on roles. So a tap says something only if the original failure was still there beside it; where no tap
 left it in place the localisation is void, and that is the answer.
 """

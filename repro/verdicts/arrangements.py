@@ -1,4 +1,4 @@
-"""The right values in the wrong place, or bent: permuted, transposed, shifted, one row for all, clipped, negated."""
+"""The right values in the wrong place or altered: permuted, transposed, shifted, one row for all, clipped, negated."""
 
 from __future__ import annotations
 

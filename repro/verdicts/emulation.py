@@ -54,24 +54,24 @@ def emulated_floors(
         why = f"the evaluator does not know {', '.join(foreign[:3])}"
         return tuple(_rule(graph, name, why) for name in graph.outputs)
     elements = sum(math.prod(t.shape) for n, t in graph.tensors.items() if n in graph.producers)
-    chosen: list[int] = []
+    distinct: list[int] = []
     for k in range(len(feeds)):
-        if any(all(map(np.array_equal, feeds[k], feeds[j])) for j in chosen):
+        if any(all(map(np.array_equal, feeds[k], feeds[j])) for j in distinct):
             continue
-        chosen.append(k)
+        distinct.append(k)
         if elements > _SMALL:
             break
-    found: list[list[Floor | None]] = [[] for _ in graph.outputs]
-    for k in chosen:
+    by_output: list[list[Floor | None]] = [[] for _ in graph.outputs]
+    for k in distinct:
         for kind in _ARITHMETICS[precision]:
             values = evaluate(graph, feeds[k], kind)
             for i, name in enumerate(graph.outputs):
                 depth = accumulation_depth(graph, name)
-                found[i].append(floor_between(references[k][i], values[name], depth))
+                by_output[i].append(floor_between(references[k][i], values[name], depth))
     return tuple(
-        _of_feeds(_larger(floors), [r[i] for r in references], chosen, floors)
+        _of_feeds(_larger(floors), [r[i] for r in references], distinct, floors)
         or _rule(graph, name, f"the {precision} emulation of this output is not finite")
-        for i, (name, floors) in enumerate(zip(graph.outputs, found, strict=True))
+        for i, (name, floors) in enumerate(zip(graph.outputs, by_output, strict=True))
     )
 
 

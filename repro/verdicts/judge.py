@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
 
+MetricSet = Literal["none", "quoted", "all"]
+"""Which numbers a verdict carries: `quoted` are pearson and max_abs."""
+
 DEFAULT_DEPTH = 64  # accumulations assumed for bare arrays without a floor: a 64-channel dot product
 
 
@@ -30,13 +34,13 @@ def judge(
     subject: Subject,
     *,
     thresholds: Thresholds = DEFAULT,
-    metrics: str = "quoted",
+    metrics: MetricSet = "quoted",
     explain: bool = True,
 ) -> tuple[Verdict, ...]:
     """Judge every output of a run of this subject.
 
-    metrics: `none`, `quoted` (pearson, max_abs) or `all`; they gate nothing. explain False leaves signature and
-    `holds` of failures empty, for callers that count verdicts by the thousand.
+    thresholds: the limits, else the project's own table. metrics: which of them to compute; they gate nothing. explain:
+    False leaves signature and `holds` of failures empty, for callers that count verdicts by the thousand.
 
     A run that is not OK gives one verdict per output where the names are known, else a single one with output -1,
     and asks for no reference. Raises ValueError where the run is of other feeds than the subject's, NoReference
@@ -66,28 +70,29 @@ def judge_arrays(
     output: int = 0,
     name: str = "",
     thresholds: Thresholds = DEFAULT,
-    metrics: str = "all",
+    metrics: MetricSet = "all",
 ) -> Verdict:
     """Judge one bare array against what is right, without a graph or inputs.
 
-    floor: the noise floor to judge by; None derives one from precision, DEFAULT_DEPTH accumulations and the
-    reference's range.
+    actual: as the target gave it. reference: what is right, best in float64; another shape or kind of dtype than
+    actual's is a FAIL. floor: the noise floor to judge by; None derives one from precision, DEFAULT_DEPTH
+    accumulations and the reference's range. output, name: for the verdict only. thresholds, metrics: as for `judge`.
     """
     precision = Precision(precision)
-    chosen = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
-    judged = _judge_pair(np.asarray(reference), np.asarray(actual), chosen, precision, thresholds)
-    found = Diagnosis()
+    limit = floor or Floor(0.0, "rule", DEFAULT_DEPTH)
+    judged = _judge_pair(np.asarray(reference), np.asarray(actual), limit, precision, thresholds)
+    diagnosis = Diagnosis()
     if judged.status is Status.FAIL:
         evidence = Evidence(0, (name,), ((),), ((np.asarray(reference),),), ((np.asarray(actual),),), precision)
-        found = diagnose(evidence, [0], thresholds)
+        diagnosis = diagnose(evidence, [0], thresholds)
     return Verdict(
         output=output,
         name=name,
         status=judged.status,
-        signature=found.signature,
+        signature=diagnosis.signature,
         reason=judged.reason,
-        holds=found.holds,
-        floor=chosen.source,
+        holds=diagnosis.holds,
+        floor=limit.source,
         power=judged.power,
         metrics=_metrics(reference, actual, metrics),
     )
@@ -120,7 +125,7 @@ class _Judging:
     names: tuple[str, ...]
     graph: Graph | None
     table: Thresholds
-    metrics: str
+    metrics: MetricSet
     explain: bool
 
     def verdict(self, index: int) -> Verdict:
@@ -240,7 +245,7 @@ def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8)))
 
 
-def _metrics(reference: np.ndarray, actual: np.ndarray, which: str) -> dict[str, float]:
+def _metrics(reference: np.ndarray, actual: np.ndarray, which: MetricSet) -> dict[str, float]:
     if which == "none" or np.shape(reference) != np.shape(actual) or np.size(reference) == 0:
         return {}
     return quoted_metrics(reference, actual) if which == "quoted" else all_metrics(reference, actual)

@@ -88,15 +88,15 @@ class OwnOps:
 
     def values(self, graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
         """Every runtime tensor of the graph, inputs included, after one feed. Raises NoReference."""
-        made = tuple(name for op in graph.ops for name in op.outputs if name)
+        computed_names = tuple(name for op in graph.ops for name in op.outputs if name)
         if unsupported(graph):
-            exposed = Graph(graph.tensors, graph.ops, graph.inputs, made)
+            exposed = Graph(graph.tensors, graph.ops, graph.inputs, computed_names)
             (outputs,) = self._of_cpu(exposed, write_tflite(exposed), (feed,))
-            computed = dict(zip(made, outputs, strict=True))
+            computed = dict(zip(computed_names, outputs, strict=True))
         else:
-            computed = self._evaluated(graph, feed, keep=made)
-        given = dict(zip(graph.inputs, feed, strict=True))
-        return given | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in made}
+            computed = self._evaluated(graph, feed, keep=computed_names)
+        inputs = dict(zip(graph.inputs, feed, strict=True))
+        return inputs | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in computed_names}
 
     def _evaluated(self, graph: Graph, feed: Feed, keep: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
         try:

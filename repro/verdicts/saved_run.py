@@ -7,13 +7,8 @@ Layout of a folder: what `runner.store` writes (meta.json, arrays.npz), and besi
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from cases.inputs import GivenFeeds
 from repro.verdicts.noise_floor import floor_from_json
@@ -21,7 +16,8 @@ from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject, model_subject
 from runner.cache import canonical_json, write_atomically
 from runner.errors import BadInput
-from runner.run import Outputs, Precision, Run
+from runner.npz import packed_groups, read_groups
+from runner.run import Precision, Run
 from runner.store import load_run, save_run
 
 BESIDE = ("feeds.npz", "reference.npz", "floors.json", "model.tflite")
@@ -37,8 +33,8 @@ def save_judgeable(folder: Path, run: Run, subject: Subject) -> None:
     """Write a run and what judges it into `folder`, replacing what was there."""
     save_run(run, folder)
     floors = subject.floors(Precision(run.fingerprint.precision))
-    write_atomically(folder / "feeds.npz", _npz(subject.feeds))
-    write_atomically(folder / "reference.npz", _npz(subject.references))
+    write_atomically(folder / "feeds.npz", packed_groups(subject.feeds))
+    write_atomically(folder / "reference.npz", packed_groups(subject.references))
     write_atomically(folder / "floors.json", canonical_json([dataclasses.asdict(f) for f in floors]))
     write_atomically(folder / "model.tflite", subject.model)
 
@@ -54,31 +50,15 @@ def load_judgeable(folder: Path) -> tuple[Run, Subject]:
     try:
         records = json.loads((folder / "floors.json").read_text(encoding="utf-8"))
         floors = tuple(floor_from_json(record) for record in records)
-        feeds, references = _arrays(folder / "feeds.npz"), _arrays(folder / "reference.npz")
+        feeds, references = read_groups(folder / "feeds.npz"), read_groups(folder / "reference.npz")
         # Of a model without inputs there are as many feeds as references, each of no array.
         feeds = feeds or ((),) * len(references)
         if len(feeds) != len(references) or any(len(outputs) != len(floors) for outputs in references):
             counts = f"{len(feeds)} feeds, {len(references)} references of {len(floors)} outputs"
             raise ValueError(f"what was fed, what is right and the floors do not belong together: {counts}")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder}: a damaged saved run ({error}); save it again with --save") from error
     model = folder / "model.tflite"
     subject = model_subject(str(model), model.read_bytes(), GivenFeeds(feeds, "saved"), Given(references, "saved"))
     known = {Precision(run.fingerprint.precision): floors}
     return run, dataclasses.replace(subject, name=run.name, given_floors=known)
-
-
-def _npz(groups: Sequence[Sequence[np.ndarray]]) -> bytes:
-    buffer = io.BytesIO()
-    named = {f"{k}_{i}": np.asarray(array) for k, group in enumerate(groups) for i, array in enumerate(group)}
-    np.savez(buffer, allow_pickle=False, **named)
-    return buffer.getvalue()
-
-
-def _arrays(path: Path) -> Outputs:
-    with np.load(path, allow_pickle=False) as archive:
-        places = sorted(tuple(int(part) for part in key.split("_")) for key in archive.files)
-        groups: list[list[np.ndarray]] = [[] for _ in range(1 + max((k for k, _ in places), default=-1))]
-        for k, i in places:
-            groups[k].append(archive[f"{k}_{i}"])
-    return tuple(tuple(group) for group in groups)

@@ -26,7 +26,7 @@ from runner.run import Feed, Job, Precision
 
 
 class Reference(Protocol):
-    """Says what is right, and in words where it has that from."""
+    """Says what is right, and where it knows that from."""
 
     def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
         """[k][i]: output i after feed k, float64 (or its own dtype where it is no float). Raises NoReference."""
@@ -39,11 +39,11 @@ class Reference(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One model, to be run and judged. See the module's docstring.
+    """One model, to be run and judged.
 
-    name: for messages and logs. model: the bytes of a .tflite file. control_of: name of the subject of which this is
-    the healthy twin, or empty. given_graph, given_floors: known already, and not made again. A subject without
-    bytes and graph (`is_bare`) can be judged and not run.
+    name: for messages and logs. model: the bytes of a .tflite file. plan: makes its inputs. reference: says what is
+    right. control_of: name of the subject of which this is the healthy twin, or empty. given_graph, given_floors:
+    known already, and not made again. A subject without bytes and graph (`is_bare`) can be judged and not run.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Subject:
 
     @property
     def is_bare(self) -> bool:
+        """Whether there are only arrays to judge, and no model to run."""
         return self.given_graph is None and not self.model
 
     @cached_property
@@ -65,11 +66,15 @@ class Subject:
 
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:
+        """[k][i]: input i, in the file's order, of the k-th run. Raises BadInput where given arrays do not fit."""
         return self.plan.make(() if self.is_bare else [self.graph.tensors[name] for name in self.graph.inputs])
 
     @cached_property
     def references(self) -> References:
-        """What is right, per feed and output. Raises NoReference where nothing can say."""
+        """[k][i]: what output i must be after feed k, in float64 (its own dtype where it is no float).
+
+        Raises NoReference where nothing can say.
+        """
         if self.is_bare:
             return self.reference.outputs(Graph({}, (), (), ()), b"", self.feeds)
         try:
@@ -82,7 +87,7 @@ class Subject:
         _ = self.references
 
     def floors(self, precision: Precision) -> tuple[Floor, ...]:
-        """The noise floor of each output in this precision."""
+        """The noise floor of each output (RMS errors, in the output's own units) in this precision."""
         if precision in self.given_floors:
             return self.given_floors[precision]
         if precision not in self._floors:

@@ -1,19 +1,15 @@
 """The judge's thresholds: one table, each entry with its reason and the day it was decided.
 
 Results never carry thresholds, so a saved run can be judged again under another table
-(`repro judge RUN --thresholds FILE.toml`). Nothing else in the project compares an error with a number
-of its own.
+(`repro judge RUN --thresholds FILE.toml`, which `repro/verdicts/threshold_reader.py` reads). Nothing else in the
+project compares an error with a number of its own.
 """
 
 from __future__ import annotations
 
-import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from runner.errors import BadInput
 from runner.run import Precision
 
 
@@ -75,7 +71,7 @@ ENTRIES: Mapping[str, Threshold] = {
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A table of thresholds by name. `name` is said in records of judging again."""
+    """A table of thresholds by name. name: of the table, for records of judging again."""
 
     name: str = "default"
     entries: Mapping[str, Threshold] = field(default_factory=lambda: ENTRIES)
@@ -99,30 +95,3 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-
-
-def load_thresholds(path: Path) -> Thresholds:
-    """The default table with the entries of a TOML file in their place.
-
-    The file has one table per entry: `[tensor_rmse_floors]` with `value`, `reason` and `since`; reason
-    and since are required; a threshold without a reason, or one that nothing ever exceeds, is refused. Raises BadInput.
-    """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such file; give a TOML table of thresholds") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path}: not readable TOML ({error})") from error
-    entries = dict(ENTRIES)
-    for name, entry in data.items():
-        if name not in ENTRIES:
-            raise BadInput(f"{path}: no threshold '{name}'; there are: {', '.join(ENTRIES)}")
-        if not isinstance(entry, dict) or not {"value", "reason", "since"} <= entry.keys():
-            raise BadInput(f"{path}: [{name}] needs value, reason and since")
-        value, reason = entry["value"], str(entry["reason"])
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise BadInput(f"{path}: [{name}] value must be a finite number above 0, got {value!r}")
-        if not reason.strip():
-            raise BadInput(f"{path}: [{name}] reason is empty; say why it is where it is")
-        entries[name] = Threshold(float(value), reason, str(entry["since"]))
-    return Thresholds(path.stem, entries)

@@ -10,11 +10,13 @@ from repro.records.lines import Line, Tone, line
 
 
 class Status(enum.StrEnum):
-    """PASS and FAIL are judged; INVALID had no power to judge; the rest is how the run ended."""
+    """What is said of an output. From REFUSED on it is how the run ended, in the words of `runner.run.Outcome`."""
 
     PASS = "PASS"
+    """The error is within what the precision may legally do to this graph."""
     FAIL = "FAIL"
     INVALID = "INVALID"
+    """The comparison had no power: a constant reference, say."""
     REFUSED = "REFUSED"
     CRASH = "CRASH"
     HANG = "HANG"

@@ -1,4 +1,4 @@
-"""Who judges: a version that changes with anything that turns a Run into verdicts, so that no old words are kept."""
+"""The judge's version: it changes with all that turns a Run into verdicts, so that no older judge's answer is kept."""
 
 from __future__ import annotations
 

@@ -138,8 +138,8 @@ def _zig_build(zig: str, abi: str) -> Path:
     """A bionic executable without the NDK: no libc headers of Android are needed beyond musl's, the dynamic
     linker and the needed libraries are Android's. Stub libc and libdl stand in at link time only."""
     machine = ABIS[abi][0].split("-")[0]
-    wide = ABIS[abi][2]
-    linker = "/system/bin/linker64" if wide else "/system/bin/linker"
+    is_64_bit = ABIS[abi][2]
+    linker = "/system/bin/linker64" if is_64_bit else "/system/bin/linker"
     with tempfile.TemporaryDirectory(prefix="repro-zig-") as scratch:
         place = Path(scratch)
         target = f"{machine}-linux-musl"
@@ -154,10 +154,10 @@ def _zig_build(zig: str, abi: str) -> Path:
             _run([zig, "cc", "-target", target, *flags, "-c", str(source), "-o", str(place / f"{source.stem}.o")])
         objects = [str(place / f"{name}.o") for name in (SOURCE.stem, "bionic_start")]
         stubs = [str(place / "libc.so"), str(place / "libdl.so")]
-        made = place / RUNNER
+        binary = place / RUNNER
         link = [zig, "cc", "-target", target, "-nostdlib", "-pie", f"-Wl,--dynamic-linker={linker}", "-s"]
-        _run([*link, *objects, *stubs, "-o", str(made)])
-        return checked_binary(_kept(made, f"zig-{abi}"), abi)
+        _run([*link, *objects, *stubs, "-o", str(binary)])
+        return checked_binary(_kept(binary, f"zig-{abi}"), abi)
 
 
 def _kept(made: Path, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""What the native runner answers: one JSON object a line, read with suspicion.
+"""What the native runner answers: one JSON object per line, read with suspicion.
 
 A line that is no JSON object, or lacks what it must have, is garbage: something other than the
 runner wrote to its standard output, or the connection mangled it. Outputs are believed only if

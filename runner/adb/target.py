@@ -1,4 +1,4 @@
-"""The adb target: a phone (LITERT_CL over adb), or the loopback device (WebGPU on this host, said plainly).
+"""The adb target: a phone (LITERT_CL over adb), or the loopback device (WebGPU on this host, as every result says).
 
 `adb` is the only device attached or $ANDROID_SERIAL; `adb:SERIAL` names one; `adb:loopback` starts a
 loopback device for the life of the target. `device=` of `open_target` gives the same choice.

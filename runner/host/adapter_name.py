@@ -23,7 +23,7 @@ _MAX_BYTES = 255
 
 
 def naming_environment(name: str) -> dict[str, str]:
-    """Environment variables for a worker whose delegate shall see `name`.
+    """Environment variables that make the delegate of a worker see `name`.
 
     Raises BadInput for a name that a driver could not have, TargetUnavailable without a C compiler.
     """

@@ -58,15 +58,15 @@ class Adapter:
 
 def manifests() -> list[Path]:
     """ICD manifests of this host: the loader's own search path, Chromium's SwiftShader, and our cache's."""
-    given = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
-    if given:
-        return [Path(name) for name in given.split(os.pathsep) if Path(name).is_file()]
+    named = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
+    if named:
+        return [Path(name) for name in named.split(os.pathsep) if Path(name).is_file()]
     config = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
     data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     roots = [Path(part) for part in (*config.split(":"), "/etc", *data.split(":")) if part]
-    found = [m for root in dict.fromkeys(roots) for m in sorted((root / "vulkan" / "icd.d").glob("*.json"))]
-    found += [m for m in (swiftshader_manifest(), Path("/usr/lib/chromium/vk_swiftshader_icd.json")) if m.is_file()]
-    return found
+    files = [m for root in dict.fromkeys(roots) for m in sorted((root / "vulkan" / "icd.d").glob("*.json"))]
+    files += [m for m in (swiftshader_manifest(), Path("/usr/lib/chromium/vk_swiftshader_icd.json")) if m.is_file()]
+    return files
 
 
 def swiftshader_manifest() -> Path:
@@ -108,7 +108,7 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
 
 @functools.cache
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
-    """What a driver shows. A driver without a device is asked once a process: its hardware may come, but not now."""
+    """What a driver shows. A driver without a device is asked once per process: its hardware may come, but not now."""
     try:
         child = subprocess.run(
             child_command("runner.host.vulkan"),

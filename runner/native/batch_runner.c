@@ -14,7 +14,7 @@
  * under the same symbol names: from 2.1.6 on LiteRtCreateModelFromBuffer takes the environment first;
  * the presence of LiteRtCreateModelFromFd tells.
  *
- * Standard output is one JSON object a line: {"event": ...} for the batch, {"id": ...} for a case. The
+ * Standard output is one JSON object per line: {"event": ...} for the batch, {"id": ...} for a case. The
  * same case lines are appended to BATCH_DIR/results before they are printed, so that a lost cable loses
  * none. No name or path in the manifest reaches the file system: models and inputs are named by their
  * sha256, outputs by their number. The manifest's format is in runner/adb/manifest.py.
@@ -1030,6 +1030,37 @@ typedef struct {
   char message[200];
 } Served;
 
+/* Take whole lines out of `heard`: S (a case begins), R (its result), E (no runtime). Returns the new deadline. */
+static double take_replies(Runner *runner, Served *served, Text *heard, int first, double now, double deadline) {
+  char *newline;
+  size_t used = 0;
+  while (heard->size > used && (newline = memchr(heard->data + used, '\n', heard->size - used)) != NULL) {
+    char *begin = heard->data + used;
+    size_t size = (size_t)(newline - begin);
+    if (begin[0] == 'S') {
+      served->in_flight = true;
+      deadline = now + (double)runner->batch->cases[first + served->done].deadline_ms * 1e-3;
+    } else if (begin[0] == 'R' && size > 2) {
+      Text line = {0};
+      text_add(&line, begin + 2, size - 2);
+      keep(runner, &line);
+      free(line.data);
+      served->in_flight = false;
+      served->done++;
+      deadline = now + START_MS * 1e-3;
+    } else if (begin[0] == 'E') {
+      snprintf(served->ended, sizeof served->ended, "start");
+      snprintf(served->message, sizeof served->message, "%.*s", (int)(size > 2 ? size - 2 : 0), begin + 2);
+    }
+    used += size + 1;
+  }
+  if (used > 0) {
+    memmove(heard->data, heard->data + used, heard->size - used);
+    heard->size -= used;
+  }
+  return deadline;
+}
+
 /* Start a child on cases [first, last) and pass its answers on until it ends or must be ended. */
 static Served run_child(Runner *runner, int first, int last) {
   Served served = {0};
@@ -1063,32 +1094,7 @@ static Served run_child(Runner *runner, int first, int last) {
       if (got > 0) text_add(&heard, chunk, (size_t)got);
       if (got == 0) open_end = false;
     }
-    char *newline;
-    size_t used = 0;
-    while (heard.size > used && (newline = memchr(heard.data + used, '\n', heard.size - used)) != NULL) {
-      char *begin = heard.data + used;
-      size_t size = (size_t)(newline - begin);
-      if (begin[0] == 'S') {
-        served.in_flight = true;
-        deadline = now + (double)runner->batch->cases[first + served.done].deadline_ms * 1e-3;
-      } else if (begin[0] == 'R' && size > 2) {
-        Text line = {0};
-        text_add(&line, begin + 2, size - 2);
-        keep(runner, &line);
-        free(line.data);
-        served.in_flight = false;
-        served.done++;
-        deadline = now + START_MS * 1e-3;
-      } else if (begin[0] == 'E') {
-        snprintf(served.ended, sizeof served.ended, "start");
-        snprintf(served.message, sizeof served.message, "%.*s", (int)(size > 2 ? size - 2 : 0), begin + 2);
-      }
-      used += size + 1;
-    }
-    if (used > 0) {
-      memmove(heard.data, heard.data + used, heard.size - used);
-      heard.size -= used;
-    }
+    deadline = take_replies(runner, &served, &heard, first, now, deadline);
     long limit = runner->batch->memory_mb;
     if (getppid() != runner->shell) {
       kill(child, SIGKILL);

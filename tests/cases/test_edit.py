@@ -1,4 +1,4 @@
-"""Edits of a graph: each changes what it says, keeps the rest, and leaves the graph it was given as it was."""
+"""Edits of a graph: each changes what its name says, keeps the rest, and leaves the original graph as it was."""
 
 from __future__ import annotations
 

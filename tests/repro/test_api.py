@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import importlib
+import inspect
 import re
 import subprocess
 import sys
+import types
 import typing
 from pathlib import Path
 
@@ -53,6 +56,20 @@ def test_the_names_that_a_type_checker_sees_are_the_names_that_are_there():
     block = Path(repro.__file__).read_text(encoding="utf-8").split("if TYPE_CHECKING:\n")[1].split("\n\n")[0]
     seen = {name.strip() for line in block.splitlines() for name in line.split(" import ")[1].split(",")}
     assert seen == set(repro.__all__)
+
+
+@pytest.mark.parametrize("name", repro.__all__)
+def test_what_is_exported_is_documented(name: str):
+    """A class with all that is public in it, a function with each of its parameters."""
+    exported = getattr(repro, name)
+    assert exported.__doc__
+    if inspect.isclass(exported):
+        kinds = (property, functools.cached_property, types.FunctionType)
+        public = {k: v for k, v in vars(exported).items() if not k.startswith("_") and isinstance(v, kinds)}
+        assert [k for k, v in public.items() if not v.__doc__] == []
+    else:
+        words = set(re.findall(r"\w+", exported.__doc__))
+        assert set(inspect.signature(exported).parameters) - words == set()
 
 
 def test_every_verb_of_the_command_line_is_a_function_or_has_a_reason():

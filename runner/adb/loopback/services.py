@@ -36,7 +36,6 @@ class Stream:
         self._received: queue.Queue[bytes | None] = queue.Queue()
         self._rest = b""
         self._acknowledged = threading.Semaphore(0)
-        self.remote_id = 0
         self.closed = False
 
     def give(self, data: bytes | None) -> None:

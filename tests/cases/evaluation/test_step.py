@@ -1,4 +1,4 @@
-"""What a handler is told of its op."""
+"""What a handler gets to know of its op."""
 
 from __future__ import annotations
 

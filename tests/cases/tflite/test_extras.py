@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,21 +30,6 @@ def test_an_op_that_the_language_does_not_know_is_carried_along():
     assert back.ops[-1].kind == "CUSTOM"
     assert back.ops[-1].raw.custom_code == "TheirOp"
     assert back.ops[-1].raw.custom_options == b"\x01\x02\x03"
-    assert back.ops[-1].raw.is_foreign
-
-
-@pytest.mark.parametrize(
-    ("extras", "is_foreign"),
-    [
-        (OpExtras(), False),
-        (OpExtras(version=3), False),
-        (OpExtras(custom_code="TheirOp"), True),
-        (OpExtras(options_code=7, options=object()), True),
-        (OpExtras(options_2_code=7, options_2=object()), True),
-    ],
-)
-def test_an_op_is_foreign_where_something_of_it_was_not_read(extras: OpExtras, is_foreign: bool):
-    assert extras.is_foreign is is_foreign
 
 
 words = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), min_size=1, max_size=12)

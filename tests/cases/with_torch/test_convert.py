@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.case import Case
+from cases.case import Case, ModuleSource
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
@@ -43,20 +43,35 @@ def test_a_module_key_is_of_modules_only():
         convert.module_key(CASE)
 
 
+def lowered(seed: int):
+    import torch
+
+    from cases.with_torch.torch_module import GraphModule
+
+    return GraphModule(small(), torch.float32)
+
+
+MODULE_CASE = Case(
+    "family/lowered", "family", "a small module", module=ModuleSource(lowered, ((1, 8, 4), (1, 8, 4)), ("y", "out"))
+)
+
+
 @pytest.mark.slow
 @pytest.mark.convert
-def test_a_graph_through_the_converter_computes_the_same_and_is_converted_once(
+def test_a_module_through_the_converter_computes_the_same_and_is_converted_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     pytest.importorskip("litert_torch")
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
-    graph = small()
-    data = convert.through_converter(graph)
-    assert len(read_tflite(data).outputs) == 2
+    assert not convert.is_converted(MODULE_CASE)
+    data = convert.model_bytes(MODULE_CASE)
+    graph = read_tflite(data)
+    assert len(graph.outputs) == 2
     feed = standard_feeds([graph.tensors[n] for n in graph.inputs], 0)[0]
     with targets.open_target("cpu") as cpu:
         run = cpu.run(Job(data, (feed,)))
     assert run.outcome is Outcome.OK, run.message
     np.testing.assert_allclose(run.outputs[0][0], feed[0] + feed[1], atol=1e-6)
     monkeypatch.setattr(convert, "_export", lambda *_: pytest.fail("converted again"))
-    assert convert.through_converter(graph) == data
+    assert convert.is_converted(MODULE_CASE)
+    assert convert.model_bytes(MODULE_CASE) == data

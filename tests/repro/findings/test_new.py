@@ -1,4 +1,4 @@
-"""A new finding is a folder with models and a manifest that is refused until its claims are written."""
+"""A new finding is a folder with models and a finding.toml that is refused until its claims are written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.errors import BadInput
 from tests.repro.findings.shipped import ONE
 
 
-def test_a_new_finding_starts_with_models_and_a_manifest_that_is_not_accepted_yet(tmp_path):
+def test_a_new_finding_starts_with_models_and_a_finding_toml_that_is_not_accepted_yet(tmp_path):
     bad, good = write_tflite(add_reduce()), write_tflite(add_reduce(first="SUB"))
     path = new_finding("my-bug", bad, good, (0,), 3, tmp_path)
     assert (path.parent / "models" / "minimal.tflite").read_bytes() == bad

@@ -39,7 +39,7 @@ from tests.repro.findings.shipped import ONE
         ('status = "confirmed"', 'status = "fixed"', "say in `runtimes` which show it"),
     ],
 )
-def test_a_manifest_with_a_mistake_is_refused_in_one_line(copy, old, new, said):
+def test_a_finding_toml_with_a_mistake_is_refused_in_one_line(copy, old, new, said):
     path = copy / ONE / MANIFEST
     text = path.read_text(encoding="utf-8")
     assert old in text

@@ -1,4 +1,4 @@
-"""Each mutation changes what it says, and what comes out is valid."""
+"""Each mutation changes what its name says, and the result is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way a manifest can be broken is one line that says where, what and what instead."""
+"""Every way a layout file can be broken is one line that says where, what and what instead."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ BROKEN = [
 @pytest.mark.parametrize(
     ("old", "new", "says"), BROKEN, ids=[f"{i}-{new[:24]}" for i, (_, new, _) in enumerate(BROKEN)]
 )
-def test_a_broken_manifest_is_one_line(tmp_path, old, new, says):
+def test_a_broken_layout_file_is_one_line(tmp_path, old, new, says):
     for file in EXAMPLE.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     text = (EXAMPLE / "split.toml").read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def test_a_chain_that_ends_in_a_host_step_has_nothing_to_compare(tmp_path):
     assert error.value.exit_code == 3
 
 
-def test_a_missing_manifest_and_a_folder(tmp_path):
+def test_a_missing_layout_file_and_a_folder(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         read_layout(tmp_path / "nowhere.toml")
     with pytest.raises(BadInput, match="is a folder"):

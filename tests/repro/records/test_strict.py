@@ -1,4 +1,4 @@
-"""Plain data becomes a dataclass, or a fault that says where, what, and what to write instead."""
+"""Plain data becomes a dataclass, or a mistake that says where, what, and what to write instead."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_numbers_that_are_none_survive():
     assert math.isnan(fitted(Bicycle, bicycle(weight=math.nan)).weight)
 
 
-FAULTS = {
+MISTAKES = {
     "unknown key": (bicycle(wieght=3), ("wieght",), "unknown key; did you mean 'weight'?"),
     "unknown key, nothing near": (bicycle(xyz=3), ("xyz",), "unknown key; known are about, weight, frame, wheel"),
     "unknown key below": (bicycle(wheel=[{"nmae": "a"}]), ("wheel", 0, "nmae"), "unknown key; did you mean 'name'?"),
@@ -112,20 +112,20 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("data", "place", "problem"), FAULTS.values(), ids=FAULTS)
-def test_what_does_not_fit_is_one_fault_with_its_place(data, place, problem):
+@pytest.mark.parametrize(("data", "place", "problem"), MISTAKES.values(), ids=MISTAKES)
+def test_what_does_not_fit_is_one_mistake_with_its_place(data, place, problem):
     with pytest.raises(Misfit) as caught:
         fitted(Bicycle, data)
-    (fault,) = caught.value.faults
-    assert (fault.place, fault.problem[: len(problem)]) == (place, problem)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.place, mistake.problem[: len(problem)]) == (place, problem)
     assert fitted_or_none(Bicycle, data) is None
 
 
-def test_all_faults_are_found_and_a_misspelt_key_is_not_also_missing():
+def test_all_mistakes_are_found_and_a_misspelt_key_is_not_also_missing():
     data = {**without("weight"), "wieght": 3, "bell": "ding", "frame": "clay"}
     with pytest.raises(Misfit) as caught:
         fitted(Bicycle, data)
-    assert [fault.place for fault in caught.value.faults] == [("wieght",), ("frame",), ("bell",)]
+    assert [mistake.place for mistake in caught.value.mistakes] == [("wieght",), ("frame",), ("bell",)]
 
 
 @pytest.mark.parametrize("data", [None, 3, "text", [], [[]]])

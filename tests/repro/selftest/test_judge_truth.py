@@ -1,4 +1,4 @@
-"""Every kind of fault, injected here without a target; and the oracle itself on real targets (slow)."""
+"""Every kind of fault, injected here without a target; and the judge's self-test on real targets (slow)."""
 
 from __future__ import annotations
 

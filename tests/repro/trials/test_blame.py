@@ -1,4 +1,4 @@
-"""Blame from who disagrees with whom, and `undecided` where nothing decides."""
+"""Blame follows from which targets agree and which do not, and is `undecided` where nothing decides."""
 
 from __future__ import annotations
 

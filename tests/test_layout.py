@@ -37,7 +37,7 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "litert", "python_child", "run", "source_version"},
+        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
         {"cache", "deadline", "target"},
         {"runtimes", "store"},
         {"host"},

@@ -1,0 +1,48 @@
+"""Options that several commands share: the same name, meaning and words wherever one stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.run import Precision
+from runner.targets import PRECISION_CHOICES
+
+TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
+
+target = click.option("--target", "target_name", default="gpu", show_default=True, help=f"Where to run: {TARGETS}.")
+targets = click.option(
+    "--target",
+    "target_names",
+    multiple=True,
+    default=("gpu",),
+    show_default=True,
+    help=f"Where to run: {TARGETS}. May be repeated.",
+)
+device = click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+engine = click.option(
+    "--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone."
+)
+runtime = click.option("--runtime", help="LiteRT version; default the installed one.")
+one_precision = click.option(
+    "--precision", type=click.Choice([str(each) for each in Precision]), default="fp32", show_default=True
+)
+fp32_or_more = click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="fp32", show_default=True)
+both_precisions = click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
+inputs = click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
+input_seed = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the inputs, where --inputs gives none."
+)
+save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
+all_targets = click.option(
+    "--target", "target_names", multiple=True, help="May be repeated. Default: every Vulkan driver and phone here."
+)
+again = click.option("--again", is_flag=True, help="Also measure what is unchanged since it was measured.")
+pool_workers = click.option(
+    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Models that run at once."
+)
+stream_workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one per core."
+)
+json_per_output = click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
