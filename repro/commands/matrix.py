@@ -25,6 +25,7 @@ from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_ord
 from repro.matrix.subjects import failing_cases, with_controls
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
+from repro.trials.check import require_comparison
 from repro.trials.load import load_subject
 from repro.verdicts.subject import Subject, case_subject
 from runner import targets
@@ -87,6 +88,8 @@ def command(
     subjects = choose_subjects(cases, seed)
     names = targets.resolve(target_names) if target_names else default_targets()
     versions = runtimes or KNOWN
+    for subject in subjects if "cpu" in names else ():
+        require_comparison(subject, "cpu")
     environments = environments_for(versions, names)
     console = Console(stderr=as_json)
     with Journal(journal_path()) as journal:

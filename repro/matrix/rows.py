@@ -114,7 +114,9 @@ def _sentence(
         said.append(f"fixed in {fixed}" if fixed else f"not fixed in {showing[-1]}")
     if unclear:
         where = ", ".join(sorted({f"{c['runtime']} {c['target']}" for c in unclear}))
-        said.append(f"{len(unclear)} cells cannot tell, a control fails there too ({where})")
+        said.append(
+            f"{len(unclear)} cell{'' if len(unclear) == 1 else 's'} cannot tell, a control fails there too ({where})"
+        )
     return "; ".join(said)
 
 

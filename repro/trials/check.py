@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cases.evaluation.evaluate import unsupported
 from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.verdicts.judge import judge
+from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import NothingRan
@@ -68,7 +69,7 @@ def require_comparison(subject: Subject, target: str) -> None:
     """Raise NothingRan where every output would pass because nothing is there to hold it against."""
     if not subject.graph.outputs:
         raise NothingRan(f"{subject.name} has no output, so there is nothing to judge; give a model that has one")
-    foreign = unsupported(subject.graph)
+    foreign = unsupported(subject.graph) if isinstance(subject.reference, OwnOps) else ()
     if foreign and target == "cpu":
         raise NothingRan(
             f"{subject.name}: float64 evaluation does not know {', '.join(foreign[:3])}, so the cpu would be compared "

@@ -174,6 +174,7 @@ def no_output() -> bytes:
         (["fuzz", "--graphs", "0"], "no graph is drawn in no time"),
         (["check", "no-output.tflite", "--target", "cpu"], "has no output"),
         (["check", "custom-op.tflite", "--target", "cpu"], "the cpu would be compared with itself"),
+        (["matrix", "custom-op.tflite", "--target", "cpu"], "the cpu would be compared with itself"),
     ],
 )
 def test_what_had_nothing_to_check_does_not_pass(repro, tmp_path: Path, monkeypatch, words: list[str], says: str):

@@ -30,7 +30,7 @@ def test_a_failing_control_in_the_same_cell_makes_the_cell_unclear_and_only_that
     states = {cell["runtime"]: cell["state"] for cell in row["cells"]}
     assert states["2.2.0"] == UNCLEAR
     assert [v for v in VERSIONS if states[v] == SHOWS] == [v for v in VERSIONS if v != "2.2.0"]
-    assert "1 cells cannot tell" in row["sentence"]
+    assert "1 cell cannot tell" in row["sentence"]
 
 
 def test_fixed_in_needs_every_target_to_pass():

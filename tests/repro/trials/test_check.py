@@ -121,8 +121,9 @@ def foreign() -> Subject:
 
 def test_the_cpu_is_not_compared_with_itself():
     with pytest.raises(NothingRan, match="does not know SOME_OP, so the cpu would be compared with itself"):
-        require_comparison(foreign(), "cpu")
-    require_comparison(foreign(), "gpu:a")
+        require_comparison(foreign().judged_by(OwnOps(no_cpu)), "cpu")
+    require_comparison(foreign().judged_by(OwnOps(no_cpu)), "gpu:a")
+    require_comparison(foreign(), "cpu")  # somebody else says what is right
 
 
 def test_a_model_without_outputs_has_nothing_to_judge():
