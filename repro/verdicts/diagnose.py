@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cases.graph import Graph
-from repro.verdicts.arrangements import arrangement_of
+from repro.verdicts.misplaced_values import misplacement_of
 from repro.verdicts.numeric_rule import as_rows
 from repro.verdicts.thresholds import Thresholds
 from runner.run import Feed, Precision, unwritten_mask
@@ -141,7 +141,7 @@ def _one_run(evidence: Evidence, k: int, explained: float) -> Diagnosis:
         return earlier if earlier and best.share < 1.0 else best
     if earlier:
         return earlier
-    other = arrangement_of(actual, reference, evidence.precision)
+    other = misplacement_of(actual, reference, evidence.precision)
     if other:
         return Diagnosis("wrong", *other)
     affine = _affine(evidence, k)

@@ -10,7 +10,7 @@ from runner.run import Precision
 SHARE = 0.95  # of the tensor that an arrangement must explain
 
 
-def arrangement_of(actual: np.ndarray, reference: np.ndarray, precision: Precision) -> tuple[str, float] | None:
+def misplacement_of(actual: np.ndarray, reference: np.ndarray, precision: Precision) -> tuple[str, float] | None:
     """(words, share explained) if `actual` is a rearrangement of `reference` (same shape), else None.
 
     Most specific first. An arrangement that is also the identity on this reference explains nothing.

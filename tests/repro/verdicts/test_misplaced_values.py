@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.verdicts.arrangements import SHARE, arrangement_of
+from repro.verdicts.misplaced_values import SHARE, misplacement_of
 from runner.run import Precision
 from tests.repro.verdicts.judging import normal
 
@@ -16,7 +16,7 @@ seeds = st.integers(0, 2**20)
 
 
 def words(actual: np.ndarray, reference: np.ndarray = R, precision: Precision = Precision.FP32) -> str:
-    found = arrangement_of(actual.astype(np.float32), reference, precision)
+    found = misplacement_of(actual.astype(np.float32), reference, precision)
     assert found is not None
     text, share = found
     assert share >= SHARE
@@ -49,7 +49,7 @@ def test_any_permutation_of_rows_or_channels_is_found(seed: int, axis: int):
     reference = rng.standard_normal((16, 9))
     order = rng.permutation(reference.shape[axis])
     actual = reference.take(order, axis)
-    found = arrangement_of(actual.astype(np.float32), reference, Precision.FP32)
+    found = misplacement_of(actual.astype(np.float32), reference, Precision.FP32)
     if (order == np.arange(len(order))).all():
         assert found is None, "the right values in their own places are no arrangement"
     else:
@@ -60,13 +60,13 @@ def test_any_permutation_of_rows_or_channels_is_found(seed: int, axis: int):
 @given(seeds, st.sampled_from([(8, 8), (1, 40), (3, 4, 5)]))
 def test_garbage_is_no_arrangement(seed: int, shape: tuple[int, ...]):
     garbage = normal(*shape, seed=seed).astype(np.float32)
-    assert arrangement_of(garbage, normal(*shape, seed=seed + 1), Precision.FP16) is None
+    assert misplacement_of(garbage, normal(*shape, seed=seed + 1), Precision.FP16) is None
 
 
 @given(seeds)
 def test_the_right_values_are_no_arrangement_of_themselves(seed: int):
     reference = normal(6, 5, seed=seed)
-    assert arrangement_of(reference.astype(np.float32), reference, Precision.FP32) is None
+    assert misplacement_of(reference.astype(np.float32), reference, Precision.FP32) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_right_values_are_no_arrangement_of_themselves(seed: int):
     ids=["too few elements", "integers", "not finite", "reference not finite", "constant reference"],
 )
 def test_what_could_be_anything_is_called_nothing(actual: np.ndarray, reference: np.ndarray):
-    assert arrangement_of(actual, reference, Precision.FP32) is None
+    assert misplacement_of(actual, reference, Precision.FP32) is None
 
 
 def test_a_few_other_elements_do_not_hide_an_arrangement_and_many_do():
@@ -89,5 +89,5 @@ def test_a_few_other_elements_do_not_hide_an_arrangement_and_many_do():
     for places, found in ((4, True), (20, False)):
         damaged = actual.copy().ravel()
         damaged[:places] = 9.0
-        arranged = arrangement_of(damaged.reshape(R.shape).astype(np.float32), R, Precision.FP32)
+        arranged = misplacement_of(damaged.reshape(R.shape).astype(np.float32), R, Precision.FP32)
         assert (arranged is not None) is found
