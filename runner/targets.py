@@ -72,7 +72,7 @@ def open_target(
     full = f"gpu:{adapter.key}" + (f"@{presented}" if presented else "")
     if not presented:
         return HostTarget(full, "gpu", chosen, adapter=adapter, workers=workers)
-    from runner.host.adapter_name import naming_environment, naming_note
+    from runner.host.presented_name import naming_environment, naming_note
 
     return HostTarget(
         full,

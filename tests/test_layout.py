@@ -128,7 +128,7 @@ def test_the_library_leaves_the_name_models_to_the_user():
     }
     # The drawing is called by a command; the matching has only its types by name, and loads the module by path.
     assert {name for name in users if not name.startswith("commands/")} <= {
-        "display/detections.py",
+        "display/boxes_on_image.py",
         "layouts/detections.py",
     }
 

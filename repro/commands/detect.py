@@ -16,7 +16,7 @@ from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
 from repro.commands import options
-from repro.display.detections import side_by_side
+from repro.display.boxes_on_image import side_by_side
 from repro.layouts.detections import match_by_box
 from runner import targets
 from runner.errors import BadInput, NothingRan, ReproError

@@ -58,7 +58,7 @@ def test_a_name_of_nothing_here_is_refused():
 def test_the_judge_knows_what_the_list_by_hand_forgot():
     judge = names(closure("repro.verdicts"), ROOT)
     assert {
-        "repro.verdicts.misplaced_values.py",
+        "repro/verdicts/misplaced_values.py",
         "repro/verdicts/verdict.py",
         "cases/shapes.py",
         "runner/run.py",

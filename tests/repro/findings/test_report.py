@@ -23,7 +23,7 @@ from repro.findings.reader import load, slugs
 from repro.matrix.measure import attached_phones
 from repro.records.folders import FINDINGS
 from runner.adb import build
-from runner.host import adapter_name
+from runner.host import presented_name
 from runner.host.vulkan import adapters, driver_environment
 from runner.runtimes import PACKAGE, installed, runtime
 
@@ -207,7 +207,7 @@ def run_script(python: str, script: Path, *options: str, name: str = "") -> subp
     lavapipe = next(a for a in adapters() if a.key == "lavapipe")
     # Nothing of this project may be importable: -I ignores PYTHONPATH and the working directory.
     environment = driver_environment(dict(os.environ), Path(lavapipe.manifest), 1)
-    environment |= adapter_name.naming_environment(name) if name else {}
+    environment |= presented_name.naming_environment(name) if name else {}
     command = [python, "-I", str(script), *options]
     return subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", env=environment, timeout=900, check=False

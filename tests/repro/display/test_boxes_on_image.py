@@ -10,7 +10,7 @@ pytest.importorskip("PIL", reason="pictures need pillow")
 from PIL import Image
 
 from models.dfine.postprocess import Detection
-from repro.display.detections import HEADING, MARGIN, side_by_side, with_boxes
+from repro.display.boxes_on_image import HEADING, MARGIN, side_by_side, with_boxes
 
 PICTURE = Image.new("RGB", (80, 60), "white")
 

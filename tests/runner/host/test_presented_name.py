@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadInput, TargetUnavailable
-from runner.host import adapter_name
+from runner.host import presented_name
 from runner.run import Job, Outcome
 from runner.targets import open_target, resolve
 from tests.runner.models import add_model, feed
@@ -33,20 +33,20 @@ def test_full_names_keep_the_presented_name(gpu_name: str):
 @pytest.mark.parametrize("name", ["", "x" * 256, "two\nlines", "é"])
 def test_a_name_that_no_driver_has_is_bad_input(name: str):
     with pytest.raises(BadInput, match="adapter name"):
-        adapter_name.naming_environment(name)
+        presented_name.naming_environment(name)
 
 
 def test_the_note_is_grammatical():
-    assert adapter_name.naming_note("Mali-G610") == "named Mali-G610, not a Mali"
-    assert adapter_name.naming_note("Adreno (TM) 740") == "named Adreno (TM) 740, not an Adreno"
+    assert presented_name.naming_note("Mali-G610") == "named Mali-G610, not a Mali"
+    assert presented_name.naming_note("Adreno (TM) 740") == "named Adreno (TM) 740, not an Adreno"
 
 
 def test_without_a_working_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
     monkeypatch.setenv("CC", "/nonexistent/cc")
     with pytest.raises(TargetUnavailable, match="/nonexistent/cc"):
-        adapter_name.layer_folder()
+        presented_name.layer_folder()
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TargetUnavailable, match="needs a C compiler"):
-        adapter_name.layer_folder()
+        presented_name.layer_folder()
