@@ -73,7 +73,7 @@ class Role:
     is_output: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A directed acyclic graph in execution order. Names are unique; `validate` holds it to that.
 
@@ -86,6 +86,9 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     extras: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.ops)} ops: {', '.join(self.inputs)} -> {', '.join(self.outputs)}>"
 
     @cached_property
     def producers(self) -> Mapping[str, Op]:

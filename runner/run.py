@@ -52,7 +52,7 @@ class Outcome(enum.StrEnum):
     """Part of the model did not run on the target's accelerator."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """One model to run.
 
@@ -74,6 +74,10 @@ class Job:
     name: str = ""
     deadline_s: float | None = None
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        size = f"{len(self.model)} bytes, {len(self.feeds)} feeds"
+        return f"<Job {self.name or 'without a name'} in {self.precision}: {size}>"
 
     @property
     def model_sha256(self) -> str:
@@ -117,7 +121,7 @@ class Fingerprint:
     device: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """The record of one job on one target: what came out and how it ended, nothing judged.
 
@@ -139,6 +143,10 @@ class Run:
     stages: Mapping[str, float] = field(default_factory=dict)
     log: str = ""
     message: str = ""
+
+    def __repr__(self) -> str:
+        of, message = self.fingerprint, f" ({self.message})" if self.message else ""
+        return f"<Run {self.name} on {of.target} {of.precision}: {self.outcome}{message}>"
 
 
 def unwritten_mask(array: np.ndarray) -> np.ndarray:

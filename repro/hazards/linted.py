@@ -23,11 +23,15 @@ class Linted(tuple[Hazard, ...], Worded):
         return self
 
     def __repr__(self) -> str:
-        return f"<Linted {self.name}: {self.count(Level.HAZARD)} hazards, {self.count(Level.RISKY)} risky>"
+        return f"<Linted {self.name}: {self._counts()}>"
 
     def count(self, level: object) -> int:
         """How many hazards or risks there are of a level; of anything else, what any tuple counts."""
         return sum(hazard.level is level for hazard in self) if isinstance(level, Level) else super().count(level)
+
+    def _counts(self) -> str:
+        hazards = self.count(Level.HAZARD)
+        return f"{hazards} hazard{'' if hazards == 1 else 's'}, {self.count(Level.RISKY)} risky"
 
     @property
     def passed(self) -> bool:
@@ -39,9 +43,7 @@ class Linted(tuple[Hazard, ...], Worded):
         if not self:
             yield line(("clean", Tone.GOOD), f" {self.name}")
             return
-        hazards, risky = self.count(Level.HAZARD), self.count(Level.RISKY)
-        counts = f"{hazards} hazard{'' if hazards == 1 else 's'}, {risky} risky"
-        yield line((counts, Tone.BAD if hazards else Tone.WARN), f" {self.name}")
+        yield line((self._counts(), Tone.WARN if self.passed else Tone.BAD), f" {self.name}")
         shown: Counter[str] = Counter()
         for hazard in self:
             shown[hazard.rule] += 1

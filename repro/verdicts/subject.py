@@ -37,7 +37,7 @@ class Reference(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subject:
     """One model, to be run and judged.
 
@@ -53,6 +53,9 @@ class Subject:
     control_of: str = ""
     given_graph: Graph | None = None
     given_floors: Mapping[Precision, tuple[Floor, ...]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Subject {self.name}: {len(self.model)} bytes, inputs {self.plan.words}>"
 
     @property
     def is_bare(self) -> bool:

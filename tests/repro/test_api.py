@@ -109,6 +109,22 @@ def test_a_check_takes_bytes_and_graphs_and_says_what_the_command_says(model, ca
     assert capfd.readouterr() == ("", "")
 
 
+def test_everything_that_is_handed_out_is_short_when_it_is_looked_at():
+    with repro.open_target("cpu") as cpu:
+        checked = repro.check(LOST, target=cpu, cpu=cpu)
+    subject = checked.subject
+    shown = [checked, subject, subject.graph, checked.run, subject.job(repro.Precision.FP32), repro.lint(LOST)]
+    assert [repr(one) for one in shown] == [
+        "<Checked model on cpu fp32: PASS, PASS>",
+        f"<Subject model: {len(LOST)} bytes, inputs gaussian, seed 0>",
+        "<Graph of 2 ops: x, z -> y, reduced>",
+        "<Run model on cpu fp32: OK>",
+        f"<Job model in fp32: {len(LOST)} bytes, 3 feeds>",
+        "<Linted model: 1 hazard, 0 risky>",
+    ]
+    assert len(repr(repro.judge(checked.run, subject)[0])) < 400
+
+
 def test_an_open_target_stays_open():
     with repro.open_target("cpu") as cpu:
         first = repro.check(RIGHT, target=cpu, cpu=cpu)

@@ -39,7 +39,7 @@ def test_it_is_a_tuple_of_its_hazards():
     [
         ([], True, "0 hazards, 0 risky"),
         (risks(2), True, "0 hazards, 2 risky"),
-        ([LOST], False, "1 hazards, 0 risky"),
+        ([LOST], False, "1 hazard, 0 risky"),
     ],
 )
 def test_risks_alone_do_not_fail(hazards: list[Hazard], passed: bool, words: str):
