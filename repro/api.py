@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-
-import numpy as np
 
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
@@ -32,10 +30,10 @@ from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
 from repro.trials import check as trials
 from repro.trials.check import Checked
-from repro.trials.load import feed_plan, read_bytes
+from repro.trials.load import AnyInputs, fed_subject, read_bytes
 from repro.verdicts.judge import judge, judge_arrays
-from repro.verdicts.references import OpenTarget, OwnOps, opened_once
-from repro.verdicts.subject import Subject, model_subject
+from repro.verdicts.references import OwnOps, opened_once
+from repro.verdicts.subject import Subject
 from runner import targets
 from runner.errors import BadInput
 from runner.run import Precision
@@ -46,7 +44,6 @@ __all__ = ["assert_right", "check", "fix", "gate", "judge", "judge_arrays", "lin
 
 AnyModel = str | Path | bytes | Graph | Subject
 AnyTarget = str | Target
-AnyInputs = str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray]
 
 
 def check(
@@ -201,9 +198,8 @@ def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str 
         return model
     name, data = _named_bytes(model)
     graph = model if isinstance(model, Graph) else read_tflite(data, name)
-    open_cpu: OpenTarget = functools.partial(open_target, "cpu", runtime=runtime)
-    plan = feed_plan([graph.tensors[n] for n in graph.inputs], inputs, seed)
-    return model_subject(Path(name).name, data, plan, OwnOps(open_cpu), graph=graph)
+    reference = OwnOps(functools.partial(open_target, "cpu", runtime=runtime))
+    return fed_subject(Path(name).name, data, graph, inputs, seed, reference)
 
 
 def _named_graph(model: AnyModel) -> tuple[str, Graph]:

@@ -56,7 +56,7 @@ def _files_of(name: str, root: Path) -> list[Path]:
 def _imported(path: Path, root: Path) -> tuple[Path, ...]:
     """This project's files that one file imports, each with the __init__ of the packages on its way."""
     found: set[Path] = set()
-    for name in _imported_names(path):
+    for name in imported_names(path):
         parts = name.split(".")
         if parts[0] in PACKAGES:
             place = root
@@ -66,7 +66,7 @@ def _imported(path: Path, root: Path) -> tuple[Path, ...]:
     return tuple(sorted(found - {path}))
 
 
-def _imported_names(path: Path) -> Iterator[str]:
+def imported_names(path: Path) -> Iterator[str]:
     """Dotted names of everything imported, as far as it may be a module: `from a import b` names a and a.b."""
     waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
     while waiting:

@@ -7,14 +7,12 @@ imported to find this out.
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("repro", "cases", "models", "runner")
+from runner.source_version import PACKAGES, ROOT, imported_names
 
 
 @dataclass(frozen=True)
@@ -39,23 +37,11 @@ def _dotted(path: Path) -> str:
 def imports(known: Mapping[str, Path]) -> Iterator[Import]:
     """Every import of one of our modules by another, wherever it stands; one for type checking only does not count."""
     for importer, path in known.items():
-        for name in _imported(ast.parse(path.read_bytes())):
+        for name in imported_names(path):
             # `from a.b import c` may name the module a.b.c or something in a.b.
             imported = name if name in known else name.rpartition(".")[0]
             if imported in known and imported != importer:
                 yield Import(importer, imported)
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return
-    else:
-        for child in ast.iter_child_nodes(node):
-            yield from _imported(child)
 
 
 def wing_of(module: str) -> str:

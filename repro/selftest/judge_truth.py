@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from rich.console import Console
@@ -114,7 +114,7 @@ def subjects(seed: int, reduced: bool) -> Iterator[Subject]:
         yield model_subject(name, write_tflite(graph), StandardFeeds(seed), own_ops, graph=graph)
     cases = [c for c in catalogue() if c.graph is not None and c.control_of]
     for case in cases[:: 12 if reduced else 1]:
-        yield replace(case_subject(case, seed=case.seed + seed), reference=own_ops)
+        yield case_subject(case, seed=case.seed + seed).judged_by(own_ops)
 
 
 def target_plan(reduced: bool) -> list[tuple[str, Precision]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cases.graph import Tensor
+from cases.graph import Graph, Tensor
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from repro.verdicts.references import OpenTarget, OwnOps
@@ -18,6 +18,9 @@ from runner.errors import BadInput
 from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Feed
 
+AnyInputs = str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray]
+"""An .npz, arrays by input name, or arrays in the inputs' order."""
+
 
 def open_installed_cpu() -> targets.Target:
     """The cpu target in the installed runtime, not yet activated."""
@@ -26,7 +29,7 @@ def open_installed_cpu() -> targets.Target:
 
 def load_subject(
     path: Path,
-    inputs: str | Path | None = None,
+    inputs: AnyInputs | None = None,
     seed: int = 0,
     *,
     strict_shapes: bool = False,
@@ -38,14 +41,19 @@ def load_subject(
     evaluator. strict_shapes: see `OwnOps`.
     """
     model = read_bytes(path, "a .tflite model")
-    graph = read_tflite(model, str(path))
-    plan = feed_plan([graph.tensors[name] for name in graph.inputs], inputs, seed)
-    return model_subject(path.name, model, plan, OwnOps(open_cpu, strict_shapes), graph=graph)
+    reference = OwnOps(open_cpu, strict_shapes)
+    return fed_subject(path.name, model, read_tflite(model, str(path)), inputs, seed, reference)
 
 
-def feed_plan(
-    declared: Sequence[Tensor], given: str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray] | None, seed: int
-) -> FeedPlan:
+def fed_subject(
+    name: str, model: bytes, graph: Graph, inputs: AnyInputs | None, seed: int, reference: OwnOps
+) -> Subject:
+    """A model that was read, fed as `feed_plan` says. Raises BadInput for inputs that do not fit."""
+    plan = feed_plan([graph.tensors[tensor] for tensor in graph.inputs], inputs, seed)
+    return model_subject(name, model, plan, reference, graph=graph)
+
+
+def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) -> FeedPlan:
     """What a model is fed: what was given, a made feed of `seed`, what was given again; or only made ones.
 
     given: an .npz, arrays by input name, or arrays in the inputs' order. Raises BadInput for what does not fit.
