@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import BadInput
+from runner.scratch import ScratchFolder
 
 
 def cache_root() -> Path:
@@ -64,7 +65,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 def folder_in_place(path: Path) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends well. If `path` came to be meanwhile, that one stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+    with ScratchFolder(path.name, path.parent) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
         yield made

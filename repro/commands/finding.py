@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
+from runner.scratch import ScratchFolder
 
 
 @click.group()
@@ -202,7 +202,7 @@ def verify(
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
     verified: dict[str, evidence.Verified] = {}
-    with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
+    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
             results = evidence.verify(

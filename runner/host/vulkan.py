@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner import children
 from runner.cache import cache_root, canonical_json, read_json, shader_cache, write_atomically
 from runner.python_child import child_command, child_environment
 
@@ -110,12 +111,10 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
     """What a driver shows. A driver without a device is asked once per process: its hardware may come, but not now."""
     try:
-        child = subprocess.run(
+        child = children.run(
             child_command("runner.host.vulkan"),
             env=child_environment(driver_environment(os.environ, manifest)),
-            capture_output=True,
-            timeout=30,
-            check=False,
+            timeout_s=30,
         )
         answer = json.loads(child.stdout) if child.returncode == 0 else []
     except (subprocess.TimeoutExpired, ValueError):

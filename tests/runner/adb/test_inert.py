@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from runner.adb.build import host_runner
 from runner.adb.link import quoted
-from runner.adb.loopback.device import LoopbackDevice, plain_folder
+from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
+from runner.adb.private_server import plain_folder
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
 from runner.errors import TargetUnavailable
