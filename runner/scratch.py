@@ -1,7 +1,8 @@
 """Temporary folders that do not outlive us: what a killed process left is removed by the next one of ours.
 
-Key insight: who owns a folder is asked of the kernel. The owner holds a lock on its folder, which ends with the
-process, even with SIGKILL; a number in a name can be another process's by now, or mean nothing in another container.
+Key insight: whether a folder's owner lives is asked of the kernel. The owner holds a lock on a file in it, which ends
+with the process, even with SIGKILL; a process number in a name can be another's by now, or mean nothing in another
+container. (The folder itself is not locked: a journal in it does that.)
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from __future__ import annotations
 import fcntl
 import functools
 import os
+import shlex
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
+from runner.errors import TargetUnavailable
+
 PREFIX = ".repro-scratch-"
+_LOCK = ".owner-lives"
+_FALLBACKS = ("/tmp", "/var/tmp")
+_LONGEST_PLACE = 60
+"""Characters of a folder in which socket files are made: their paths may have 107 (unix(7))."""
 
 
 class ScratchFolder(tempfile.TemporaryDirectory[str]):
@@ -24,7 +33,7 @@ class ScratchFolder(tempfile.TemporaryDirectory[str]):
         home = str(place) if place is not None else tempfile.gettempdir()
         _sweep_once(home)
         while True:
-            super().__init__(prefix=f"{PREFIX}{kind}-", dir=home, ignore_cleanup_errors=True)
+            super().__init__(prefix=f"{PREFIX}{kind[:40]}-", dir=home, ignore_cleanup_errors=True)
             lock = _locked(self.name, wait=True)
             if lock is not None:
                 break
@@ -51,6 +60,29 @@ def sweep(place: str | Path) -> list[Path]:
     return removed
 
 
+def sweep_all() -> None:
+    """Remove what dead processes of ours left where temporary files lie."""
+    places = set(_FALLBACKS)
+    with suppress(OSError):  # there is none: whoever needs one says so
+        places.add(tempfile.gettempdir())
+    for place in places:
+        sweep(place)
+
+
+def plain_folder() -> str:
+    """Where temporary files may lie whose path stands in shell commands and names sockets.
+
+    $TMPDIR, or where that is long or has a space, /tmp. Raises TargetUnavailable where there is no such folder.
+    """
+    for place in (tempfile.gettempdir(), *_FALLBACKS):
+        if shlex.quote(place) == place and len(place) <= _LONGEST_PLACE and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise TargetUnavailable(
+        "adb needs a temporary folder whose path is short and has no spaces or quotes, and here is none; "
+        "set TMPDIR to one"
+    )
+
+
 @functools.cache
 def _sweep_once(place: str) -> None:
     sweep(place)
@@ -63,19 +95,20 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _locked(path: str, *, wait: bool) -> int | None:
+def _locked(folder: str, *, wait: bool) -> int | None:
     """A descriptor that holds the folder's lock; None where another holds it (unless we wait) or it is gone by then."""
+    path = Path(folder) / _LOCK
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        held = os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        held = os.path.samestat(os.fstat(descriptor), path.lstat())
     except OSError:
         # Its owner lives, it was swept between the two lines, or this file system has no locks: then ours is
         # made without one, and nobody ever sweeps it.
-        held = wait and Path(path).exists()
+        held = wait and path.exists()
     if held:
         return descriptor
     os.close(descriptor)

@@ -37,7 +37,9 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
+        | {"source_version", "stopping"},
+        {"children", "scratch"},
         {"cache", "deadline", "target"},
         {"runtimes", "store"},
         {"host"},

@@ -31,6 +31,7 @@ from runner.cache import cache_root, canonical_json, write_atomically
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
 from runner.scratch import ScratchFolder
+from runner.stopping import exit_code, stop_as_interrupted
 
 PRECISIONS = ("fp32", "fp16")
 HOST_FILE = "host_params.npz"
@@ -211,8 +212,11 @@ def _copy(source: Path, target: Path) -> None:
 
 def main() -> None:
     """Console entry with the exit codes of `repro`."""
+    stop_as_interrupted()
     try:
         command(standalone_mode=False)
+    except click.Abort as error:
+        sys.exit(exit_code(error))
     except ReproError as error:
         click.echo(f"convert: {error}", err=True)
         sys.exit(error.exit_code)

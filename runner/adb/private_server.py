@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import os
 import select
-import shlex
 import subprocess
-import tempfile
 from pathlib import Path
 
 from runner import children
 from runner.adb.server import AdbServer, bundled_adb
 from runner.errors import TargetUnavailable
-from runner.scratch import ScratchFolder
+from runner.scratch import ScratchFolder, plain_folder
 
 _START_S = 20.0
-_LONGEST_PLACE = 60
-"""Characters of a folder in which socket files are made: their paths may have 107 (unix(7))."""
 _USERS = ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT", "ADB_VENDOR_KEYS")
 
 
@@ -88,17 +84,3 @@ class PrivateServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def plain_folder() -> str:
-    """Where temporary files may lie whose path stands in shell commands and names sockets.
-
-    $TMPDIR, or where that is long or has a space, /tmp. Raises TargetUnavailable where there is no such folder.
-    """
-    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if shlex.quote(place) == place and len(place) <= _LONGEST_PLACE and os.access(place, os.W_OK | os.X_OK):
-            return place
-    raise TargetUnavailable(
-        "the loopback device needs a temporary folder whose path is short and has no spaces or quotes; "
-        "set TMPDIR to one"
-    )

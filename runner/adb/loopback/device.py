@@ -13,10 +13,10 @@ from runner.adb.loopback.auth import parse_public_key
 from runner.adb.loopback.daemon import Daemon
 from runner.adb.loopback.faults import Faults
 from runner.adb.loopback.services import Sandbox
-from runner.adb.private_server import PrivateServer, plain_folder
+from runner.adb.private_server import PrivateServer
 from runner.errors import TargetUnavailable
 from runner.host.vulkan import LAVAPIPE, Adapter, adapters, driver_environment
-from runner.scratch import ScratchFolder
+from runner.scratch import ScratchFolder, plain_folder
 
 _PROPERTIES = {
     "ro.product.manufacturer": "none",

@@ -17,11 +17,11 @@ from runner.adb.link import quoted
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
-from runner.adb.private_server import plain_folder
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
 from runner.errors import TargetUnavailable
 from runner.run import Job
+from runner.scratch import plain_folder
 from tests.runner.adb.conftest import link_to, sums, target_on
 
 NASTY = [
