@@ -12,6 +12,7 @@ import functools
 import os
 import shlex
 import shutil
+import stat
 import tempfile
 import weakref
 from contextlib import suppress
@@ -50,7 +51,7 @@ def sweep(place: str | Path) -> list[Path]:
     """Remove the scratch folders in `place` whose owner is dead; returns them. Other users' are not looked at."""
     removed = []
     for path in sorted(Path(place).glob(f"{PREFIX}*")):
-        if not _is_ours(path):
+        if not _is_our_folder(path):
             continue
         lock = _locked(str(path), wait=False)
         if lock is not None:
@@ -88,11 +89,12 @@ def _sweep_once(place: str) -> None:
     sweep(place)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_our_folder(path: Path) -> bool:
     try:
-        return path.lstat().st_uid == os.geteuid()
+        status = path.lstat()
     except OSError:
         return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _locked(folder: str, *, wait: bool) -> int | None:
