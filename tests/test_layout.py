@@ -38,7 +38,7 @@ FLOORS_OF_WINGS = {
     ],
     "runner": [
         {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
-        {"cache", "deadline", "target"},
+        {"cache", "deadline", "known_downloads", "target"},
         {"runtimes", "store"},
         {"host"},
         {"adb"},

@@ -147,6 +147,11 @@ class Residual:
     subtract: Annotated[str, _file_or_function(".npy")]
     reason: Said
 
+    @property
+    def file(self) -> Path | None:
+        """The .npy with the constant, where it is one."""
+        return Path(self.subtract) if self.subtract.endswith(".npy") else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionTensors:

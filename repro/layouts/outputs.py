@@ -138,8 +138,8 @@ def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> boo
 
 
 def _constant(layout: Layout, residual: Residual, size: int | None) -> np.ndarray:
-    if residual.subtract.endswith(".npy"):
-        return np.load(residual.subtract, allow_pickle=False)
+    if residual.file is not None:
+        return np.load(residual.file, allow_pickle=False)
     return np.asarray(call(layout.path, residual.subtract, **sized(size), **layout.parameters))
 
 
