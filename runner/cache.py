@@ -20,7 +20,7 @@ from typing import Any
 from runner.errors import BadInput
 
 CONTENTS = "contents.json"
-"""In a folder that was made whole: the size of each of its files."""
+"""In a folder that was made whole: the sha256 of each of its files."""
 
 
 class Unwritable(BadInput):
@@ -187,17 +187,18 @@ def make_folder(folder: Path) -> None:
 def folder_in_place(path: Path, is_whole: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends well. If a whole one came to be meanwhile, that stays.
 
-    is_whole: tells so; by default `is_whole_folder`. Raises Unwritable, also for what the block could not write.
+    is_whole: tells so, from what is in the folder; by default a list of contents is added, for `is_whole_folder`.
+    Raises Unwritable, also for what the block could not write.
     """
-    is_whole = is_whole or is_whole_folder
     with _one_line(path):
         make_folder(path.parent)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
             made = Path(scratch) / "made"
             made.mkdir()
             yield made
-            sizes = {str(p.relative_to(made)): p.stat().st_size for p in made.rglob("*") if p.is_file()}
-            (made / CONTENTS).write_bytes(canonical_json(sizes))
+            if is_whole is None:
+                is_whole = is_whole_folder
+                (made / CONTENTS).write_bytes(canonical_json(_sha256s(made)))
             if is_whole(path):
                 return
             if path.exists():
@@ -210,12 +211,16 @@ def folder_in_place(path: Path, is_whole: Callable[[Path], bool] | None = None) 
 
 
 def is_whole_folder(path: Path) -> bool:
-    """Whether a folder holds all that it was made of, in full length."""
-    sizes = read_json(path / CONTENTS)
+    """Whether a folder holds what it was made of. All of it is read, so this is for small ones."""
     try:
-        return isinstance(sizes, dict) and all((path / name).stat().st_size == size for name, size in sizes.items())
+        return read_json(path / CONTENTS) == _sha256s(path)
     except OSError:
         return False
+
+
+def _sha256s(folder: Path) -> dict[str, str]:
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name != CONTENTS]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def canonical_json(value: Any) -> bytes:

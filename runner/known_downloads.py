@@ -14,9 +14,9 @@ from runner.errors import TargetUnavailable
 LIST = Path(__file__).with_name("setup") / "downloads.sha256"
 
 
-def known_sha256(name: str, among: Path = LIST) -> str | None:
+def known_sha256(name: str) -> str | None:
     """The digest of a file by its name in the list; None where it is not there."""
-    lines = (line.split() for line in among.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    lines = (line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     return next((digest for digest, listed in lines if listed == name), None)
 
 
