@@ -5,13 +5,15 @@ Subcommands are imported only when called, so that `repro list` does not pay for
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from runner.errors import ReproError
+from runner.errors import BadInput, ReproError, nowhere_to_write
 from runner.scratch import sweep_all
 from runner.stopping import exit_code, stop_as_interrupted
 
@@ -80,25 +82,46 @@ def entry() -> None:
     debug = "--debug" in sys.argv
     try:
         code = main(standalone_mode=False)
+        sys.stdout.flush()
     except ReproError as error:
         if debug:
             raise
-        click.echo(f"repro: {error}", err=True)
+        _tell(f"repro: {error}")
         sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         # A group without a subcommand: its message is the group's whole help, which is no one line.
-        click.echo(error.format_message(), err=True)
+        _tell(error.format_message())
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "repro"
         message = " ".join(error.format_message().split())
-        click.echo(f"repro: {message.rstrip('.')}; see `{path} --help`", err=True)
+        _tell(f"repro: {message.rstrip('.')}; see `{path} --help`")
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
-        click.echo("repro: interrupted; what was measured is kept, the same command resumes", err=True)
+        _tell("repro: interrupted; what was measured is kept, the same command resumes")
         sys.exit(exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        problem = nowhere_to_write(error)
+        if debug or problem is None:
+            raise
+        _tell(f"repro: {problem}")
+        _let_go_of_stdout()
+        sys.exit(BadInput.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(line: str) -> None:
+    with contextlib.suppress(OSError):  # where even this cannot be written, the exit code says it
+        click.echo(line, err=True)
+
+
+def _let_go_of_stdout() -> None:
+    """What could not be written to stdout is still waiting, and would fail once more when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -40,7 +40,7 @@ FLOORS_OF_WINGS = {
         {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
         | {"source_version", "stopping"},
         {"children", "scratch"},
-        {"cache", "deadline", "target"},
+        {"cache", "deadline", "known_downloads", "target"},
         {"runtimes", "store"},
         {"host"},
         {"adb"},

@@ -155,7 +155,7 @@ def provide(console: Console, version: str, abi: str, source: Path | None, url: 
                 tasks[name] = bar.add_task(name, total=total or None)
             bar.update(tasks[name], completed=done)  # type: ignore[arg-type]
 
-        return android.fetch(version, abi, show, url)
+        return android.fetch(version, abi, show, url, console.print)
 
 
 @command.command("clean")

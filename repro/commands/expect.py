@@ -18,6 +18,7 @@ from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.folders import EXPECTATIONS
 from repro.trials.load import read_bytes
+from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 
 
@@ -76,7 +77,7 @@ def update_command(
             click.echo(f"{path.name}: refused: {line}", err=True)
         refused += len(outcome.refusals)
         if not dry_run and outcome.changes:
-            path.write_text(outcome.text, encoding="utf-8")
+            write_atomically(path, outcome.text.encode())
     ctx.exit(1 if refused else 0)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display.console import print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
 from repro.hazards.hazard import Hazard
@@ -51,6 +52,7 @@ def command(
     2. repro fix naive.tflite -o mended.tflite --precision fp32 --inputs x.npz --json
     """
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    keep_apart({"--out": out}, (model, inputs_file))
     (name,) = targets.resolve([target_name])
     try:
         fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
@@ -60,7 +62,6 @@ def command(
     proof = fixed.proof
     proven = proof is not None and not proof.refusals
     if proven:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, fixed.model)
         where = f" and written to {out} (inputs {fixed.subject.plan.words}, {name})"
         print_lines(console, [line(("proven", Tone.GOOD), where)])

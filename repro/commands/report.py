@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from repro.commands.outputs import keep_apart
 from repro.findings.reader import load
 from repro.findings.report import write_report
 from repro.findings.seal import check_seal
@@ -29,6 +30,7 @@ def command(slug: str, out: Path | None) -> None:
     finding = load(slug)
     check_seal(finding)
     folder = out or Path("build") / "report" / slug
+    keep_apart({"--out": folder}, [finding.folder])
     names = write_report(finding, folder)
     console = Console()
     console.print(f"{folder}: {len(names)} files", highlight=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from repro.findings.finding import EVIDENCE, MANIFEST, SAMPLE, Finding, file_bytes
 from repro.records.canonical_json import is_canonical, sha256
+from runner.cache import write_atomically
 from runner.errors import BadInput
 
 SEAL = "SHA256SUMS"
@@ -24,7 +25,7 @@ def sealed_files(folder: Path) -> list[Path]:
 
 def write_seal(folder: Path) -> None:
     lines = [f"{sha256(p.read_bytes())}  {p.relative_to(folder).as_posix()}\n" for p in sealed_files(folder)]
-    (folder / SEAL).write_text("".join(lines), encoding="utf-8")
+    write_atomically(folder / SEAL, "".join(lines).encode())
 
 
 def check_seal(finding: Finding) -> None:
