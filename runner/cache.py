@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from runner.encoding import json_text
 from runner.errors import BadInput
 
 
@@ -74,7 +75,7 @@ def folder_in_place(path: Path) -> Iterator[Path]:
 
 def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys and fixed separators: equal values give equal bytes."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json_text(value, ascii_only=False, allow_nan=True, sort_keys=True, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:

@@ -21,6 +21,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, read_json, write_atomically
+from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
 from runner.python_child import child_command
 
@@ -78,7 +79,7 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     say: told what is being fetched (default: standard error). Raises BadInput for what is no
     version, TargetUnavailable if it cannot be fetched.
     """
-    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    tell = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
     if version is None:
         return installed()
     if version == NIGHTLY:

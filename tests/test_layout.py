@@ -37,6 +37,7 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
+        {"encoding"},
         {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
         {"cache", "deadline", "target"},
         {"runtimes", "store"},
