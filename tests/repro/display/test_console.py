@@ -6,15 +6,14 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
-from repro.display.console import STYLES, print_lines
+from repro.display.console import STYLES, Screen, print_lines
 from repro.records.lines import Tone, line
 
 
 def printed(*lines, colour: bool = False) -> str:
     kind = "truecolor" if colour else None
-    console = Console(file=io.StringIO(), width=500, color_system=kind, force_terminal=colour)
+    console = Screen(file=io.StringIO(), width=500, color_system=kind, force_terminal=colour)
     print_lines(console, lines)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
