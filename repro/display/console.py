@@ -7,6 +7,8 @@ and makes each string that it is given one printable line. Colour comes from the
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +45,10 @@ class Screen(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(one_line(text), **{**options, "markup": False, "emoji": False})
+
+    def on_broken_pipe(self) -> None:
+        """Left to the command line: rich would end with exit 1, which means findings."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def say(self, *parts: str | tuple[str, Tone], soft_wrap: bool | None = None) -> None:
         """Print one line of plain texts and toned ones."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -176,7 +175,8 @@ def _part(finding: Finding, model: ModelFile, name: str) -> dict[str, Any]:
 
 
 def _base64(data: bytes) -> str:
-    return "\n".join(textwrap.wrap(base64.b64encode(data).decode(), WIDTH))
+    text = base64.b64encode(data).decode()
+    return "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
 
 
 def _little_endian(array: np.ndarray) -> bytes:
