@@ -71,11 +71,12 @@ def slice_by_strides(step: Step) -> Sequence[Value]:
 
 
 def split(step: Step) -> Sequence[Value]:
-    """SPLIT (axis first, equal parts) and SPLIT_V (axis last, parts of given sizes)."""
+    """SPLIT (axis first, equal parts) and SPLIT_V (axis last, parts of given sizes; a size of -1 is the rest)."""
     if step.op.kind == "SPLIT":
         return np.split(step[1], step.attrs["num_splits"], axis=step.ints(0)[0])
-    sizes = step.ints(1)
-    return np.split(step[0], np.cumsum(sizes)[:-1], axis=step.ints(2)[0])
+    sizes, axis = step.ints(1), step.ints(2)[0]
+    rest = step[0].shape[axis] - sum(size for size in sizes if size >= 0)
+    return np.split(step[0], np.cumsum([rest if size < 0 else size for size in sizes])[:-1], axis=axis)
 
 
 def pack(step: Step) -> Sequence[Value]:

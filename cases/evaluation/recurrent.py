@@ -2,8 +2,8 @@
 
 Key insight: both have the same 24 operands, and each of the four gates is the same sum: the input and the previous
 output through matrices, the cell through a vector (peephole), normalised if the op has layer norms, plus a bias. A
-gate's operands lie at fixed distances from each other. States are tensors that the runtime keeps between runs; here they have
-the value they are given, zero before the first run.
+gate's operands lie at fixed distances from each other. States are tensors that the runtime keeps between runs; here
+they have the value they are given, zero before the first run.
 
 Source: TFLite's `lstm_eval.cc`, `lstm_shared.h` (order of operands) and `reference/lstm_cell.h` (the basic kernel).
 """
