@@ -143,6 +143,6 @@ def _unsupported_tensor(tensor: Tensor) -> list[str]:
     if getattr(tensor.raw, "sparsity", None) is not None:
         return ["sparse tensors"]
     try:
-        return [] if tensor.dtype in _DTYPES or grid_of(tensor) is not None else [f"{tensor.dtype} tensors"]
+        return [] if grid_of(tensor) is not None or tensor.dtype in _DTYPES else [f"{tensor.dtype} tensors"]
     except GraphError as error:
         return [str(error)]
