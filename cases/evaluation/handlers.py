@@ -71,6 +71,20 @@ BY_KIND: Mapping[str, Handler] = {
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), movement.space_and_depth),
 }
 BY_NAME: Mapping[str, Handler] = {**composites.BY_NAME, **mediapipe.BY_NAME}
+NOT_EVALUATED: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("AlignmentPointsToTransformMatrix", "KeepIfMax2D", "RoIToTransformMatrix"),
+            *("custom_call.absolute_positional_embedding", "custom_call.rotary_positional_embedding"),
+        ),
+        "no public source defines it",
+    ),
+    **dict.fromkeys(
+        ("odml.cache_update", "odml.runtime_bmm", "odml.sdpa_transposed", "moe"),
+        "a tensor of run-time parameters says how much of its result counts",
+    ),
+}
+"""Names that the delegate knows and the evaluator does not, and why. A composite's body can stand for it."""
 # Inputs that hold parameters: the evaluator reads them at any time, a delegate only as constants.
 PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys((*REDUCTIONS, *contractions.RESIZES, "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE"), (1,)),
@@ -117,7 +131,8 @@ def unsupported(graph: Graph) -> list[str]:
 def _unsupported_op(op: Op, graph: Graph) -> list[str]:
     name, reasons = name_of(op), []
     if handler_of(op) is None:
-        return [name if name == op.kind else f"{op.kind} {name}".rstrip()]
+        why = f" ({NOT_EVALUATED[name]})" if name in NOT_EVALUATED else ""
+        return [name if name == op.kind else f"{op.kind} {name}{why}".rstrip()]
     reason = composites.not_evaluated(op)
     if reason is not None:
         reasons.append(reason)

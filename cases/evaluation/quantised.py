@@ -56,9 +56,10 @@ class Grid:
 
         Not a number becomes the zero point; infinity the end of the range.
         """
-        steps = values.astype(np.float64, copy=False) / _spread(self.scale, values.shape)
-        whole = np.trunc(steps)  # exact, unlike adding a half first
-        whole += np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0.0)
+        with np.errstate(all="ignore"):
+            steps = values.astype(np.float64, copy=False) / _spread(self.scale, values.shape)
+            whole = np.trunc(steps)  # exact, unlike adding a half first
+            whole += np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0.0)
         zero = _spread(self.zero_point, values.shape)
         return np.clip(np.nan_to_num(whole, nan=0.0) + zero, self.lowest, self.highest)
 
