@@ -27,7 +27,8 @@ from models.dfine.reference import GRAPHS
 from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
 from runner import children
-from runner.cache import cache_root, canonical_json, write_atomically
+from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
+from runner.encoding import one_line
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
 from runner.scratch import ScratchFolder
@@ -68,8 +69,8 @@ def _version(package: str) -> str:
 
 
 def is_cached(graph: str, size: int, weights: Weights) -> bool:
-    """Whether both files of a graph are there."""
-    return all((folder(size, weights) / f"{graph}_{precision}.tflite").is_file() for precision in PRECISIONS)
+    """Whether both files of a graph are there, and whole."""
+    return all(is_whole_entry(folder(size, weights) / f"{graph}_{precision}.tflite") for precision in PRECISIONS)
 
 
 def convert(graph: str, size: int, weights: Weights) -> Made:
@@ -78,9 +79,8 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     The record of what was used (weights, versions) is written beside the files as `record.json`.
     """
     target = folder(size, weights)
-    target.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with ScratchFolder(graph, target) as scratch:
+    with ScratchFolder(graph) as scratch:
         paths = {precision: Path(scratch) / f"{precision}.tflite" for precision in PRECISIONS}
         host = Path(scratch) / HOST_FILE
         job = {"graph": graph, "size": size, "weights": weights.spec, "host": str(host)}
@@ -111,15 +111,15 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
             )
         sizes = {precision: path.stat().st_size for precision, path in paths.items()}
         for precision, path in paths.items():
-            write_atomically(target / f"{graph}_{precision}.tflite", path.read_bytes())
-        write_atomically(target / HOST_FILE, host.read_bytes())
+            write_entry(target / f"{graph}_{precision}.tflite", path.read_bytes())
+        write_entry(target / HOST_FILE, host.read_bytes())
     record = {
         "size": size,
         "weights": weights.describe(),
         "sha256": weights.sha256,
         "versions": {name: _version(name) for name in CONVERTERS},
     }
-    write_atomically(target / "record.json", canonical_json(record))
+    write_entry(target / "record.json", canonical_json(record))
     return Made(time.monotonic() - started, usage.ru_maxrss / 1024, sizes["fp32"], sizes["fp16"])
 
 
@@ -127,7 +127,7 @@ def _artefact(graph: str, size: int, precision: str, weights: str) -> Path:
     """The .tflite of one graph, converted now if it is not in the cache (with a word on stderr)."""
     resolved = weights_module.resolve(weights)
     path = folder(check_size(size), resolved) / f"{graph}_{precision}.tflite"
-    if not path.is_file():
+    if not is_whole_entry(path):
         click.echo(f"converting {graph} at {size} with {resolved.describe()}; once, about 20 s", err=True)
         convert(graph, size, resolved)
     return path
@@ -151,8 +151,8 @@ def graph_b(*, size: int, precision: str, weights: str = weights_module.DEFAULT)
 def tail_parameters(size: int, weights: str) -> HostParameters:
     """The host's share of the weights, which every conversion leaves beside its graphs."""
     path = folder(size, weights_module.resolve(weights)) / HOST_FILE
-    if not path.is_file():
-        graph_b(size=size, precision="fp32", weights=weights)
+    if not is_whole_entry(path):
+        convert("graph_b", size, weights_module.resolve(weights))
     with np.load(path) as named:
         return HostParameters.from_arrays(dict(named))
 
@@ -174,9 +174,9 @@ def command(
     """Convert D-FINE-S's graphs to .tflite, fp32 and fp16 weights, into the cache (and --out)."""
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
     resolved = weights_module.resolve(weights)
-    console.print(f"D-FINE-S with {resolved.describe()}", highlight=False)
+    console.print(one_line(f"D-FINE-S with {resolved.describe()}"))
     for size in sizes:
         target = folder(check_size(size), resolved)
         for step, graph in enumerate(graphs, start=1):
@@ -187,15 +187,13 @@ def command(
                 with ScratchFolder("convert") as scratch:
                     convert_fp32(graph, size, weights, Path(scratch) / "model.tflite")
             elif is_cached(graph, size, resolved) and not force:
-                console.print(f"{label}: cached", highlight=False, markup=False)
+                console.print(f"{label}: cached")
             else:
                 with console.status(f"converting {graph} at {size}, about 20 s"):
                     made = convert(graph, size, resolved)
                 console.print(
                     f"{label}: {made.seconds:.0f} s, peak {made.peak_mb:.0f} MB, "
                     f"fp32 {made.bytes_fp32 / 1e6:.1f} MB, fp16 {made.bytes_fp16 / 1e6:.1f} MB",
-                    highlight=False,
-                    markup=False,
                 )
         if not verbose:
             console.print(f"in {target}", highlight=False)

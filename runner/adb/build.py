@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner import children
-from runner.cache import cache_root, folder_in_place
+from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
 from runner.scratch import ScratchFolder
 
@@ -164,7 +164,7 @@ def _zig_build(zig: str, abi: str) -> Path:
 def _kept(made: Path, kind: str) -> Path:
     """The built runner in the cache, under its content."""
     home = cache_root() / "native" / f"{kind}-{hashlib.sha256(made.read_bytes()).hexdigest()[:16]}"
-    if not home.is_dir():
+    if not is_whole_folder(home):
         with folder_in_place(home) as folder:
             shutil.copy2(made, folder / RUNNER)
     return home / RUNNER
@@ -178,7 +178,7 @@ def _stub_source() -> str:
 def _built(kind: str, source: Path, name: str, command: Sequence[str]) -> Path:
     key = hashlib.sha256(source.read_bytes() + repr((kind, list(command))).encode()).hexdigest()[:16]
     home = cache_root() / "native" / f"{kind}-{key}"
-    if not home.is_dir():
+    if not is_whole_folder(home):
         with folder_in_place(home) as folder:
             _run([part.format(source=source, out=folder / name) for part in command])
     return home / name
