@@ -29,7 +29,7 @@ def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, A
     except Misfit as misfit:
         first, *others = misfit.mistakes
         more = f" (and {len(others)} more)" if others else ""
-        raise BadInput(_printable(f"{label}: {_line(first, document)}{more}")) from misfit
+        raise BadInput(f"{label}: {_line(first, document)}{more}") from misfit
 
 
 def _document(path: Path, label: str) -> Mapping[str, Any]:
@@ -50,11 +50,6 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
         raise BadInput(f"{label}: not readable TOML ({error}); mend it") from error
     except RecursionError as error:
         raise BadInput(f"{label}: not readable TOML (nested too deeply); mend it") from error
-
-
-def _printable(line: str) -> str:
-    """A document's own keys and values may hold line ends, or what a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:

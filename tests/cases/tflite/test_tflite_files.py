@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
-from cases.graph import Graph, GraphError, Op
+from cases.graph import Graph, GraphError, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
@@ -120,3 +120,10 @@ def test_an_unknown_attribute_is_refused_when_writing():
     wrong = Graph(graph.tensors, (coloured,), graph.inputs, graph.outputs)
     with pytest.raises(GraphError, match="no attribute 'colour'"):
         write_tflite(wrong)
+
+
+@pytest.mark.parametrize("name", ["y\ud800", "\udcff"])
+def test_a_name_that_utf_8_cannot_hold_is_refused(name: str):
+    tensors = {"x": Tensor("x", (1, 4)), name: Tensor(name, (1, 4))}
+    with pytest.raises(GraphError, match="no text that UTF-8 can hold"):
+        write_tflite(Graph(tensors, (Op("NEG", ("x",), (name,)),), ("x",), (name,)))
