@@ -5,6 +5,7 @@ Subcommands are imported only when called, so that `repro list` does not pay for
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -16,7 +17,9 @@ from typing import Any
 import click
 
 from runner.encoding import one_line
-from runner.errors import ReproError
+from runner.errors import BadInput, ReproError, nowhere_to_write
+from runner.scratch import sweep_all
+from runner.stopping import exit_code, stop_as_interrupted
 
 # name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
@@ -100,8 +103,11 @@ def main(debug: bool) -> None:
 def entry() -> None:
     """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on).
 
-    130 is an interrupt; 141 says that the reader of stdout or stderr went away, as `head` does.
+    130 is an interrupt; 141 says that the reader of stdout or stderr went away, as `head` does. Asked to end by
+    another signal: 128 and its number, after everything that was started is stopped.
     """
+    stop_as_interrupted()
+    sweep_all()
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding does not have is written as its escape, as Python does on stderr.
         if stream is not None and hasattr(stream, "reconfigure"):
@@ -109,13 +115,9 @@ def entry() -> None:
     try:
         with _reader_gone():
             code = _run()
-            if sys.stdout is not None:
-                sys.stdout.flush()
     except ReaderGone:
         code = READER_GONE
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for descriptor in (1, 2):  # or the interpreter would try once more, and complain
-            os.dup2(nowhere, descriptor)
+        _let_go_of(1, 2)
     sys.exit(code)
 
 
@@ -123,6 +125,8 @@ def _run() -> int:
     """The exit code of the command line; a failure that is the user's to mend is said in one line."""
     try:
         code = main(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ReproError as error:
         if "--debug" in sys.argv:
             raise
@@ -136,11 +140,25 @@ def _run() -> int:
         path = context.command_path if context is not None else "repro"
         message = " ".join(error.format_message().split())
         return _failed(f"{message.rstrip('.')}; see `{path} --help`", 2)
-    except (KeyboardInterrupt, click.Abort):
-        return _failed("interrupted; what was measured is kept, the same command resumes", 130)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
+    except OSError as error:
+        problem = nowhere_to_write(error)
+        if "--debug" in sys.argv or problem is None:
+            raise
+        _let_go_of(1)
+        return _failed(problem, BadInput.exit_code)
     return code if isinstance(code, int) else 0
 
 
 def _failed(why: str, code: int) -> int:
-    click.echo(one_line(f"repro: {why}"), err=True)
+    with contextlib.suppress(OSError):  # where even this cannot be written, the exit code says it
+        click.echo(one_line(f"repro: {why}"), err=True)
     return code
+
+
+def _let_go_of(*descriptors: int) -> None:
+    """What could not be written is still waiting: the interpreter would try once more when it ends, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)

@@ -38,8 +38,10 @@ FLOORS_OF_WINGS = {
     ],
     "runner": [
         {"encoding"},
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
-        {"cache", "deadline", "target"},
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
+        | {"source_version", "stopping"},
+        {"children", "scratch"},
+        {"cache", "deadline", "known_downloads", "target"},
         {"runtimes", "store"},
         {"host"},
         {"adb"},

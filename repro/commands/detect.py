@@ -14,12 +14,14 @@ from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
 from repro.commands import options
-from repro.display.boxes_on_image import side_by_side
+from repro.commands.outputs import keep_apart
+from repro.display.boxes_on_image import as_file, side_by_side
 from repro.display.console import Screen
 from repro.display.json_lines import dump
 from repro.layouts.detections import match_by_box
 from runner import targets
-from runner.errors import BadInput, NothingRan, ReproError
+from runner.cache import write_atomically
+from runner.errors import NothingRan, ReproError
 from runner.run import Job, Outcome, Precision
 from runner.target import Target
 
@@ -66,6 +68,7 @@ def command(
     1. repro detect models/dfine/images/coffee.jpg
     2. repro detect photo.jpg --size 640 --weights ustc-community/dfine-small-coco --out out.png
     """
+    keep_apart({"--out": out}, [image])
     picture = open_image(image)
     settings = detect.Settings(check_size(size), spec, precision, threshold)
     used = weights.resolve(spec)
@@ -84,10 +87,7 @@ def command(
         (f"{target.name} {precision}: {len(found)} detections", found),
     )
     drawn = side_by_side(picture, panels, lambda label: labels[label])
-    try:
-        drawn.save(out)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"--out '{out}': cannot be written as a picture ({error})") from None
+    write_atomically(out, as_file(drawn, out))
     same = sum(expected[i].label == found[j].label for i, j, _ in match.pairs)
     ious = [iou for _, _, iou in match.pairs]
     if as_json:

@@ -19,6 +19,7 @@ from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.folders import EXPECTATIONS
 from repro.trials.load import read_bytes
+from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 
 
@@ -77,7 +78,7 @@ def update_command(
             echo_line(f"{path.name}: refused: {line}", err=True)
         refused += len(outcome.refusals)
         if not dry_run and outcome.changes:
-            path.write_text(outcome.text, encoding="utf-8")
+            write_atomically(path, outcome.text.encode())
     ctx.exit(1 if refused else 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
 from repro.findings import evidence, reader
+from repro.findings.draft import draft_of, publish
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
@@ -29,6 +29,7 @@ from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
+from runner.scratch import ScratchFolder
 
 
 @click.group()
@@ -136,18 +137,21 @@ def measure(
     findings = _chosen(slugs, everything)
     console = Screen(stderr=True)
     contradictions = 0
-    for finding in findings:
-        evidence.build_models(finding)
-        evidence.write_arrays(finding)
     total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
-    with Journal(journal_path()) as journal, progress_line("measure", total) as line:
-        step = _stepper(line)
-        everything_measured = evidence.measure_findings(
-            findings, environments, journal, named=presented, again=again, on_record=step
-        )
+    with ScratchFolder("measure") as scratch:
+        drafts = [draft_of(finding, Path(scratch)) for finding in findings]
+        for draft in drafts:
+            evidence.build_models(draft)
+            evidence.write_arrays(draft)
+        with Journal(journal_path()) as journal, progress_line("measure", total) as line:
+            everything_measured = evidence.measure_findings(
+                drafts, environments, journal, named=presented, again=again, on_record=_stepper(line)
+            )
+        for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
+            evidence.record_evidence(draft, measured)
+            evidence.seal(draft, render_report(draft))
+            publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):
-        evidence.record_evidence(finding, measured)
-        evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
         contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
         contradictions += len(contradicting)
@@ -201,7 +205,7 @@ def verify(
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
     verified: dict[str, evidence.Verified] = {}
-    with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
+    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
             results = evidence.verify(

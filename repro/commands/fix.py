@@ -9,6 +9,7 @@ import click
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
 from repro.hazards.hazard import Hazard
@@ -50,6 +51,7 @@ def command(
     2. repro fix naive.tflite -o mended.tflite --precision fp32 --inputs x.npz --json
     """
     console = Screen(stderr=as_json, soft_wrap=True)
+    keep_apart({"--out": out}, (model, inputs_file))
     (name,) = targets.resolve([target_name])
     try:
         fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
@@ -59,7 +61,6 @@ def command(
     proof = fixed.proof
     proven = proof is not None and not proof.refusals
     if proven:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, fixed.model)
         where = f" and written to {out} (inputs {fixed.subject.plan.words}, {name})"
         print_lines(console, [line(("proven", Tone.GOOD), where)])

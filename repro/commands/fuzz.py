@@ -16,7 +16,7 @@ from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import Screen
 from repro.findings.reader import showing_models
-from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
 from repro.records.lines import Tone
@@ -79,6 +79,7 @@ def command(
         tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(only_hunt_in(folder))
         open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
         count = workers or targets.default_workers()

@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from repro import api
+from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.display.sarif import sarif_log
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
+from runner.cache import write_atomically
 from runner.encoding import json_text
 from runner.errors import BadInput, NothingRan
 
@@ -40,6 +42,7 @@ def command(
         raise BadInput("--json and --sarif - both write to stdout; give --sarif a file")
     if not models:
         raise NothingRan("no model was given, so none was read; name .tflite files")
+    keep_apart({"--sarif": sarif_file}, models)
     results = [api.lint(path) for path in models]
     if no_risky:
         results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
@@ -48,8 +51,7 @@ def command(
         if str(sarif_file) == "-":
             click.echo(text, nl=False)
         else:
-            sarif_file.parent.mkdir(parents=True, exist_ok=True)
-            sarif_file.write_text(text, encoding="utf-8")
+            write_atomically(sarif_file, text.encode())
     if as_json:
         for one in results:
             for hazard in one:

@@ -13,6 +13,7 @@ from rich.table import Table
 from cases import catalogue
 from cases.case import Case
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, cell
 from repro.display.json_lines import dump
 from repro.display.progress import progress_line
@@ -85,6 +86,7 @@ def command(
     3. repro matrix 'public-reports/*' --bisect            since which runtime
     """
     started = time.monotonic()
+    keep_apart({"--out": out}, [Path(name) for name in cases if name.endswith(".tflite")])
     subjects = choose_subjects(cases, seed)
     names = targets.resolve(target_names) if target_names else default_targets()
     versions = runtimes or KNOWN

@@ -9,6 +9,7 @@ import click
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
 from repro.display.console import Screen, print_lines
 from repro.records.lines import line
@@ -59,6 +60,7 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
+    keep_apart({"--out": folder}, (model, inputs_file))
     console = Screen(stderr=True, soft_wrap=True)
     with console.status("confirming the failure") as progress:
 

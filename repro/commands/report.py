@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from repro.commands.outputs import keep_apart
 from repro.display.console import Screen
 from repro.findings.reader import load
 from repro.findings.report import write_report
@@ -29,6 +30,7 @@ def command(slug: str, out: Path | None) -> None:
     finding = load(slug)
     check_seal(finding)
     folder = out or Path("build") / "report" / slug
+    keep_apart({"--out": folder}, [finding.folder])
     names = write_report(finding, folder)
     console = Screen()
     console.print(f"{folder}: {len(names)} files")

@@ -14,6 +14,7 @@ from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
 from repro.display.progress import progress_line
@@ -85,6 +86,7 @@ def command(
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
+    keep_apart({"--junit": junit_file, "--html": html_file})
     chosen = catalogue.select(cases, family)
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)

@@ -14,6 +14,7 @@ from repro.display.console import Screen, cell
 from repro.display.junit import TestRow
 from repro.records.lines import Tone
 from repro.verdicts.verdict import Status, Verdict
+from runner.cache import write_atomically
 from runner.encoding import html_text
 
 
@@ -143,7 +144,7 @@ def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
 
 
 def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
-    """One self-contained page: every output, news first. Raises OSError if it cannot be written."""
+    """One self-contained page: every output, news first. Raises Unwritable."""
     order = {True: 0, False: 1}
     rows = []
     for result in sorted(results, key=lambda r: (order[r.is_news], r.target, r.case, r.precision)):
@@ -164,13 +165,12 @@ def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
         for r in results
     }
     heads = "".join(f"<th>{h}</th>" for h in ("target", "precision", "case", "output", "verdict", "expected", "holds"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    page = (
         "<!doctype html><meta charset=utf-8><title>repro run</title><style>"
         "body{font:14px system-ui;margin:2em;max-width:110em}table{border-collapse:collapse;width:100%}"
         "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
         "tr.news{background:#fdd}tr.known{background:#fff6d6}th{position:sticky;top:0;background:#fff}</style>"
         f"<h1>repro run</h1><p>{html_text(summary)}</p><p>{'<br>'.join(map(html_text, sorted(fingerprints)))}</p>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n",
-        encoding="utf-8",
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n"
     )
+    write_atomically(path, page.encode())

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
+from runner.cache import write_atomically
 from runner.encoding import one_line, xml_text
 
 
@@ -29,7 +30,7 @@ class TestRow:
 
 
 def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: datetime) -> None:
-    """Write the rows to `path`. started: when the run began, in any time zone. Raises OSError if that cannot be."""
+    """Write the rows to `path`. started: when the run began, in any time zone. Raises Unwritable."""
     root = ElementTree.Element("testsuites", name=one_line(title))
     suites: dict[str, ElementTree.Element] = {}
     for row in rows:
@@ -52,5 +53,4 @@ def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: dateti
         suite.set("skipped", str(sum(case.find("skipped") is not None for case in suite)))
         suite.set("time", f"{sum(float(case.get('time', 0)) for case in suite):.3f}")
         suite.set("timestamp", started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))  # UTC: it has no place for a zone
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from repro.findings.finding import EVIDENCE, MANIFEST, SAMPLE, Finding, file_bytes
 from repro.records.canonical_json import is_canonical, sha256
+from runner.cache import write_atomically
 from runner.errors import BadInput
 
 SEAL = "SHA256SUMS"
@@ -25,7 +26,7 @@ def sealed_files(folder: Path) -> list[Path]:
 
 def write_seal(folder: Path) -> None:
     lines = [f"{sha256(p.read_bytes())}  {p.relative_to(folder).as_posix()}\n" for p in sealed_files(folder)]
-    (folder / SEAL).write_bytes(os.fsencode("".join(lines)))
+    write_atomically(folder / SEAL, os.fsencode("".join(lines)))
 
 
 def check_seal(finding: Finding) -> None:
