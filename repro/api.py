@@ -9,7 +9,6 @@ ReproError with one line.
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -38,6 +37,7 @@ from repro.verdicts.subject import Subject
 from runner import targets
 from runner.errors import BadInput
 from runner.run import Precision
+from runner.scratch import ScratchFolder
 from runner.target import Target
 from runner.targets import open_target, precisions_for
 
@@ -149,7 +149,7 @@ def reduce(
     """
     with ExitStack() as stack:
         chosen = stack.enter_context(_opened(target, runtime=runtime, workers=workers or targets.default_workers()))
-        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="repro-reduce-")))
+        folder = out or Path(stack.enter_context(ScratchFolder("reduce")))
         journal = stack.enter_context(Journal(folder / history.JOURNAL))
         open_cpu = opened_once(stack, functools.partial(open_target, "cpu", runtime=runtime))
         reference = OwnOps(open_cpu, strict_shapes=True)

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from runner.errors import BadInput, ReproError, nowhere_to_write
+from runner.scratch import sweep_all
+from runner.stopping import exit_code, stop_as_interrupted
 
 # name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
@@ -71,7 +73,12 @@ def main(debug: bool) -> None:
 
 
 def entry() -> None:
-    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on)."""
+    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on).
+
+    Asked to end by a signal: 128 and its number, after everything that was started is stopped.
+    """
+    stop_as_interrupted()
+    sweep_all()
     debug = "--debug" in sys.argv
     try:
         code = main(standalone_mode=False)
@@ -91,9 +98,9 @@ def entry() -> None:
         message = " ".join(error.format_message().split())
         _tell(f"repro: {message.rstrip('.')}; see `{path} --help`")
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         _tell("repro: interrupted; what was measured is kept, the same command resumes")
-        sys.exit(130)
+        sys.exit(exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

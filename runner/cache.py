@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import BadInput
+from runner.scratch import ScratchFolder
 
 CONTENTS = "contents.json"
 """In a folder that was made whole: the sha256 of each of its files."""
@@ -192,7 +193,7 @@ def folder_in_place(path: Path, is_whole: Callable[[Path], bool] | None = None) 
     """
     with _one_line(path):
         make_folder(path.parent)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        with ScratchFolder(path.name, path.parent) as scratch:
             made = Path(scratch) / "made"
             made.mkdir()
             yield made

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,8 @@ import adbutils
 import runner
 from runner import runtimes
 from runner.adb import devices
+from runner.adb.private_server import PrivateServer
+from runner.adb.server import default_server, server_is_running
 from runner.cache import cache_root
 from runner.errors import BadInput, ReproError
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, swiftshader_manifest
@@ -201,21 +204,22 @@ def check_compiler() -> Requirement:
 
 
 def check_adb() -> Iterator[Requirement]:
-    """adb and the phones it sees. A server that was not running before is stopped afterwards."""
+    """adb and the phones it sees. Where the user's server is not running, one of ours looks, and leaves nothing."""
     try:
-        was_running = devices.server_is_running()
-        server = devices.default_server()
-        try:
+        with ExitStack() as stack:
+            if server_is_running():
+                server = default_server()
+                where = f"the server at {server}"
+            else:
+                server = stack.enter_context(PrivateServer(own_keys=False)).address
+                where = "no server is running, adb starts one when it is asked for phones"
             version = server.client().server_version()
             phones = devices.attached(server)
-        finally:
-            if not was_running:
-                server.client().server_kill()
     except (ReproError, adbutils.AdbError, OSError) as error:
         yield Requirement("adb", BROKEN, " ".join(str(error).split()), apt_install("adb"))
         return
     binary = shutil.which("adb") or "the one that adbutils brings"
-    yield Requirement("adb", OK, f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    yield Requirement("adb", OK, f"version {version}; {where}; adb: {binary}")
     if not phones:
         yield Requirement("adb devices", MISSING, "no phone attached", devices.NONE_HERE.partition(": ")[2])
     for phone in phones:

@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -22,10 +21,12 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from runner import children
 from runner.cache import cache_root, file_sha256, folder_in_place, read_json_entry, write_json_entry
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
 from runner.python_child import child_command
+from runner.scratch import ScratchFolder
 
 PACKAGE = "ai-edge-litert"
 NIGHTLY_PACKAGE = "ai-edge-litert-nightly"
@@ -146,13 +147,11 @@ def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
 def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
     """Download a wheel with pip, hold it to its known digest, unpack it in its cached folder; return its version."""
     tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
-    with tempfile.TemporaryDirectory(prefix="repro-runtime-") as scratch:
+    with ScratchFolder("runtime") as scratch:
         command = [*child_command("pip"), "download", "--no-deps", "--only-binary=:all:", "--pre"]
         command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
         try:
-            pip = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", timeout=900, check=False
-            )
+            pip = children.run(command, timeout_s=900)
         except subprocess.TimeoutExpired as error:
             raise TargetUnavailable(f"{requirement} did not arrive within 15 minutes; try again") from error
         wheels = list(Path(scratch).glob("*.whl"))

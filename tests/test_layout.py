@@ -40,8 +40,10 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
-        {"cache", "deadline", "known_downloads", "target"},
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
+        | {"source_version", "stopping"},
+        {"children", "known_downloads", "scratch"},
+        {"cache", "deadline", "target"},
         {"runtimes", "store"},
         {"host"},
         {"adb"},

@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -28,9 +26,12 @@ from models.dfine.host_step import HostParameters
 from models.dfine.reference import GRAPHS
 from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
+from runner import children
 from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
+from runner.scratch import ScratchFolder
+from runner.stopping import exit_code, stop_as_interrupted
 
 PRECISIONS = ("fp32", "fp16")
 HOST_FILE = "host_params.npz"
@@ -78,21 +79,24 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     """
     target = folder(size, weights)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="repro-convert-") as scratch:
+    with ScratchFolder("convert") as scratch:
         paths = {precision: Path(scratch) / f"{precision}.tflite" for precision in PRECISIONS}
         host = Path(scratch) / HOST_FILE
         job = {"graph": graph, "size": size, "weights": weights.spec, "host": str(host)}
         job |= {precision: str(path) for precision, path in paths.items()}
         log = Path(scratch) / "log.txt"
         with log.open("wb") as sink:
-            child = subprocess.Popen(
+            child = children.start(
                 child_command("models.dfine.convert_graph", json.dumps(job)),
                 env=child_environment(os.environ),
                 stdout=sink,
                 stderr=sink,
             )
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
+            try:
+                _, status, usage = os.wait4(child.pid, 0)
+                child.returncode = os.waitstatus_to_exitcode(status)
+            finally:
+                children.end(child)
         if child.returncode != 0:
             text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
             what = (
@@ -179,7 +183,7 @@ def command(
             if verbose:
                 from models.dfine.convert_graph import convert_fp32
 
-                with tempfile.TemporaryDirectory() as scratch:
+                with ScratchFolder("convert") as scratch:
                     convert_fp32(graph, size, weights, Path(scratch) / "model.tflite")
             elif is_cached(graph, size, resolved) and not force:
                 console.print(f"{label}: cached", highlight=False, markup=False)
@@ -207,8 +211,11 @@ def _copy(source: Path, target: Path) -> None:
 
 def main() -> None:
     """Console entry with the exit codes of `repro`."""
+    stop_as_interrupted()
     try:
         command(standalone_mode=False)
+    except click.Abort as error:
+        sys.exit(exit_code(error))
     except ReproError as error:
         click.echo(f"convert: {error}", err=True)
         sys.exit(error.exit_code)

@@ -11,10 +11,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from runner.adb import android, build
 from runner.adb.choice import resolve_serial
-from runner.adb.devices import LOOPBACK, AdbServer, AttachedDevice, default_server, settled_all
+from runner.adb.devices import LOOPBACK, AttachedDevice, settled_all
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.server import AdbServer, default_server
 from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
@@ -46,7 +47,7 @@ def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
     if device == LOOPBACK:
         with LoopbackDevice() as loopback:
             loopback.connect()
-            rows = _rows(AdbServer("127.0.0.1", loopback.server.port))
+            rows = _rows(loopback.server.address)
     else:
         rows = [row for row in _rows(default_server()) if device in (None, row[0].serial)]
     console = Console(stderr=as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.runtimes import KNOWN, installed
+from runner.scratch import ScratchFolder
 
 
 @click.group()
@@ -139,7 +139,7 @@ def measure(
     console = Console(stderr=True)
     contradictions = 0
     total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
-    with tempfile.TemporaryDirectory(prefix="repro-measure-") as scratch:
+    with ScratchFolder("measure") as scratch:
         drafts = [draft_of(finding, Path(scratch)) for finding in findings]
         for draft in drafts:
             evidence.build_models(draft)
@@ -206,7 +206,7 @@ def verify(
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
     verified: dict[str, evidence.Verified] = {}
-    with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
+    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
             results = evidence.verify(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -24,6 +23,7 @@ from runner.adb.build import ABIS, checked_binary
 from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, make_folder, read_json
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
+from runner.scratch import ScratchFolder
 
 LIBRARY = "libLiteRt.so"
 ACCELERATOR = "libLiteRtClGlAccelerator.so"
@@ -70,7 +70,7 @@ def take_from(source: Path, version: str, abi: str) -> dict[str, str]:
         raise BadInput(f"ABI '{abi}' is none of {', '.join(ABIS)}")
     if not source.exists():
         raise BadInput(f"{source} does not exist; give a folder with {LIBRARY}, or an AAR")
-    with tempfile.TemporaryDirectory(prefix="repro-android-") as scratch:
+    with ScratchFolder("android") as scratch:
         place = Path(scratch)
         if source.is_dir():
             for name in (*FILES, RUN_MODEL):

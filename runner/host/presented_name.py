@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from runner import children
 from runner.cache import cache_root, canonical_json, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
 
@@ -57,9 +58,7 @@ def layer_folder() -> Path:
         library = made / "libvk_name_layer.so"
         command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-fvisibility=hidden", "-o", str(library), str(SOURCE)]
         try:
-            built = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=120
-            )
+            built = children.run(command, timeout_s=120)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TargetUnavailable(f"the Vulkan layer cannot be compiled: {compiler}: {error}; set CC") from error
         if built.returncode != 0:

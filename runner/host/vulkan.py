@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner import children
 from runner.cache import cache_root, read_json, read_json_entry, shader_cache, write_json_entry
 from runner.python_child import child_command, child_environment
 
@@ -117,12 +118,10 @@ def _describes_adapters(known: Any) -> bool:
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
     """What a driver shows. A driver without a device is asked once per process: its hardware may come, but not now."""
     try:
-        child = subprocess.run(
+        child = children.run(
             child_command("runner.host.vulkan"),
             env=child_environment(driver_environment(os.environ, manifest)),
-            capture_output=True,
-            timeout=30,
-            check=False,
+            timeout_s=30,
         )
         answer = json.loads(child.stdout) if child.returncode == 0 else []
     except (subprocess.TimeoutExpired, ValueError):

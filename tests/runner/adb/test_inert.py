@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from runner.adb.build import host_runner
 from runner.adb.link import quoted
-from runner.adb.loopback.device import LoopbackDevice, plain_folder
+from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
 from runner.errors import TargetUnavailable
 from runner.run import Job
+from runner.scratch import plain_folder
 from tests.runner.adb.conftest import link_to, sums, target_on
 
 NASTY = [
