@@ -35,6 +35,7 @@ from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
 from runner import targets
+from runner.encoding import path_label
 from runner.errors import BadInput
 from runner.run import Precision
 from runner.scratch import ScratchFolder
@@ -204,7 +205,7 @@ def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str 
     name, data = _named_bytes(model)
     graph = model if isinstance(model, Graph) else read_tflite(data, name)
     reference = OwnOps(functools.partial(open_target, "cpu", runtime=runtime))
-    return fed_subject(Path(name).name, data, graph, inputs, seed, reference)
+    return fed_subject(path_label(Path(name)), data, graph, inputs, seed, reference)
 
 
 def _named_graph(model: AnyModel) -> tuple[str, Graph]:

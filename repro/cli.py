@@ -9,10 +9,14 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import click
 
+from runner.encoding import one_line
 from runner.errors import BadInput, ReproError, nowhere_to_write
 from runner.scratch import sweep_all
 from runner.stopping import exit_code, stop_as_interrupted
@@ -40,8 +44,32 @@ COMMANDS = {
 }
 
 
+READER_GONE = 141
+"""The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout or stderr any more. click would turn a BrokenPipeError into exit 1, which means findings."""
+
+
+@contextmanager
+def _reader_gone() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
 class LazyCommands(click.Group):
     """A group whose commands are imported on first use."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _reader_gone():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_gone():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -75,53 +103,62 @@ def main(debug: bool) -> None:
 def entry() -> None:
     """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on).
 
-    Asked to end by a signal: 128 and its number, after everything that was started is stopped.
+    130 is an interrupt; 141 says that the reader of stdout or stderr went away, as `head` does. Asked to end by
+    another signal: 128 and its number, after everything that was started is stopped.
     """
     stop_as_interrupted()
     sweep_all()
-    debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding does not have is written as its escape, as Python does on stderr.
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _reader_gone():
+            code = _run()
+    except ReaderGone:
+        code = READER_GONE
+        _let_go_of(1, 2)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command line; a failure that is the user's to mend is said in one line."""
     try:
         code = main(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ReproError as error:
-        if debug:
+        if "--debug" in sys.argv:
             raise
-        _tell(f"repro: {error}")
-        sys.exit(error.exit_code)
+        return _failed(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         # A group without a subcommand: its message is the group's whole help, which is no one line.
-        _tell(error.format_message())
-        sys.exit(error.exit_code)
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "repro"
         message = " ".join(error.format_message().split())
-        _tell(f"repro: {message.rstrip('.')}; see `{path} --help`")
-        sys.exit(2)
+        return _failed(f"{message.rstrip('.')}; see `{path} --help`", 2)
     except (KeyboardInterrupt, click.Abort) as error:
-        _tell("repro: interrupted; what was measured is kept, the same command resumes")
-        sys.exit(exit_code(error))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
     except OSError as error:
         problem = nowhere_to_write(error)
-        if debug or problem is None:
+        if "--debug" in sys.argv or problem is None:
             raise
-        _tell(f"repro: {problem}")
-        _let_go_of_stdout()
-        sys.exit(BadInput.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        _let_go_of(1)
+        return _failed(problem, BadInput.exit_code)
+    return code if isinstance(code, int) else 0
 
 
-def _tell(line: str) -> None:
+def _failed(why: str, code: int) -> int:
     with contextlib.suppress(OSError):  # where even this cannot be written, the exit code says it
-        click.echo(line, err=True)
+        click.echo(one_line(f"repro: {why}"), err=True)
+    return code
 
 
-def _let_go_of_stdout() -> None:
-    """What could not be written to stdout is still waiting, and would fail once more when Python ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _let_go_of(*descriptors: int) -> None:
+    """What could not be written is still waiting: the interpreter would try once more when it ends, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from runner.encoding import json_text
 from runner.errors import BadInput
 from runner.scratch import ScratchFolder
 
@@ -226,7 +227,7 @@ def _sha256s(folder: Path) -> dict[str, str]:
 
 def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys and fixed separators: equal values give equal bytes."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json_text(value, ascii_only=False, allow_nan=True, sort_keys=True, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import errno
 
+from runner.encoding import one_line
+
 
 class ReproError(Exception):
     """A failure with a one-line explanation for the user. `exit_code` is 1 unless a subclass says otherwise."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """One printable line, whatever the names in it hold."""
+        return one_line(super().__str__())
 
 
 class BadInput(ReproError):

@@ -22,7 +22,14 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from runner import children
-from runner.cache import cache_root, file_sha256, folder_in_place, read_json_entry, write_json_entry
+from runner.cache import (
+    cache_root,
+    file_sha256,
+    folder_in_place,
+    read_json_entry,
+    write_json_entry,
+)
+from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
 from runner.python_child import child_command
@@ -82,7 +89,7 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     say: told what is being fetched (default: standard error). Raises BadInput for what is no
     version, TargetUnavailable if it cannot be fetched.
     """
-    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    tell = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
     if version is None:
         return installed()
     if version == NIGHTLY:

@@ -28,6 +28,7 @@ from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
 from runner import children
 from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
+from runner.encoding import one_line
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
 from runner.scratch import ScratchFolder
@@ -79,7 +80,7 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     """
     target = folder(size, weights)
     started = time.monotonic()
-    with ScratchFolder("convert") as scratch:
+    with ScratchFolder(graph) as scratch:
         paths = {precision: Path(scratch) / f"{precision}.tflite" for precision in PRECISIONS}
         host = Path(scratch) / HOST_FILE
         job = {"graph": graph, "size": size, "weights": weights.spec, "host": str(host)}
@@ -173,9 +174,9 @@ def command(
     """Convert D-FINE-S's graphs to .tflite, fp32 and fp16 weights, into the cache (and --out)."""
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
     resolved = weights_module.resolve(weights)
-    console.print(f"D-FINE-S with {resolved.describe()}", highlight=False)
+    console.print(one_line(f"D-FINE-S with {resolved.describe()}"))
     for size in sizes:
         target = folder(check_size(size), resolved)
         for step, graph in enumerate(graphs, start=1):
@@ -186,15 +187,13 @@ def command(
                 with ScratchFolder("convert") as scratch:
                     convert_fp32(graph, size, weights, Path(scratch) / "model.tflite")
             elif is_cached(graph, size, resolved) and not force:
-                console.print(f"{label}: cached", highlight=False, markup=False)
+                console.print(f"{label}: cached")
             else:
                 with console.status(f"converting {graph} at {size}, about 20 s"):
                     made = convert(graph, size, resolved)
                 console.print(
                     f"{label}: {made.seconds:.0f} s, peak {made.peak_mb:.0f} MB, "
                     f"fp32 {made.bytes_fp32 / 1e6:.1f} MB, fp16 {made.bytes_fp16 / 1e6:.1f} MB",
-                    highlight=False,
-                    markup=False,
                 )
         if not verbose:
             console.print(f"in {target}", highlight=False)

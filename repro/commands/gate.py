@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.status import Status
 
 from repro import api
 from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display import json_lines
+from repro.display.console import Screen
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.display.junit import write_junit
 from repro.layouts.baseline import record_baseline
@@ -20,6 +20,7 @@ from repro.layouts.gate import chosen_size, require_precision
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from repro.layouts.without_python import files_of, require_no_python
+from repro.records.lines import Tone
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
@@ -76,25 +77,25 @@ def command(
     for wanted in precisions:
         require_precision(declared, wanted)
     names = targets.resolve(target_names, device)
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH  # a log has no edge to wrap at
-    notes = Console(stderr=True)
+    notes = Screen(stderr=True)
     reports: list[Report] = []
     began = datetime.now(UTC)
     for name in names:
         with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
                 if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
-                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)
+                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
                     continue
                 with notes.status(f"gate {declared.name}") as status:
 
-                    def say(text: str, status: object = status) -> None:
+                    def say(text: str, status: Status = status) -> None:
                         if notes.is_terminal:
-                            status.update(text)  # type: ignore[attr-defined]
+                            status.update(text)
                         else:
-                            notes.print(escape(text), style="dim", highlight=False)
+                            notes.say((text, Tone.ASIDE))
 
                     report = api.gate(declared, target=target, precision=wanted, size=at, on_step=say)
                 reports.append(report)
@@ -105,7 +106,7 @@ def command(
         write_junit(junit, declared.name, [row for report in reports for row in junit_rows(report)], began)
     for report in reports if update_baseline else ():
         path = record_baseline(declared, report)
-        notes.print(f"recorded {path}", highlight=False)
+        notes.print(f"recorded {path}")
     if not reports:
         raise NothingRan(
             f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"

@@ -6,6 +6,7 @@ no hand writes, and to be about these very models. `sha256sum -c SHA256SUMS` che
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from repro.findings.finding import EVIDENCE, MANIFEST, SAMPLE, Finding, file_bytes
@@ -25,7 +26,7 @@ def sealed_files(folder: Path) -> list[Path]:
 
 def write_seal(folder: Path) -> None:
     lines = [f"{sha256(p.read_bytes())}  {p.relative_to(folder).as_posix()}\n" for p in sealed_files(folder)]
-    write_atomically(folder / SEAL, "".join(lines).encode())
+    write_atomically(folder / SEAL, os.fsencode("".join(lines)))
 
 
 def check_seal(finding: Finding) -> None:
@@ -33,7 +34,7 @@ def check_seal(finding: Finding) -> None:
     folder = finding.folder
     restore = f"restore it from git, or measure anew with `repro finding measure {finding.slug}`"
     sealed: dict[str, str] = {}
-    for line in file_bytes(folder / SEAL, restore).decode().splitlines():
+    for line in os.fsdecode(file_bytes(folder / SEAL, restore)).splitlines():
         digest, _, name = line.partition("  ")
         sealed[name] = digest
     present = {p.relative_to(folder).as_posix(): p for p in sealed_files(folder)}

@@ -17,6 +17,7 @@ from repro.layouts.layout import Layout
 from repro.layouts.result import GateAnswer, GateCheck, Report
 from repro.records.strict import fitted_or_none
 from runner.cache import canonical_json, read_json, write_atomically
+from runner.encoding import file_name
 from runner.errors import BadInput
 from runner.run import Fingerprint
 
@@ -43,7 +44,7 @@ def baseline_path(layout: Layout, fingerprint: Fingerprint, size: int | None) ->
     """One file per target, runtime, precision and size, in a folder of the layout's name."""
     target = fingerprint.target.partition("@")[0].replace(":", "-")
     words = [target, f"litert-{fingerprint.runtime}", fingerprint.precision, *([str(size)] if size else [])]
-    return layout.baselines / layout.name / ("--".join(words) + ".json")
+    return layout.baselines / file_name(layout.name) / file_name("--".join(words) + ".json")
 
 
 def all_numbers(checks: Sequence[GateCheck]) -> dict[str, float]:

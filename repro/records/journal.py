@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from runner.cache import make_folder
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 APPLICATION = 0x4D444A52
@@ -52,7 +53,7 @@ class Journal:
 
     def __init__(self, path: Path, say: Callable[[str], None] | None = None) -> None:
         self.path = path
-        self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._say = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> Journal:

@@ -6,7 +6,6 @@ its exit code came; everything else is `Lost`, and nothing is believed because a
 
 from __future__ import annotations
 
-import shlex
 import struct
 import time
 import uuid
@@ -18,6 +17,7 @@ import adbutils
 
 from runner.adb.devices import attached
 from runner.adb.server import AdbServer
+from runner.encoding import shell_command
 from runner.errors import DeviceFailed
 
 _CHUNK = 64 * 1024
@@ -43,11 +43,6 @@ class Finished:
     code: int
     output: str
     errors: str
-
-
-def quoted(words: Sequence[str]) -> str:
-    """A command line for the device's shell in which every word is inert."""
-    return " ".join(shlex.quote(word) for word in words)
 
 
 class DeviceLink:
@@ -109,7 +104,7 @@ class DeviceLink:
         """Run one command to its end. Raises Lost where no exit code comes in time."""
         output, errors = bytearray(), bytearray()
         code = -1
-        for kind, data in self.stream(quoted(words), timeout_s):
+        for kind, data in self.stream(shell_command(words), timeout_s):
             if kind == _STDOUT:
                 output += data
             elif kind == _STDERR:
@@ -133,7 +128,7 @@ class DeviceLink:
     ) -> Iterator[tuple[int, bytes]]:
         """Like `stream`, but output comes as whole lines (without their newline)."""
         rest = b""
-        for kind, data in self.stream(prefix + quoted(words), timeout_s, silence_s):
+        for kind, data in self.stream(prefix + shell_command(words), timeout_s, silence_s):
             if kind != _STDOUT:
                 if kind == _EXIT and rest:
                     yield _STDOUT, rest

@@ -24,6 +24,7 @@ from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.server import AdbServer, default_server
 from runner.adb.session import CaseAnswer, Stay, Supplies
+from runner.encoding import one_line
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
@@ -81,7 +82,7 @@ class AdbTarget(Target):
         self._patience_s = patience_s
         self._per_child = per_child
         self._silence_s = silence_s
-        self._say = say or (lambda line: print(f"adb: {line}", file=sys.stderr, flush=True))
+        self._say = say or (lambda line: print(one_line(f"adb: {line}"), file=sys.stderr, flush=True))
         self._stay: Stay | None = None
         self._device: dict[str, str] = {}
         self._next = 0
