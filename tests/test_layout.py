@@ -37,9 +37,10 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
-        {"cache", "deadline", "target"},
-        {"runtimes", "store"},
+        {"errors", "flatbuffer", "litert", "npz", "python_child", "residency", "run", "source_version"},
+        {"c_compiler", "cache", "deadline", "presented", "target", "wheels"},
+        {"opencl", "store"},
+        {"runtimes"},
         {"host"},
         {"adb"},
         {"targets"},

@@ -15,7 +15,7 @@ from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of, version_order
-from runner.host.presented_name import naming_note
+from runner.presented import naming_note
 
 
 def listing(graph: Graph, wrong: Sequence[int]) -> list[str]:
