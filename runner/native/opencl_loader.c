@@ -2,6 +2,7 @@
  *
  *   REPRO_CL_NAME, REPRO_CL_VENDOR, REPRO_CL_VERSION   what the device calls itself
  *   REPRO_CL_BUILD_OPTIONS   replaces the options that the delegate builds every program with ("" for none)
+ *   REPRO_CL_BARRIER_OPTIONS added to the options of each program that has a barrier in it
  *   REPRO_CL_FILL            eight hex digits: the 32-bit word that each new buffer and image is filled with
  *   REPRO_CL_KERNELS         a folder that gets the source of each program, in the order of their creation
  *
@@ -23,7 +24,8 @@ typedef void (*notify)(handle program, void *data);
 
 enum { CL_SUCCESS = 0, CL_INVALID_VALUE = -30 };
 enum { DEVICE_TYPE_CPU = 1 << 1, DEVICE_TYPE_GPU = 1 << 2 };
-enum { DEVICE_NAME = 0x102B, DEVICE_VENDOR = 0x102C, DEVICE_VERSION = 0x102F, CONTEXT_DEVICES = 0x1081 };
+enum { DEVICE_NAME = 0x102B, DEVICE_VENDOR = 0x102C, DEVICE_VERSION = 0x102F };
+enum { CONTEXT_DEVICES = 0x1081, PROGRAM_SOURCE = 0x1164 };
 
 struct image_format {
   uint32_t order, type;
@@ -86,10 +88,28 @@ handle clCreateProgramWithSource(handle context, uint32_t count, const char **pa
   return next(context, count, parts, lengths, error);
 }
 
+extern int clGetProgramInfo(handle program, uint32_t name, size_t room, void *value, size_t *size);
+
+static int has_barrier(handle program) {
+  size_t size = 0;
+  if (clGetProgramInfo(program, PROGRAM_SOURCE, 0, NULL, &size) != CL_SUCCESS || size == 0) return 0;
+  char *source = malloc(size);
+  int found = source && clGetProgramInfo(program, PROGRAM_SOURCE, size, source, NULL) == CL_SUCCESS &&
+              strstr(source, "barrier(") != NULL;
+  free(source);
+  return found;
+}
+
 int clBuildProgram(handle program, uint32_t count, const handle *devices, const char *options, notify done, void *data) {
   NEXT(clBuildProgram);
-  const char *instead = getenv("REPRO_CL_BUILD_OPTIONS");
-  return next(program, count, devices, instead ? instead : options, done, data);
+  const char *instead = getenv("REPRO_CL_BUILD_OPTIONS"), *more = getenv("REPRO_CL_BARRIER_OPTIONS");
+  char all[4096];
+  if (instead) options = instead;
+  if (more && has_barrier(program)) {
+    snprintf(all, sizeof all, "%s %s", options ? options : "", more);
+    options = all;
+  }
+  return next(program, count, devices, options, done, data);
 }
 
 /* --- filling new memory -------------------------------------------------------------------------------------------- */

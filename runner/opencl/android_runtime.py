@@ -13,15 +13,14 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from runner.c_compiler import NATIVE, build_library
+from runner.c_compiler import build_library
 from runner.cache import cache_root, canonical_json, folder_in_place, read_json
 from runner.errors import BadInput, TargetUnavailable
-from runner.opencl import android_library
+from runner.opencl import android_library, stand_in
 from runner.opencl.android_library import NotRewritable, for_glibc, imported_names
 from runner.wheels import download_wheel
 
@@ -41,18 +40,6 @@ WHEELS: Mapping[str, str] = {
 KNOWN = tuple(PREFIX + version for version in WHEELS)
 NEWEST = KNOWN[-1]
 _LIBRARY = "liblitert-lm.so"
-_LIBC = NATIVE / "android_libc.c"
-_STAND_IN = "libandroid_libc.so"
-# Functions that no headless use of the delegate needs: OpenGL, EGL and the Android NDK's.
-_ABSENT = re.compile(r"(gl|egl)[A-Z]\w*|A(HardwareBuffer|Asset)\w*")
-_ABSENT_MACRO = """#include <stdio.h>
-#define ABSENT(name) \\
-  long name(void) { \\
-    static int said; \\
-    if (!said++) fputs(#name " was called, which is absent here\\n", stderr); \\
-    return 0; \\
-  }
-"""
 _LIBRARIES = "libraries.json"
 
 
@@ -74,11 +61,10 @@ def runtime_folder(version: str, tell: Callable[[str], None]) -> Path:
             raise TargetUnavailable(
                 f"LiteRT-LM's library is loaded on x86_64 hosts only, this one is {platform.machine()}"
             )
-        with tempfile.TemporaryDirectory(prefix="repro-android-") as scratch:
-            wheel = _fetch(version, Path(scratch), tell)
-            tell(f"making {version} loadable here")
-            with folder_in_place(folder) as made:
-                _make(wheel, version, made)
+        wheel = _wheel(version.removeprefix(PREFIX), tell)
+        tell(f"making {version} loadable here")
+        with folder_in_place(folder) as made:
+            _make(wheel, version, made)
     return folder
 
 
@@ -99,24 +85,32 @@ def _home() -> Path:
 
 
 def _sources_sha256() -> str:
-    sources = (_LIBC, Path(android_library.__file__), Path(__file__))
+    """Changes when the same wheel would be made into something else."""
+    sources = (stand_in.SOURCE, Path(stand_in.__file__), Path(android_library.__file__))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _fetch(version: str, scratch: Path, tell: Callable[[str], None]) -> Path:
-    number = version.removeprefix(PREFIX)
-    requirement = f"{PACKAGE}=={number}"
-    tell(f"fetching {requirement} for Android (about 15 MB)")
-    options = ["--platform", "android_23_x86_64", "--implementation", "py", "--abi", "none"]
-    options += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
-    wheel = download_wheel(requirement, scratch, options)
+def _wheel(number: str, tell: Callable[[str], None]) -> Path:
+    """The wheel of a version in the cache, fetched at first use and held against its pin."""
+    folder = cache_root() / "opencl" / "wheels" / WHEELS[number]
+    if not folder.is_dir():
+        requirement = f"{PACKAGE}=={number}"
+        tell(f"fetching {requirement} for Android (about 15 MB) into {folder.parent}")
+        options = ["--platform", "android_23_x86_64", "--implementation", "py", "--abi", "none"]
+        options += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
+        with folder_in_place(folder) as made:
+            wheel = download_wheel(requirement, made, options)
+            _check_pin(wheel, number)
+    return next(folder.glob("*.whl"))
+
+
+def _check_pin(wheel: Path, number: str) -> None:
     got = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if got != WHEELS[number]:
         raise TargetUnavailable(
             f"{wheel.name} came with sha256 {got[:16]}..., pinned is {WHEELS[number][:16]}...; "
             f"it is not used: look at where pip gets its packages from (`pip config list`)"
         )
-    return wheel
 
 
 def _make(wheel: Path, version: str, made: Path) -> None:
@@ -125,31 +119,18 @@ def _make(wheel: Path, version: str, made: Path) -> None:
         if name is None:
             raise TargetUnavailable(f"{wheel.name} holds no {_LIBRARY}; use {NEWEST}")
         original = archive.read(name)
-    source = _LIBC.read_text(encoding="utf-8")
+    source = stand_in.SOURCE.read_text(encoding="utf-8")
+    absent = made / "absent.c"
     try:
-        rewritten = for_glibc(original, _STAND_IN, differing_imports(source))
-        absent = made / "absent.c"
-        absent.write_text(absent_functions(imported_names(original), source), encoding="utf-8")
+        (made / "libLiteRt.so").write_bytes(for_glibc(original, stand_in.NAME, stand_in.differing_imports(source)))
+        absent.write_text(stand_in.absent_functions(imported_names(original), source), encoding="utf-8")
     except NotRewritable as error:
         raise TargetUnavailable(f"{version} cannot be made loadable here: {error}; use {NEWEST}") from error
-    flags = [f"-Wl,-soname,{_STAND_IN}", "-Wl,--no-as-needed", "-l:libz.so.1", "-lm"]
-    build_library("the stand-in for Android's libc", [_LIBC, absent], made / _STAND_IN, flags)
-    (made / "libLiteRt.so").write_bytes(rewritten)
-    hashes = {_LIBRARY: original, _LIBC.name: source.encode()}
+    what = "the stand-in for Android's libc"
+    build_library(what, [stand_in.SOURCE, absent], made / stand_in.NAME, stand_in.FLAGS)
+    hashes = {_LIBRARY: original, stand_in.SOURCE.name: source.encode()}
     (made / _LIBRARIES).write_bytes(canonical_json({n: hashlib.sha256(d).hexdigest() for n, d in hashes.items()}))
     _load(version, made)
-
-
-def differing_imports(source: str) -> frozenset[str]:
-    """The names X for which the source of the stand-in defines `bionic_X`."""
-    return frozenset(re.findall(rf"^\w[\w *]*\b{android_library.PREFIX}(\w+)\(", source, re.MULTILINE))
-
-
-def absent_functions(imports: list[str], source: str) -> str:
-    """C source of the graphics functions among `imports` that `source` lacks: each says once that it was called."""
-    defined = set(re.findall(r"^\w[\w *]*\b(\w+)\(", source, re.MULTILINE))
-    names = [name for name in imports if _ABSENT.fullmatch(name) and name not in defined]
-    return "".join((_ABSENT_MACRO, *(f"ABSENT({name})\n" for name in names)))
 
 
 def _load(version: str, folder: Path) -> None:
@@ -175,7 +156,7 @@ def _load(version: str, folder: Path) -> None:
         raise TargetUnavailable(f"{version} does not export LiteRT's C API ({missing.group(1)}); use {NEWEST}")
     if missing:
         raise TargetUnavailable(
-            f"{version} needs {missing.group(1)}, which this machine's C library does not have and {_LIBC.name} does "
-            f"not define; use {NEWEST}, or add it there"
+            f"{version} needs {missing.group(1)}, which neither this machine's C library nor {stand_in.SOURCE.name} has; "
+            f"use {NEWEST}, or add it there"
         )
     raise TargetUnavailable(f"{version} cannot be loaded here: {said}; use {NEWEST}")
