@@ -19,7 +19,7 @@ from runner.host.storage import Storage
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 from runner.opencl import android_runtime
 from runner.opencl.drivers import is_opencl, opencl_driver, opencl_drivers
-from runner.opencl.loader import LoaderSettings, presented_device
+from runner.opencl.loader import LoaderSettings, loader_version, presented_device
 from runner.presented import naming_note
 from runner.run import Precision
 from runner.runtimes import KNOWN, Runtime
@@ -114,16 +114,14 @@ def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loa
         environment=loader.environment(),
         gpu_options=storage,
         note=loader.note,
+        settings=f"{replace(loader, kernels=None)} {storage} {loader_version()}",
     )
 
 
 def _check_runtime(name: GpuName, runtime: Runtime) -> None:
     if runtime.is_android is not is_opencl(name.key):
-        fitting = android_runtime.KNOWN if is_opencl(name.key) else KNOWN
-        raise BadInput(
-            f"{name} does not run on {runtime.version}: "
-            f"{'over OpenCL' if is_opencl(name.key) else 'over Vulkan'} the runtimes are {', '.join(fitting)}"
-        )
+        known = ", ".join(known_runtimes(str(name)))
+        raise BadInput(f"{name} does not run on {runtime.version}; for it the runtimes are {known}")
 
 
 @dataclass(frozen=True)
@@ -154,6 +152,12 @@ class GpuName:
         storage = f"+{self.storage}" if self.storage else ""
         presented = f"@{self.presented}" if self.presented else ""
         return f"gpu{':' if self.key else ''}{self.key}{storage}{presented}"
+
+
+def known_runtimes(target: str) -> tuple[str, ...]:
+    """The runtimes that are known for a target, oldest first: over OpenCL they are LiteRT-LM's."""
+    kind = _parts(target)[0]
+    return android_runtime.KNOWN if kind == "gpu" and is_opencl(GpuName.parse(target).key) else KNOWN
 
 
 def default_workers() -> int:

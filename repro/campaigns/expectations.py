@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 from pydantic import AfterValidator, Field
 
 from repro.records.folders import EXPECTATIONS
@@ -22,6 +22,7 @@ from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Precision
+from runner.runtime_version import RuntimeVersion
 from runner.target import Target
 
 ANY = "any"
@@ -29,9 +30,9 @@ ANY = "any"
 
 def _version(text: str) -> str:
     try:
-        Version(text or "0")
+        RuntimeVersion.parse(text or "0")
     except InvalidVersion:
-        raise ValueError(f"'{text}' is no version; write for example '2.3.0'") from None
+        raise ValueError(f"'{text}' is no version; write for example '2.3.0', or 'lm-0.18.1'") from None
     return text
 
 
@@ -235,7 +236,7 @@ def _is_fixed(fixed_in: str, runtime: str) -> bool:
     if not fixed_in or not runtime:
         return False
     try:
-        return Version(runtime) >= Version(fixed_in)
+        return RuntimeVersion.parse(runtime).is_at_least(RuntimeVersion.parse(fixed_in))
     except InvalidVersion:
         return False
 

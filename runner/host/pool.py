@@ -21,6 +21,7 @@ from runner.errors import BadInput, TargetUnavailable
 from runner.host.driver import Driver
 from runner.host.probe import Probe, probe
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+from runner.opencl.refusal import kernel_failure
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.runtimes import Runtime
 from runner.target import Target
@@ -38,7 +39,8 @@ class HostTarget(Target):
 
     engine: `cpu`, `reference` or `gpu`. driver: for gpu, which to make visible. workers: how many jobs run at
     once. memory_bytes: resident memory that a worker may use. environment, gpu_options: what is added to the
-    driver's own.
+    driver's own. note: what every result must say beside the driver and the adapter. settings: what else decides a
+    result and is in no other name.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class HostTarget(Target):
         environment: Mapping[str, str] | None = None,
         gpu_options: Mapping[str, str | int | bool] | None = None,
         note: str = "",
+        settings: str = "",
     ) -> None:
         self.name = name
         self.runtime = runtime
@@ -61,6 +64,7 @@ class HostTarget(Target):
         self._engine = engine
         self._driver = driver
         self._note = note
+        self._settings = settings
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         base = dict(os.environ)
         if driver:
@@ -87,7 +91,8 @@ class HostTarget(Target):
     def identity(self) -> str:  # type: ignore[override]
         """Everything but the job that decides a result, as one stable line."""
         libraries = ",".join(f"{name}={sha[:16]}" for name, sha in sorted(self.runtime.libraries.items()))
-        return "|".join((self.name, self.runtime.version, libraries, self.driver, self.adapter))
+        parts = (self.name, self.runtime.version, libraries, self.driver, self.adapter)
+        return "|".join((*parts, *filter(None, [self._settings])))
 
     @property
     def driver(self) -> str:
@@ -258,7 +263,9 @@ def is_small(job: Job) -> bool:
 
 
 def explain_refusal(reply: Reply) -> str:
-    """The worker's one line, with what the log says of it: the unsupported op, or the first error."""
+    """The worker's one line, with what the log says of it: the compiler's words, an unsupported op, the first error."""
+    if failed := kernel_failure(reply.log):
+        return f"{reply.message}: {failed}"
     lines = [line.strip() for line in reply.log.splitlines()]
     ops = [line for line in lines if ": Not supported op " in line]
     named = [line for line in lines if line.split(":")[0].isupper() and " " not in line.split(":")[0]]

@@ -1,6 +1,7 @@
 /* Stands between the OpenCL delegate and the OpenCL loader, and changes what the environment asks for:
  *
  *   REPRO_CL_NAME, REPRO_CL_VENDOR, REPRO_CL_VERSION   what the device calls itself
+ *   REPRO_CL_COMPUTE_UNITS   how many of them it says it has
  *   REPRO_CL_BUILD_OPTIONS   replaces the options that the delegate builds every program with ("" for none)
  *   REPRO_CL_BARRIER_OPTIONS added to the options of each program that has a barrier in it
  *   REPRO_CL_FILL            eight hex digits: the 32-bit word that each new buffer and image is filled with
@@ -24,7 +25,7 @@ typedef void (*notify)(handle program, void *data);
 
 enum { CL_SUCCESS = 0, CL_INVALID_VALUE = -30 };
 enum { DEVICE_TYPE_CPU = 1 << 1, DEVICE_TYPE_GPU = 1 << 2 };
-enum { DEVICE_NAME = 0x102B, DEVICE_VENDOR = 0x102C, DEVICE_VERSION = 0x102F };
+enum { DEVICE_COMPUTE_UNITS = 0x1002, DEVICE_NAME = 0x102B, DEVICE_VENDOR = 0x102C, DEVICE_VERSION = 0x102F };
 enum { CONTEXT_DEVICES = 0x1081, PROGRAM_SOURCE = 0x1164 };
 
 struct image_format {
@@ -58,7 +59,14 @@ static const char *presented(uint32_t name) {
 
 int clGetDeviceInfo(handle device, uint32_t name, size_t room, void *value, size_t *size) {
   NEXT(clGetDeviceInfo);
-  const char *text = presented(name);
+  const char *text = presented(name), *units = getenv("REPRO_CL_COMPUTE_UNITS");
+  if (name == DEVICE_COMPUTE_UNITS && units) {
+    uint32_t count = (uint32_t)strtoul(units, NULL, 10);
+    if (size) *size = sizeof count;
+    if (value && room < sizeof count) return CL_INVALID_VALUE;
+    if (value) memcpy(value, &count, sizeof count);
+    return CL_SUCCESS;
+  }
   if (!text) return next(device, name, room, value, size);
   size_t length = strlen(text) + 1;
   if (size) *size = length;

@@ -22,10 +22,10 @@ from runner.cache import cache_root, canonical_json, folder_in_place, read_json
 from runner.errors import BadInput, TargetUnavailable
 from runner.opencl import android_library, stand_in
 from runner.opencl.android_library import NotRewritable, for_glibc, imported_names
+from runner.runtime_version import LM_PREFIX
 from runner.wheels import download_wheel
 
 PACKAGE = "litert-lm-api"
-PREFIX = "lm-"
 WHEELS: Mapping[str, str] = {
     "0.14.0": "99816906f397c156bc56ed140101e99d53782e4e7fa4b26db680f40074d73577",
     "0.15.0": "dcd7684e0b3b9f5626269df8400dc385a86a0aa983cafe9cbdc0f1877261776d",
@@ -37,7 +37,7 @@ WHEELS: Mapping[str, str] = {
     "0.18.1": "1c7940aedcad3ea1946016bf4c457cc438bd9ebe508f52705174568ab1cd0338",
 }
 """sha256 of the wheel for Android on x86_64, by version. Each was loaded and run; a later one may lack the API."""
-KNOWN = tuple(PREFIX + version for version in WHEELS)
+KNOWN = tuple(LM_PREFIX + version for version in WHEELS)
 NEWEST = KNOWN[-1]
 _LIBRARY = "liblitert-lm.so"
 _LIBRARIES = "libraries.json"
@@ -45,7 +45,7 @@ _LIBRARIES = "libraries.json"
 
 def is_android(version: str | None) -> bool:
     """Whether a runtime's version is one of these: `lm-0.18.1`."""
-    return version is not None and version.startswith(PREFIX)
+    return version is not None and version.startswith(LM_PREFIX)
 
 
 def runtime_folder(version: str, tell: Callable[[str], None]) -> Path:
@@ -61,7 +61,7 @@ def runtime_folder(version: str, tell: Callable[[str], None]) -> Path:
             raise TargetUnavailable(
                 f"LiteRT-LM's library is loaded on x86_64 hosts only, this one is {platform.machine()}"
             )
-        wheel = _wheel(version.removeprefix(PREFIX), tell)
+        wheel = _wheel(version.removeprefix(LM_PREFIX), tell)
         tell(f"making {version} loadable here")
         with folder_in_place(folder) as made:
             _make(wheel, version, made)
@@ -156,7 +156,7 @@ def _load(version: str, folder: Path) -> None:
         raise TargetUnavailable(f"{version} does not export LiteRT's C API ({missing.group(1)}); use {NEWEST}")
     if missing:
         raise TargetUnavailable(
-            f"{version} needs {missing.group(1)}, which neither this machine's C library nor {stand_in.SOURCE.name} has; "
-            f"use {NEWEST}, or add it there"
+            f"{version} needs {missing.group(1)}, which is neither in this machine's C library nor in "
+            f"{stand_in.SOURCE.name}; use {NEWEST}, or add it there"
         )
     raise TargetUnavailable(f"{version} cannot be loaded here: {said}; use {NEWEST}")

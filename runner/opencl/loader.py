@@ -22,30 +22,41 @@ LOADER_VARIABLES = (
     "REPRO_CL_NAME",
     "REPRO_CL_VENDOR",
     "REPRO_CL_VERSION",
+    "REPRO_CL_COMPUTE_UNITS",
     "REPRO_CL_BUILD_OPTIONS",
     "REPRO_CL_FILL",
     "REPRO_CL_KERNELS",
 )
 """What the stand-in for Android's libc and the loader library read from the environment."""
 
-# What a device of each vendor calls its maker and its version (CL_DEVICE_VENDOR, CL_DEVICE_VERSION). The delegate
-# reads the maker, the OpenCL version and, of a Mali, the driver's release from them.
-_VENDORS = (
-    ("adreno", "QUALCOMM", "OpenCL 3.0 Adreno(TM) {model}"),
-    ("mali", "ARM", "OpenCL 3.0 v1.r38p1-01eac0.b1d76e1cdcc"),
-    ("powervr", "Imagination Technologies", "OpenCL 3.0 "),
-    ("xclipse", "Samsung Electronics Co., Ltd.", "OpenCL 3.0 "),
-    ("maleoon", "HUAWEI", "OpenCL 3.0 "),
-)
-
 
 @dataclass(frozen=True)
 class PresentedDevice:
-    """What the device says it is, instead of what it is."""
+    """What the device says it is, instead of what it is.
+
+    vendor: CL_DEVICE_VENDOR; the delegate looks for vendors in it as it does in the name. version: CL_DEVICE_VERSION,
+    from which it takes the OpenCL version and, of a Mali, the driver's release. compute_units: it chooses kernels and
+    work groups by their number.
+    """
 
     name: str
     vendor: str
     version: str
+    compute_units: int
+
+
+NEUTRAL = PresentedDevice("software OpenCL", "software", "OpenCL 3.0 software", 8)
+"""A device of no vendor. A driver's own words will not do: PoCL's vendor is that of the processor (GenuineIntel, and
+the delegate takes Intel's paths), and its compute units are as many as the worker has threads."""
+
+# By a word in the name: what drivers of that vendor say of themselves, and how many cores a recent phone's has.
+_VENDORS = {
+    "adreno": ("QUALCOMM", "OpenCL 3.0 Adreno(TM) {model}", 6),
+    "mali": ("ARM", "OpenCL 3.0 v1.r38p1-01eac0.b1d76e1cdcc", 7),
+    "powervr": ("Imagination Technologies", "OpenCL 3.0 ", 4),
+    "xclipse": ("Samsung Electronics Co., Ltd.", "OpenCL 3.0 ", 6),
+    "maleoon": ("HUAWEI", "OpenCL 3.0 ", 6),
+}
 
 
 def presented_device(name: str) -> PresentedDevice:
@@ -55,23 +66,23 @@ def presented_device(name: str) -> PresentedDevice:
     """
     check_presented(name)
     model = re.search(r"\d+", name)
-    for vendor, maker, version in _VENDORS:
-        if vendor in name.lower():
-            return PresentedDevice(name, maker, version.format(model=model.group() if model else ""))
-    known = ", ".join(vendor for vendor, _, _ in _VENDORS)
+    for word, (vendor, version, units) in _VENDORS.items():
+        if word in name.lower():
+            return PresentedDevice(name, vendor, version.format(model=model.group() if model else ""), units)
+    known = ", ".join(_VENDORS)
     raise BadInput(f"'{name}' is no name of an OpenCL device that can be presented; it must hold one of: {known}")
 
 
 @dataclass(frozen=True)
 class LoaderSettings:
-    """What is changed between delegate and driver; all of it is nothing by default.
+    """What is changed between delegate and driver.
 
-    device: presented instead of the driver's. build_options: replace those that the delegate builds its programs
+    device: presented instead of a neutral one. build_options: replace those that the delegate builds its programs
     with (`""`: none). fill: the 32-bit word that each new buffer and image is filled with (0x7FC00000 is a NaN).
     kernels: an existing folder that gets the source of each program.
     """
 
-    device: PresentedDevice | None = None
+    device: PresentedDevice = NEUTRAL
     build_options: str | None = None
     fill: int | None = None
     kernels: Path | None = None
@@ -79,7 +90,7 @@ class LoaderSettings:
     @property
     def note(self) -> str:
         """What every result under these settings must say; empty without any. `kernels` changes no result."""
-        said = [naming_note(self.device.name)] if self.device else []
+        said = [naming_note(self.device.name)] if self.device is not NEUTRAL else []
         said += [f"built with '{self.build_options}'"] if self.build_options is not None else []
         said += [f"new memory filled with {self.fill:08X}"] if self.fill is not None else []
         return ", ".join(said)
@@ -88,9 +99,10 @@ class LoaderSettings:
         """The environment variables that the loader library reads; and the one that names it."""
         values = (
             str(loader_library()),
-            self.device.name if self.device else None,
-            self.device.vendor if self.device else None,
-            self.device.version if self.device else None,
+            self.device.name,
+            self.device.vendor,
+            self.device.version,
+            str(self.device.compute_units),
             self.build_options,
             None if self.fill is None else f"{self.fill:08X}",
             str(self.kernels) if self.kernels else None,
@@ -98,9 +110,14 @@ class LoaderSettings:
         return {name: value for name, value in zip(LOADER_VARIABLES, values, strict=True) if value is not None}
 
 
+def loader_version() -> str:
+    """Changes with the source of the loader library."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+
+
 def loader_library() -> Path:
     """The built library; compiles it unless that was done for this source. Raises TargetUnavailable."""
-    folder = cache_root() / "opencl" / "loader" / hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    folder = cache_root() / "opencl" / "loader" / loader_version()
     library = "libopencl_loader.so"
     if not folder.is_dir():
         with folder_in_place(folder) as made:
