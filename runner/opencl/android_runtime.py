@@ -130,10 +130,10 @@ def _make(wheel: Path, version: str, made: Path) -> None:
     build_library(what, [stand_in.SOURCE, absent], made / stand_in.NAME, stand_in.FLAGS)
     hashes = {_LIBRARY: original, stand_in.SOURCE.name: source.encode()}
     (made / _LIBRARIES).write_bytes(canonical_json({n: hashlib.sha256(d).hexdigest() for n, d in hashes.items()}))
-    _load(version, made)
+    check_loads(version, made)
 
 
-def _load(version: str, folder: Path) -> None:
+def check_loads(version: str, folder: Path) -> None:
     """Load the finished library in a process of its own; what its loader misses is named."""
     child = subprocess.run(
         [
