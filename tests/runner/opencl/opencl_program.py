@@ -1,7 +1,7 @@
 """A small OpenCL program, run as a script in the environment that a worker would get; prints one JSON object.
 
-It opens the library that the delegate would open, looks for a GPU as the delegate does, makes a buffer and an image that
-it does not write, builds a program, and says what it saw. An argument is the OpenCL source to build and run: a kernel
+It opens the library that the delegate would open, looks for a GPU as the delegate does, makes a buffer that it does not
+write, builds a program, and says what it saw. An argument is the OpenCL source to build and run: a kernel
 `f(__global float *out)`, whose four results are told.
 """
 

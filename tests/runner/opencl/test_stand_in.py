@@ -66,7 +66,8 @@ def test_androids_standard_streams_are_this_process_own_and_an_absent_function_s
     library: Path,
 ):
     script = (
-        "import ctypes, sys; l = ctypes.CDLL(sys.argv[1]); streams = ctypes.addressof(ctypes.c_char.in_dll(l, '__sF'))\n"
+        "import ctypes, sys; l = ctypes.CDLL(sys.argv[1])\n"
+        "streams = ctypes.addressof(ctypes.c_char.in_dll(l, '__sF'))\n"
         "l.bionic_fprintf(ctypes.c_void_p(streams + 304), b'to %s %d\\n', b'stderr', 2)\n"
         "l.bionic_fprintf(ctypes.c_void_p(streams + 152), b'to stdout\\n'); l.bionic_fflush(None)\n"
         "l.glFlush(); l.glFlush()\n"
