@@ -41,11 +41,12 @@ FLOORS_OF_WINGS = {
     ],
     "runner": [
         {"encoding"},
-        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "residency", "run"}
         | {"source_version", "stopping"},
         {"children", "scratch"},
-        {"cache", "deadline", "known_downloads", "target"},
-        {"runtimes", "store"},
+        {"c_compiler", "cache", "deadline", "known_downloads", "presented", "target", "wheels"},
+        {"opencl", "store"},
+        {"runtimes"},
         {"host"},
         {"adb"},
         {"targets"},

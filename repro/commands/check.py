@@ -20,6 +20,7 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.residency import residency_line
 from runner.run import Precision
 from runner.target import Target
 from runner.targets import precisions_for
@@ -131,6 +132,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "runtime": fingerprint.runtime,
                 "precision": fingerprint.precision,
                 **json_lines.verdict_fields(verdict),
+                "residency": residency_line(checked.run.log),
                 "expected": comparison.expected if comparison else None,
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,

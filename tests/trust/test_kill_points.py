@@ -62,7 +62,9 @@ COMMANDS: Mapping[str, Command] = {
     "check": Command(f"repro check {MODEL} --target gpu:lavapipe --json", keys=_VERDICT),
     "lint": Command(f"repro lint {MODEL} --json"),
     "reduce": Command(
-        f"repro reduce {MODEL} --target gpu:lavapipe --out OUT/red --json", files=["red/reduced.tflite"], keys=["nothing"]
+        f"repro reduce {MODEL} --target gpu:lavapipe --out OUT/red --json",
+        files=["red/reduced.tflite"],
+        keys=["nothing"],
     ),
     "fix": Command(f"repro fix {MODEL} --target gpu:lavapipe -o OUT/fixed.tflite", files=["fixed.tflite"]),
     "fuzz": Command("repro fuzz --target gpu:lavapipe --seed 3 --graphs 40 --corpus OUT/corpus", keys=["nothing"]),
