@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
 from cases.evaluation.handlers import handler_of, unsupported
-from cases.evaluation.quantised import HOLDING_DTYPES, Grid, constant_of, grid_of
+from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
 from cases.evaluation.step import Step, Value
 from cases.graph import Graph, GraphError, Op, Tensor
 
@@ -116,6 +117,9 @@ def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value
     """The value of a tensor that no op writes: a constant's, or zero for a state. Raises GraphError for any other."""
     data = constant_of(tensor)
     if data is not None:
+        if grid is not None and tensor.dtype in WEIGHT_DTYPES:
+            # A delegate keeps such weights as they are, and their scales in its own format.
+            grid = replace(grid, scale=arithmetic.stored(grid.scale))
         return _loaded(data, grid, arithmetic)
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")
