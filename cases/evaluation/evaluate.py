@@ -54,7 +54,7 @@ def evaluate(
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
     wanted = set(graph.outputs) | set(keep)
-    grids = {name: grid for name, t in graph.tensors.items() if t.raw is not None and (grid := grid_of(t)) is not None}
+    grids = _grids(graph)
     values: dict[str, Value] = {}
     for name, array in zip(graph.inputs, feed, strict=True):
         if tuple(np.shape(array)) != tuple(graph.tensors[name].shape):
@@ -72,6 +72,17 @@ def evaluate(
     for name in wanted - values.keys():
         values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
     return {name: _handed_out(values[name], grids.get(name), graph.tensors[name].dtype) for name in wanted}
+
+
+def _grids(graph: Graph) -> dict[str, Grid]:
+    """Of the quantised tensors that the graph touches."""
+    grids = {}
+    for name, tensor in graph.tensors.items():
+        if tensor.raw is not None and (name in graph.uses or name in graph.producers or name in graph.outputs):
+            grid = grid_of(tensor)
+            if grid is not None:
+                grids[name] = grid
+    return grids
 
 
 def _computed(

@@ -86,7 +86,7 @@ NOT_EVALUATED: Mapping[str, str] = {
 }
 """Names that the delegate knows and the evaluator does not, and why. A composite's body can stand for it."""
 # Inputs that hold parameters: the evaluator reads them at any time, a delegate only as constants.
-PARAMETERS: Mapping[str, tuple[int, ...]] = {
+_PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys((*REDUCTIONS, *contractions.RESIZES, "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE"), (1,)),
     "SLICE": (1, 2),
     "STRIDED_SLICE": (1, 2, 3),
@@ -147,7 +147,7 @@ def _of_op(op: Op, graph: Graph) -> Iterator[str]:
         yield f"{op.kind} of a quantised tensor"
     if op.kind in _RECURRENT and _is_quantised(graph, op.outputs[0]):
         yield f"{op.kind} in integers"
-    for index in PARAMETERS.get(op.kind, ()):
+    for index in _PARAMETERS.get(op.kind, ()):
         if index < len(op.inputs) and op.inputs[index] and not graph.tensors[op.inputs[index]].is_constant:
             yield f"{op.kind} with a parameter computed at run time"
 
