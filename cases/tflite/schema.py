@@ -17,6 +17,7 @@ OPERATOR_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.BuiltinOperator
 OPERATOR_NAME: Mapping[int, str] = {v: k for k, v in OPERATOR_CODE.items()}
 OPTIONS_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.BuiltinOptions).items() if k[0].isupper()}
 OPTIONS_NAME: Mapping[int, str] = {v: k for k, v in OPTIONS_CODE.items()}
+OPTIONS_2_NAME: Mapping[int, str] = {v: k for k, v in vars(schema.BuiltinOptions2).items() if k[0].isupper()}
 ACTIVATION_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.ActivationFunctionType).items() if k.isupper()}
 ACTIVATION_NAME: Mapping[int, str] = {v: k for k, v in ACTIVATION_CODE.items()}
 PADDING_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.Padding).items() if k.isupper()}
