@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ class _File:
         ops = tuple(self._op(subgraph.Operators(i), codes) for i in range(operators))
         inputs = tuple(self.names[i] for i in self._indices(subgraph.InputsLength(), subgraph.InputsAsNumpy))
         outputs = tuple(self.names[i] for i in self._indices(subgraph.OutputsLength(), subgraph.OutputsAsNumpy))
+        self._complete({*inputs, *(name for op in ops for name in op.outputs)})
         graph = Graph(self.tensors, ops, inputs, outputs, self._extras()).validate()
         return self._with_counted_groups(require_operands(graph))
 
@@ -170,6 +172,22 @@ class _File:
             raise ValueError(f"constant '{name}' has {len(blob)} bytes, its shape wants {elements} elements")
         memory.require(elements, f"{self.where}: constant '{name[:60]}'")
         return np.broadcast_to(np.zeros((), np.uint8), shape), self._copy(blob)
+
+    def _complete(self, written: set[str]) -> None:
+        """What takes the other tensors to tell: constants without elements, and scales of blockwise quantisation."""
+        names, tensors = self.names, self.tensors
+        for name, tensor in tensors.items():
+            if tensor.data is None and 0 in tensor.shape and tensor.dtype in NUMPY_DTYPES and name not in written:
+                tensors[name] = replace(tensor, data=np.zeros(tensor.shape, tensor.dtype))
+        for name, tensor in tensors.items():
+            details = getattr(getattr(tensor.raw, "quantization", None), "details", None)
+            if isinstance(details, schema.BlockwiseQuantizationT):
+                at, zeros_at = details.scales, details.zeroPoints
+                if not 0 <= at < len(names):
+                    raise IndexError(f"scales of '{name}'")
+                zeros = tensors[names[zeros_at]] if 0 <= zeros_at < len(names) else None
+                raw = replace(tensor.raw, block_scales=tensors[names[at]], block_zero_points=zeros)
+                tensors[name] = replace(tensor, raw=raw)
 
     def _blob(self, index: int) -> np.ndarray | None:
         """The bytes of a buffer: inside the flatbuffer, or (large files) behind it at an absolute offset."""
