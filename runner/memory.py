@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +30,7 @@ SHARE = 0.5
 LEAST_BYTES = 1 << 30
 """What may be used by default however little is available: a busy moment must not refuse a small model."""
 
+_PIECE = 1 << 20  # of a pipe, read at a time
 _UNITS = {"": 1, **{unit: 1 << 10 * power for power, unit in enumerate("KMGT", start=1)}}
 _DECIMAL = {f"{unit}B": 1000**power for power, unit in enumerate("KMGT", start=1)}
 _BINARY = {f"{unit}IB": 1 << 10 * power for power, unit in enumerate("KMGT", start=1)}
@@ -68,6 +71,20 @@ def require(wanted: int, what: str) -> None:
             f"{what} would take about {in_words(wanted)} of memory, and the limit is {in_words(allowed)}; "
             "give a smaller one, or --memory SIZE (memory= in Python) where this machine has more"
         )
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file, or of a pipe. Raises TooMuchMemory as soon as they are too many, and OSError."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        require(status.st_size, f"{path}: reading it")
+        if stat.S_ISREG(status.st_mode):
+            return file.read()
+        data = bytearray()
+        while piece := file.read(_PIECE):
+            data += piece
+            require(2 * len(data), f"{path}: reading it")
+        return bytes(data)
 
 
 def parse_size(size: Size) -> int:

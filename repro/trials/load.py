@@ -13,7 +13,7 @@ from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
-from runner import targets
+from runner import memory, targets
 from runner.encoding import path_label
 from runner.errors import BadInput
 from runner.npz import Header, UnreadableArrays, read_arrays, read_headers
@@ -76,7 +76,7 @@ def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) ->
 def read_bytes(path: Path, what: str) -> bytes:
     """The bytes of a file the user named. Raises BadInput where it is missing or unreadable."""
     try:
-        return path.read_bytes()
+        return memory.read_file(path)
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such file; give {what}") from error
     except OSError as error:

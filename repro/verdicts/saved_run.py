@@ -14,6 +14,7 @@ from cases.inputs import GivenFeeds
 from repro.verdicts.noise_floor import floor_from_json
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject, model_subject
+from runner import memory
 from runner.cache import canonical_json, write_atomically
 from runner.encoding import file_name
 from runner.errors import BadInput
@@ -60,6 +61,7 @@ def load_judgeable(folder: Path) -> tuple[Run, Subject]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder}: a damaged saved run ({error}); save it again with --save") from error
     model = folder / "model.tflite"
-    subject = model_subject(str(model), model.read_bytes(), GivenFeeds(feeds, "saved"), Given(references, "saved"))
+    data = memory.read_file(model)
+    subject = model_subject(str(model), data, GivenFeeds(feeds, "saved"), Given(references, "saved"))
     known = {Precision(run.fingerprint.precision): floors}
     return run, dataclasses.replace(subject, name=run.name, given_floors=known)
