@@ -200,8 +200,8 @@ def gate(
     """Pass or refuse a declared split on one target in one precision, as `repro gate` does.
 
     size: one of the layout's sizes, else its first. settings: parameters of the layout to override. runtime, device,
-    memory: as for `check`. no_python: raise BadInput for a layout that names functions, before anything is imported. on_step:
-    is told what is done now.
+    memory: as for `check`. no_python: raise BadInput for a layout that names functions, before anything is imported.
+    on_step: is told what is done now.
 
     A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout that is not right is
     refused in the Report.

@@ -30,6 +30,8 @@ SHARE = 0.5
 LEAST_BYTES = 1 << 30
 """What may be used by default however little is available: a busy moment must not refuse a small model."""
 
+JSON_FACTOR = 40
+"""Bytes in memory for each of JSON text, at most: an empty list takes 56 and its place in another 8, written as `[],`."""
 _PIECE = 1 << 20  # of a pipe, read at a time
 _UNITS = {"": 1, **{unit: 1 << 10 * power for power, unit in enumerate("KMGT", start=1)}}
 _DECIMAL = {f"{unit}B": 1000**power for power, unit in enumerate("KMGT", start=1)}
@@ -85,6 +87,12 @@ def read_file(path: Path) -> bytes:
             data += piece
             require(2 * len(data), f"{path}: reading it")
         return bytes(data)
+
+
+def require_json(path: Path) -> None:
+    """Raise TooMuchMemory where a file of JSON, read, would not fit the limit; nothing where there is no file."""
+    if path.is_file():
+        require(JSON_FACTOR * path.stat().st_size, f"{path}: reading it")
 
 
 def parse_size(size: Size) -> int:

@@ -113,7 +113,8 @@ def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Val
     """What an array of a file or a feed stands for."""
     if grid is not None:
         array = grid.real(array)
-    return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
+    with np.errstate(all="ignore"):
+        return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
 
 
 def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value:

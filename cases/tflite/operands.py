@@ -90,8 +90,10 @@ def _require(op: Op, form: Form, graph: Graph) -> None:
     negative = next((name for name in _NOT_NEGATIVE if op.attrs.get(name, 0) < 0), "")
     if negative:
         raise GraphError(f"{op.kind} has {negative} {op.attrs[negative]}")
-    if op.kind == "CONV_2D" and groups(op, graph) > operands[1].shape[0]:
-        raise GraphError(f"CONV_2D in {groups(op, graph)} groups has {operands[1].shape[0]} filters")
+    if op.kind == "CONV_2D":
+        channels, depth, filters = operands[0].shape[3], operands[1].shape[3], operands[1].shape[0]
+        if channels % max(1, depth) or filters % groups(op, graph):
+            raise GraphError(f"CONV_2D with {filters} filters of depth {depth} reads {channels} channels")
     if op.kind == "CUMSUM" and operands[1].data is not None:
         axis, rank = int(operands[1].data.flat[0]), len(operands[0].shape)
         if not -rank <= axis < rank:

@@ -82,13 +82,19 @@ def options_to_attrs(options: Any) -> dict[str, Any]:
             continue
         name = _snake(field)
         if field == "fusedActivationFunction":
-            value = ACTIVATION_NAME.get(value, str(value))
+            value = _word(ACTIVATION_NAME, value, "activation")
         elif field == "padding" and isinstance(value, int) and hasattr(options, "strideW"):
-            value = PADDING_NAME.get(value, str(value))
+            value = _word(PADDING_NAME, value, "padding")
         elif hasattr(value, "tolist"):
             value = tuple(value.tolist())
         attrs[name] = value
     return attrs
+
+
+def _word(words: Mapping[int, str], number: int, what: str) -> str:
+    if number not in words:
+        raise ValueError(f"{what} {number} is not in the schema")
+    return words[number]
 
 
 def attrs_to_options(kind: str, attrs: Mapping[str, Any]) -> tuple[int, Any]:

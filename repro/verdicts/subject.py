@@ -74,13 +74,17 @@ class Subject:
     def feeds(self) -> tuple[Feed, ...]:
         """[k][i]: input i, in the file's order, of the k-th run.
 
-        Raises BadInput where given arrays do not fit, TooMuchMemory where these and all that judging makes of them
-        would not fit the limit: feeds are the first thing that is made.
+        Raises BadInput where given arrays do not fit, and TooMuchMemory as `require_room` does: feeds are the first
+        thing that is made.
         """
         if self.is_bare:
             return self.plan.make(())
-        memory.require(judging_bytes(self.graph, len(self.model)), f"{self.name}: evaluating and judging it")
+        self.require_room()
         return self.plan.make([self.graph.tensors[name] for name in self.graph.inputs])
+
+    def require_room(self) -> None:
+        """Raise TooMuchMemory where its feeds and all that judging makes of them would not fit the limit."""
+        memory.require(judging_bytes(self.graph, len(self.model)), f"{self.name}: evaluating and judging it")
 
     @cached_property
     def references(self) -> References:
