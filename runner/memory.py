@@ -31,7 +31,7 @@ LEAST_BYTES = 1 << 30
 """What may be used by default however little is available: a busy moment must not refuse a small model."""
 
 JSON_FACTOR = 40
-"""Bytes in memory for each of JSON text, at most: an empty list takes 56 and its place in another 8, written as `[],`."""
+"""Bytes in memory for one byte of JSON, at most: an empty list, 3 bytes of text, takes 64 with its place in another."""
 _PIECE = 1 << 20  # of a pipe, read at a time
 _UNITS = {"": 1, **{unit: 1 << 10 * power for power, unit in enumerate("KMGT", start=1)}}
 _DECIMAL = {f"{unit}B": 1000**power for power, unit in enumerate("KMGT", start=1)}

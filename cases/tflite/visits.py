@@ -21,6 +21,8 @@ SMALL_BYTES = 1 << 16
 
 TENSOR_BYTES, OP_BYTES, NUMBER_BYTES = 1500, 2500, 40
 """Memory of one tensor, one op and one number of a vector as Python holds them, rounded up."""
+NUMBER_COUNTED = 4
+"""Bytes that a number counts as where its type is not known."""
 
 
 class Visits:
@@ -31,12 +33,15 @@ class Visits:
         self._left = WALKS * len(data) + SMALL_BYTES
         self._walked = 0
 
-    def vector(self, length: int, what: str, size: int = 4) -> int:
-        """`length`, of a vector that is about to be walked, whose elements take `size` bytes in the file."""
+    def vector(self, length: int, what: str, size: int = 4, counted: int = 0) -> int:
+        """`length`, of a vector that is about to be walked.
+
+        size: bytes of an element in the file, at least. counted: bytes that it is counted as, if not as many.
+        """
         if length < 0 or length * size > self._size:
             raise ValueError(f"{what}: {length} entries in {self._size} bytes")
         if length:
-            self._walked += length * size
+            self._walked += length * (counted or size)
             if self._walked > self._left:
                 raise ValueError(f"its tables share so many vectors that it unpacks to {WALKS} times its size and more")
             if self._walked > SMALL_BYTES:
@@ -53,7 +58,7 @@ class Visits:
     def record(self, table: Any) -> Any:
         """A table whose vectors are about to be unpacked, all of them."""
         for length in _lengths_of(type(table).__name__):
-            self.vector(getattr(table, length)(), length, 1)
+            self.vector(getattr(table, length)(), length, 1, NUMBER_COUNTED)
         return table
 
     def tables(self, tensors: int, ops: int) -> None:

@@ -42,7 +42,7 @@ def skeleton(data: bytes) -> Skeleton:
     """The places of a healthy file, reached from its root through every table that a model has."""
     offsets, lengths, numbers, targets = [0], [], [], [root(data)]
 
-    def visit(table: int, depth: int) -> None:
+    def visit(table: int) -> None:
         vtable = table - struct.unpack_from("<i", data, table)[0]
         for slot in range(4, u32(data, vtable) & 0xFFFF, 2):
             field = struct.unpack_from("<H", data, vtable + slot)[0]
@@ -62,17 +62,17 @@ def skeleton(data: bytes) -> Skeleton:
                 numbers.extend(range(leads_to + 4, min(leads_to + 4 + 4 * count, len(data) - 4), 4))
 
     model = root(data)
-    visit(model, 0)
+    visit(model)
     for number in (1, 2, 4, 6, 7):  # operator codes, subgraphs, buffers, metadata, signatures
         for table in tables(data, model, number):
-            visit(table, 1)
+            visit(table)
     for subgraph in tables(data, model, 2):
         for number in (0, 3):  # tensors, operators
             count, first = vector(data, subgraph, number)
             offsets.extend(first + 4 * i for i in range(count))
             for table in tables(data, subgraph, number):
                 targets.append(table)
-                visit(table, 2)
+                visit(table)
     return Skeleton(*(tuple(dict.fromkeys(places)) for places in (offsets, lengths, numbers, targets)))
 
 
@@ -131,9 +131,9 @@ def seed_models() -> tuple[tuple[str, bytes], ...]:
     return tuple((name, data) for name, data in sorted(found.items()) if len(data) <= LARGEST)
 
 
-def mutants(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """`count` damaged files and what to call each: number, model, mutation."""
-    models = seed_models()
+def mutants(count: int, seed: int, models: Sequence[tuple[str, bytes]] | None = None) -> Iterator[tuple[str, bytes]]:
+    """`count` damaged files and what to call each: number, model, mutation. models: name and bytes of healthy ones."""
+    models = seed_models() if models is None else models
     for number in range(count):
         draw = random.Random(f"{seed}/{number}")
         name, data = draw.choice(models)
