@@ -41,10 +41,10 @@ FLOORS_OF_WINGS = {
     ],
     "runner": [
         {"encoding"},
-        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "residency", "run"}
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "python_child", "residency", "run"}
         | {"source_version", "stopping"},
-        {"children", "scratch"},
-        {"c_compiler", "cache", "deadline", "known_downloads", "presented", "target", "wheels"},
+        {"children", "memory", "scratch"},
+        {"c_compiler", "cache", "deadline", "known_downloads", "npz", "presented", "target", "wheels"},
         {"opencl", "store"},
         {"runtimes"},
         {"host"},

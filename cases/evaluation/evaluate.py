@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
+from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
 from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
-from cases.evaluation.step import Step, Value
+from cases.evaluation.step import Step, Value, is_read_in_parts
 from cases.graph import Graph, GraphError, Op, Tensor
 
 __all__ = [
@@ -46,13 +47,14 @@ def evaluate(
     feed: the graph's inputs in order. strict_shapes: as many elements in another shape than declared do not fit
     either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
-    or a shape that does not fit.
+    or a shape that does not fit, and TooMuchMemory, before anything is computed, for what would not fit the limit.
     """
     unknown = unsupported(graph)
     if unknown:
         raise GraphError(f"cannot evaluate {', '.join(unknown)}")
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
+    require_room(graph, keep)
     wanted = set(graph.outputs) | set(keep)
     grids = _grids(graph)
     values: dict[str, Value] = {}
@@ -63,7 +65,9 @@ def evaluate(
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op.inputs}
     for index, op in enumerate(graph.ops):
         for name in op.inputs:
-            if name and name not in values:
+            if name and name not in values and is_read_in_parts(graph, name):
+                values[name] = np.asarray(graph.tensors[name].data)
+            elif name and name not in values:
                 values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
         values |= _computed(op, graph, values, grids, arithmetic, strict_shapes)
         for name in set(op.inputs):
@@ -121,7 +125,8 @@ def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Val
     """What an array of a file or a feed stands for."""
     if grid is not None:
         array = grid.real(array)
-    return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
+    with np.errstate(all="ignore"):
+        return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
 
 
 def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value:

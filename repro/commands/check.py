@@ -45,6 +45,7 @@ from runner.targets import precisions_for
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
 @options.json_per_output
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -88,6 +88,7 @@ def list_(as_json: bool) -> None:
     help="Index of a wrong output. May be repeated.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
+@options.memory
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
     """Start a finding from a minimal model and its healthy twin.
 
@@ -114,6 +115,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
 @options.again
+@options.memory
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -175,6 +177,7 @@ def measure(
 @options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
+@options.memory
 @click.pass_context
 def verify(
     ctx: click.Context,

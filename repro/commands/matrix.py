@@ -58,6 +58,7 @@ from runner.targets import precisions_for
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, replace
-from typing import Any
+
+from repro.records.strict import Misfit, fitted
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,14 @@ class Floor:
         return replace(self, rmse=self.by_feed[k]) if k < len(self.by_feed) else self
 
 
-def floor_from_json(record: Mapping[str, Any]) -> Floor:
-    """The Floor that was written as its `asdict`. Raises TypeError or ValueError for another record."""
-    levels = tuple((magnitude, s) for magnitude, s in record.get("levels", ()))
-    return Floor(**{**record, "levels": levels, "by_feed": tuple(record.get("by_feed", ()))})
+def floor_from_json(record: object) -> Floor:
+    """The Floor that was written as its `asdict`. Raises ValueError for another record."""
+    try:
+        floor = fitted(Floor, record)
+    except Misfit as error:
+        first = error.mistakes[0]
+        raise ValueError(f"floor: {'.'.join(map(str, first.place))} {first.problem}") from error
+    numbers = (floor.rmse, floor.gain, floor.offset, *floor.by_feed, *(n for level in floor.levels for n in level))
+    if not all(0 <= number < math.inf for number in numbers):
+        raise ValueError("floor: its numbers are finite and at least 0")
+    return floor
