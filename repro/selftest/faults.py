@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repro.verdicts.numeric_rule import as_rows
+from repro.verdicts.deviations import as_rows
 from runner.run import SENTINEL, Precision
 
 Apply = Callable[["Healthy", np.random.Generator], np.ndarray | None]
