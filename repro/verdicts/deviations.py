@@ -22,7 +22,7 @@ BLOCK = 65536  # elements in a block: four arrays of float32 fill a megabyte, wh
 _SMALLEST_NORMAL = {Precision.FP16: 2.0**-14, Precision.FP32: 2.0**-126}
 # Within these magnitudes float32 has room for errors of a part in a hundred million, and for their squares.
 _ROOM = (2.0**-40, 2.0**40)
-_TYPICAL = 4096  # elements that tell the usual floor of a tensor
+_TYPICAL = 512  # elements that tell the usual floor of a tensor
 
 
 def as_rows(array: np.ndarray) -> np.ndarray:
@@ -58,6 +58,11 @@ class Yardstick:
     precision: Precision
     table: Thresholds
 
+    @property
+    def is_sharp(self) -> bool:
+        """Whether fp16's own limits hold: for a floor that is one number for a whole tensor they are too narrow."""
+        return bool(self.floor.curve) and self.precision is Precision.FP16
+
     def of(self, reference: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """s of each element of [rows, channels], contiguous, float32 or float64."""
         constant, linear, square = self._coefficients[reference.dtype]
@@ -72,29 +77,28 @@ class Yardstick:
         a, b, c = self.floor.curve or (self.floor.rmse, 0.0, 0.0)
         channels = np.asarray(self.floor.channels or (1.0,))
         # Whatever was emulated, a value may be off by its own rounding.
-        own = self.limit("own_ulps") * self.table.ulp(self.precision)
+        ulps = self.table["own_ulps_fp16"] if self.is_sharp else self.table["own_ulps_fp32"]
+        own = ulps * self.table.ulp(self.precision)
         constant, linear = a * channels + own * _SMALLEST_NORMAL[self.precision], np.maximum(b * channels, own)
         return {
             np.dtype(kind): (constant.astype(kind), linear.astype(kind), (c * channels).astype(kind) if c else None)
             for kind in (np.float32, np.float64)
         }
 
-    def limit(self, name: str) -> float:
-        """An entry of the table that fp16 has of its own where the floor follows the values' magnitudes.
-
-        A floor that is one number for a whole tensor knows too little, and is judged by the wider limits.
-        """
-        return self.table[f"{name}_fp16" if self.floor.curve and self.precision is Precision.FP16 else f"{name}_fp32"]
-
     def limits(self, shape: tuple[int, ...]) -> dict[str, float]:
         """The largest legal deviations of [rows, channels], by the names of `Deviations`, gross ones first."""
         rows, width = shape
-        emulated, times = self.floor.emulated, self.table["emulation_times"]
-        group, errors, share = (self.limit(name) for name in ("group_rmse_floors", "coherent_errors", "coherent_share"))
-        element = max(self.limit("element_floors"), times * emulated.element)
+        table, emulated, times = self.table, self.floor.emulated, self.table["emulation_times"]
+        if self.is_sharp:
+            element, group = table["element_floors_fp16"], table["group_rmse_floors_fp16"]
+            errors, share = table["coherent_errors_fp16"], table["coherent_share_fp16"]
+        else:
+            element, group = table["element_floors_fp32"], table["group_rmse_floors_fp32"]
+            errors, share = table["coherent_errors_fp32"], table["coherent_share_fp32"]
+        element = max(element, times * emulated.element)
         # One legal element must not fail its group, so a small group's limit follows the element's.
         found = {
-            "tensor": max(self.table["tensor_rmse_floors"], element / math.sqrt(rows * width)),
+            "tensor": max(table["tensor_rmse_floors"], element / math.sqrt(rows * width)),
             "element": element,
             "row": max(group, element / math.sqrt(width)),
             "channel": max(group, element / math.sqrt(rows)),

@@ -25,7 +25,7 @@ from runner.run import Feed, Precision
 from runner.source_version import source_version
 
 _ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
-_SMALL = 1 << 19  # elements of all tensors: up to here every distinct feed is emulated, above only the first
+_SMALL = 1 << 19  # elements of all tensors: up to here two distinct feeds are emulated, above only the first
 
 
 def floors_for(
@@ -58,7 +58,7 @@ def emulated_floors(
         if any(all(map(np.array_equal, feeds[k], feeds[j])) for j in distinct):
             continue
         distinct.append(k)
-        if elements > _SMALL:
+        if elements > _SMALL or len(distinct) == 2:
             break
     emulated = [[evaluate(graph, feeds[k], kind) for k in distinct] for kind in _ARITHMETICS[precision]]
     floors = []
