@@ -71,5 +71,7 @@ class Floor:
 
 def floor_from_json(record: Mapping[str, Any]) -> Floor:
     """The Floor that was written as its `asdict`. Raises TypeError or ValueError for another record."""
-    listed = {name: tuple(record.get(name, ())) for name in ("curve", "channels", "by_feed")}
-    return Floor(**{**record, **listed, "emulated": Deviations(**record.get("emulated", {}))})
+    lists = {name: tuple(map(float, record.get(name, ()))) for name in ("curve", "channels", "by_feed")}
+    if len(lists["curve"]) not in (0, 3):
+        raise ValueError(f"a floor's curve has 3 coefficients, not {len(lists['curve'])}")
+    return Floor(**{**record, **lists, "emulated": Deviations(**record.get("emulated", {}))})
