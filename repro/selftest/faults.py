@@ -313,9 +313,9 @@ FAULTS: tuple[Fault, ...] = (
     *(
         Fault(f"{percent} % in {what}", on(_put(pick, _scaled(percent / 100))), faint=True)
         for what, on, pick in (
-            ("channel", _on_channels, _any),
-            ("row", _on_rows, _any),
-            ("element", _on_flat, _sizeable),
+            ("a channel", _on_channels, _any),
+            ("a row", _on_rows, _any),
+            ("an element", _on_flat, _sizeable),
         )
         for percent in (3, 2, 1)
     ),

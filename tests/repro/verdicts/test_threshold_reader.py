@@ -44,7 +44,7 @@ def test_a_table_is_called_after_its_file(tmp_path: Path):
     ("text", "words"),
     [
         ('[no_such]\nvalue=1\nreason="a"\nsince="b"', "no_such: unknown key; known are tensor_rmse_floors"),
-        ('[element_floor]\nvalue=1\nreason="a"\nsince="b"', "element_floor: .* did you mean 'element_floors_fp16'?"),
+        ('[element_floor]\nvalue=1\nreason="a"\nsince="b"', "element_floor: .* did you mean 'element_floors_fp32'?"),
         (entry(reason=""), "reason: is missing"),
         (entry(since=""), "since: is missing"),
         (entry(value=""), "value: is missing; it is a finite number above 0"),
