@@ -25,6 +25,7 @@ COMMANDS = {
     "reduce": "The smallest graph with the same failure.",
     "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
     "fuzz": "Draw new graphs, and reduce each new bug found.",
+    "compare": "What changed between two runs.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, new, measure, verify.",

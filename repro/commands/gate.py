@@ -35,7 +35,7 @@ LOG_WIDTH = 180
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
+@options.junit
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -48,7 +48,7 @@ def command(
     settings: tuple[str, ...],
     update_baseline: bool,
     as_json: bool,
-    junit: Path | None,
+    junit_file: Path | None,
 ) -> None:
     """Pass (0) or refuse (1) the split that LAYOUT declares, on each target.
 
@@ -93,8 +93,9 @@ def command(
                 show(console, report)
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
-    if junit is not None:
-        _write_junit(junit, declared.name, reports, began)
+    if junit_file is not None:
+        with options.writing("--junit", junit_file):
+            write_junit(junit_file, declared.name, [row for report in reports for row in junit_rows(report)], began)
     for report in reports if update_baseline else ():
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}", highlight=False)
@@ -113,10 +114,3 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, str]:
             raise BadInput(f"--set {text}: expected KEY=VALUE")
         pairs[key] = value
     return pairs
-
-
-def _write_junit(path: Path, title: str, reports: list[Report], began: datetime) -> None:
-    try:
-        write_junit(path, title, [row for report in reports for row in junit_rows(report)], began)
-    except OSError as error:
-        raise BadInput(f"--junit '{path}': cannot be written ({error.strerror})") from None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from runner.errors import BadInput
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
 
@@ -46,3 +49,18 @@ stream_workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one per core."
 )
 json_per_output = click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
+junit = click.option(
+    "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
+)
+html = click.option(
+    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."
+)
+
+
+@contextlib.contextmanager
+def writing(option: str, path: Path) -> Iterator[None]:
+    """What the file system says about a file that an option names, as one line."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"{option} '{path}': cannot be written ({error.strerror})") from None

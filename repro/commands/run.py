@@ -44,9 +44,7 @@ def journal_path(target_name: str) -> Path:
 @options.pool_workers
 @options.save
 @options.json_per_output
-@click.option(
-    "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
-)
+@options.junit
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as HTML."
 )
@@ -110,7 +108,8 @@ def command(
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
     console.print(summary, highlight=False)
     if junit_file is not None:
-        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
+        with options.writing("--junit", junit_file):
+            junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
         campaign_table.write_html(html_file, results, summary)
     ctx.exit(1 if any(r.is_news for r in results) else 0)
