@@ -28,7 +28,7 @@ COMMANDS = {
     "compare": "What changed between two runs.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
-    "finding": "Findings: list, new, measure, verify.",
+    "finding": "Findings: list, show, new, measure, verify.",
     "report": "Write the upstream issue of a finding, with its attachments.",
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",

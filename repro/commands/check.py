@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from pathlib import Path
 
 import click
@@ -15,7 +16,9 @@ from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import print_lines
-from repro.records.lines import Tone, indented, line
+from repro.pages.of_check import Shown, check_page
+from repro.pages.render import write_page
+from repro.records.lines import Line, Tone, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
 from repro.verdicts.saved_run import folder_name, save_judgeable
@@ -42,6 +45,7 @@ from runner.targets import precisions_for
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
 @options.json_per_output
+@options.html
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -59,6 +63,7 @@ def command(
     expected_as: str | None,
     save: Path | None,
     as_json: bool,
+    html_file: Path | None,
 ) -> None:
     """Run MODEL on a target and judge every output; no expectations, so anything but PASS exits 1.
 
@@ -79,6 +84,7 @@ def command(
     console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
     unexpected = 0
     unclean: Checked | None = None
+    shown: list[Shown] = []
     with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
@@ -86,14 +92,18 @@ def command(
                     checked = api.check(subject, target=target, precision=chosen, deadline=deadline, cpu=cpu)
                     comparisons = _compare(checked, expected_as, runtime)
                     unexpected += _show(console, checked, comparisons, as_json)
+                    shown.append(Shown(checked, comparisons, _again(model, inputs_file, seed, checked)))
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
-                        _show_taps(console, subject, target, chosen)
+                        shown[-1].notes += _show_taps(console, subject, target, chosen)
                     if not checked.passed:
                         unclean = checked
     if blamed and unclean is not None:
-        _show_blame(console, unclean, precision, runtime)
+        shown[-1].notes += _show_blame(console, unclean, precision, runtime)
+    if html_file is not None:
+        with options.writing("--html", html_file):
+            write_page(html_file, check_page(shown, options.typed()))
     ctx.exit(1 if unexpected else 0)
 
 
@@ -139,19 +149,32 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
     return bad
 
 
-def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> None:
+def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> list[Line]:
     from repro.trials.taps import localise
 
     report = localise(subject, target, precision)
-    print_lines(console, (line(f"  {text}") for text in report.lines()))
+    said = [line(f"  {text}") for text in report.lines()]
+    print_lines(console, said)
+    return said
 
 
-def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
+def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
     found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
+    said = []
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:
             observations = found[max(verdict.output, 0)]
             culprit = f"  blame: output {verdict.output} '{verdict.name}': {blame(observations)}"
-            print_lines(console, [line(culprit)])
+            said.append(line(culprit))
+            print_lines(console, said[-1:])
+    return said
+
+
+def _again(model: Path, inputs_file: Path | None, seed: int, checked: Checked) -> str:
+    """The command that repeats one target and precision."""
+    fingerprint = checked.run.fingerprint
+    fed = ("--inputs", str(inputs_file)) if inputs_file is not None else ("--seed", str(seed)) if seed else ()
+    where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
+    return shlex.join(["repro", "check", str(model), *fed, *where])

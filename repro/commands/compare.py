@@ -18,6 +18,8 @@ from repro.display.console import print_lines
 from repro.display.json_lines import dump
 from repro.display.junit import write_junit
 from repro.display.progress import progress_line
+from repro.pages.of_compare import compare_page
+from repro.pages.render import write_page
 
 
 @click.command()
@@ -27,6 +29,7 @@ from repro.display.progress import progress_line
 @click.option("--b", "of_b", multiple=True, metavar="WORD", help="Only this target or runtime of B. May be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="One object per change on stdout, the summary last.")
 @options.junit
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every change, not the first of each kind.")
 @click.pass_context
 def command(
@@ -37,6 +40,7 @@ def command(
     of_b: tuple[str, ...],
     as_json: bool,
     junit_file: Path | None,
+    html_file: Path | None,
     verbose: bool,
 ) -> None:
     """What changed from run A to run B: new, gone, another signature, only in one, numbers that moved.
@@ -59,6 +63,9 @@ def command(
     if junit_file is not None:
         with options.writing("--junit", junit_file):
             write_junit(junit_file, "repro compare", list(change_lines.junit_rows(compared)), began)
+    if html_file is not None:
+        with options.writing("--html", html_file):
+            write_page(html_file, compare_page(compared, options.typed()))
     ctx.exit(1 if compared.worse else 0)
 
 

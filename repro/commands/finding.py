@@ -1,4 +1,4 @@
-"""`repro finding`: new, measure, verify, list."""
+"""`repro finding`: list, show, new, measure, verify."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from repro.findings.seal import check_seal
 from repro.matrix.measure import default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of, version_order
+from repro.pages.of_finding import finding_page
+from repro.pages.render import write_page
 from repro.records.folders import FINDINGS
 from repro.records.journal import Journal
 from repro.trials.load import read_bytes
@@ -38,8 +40,9 @@ def command() -> None:
 
     \b
     1. repro finding list
-    2. repro finding verify --all                what still holds here
-    3. repro finding new my-bug --model bad.tflite --control good.tflite
+    2. repro finding show add-output-feeds-reduction --html finding.html
+    3. repro finding verify --all                what still holds here
+    4. repro finding new my-bug --model bad.tflite --control good.tflite
     """
 
 
@@ -71,6 +74,24 @@ def list_(as_json: bool) -> None:
         table.add_row(slug, str(finding.status), escape(only + row["sentence"]), escape(finding.claim))
     if not as_json:
         Console().print(table)
+
+
+@command.command()
+@click.argument("slug", metavar="FINDING")
+@options.html
+def show(slug: str, html_file: Path | None) -> None:
+    """What is known of FINDING: its report, or with --html a page with its graph drawn.
+
+    A finding whose files are not what was sealed is refused (exit 2).
+    """
+    finding = reader.load(slug)
+    check_seal(finding)
+    if html_file is None:
+        click.echo((finding.folder / REPORT).read_text(encoding="utf-8"), nl=False)
+        return
+    with options.writing("--html", html_file):
+        write_page(html_file, finding_page(finding))
+    click.echo(str(html_file))
 
 
 @command.command()

@@ -18,6 +18,8 @@ from repro.layouts.baseline import record_baseline
 from repro.layouts.gate import chosen_size, require_precision
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
+from repro.pages.of_gate import gate_page
+from repro.pages.render import write_page
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
@@ -36,6 +38,7 @@ LOG_WIDTH = 180
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
 @options.junit
+@options.html
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -49,6 +52,7 @@ def command(
     update_baseline: bool,
     as_json: bool,
     junit_file: Path | None,
+    html_file: Path | None,
 ) -> None:
     """Pass (0) or refuse (1) the split that LAYOUT declares, on each target.
 
@@ -96,6 +100,9 @@ def command(
     if junit_file is not None:
         with options.writing("--junit", junit_file):
             write_junit(junit_file, declared.name, [row for report in reports for row in junit_rows(report)], began)
+    if html_file is not None and reports:
+        with options.writing("--html", html_file):
+            write_page(html_file, gate_page(reports, options.typed()))
     for report in reports if update_baseline else ():
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}", highlight=False)

@@ -23,6 +23,8 @@ from repro.matrix.measure import Environment, Measured, default_targets, environ
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_order
 from repro.matrix.subjects import failing_cases, with_controls
+from repro.pages.of_matrix import matrix_page
+from repro.pages.render import write_page
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.trials.check import require_comparison
@@ -55,6 +57,7 @@ from runner.targets import precisions_for
     help="Canonical JSON of all cells and rows.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
 @click.pass_context
 def command(
@@ -69,6 +72,7 @@ def command(
     workers: int,
     out: Path,
     as_json: bool,
+    html_file: Path | None,
     verbose: bool,
 ) -> None:
     """Measure CASES in every cell of runtimes x drivers x precisions, each beside its controls.
@@ -117,6 +121,10 @@ def command(
         f"stored in {out}",
         highlight=False,
     )
+    if html_file is not None and rows:
+        page = matrix_page(rows, measured.records, measured.environments, measured.unavailable, options.typed())
+        with options.writing("--html", html_file):
+            write_page(html_file, page)
     if not measured.records:
         raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)

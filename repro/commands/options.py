@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +57,11 @@ junit = click.option(
 html = click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."
 )
+
+
+def typed() -> str:
+    """The command as it was typed, for a page that says how it was made."""
+    return shlex.join(["repro", *sys.argv[1:]])
 
 
 @contextlib.contextmanager

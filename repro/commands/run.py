@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,13 +13,18 @@ from rich.console import Console
 
 from cases import catalogue
 from cases.case import Case
+from cases.graph import Graph
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.commands import options
 from repro.display import campaign_table, json_lines, junit
 from repro.display.progress import progress_line
 from repro.findings.note import note
+from repro.findings.reader import finding_or_none
+from repro.pages.of_run import run_page
+from repro.pages.render import write_page
 from repro.records.journal import Journal
+from repro.verdicts.subject import case_subject
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput
@@ -45,9 +51,7 @@ def journal_path(target_name: str) -> Path:
 @options.save
 @options.json_per_output
 @options.junit
-@click.option(
-    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as HTML."
-)
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one example per group.")
 @click.pass_context
 def command(
@@ -111,8 +115,15 @@ def command(
         with options.writing("--junit", junit_file):
             junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
-        campaign_table.write_html(html_file, results, summary)
+        graphs = {case.name: functools.partial(_graph, case) for case in chosen}
+        page = run_page(results, summary, options.typed(), finding_or_none, lambda name: graphs[name]())
+        with options.writing("--html", html_file):
+            write_page(html_file, page)
     ctx.exit(1 if any(r.is_news for r in results) else 0)
+
+
+def _graph(case: Case) -> Graph:
+    return case_subject(case).graph
 
 
 def run_on(
