@@ -38,8 +38,7 @@ def to_mermaid(picture: Picture) -> str:
     lines = ["flowchart TD"]
     for node in picture.nodes:
         opening, closing = _SHAPES[node.kind]
-        note = ["WRONG"] if node.wrong and node.kind is NodeKind.OUTPUT else ["culprit"] if node.culprit else []
-        text = "<br>".join(mermaid_text(one) for one in (*node.lines, *note))
+        text = "<br>".join(map(mermaid_text, node.text))
         kind = "culprit" if node.culprit else "wrong" if node.wrong and node.kind is NodeKind.OUTPUT else str(node.kind)
         lines.append(f"    {node.id}{opening}{text}{closing}:::{kind}")
     for edge in picture.edges:

@@ -43,6 +43,18 @@ class Node:
     wrong: bool = False
     culprit: bool = False
 
+    @property
+    def note(self) -> str:
+        """What is said of it, one line more of its text; empty where nothing is."""
+        if self.culprit:
+            return "culprit"
+        return ("WRONG" if self.kind is NodeKind.OUTPUT else "writes the wrong output") if self.wrong else ""
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """All its lines."""
+        return (*self.lines, self.note) if self.note else self.lines
+
 
 @dataclass(frozen=True)
 class Edge:

@@ -32,6 +32,5 @@ class Placed:
 
 
 def box_size(node: Node) -> Point:
-    """Width and height of a node's box, with one line more where something is said of it."""
-    lines = len(node.lines) + (node.wrong or node.culprit)
-    return max(len(text) for text in node.lines) * CHARACTER + 2 * MARGIN, lines * LINE + MARGIN
+    """Width and height of a node's box."""
+    return max(map(len, node.text)) * CHARACTER + 2 * MARGIN, len(node.text) * LINE + MARGIN

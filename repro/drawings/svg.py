@@ -61,11 +61,8 @@ def _box(node: Node, centre: Point) -> Iterator[str]:
     classes = " ".join([str(node.kind), *(["wrong"] if node.wrong else []), *(["culprit"] if node.culprit else [])])
     yield f'<g class="{classes}"><rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
     yield f'rx="{ROUND[node.kind]}"/>'
-    noted = "culprit" if node.culprit else "WRONG" if node.wrong and node.kind is NodeKind.OUTPUT else ""
-    noted = noted or ("writes what is wrong" if node.wrong else "")
-    lines = [*node.lines, *([noted] if noted else [])]
-    for number, text in enumerate(lines):
+    for number, text in enumerate(node.text):
         y = top + MARGIN / 2 + LINE * (number + 0.75)
-        kind = ' class="head"' if number == 0 else ' class="note"' if noted and number == len(lines) - 1 else ""
+        kind = ' class="head"' if number == 0 else ' class="note"' if number == len(node.lines) else ""
         yield f'<text x="{centre[0]:.1f}" y="{y:.1f}"{kind}>{escape(_shown(text))}</text>'
     yield "</g>"

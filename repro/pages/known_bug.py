@@ -5,12 +5,12 @@ from __future__ import annotations
 from cases.findings.model import Purpose
 from repro.findings.finding import Finding
 from repro.findings.note import note
-from repro.pages.page import Block, Facts, Section, Text
+from repro.pages.page import Block, Facts, Fold, Text
 from repro.records.lines import Tone
 
 
 def place(slug: str) -> str:
-    """The id of a finding's section."""
+    """The id of what a page says of a finding."""
     return f"finding-{slug}"
 
 
@@ -19,7 +19,7 @@ def link(url: str, text: str) -> Text:
     return Text(text, href=url if url.startswith("https://") else "")
 
 
-def section(finding: Finding, shown: str) -> Section:
+def known_bug(finding: Finding, shown: str) -> Fold:
     """The finding, folded. shown: how often it shows in what the page is about."""
     helping = [model.what for model in finding.of(Purpose.HELPS)]
     facts = [
@@ -33,4 +33,4 @@ def section(finding: Finding, shown: str) -> Section:
     blocks: list[Block] = [Facts(tuple((term, what) for term, what in facts if what))]
     blocks += [link(one.url, f"{one.url}: {one.relation}") for one in finding.upstream]
     blocks.append(Text(f"findings/{finding.slug}/report.md", Tone.ASIDE))
-    return Section(f"{finding.slug}: {finding.title} ({shown})", tuple(blocks), place(finding.slug), folded=True)
+    return Fold(f"{finding.slug}: {finding.title} ({shown})", tuple(blocks), place(finding.slug))

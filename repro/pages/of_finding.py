@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from cases.findings.model import Purpose
 from repro.findings import report_facts as facts
 from repro.findings.finding import Finding
+from repro.matrix.record import EnvironmentRecord
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.known_bug import link
-from repro.pages.of_run import fingerprints
-from repro.pages.page import Block, Command, Facts, Page, Row, Section, Table, Text
+from repro.pages.of_matrix import environments_table
+from repro.pages.page import Block, Command, Facts, Fold, Page, Row, Section, Table, Text
 from repro.records.lines import Tone
 
 
@@ -35,7 +36,7 @@ def finding_page(finding: Finding) -> Page:
         Section("Tried", (_tried(finding),)),
         Section("Not claimed", tuple(Text(text) for text in finding.not_claimed)),
         Section("Related", tuple(_related(finding))),
-        Section("Environments", tuple(_environments(finding)), folded=True),
+        Section("Environments", (Fold("What was measured, and where", (_environments(finding),)),)),
         Section("Again", (Command("Measure it here:", f"repro finding verify {finding.slug}"),)),
     ]
     return Page(f"Finding: {finding.slug}", answers, sections)
@@ -112,6 +113,6 @@ def _related(finding: Finding) -> Iterator[Block]:
         yield Text("No issue that describes it is known.")
 
 
-def _environments(finding: Finding) -> Iterator[Block]:
-    for e in finding.evidence()["environments"]:
-        yield fingerprints(facts.public_target(e["target"]), e["runtime"], e["adapter"], e)
+def _environments(finding: Finding) -> Table:
+    found: list[EnvironmentRecord] = finding.evidence()["environments"]
+    return environments_table(found)

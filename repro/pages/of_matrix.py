@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from repro.matrix.record import CellRecord, EnvironmentRecord, RowCell
 from repro.matrix.record import Row as MatrixRow
 from repro.matrix.rows import PASSES, UNCLEAR, version_order
-from repro.pages.of_run import fingerprints
 from repro.pages.page import Command, Page, Row, Section, Table, Text
 from repro.records.lines import Tone
 
@@ -39,13 +38,31 @@ def matrix_page(
         tuple(line for row in ordered for line in _lines(row, order)),
         ("case", "state", "target", "precision"),
     )
-    ran = (fingerprints(e["target"], e["runtime"], e["adapter"], e) for e in environments)
     sections = [
         Section("Cells", (table,)),
-        Section("Environments", tuple(ran), folded=True),
+        Section("Environments", (environments_table(environments),)),
         Section("Again", (Command("This page is made by", command),)),
     ]
     return Page("repro matrix", answers, sections)
+
+
+def environments_table(environments: Sequence[EnvironmentRecord]) -> Table:
+    """What each environment really was."""
+    rows = (
+        Row(
+            (
+                Text(e["target"]),
+                Text(e["runtime"]),
+                Text(e["adapter"] or "none"),
+                Text(e["driver"] or "none"),
+                Text(", ".join(f"{name} {digest[:16]}" for name, digest in sorted(e["libraries"].items()))),
+                Text(", ".join(f"{name} {what}" for name, what in sorted(e["device"].items())) or "this host"),
+            )
+        )
+        for e in environments
+    )
+    columns = ("target", "LiteRT", "adapter", "driver", "libraries (sha256)", "device")
+    return Table("Environments, as they were found", columns, tuple(rows))
 
 
 def _lines(row: MatrixRow, order: Sequence[str]) -> list[Row]:

@@ -42,7 +42,7 @@ def reduce_page(name: str, reduced: Reduced, steps: Sequence[Step], summary: Map
     sections = [
         Section("The reduced graph", tuple(blocks)),
         Section("In words", (Lines(tuple(reduced.lines())), facts)),
-        Section("How it came about", (table,) if rows else (Text("no step was accepted in this run"),), folded=True),
+        Section("How it came about", (table,) if rows else (Text("no step was accepted in this run"),)),
         Section("Again", (Command("See it fail:", str(summary["replay"])), Command("This page is made by", command))),
     ]
     return Page(f"repro reduce: {name}", answers, sections)

@@ -56,15 +56,11 @@ def run_page(
     drawings = _Graphs(graph_of)
     rows = tuple(_row(*one, drawings) for one in listed)
     left_out = f"; {len(judged) - len(listed)} more are not listed" if len(judged) > len(listed) else ""
-    table = Table(
-        f"Every output, news first{left_out}",
-        ("case", "verdict", "precision", "output", "target", "what it holds"),
-        rows,
-        FILTERS,
-    )
+    columns = ("case", "verdict", "precision", "output", "target", "what it holds")
+    known = tuple(_known(judged, find))
     sections = [
-        Section("Outputs", (table,), "outputs"),
-        *_known(judged, find),
+        Section("Outputs", (Table(f"Every output, news first{left_out}", columns, rows, FILTERS),)),
+        *([Section("Known bugs that show", known)] if known else []),
         Section("Where it ran", tuple(_fingerprints(results))),
         Section("Again", (Command("This page is made by", command),)),
     ]
@@ -141,7 +137,7 @@ def wrong_output(verdict: Verdict) -> Iterator[Block]:
         yield HeatMap(verdict.error_map)
 
 
-def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> Iterator[Section]:
+def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> Iterator[Block]:
     groups: dict[str, list[_Judged]] = defaultdict(list)
     for one in judged:
         if one[2].expectation is not None and one[2].expectation.finding:
@@ -151,7 +147,7 @@ def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> 
         if finding is not None:
             said = ", ".join(sorted({verdict.said for _, verdict, _ in members}))
             cases = len({result.case for result, _, _ in members})
-            yield known_bug.section(finding, f"{said}: {len(members)} outputs of {cases} cases")
+            yield known_bug.known_bug(finding, f"{said}: {len(members)} outputs of {cases} cases")
 
 
 def _fingerprints(results: Sequence[CaseResult]) -> Iterator[Facts]:

@@ -81,17 +81,24 @@ class Table:
     filters: tuple[str, ...] = ()
 
 
-Block = Text | Lines | Command | Facts | Drawing | HeatMap | Table
-
-
 @dataclass(frozen=True)
-class Section:
-    """A part of a page. id: for links. folded: shown when asked for."""
+class Fold:
+    """Blocks that are shown when they are asked for, or linked to by `#id`."""
 
     heading: str
     blocks: tuple[Block, ...]
     id: str = ""
-    folded: bool = False
+
+
+Block = Text | Lines | Command | Facts | Drawing | HeatMap | Table | Fold
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page, which its head links to."""
+
+    heading: str
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)

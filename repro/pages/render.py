@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from repro.pages import heat_map
-from repro.pages.page import Command, Drawing, Facts, HeatMap, Lines, Page, Table, Text, choices
+from repro.pages.page import Command, Drawing, Facts, Fold, HeatMap, Lines, Page, Table, Text, choices
 from runner.cache import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +41,7 @@ _environment = jinja2.Environment(
 _environment.filters["enumerated"] = lambda values: {value: number for number, value in enumerate(values)}
 _environment.tests |= {
     kind.__name__.lower(): lambda value, kind=kind: isinstance(value, kind)
-    for kind in (Text, Lines, Command, Facts, Drawing, HeatMap, Table)
+    for kind in (Text, Lines, Command, Facts, Drawing, HeatMap, Table, Fold)
 }
 
 

@@ -31,11 +31,7 @@ for (const form of document.querySelectorAll(".filters")) {
 const unfold = () => {
   const place = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let at = place; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
-  if (place) {
-    const inside = place.querySelector(":scope > details");
-    if (inside) inside.open = true;
-    place.scrollIntoView();
-  }
+  if (place) place.scrollIntoView();
 };
 addEventListener("hashchange", unfold);
 unfold();
