@@ -6,10 +6,11 @@ that folder inside, so no virtual environment is needed to hold five versions at
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import importlib.util
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -20,9 +21,19 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, read_json, write_atomically
+from runner import children
+from runner.cache import (
+    cache_root,
+    file_sha256,
+    folder_in_place,
+    read_json_entry,
+    write_json_entry,
+)
+from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
+from runner.known_downloads import hold_to_known
 from runner.python_child import child_command
+from runner.scratch import ScratchFolder
 
 PACKAGE = "ai-edge-litert"
 NIGHTLY_PACKAGE = "ai-edge-litert-nightly"
@@ -78,7 +89,7 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     say: told what is being fetched (default: standard error). Raises BadInput for what is no
     version, TargetUnavailable if it cannot be fetched.
     """
-    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    tell = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
     if version is None:
         return installed()
     if version == NIGHTLY:
@@ -92,17 +103,17 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     if wanted == _installed_version():
         return installed()
     home = _home(wanted)
-    if not home.is_dir():
+    if not _is_whole(home):
         package = NIGHTLY_PACKAGE if Version(wanted).is_devrelease else PACKAGE
         _fetch(f"{package}=={wanted}", tell)
-    if not home.is_dir():
+    if not _is_whole(home):
         raise TargetUnavailable(f"LiteRT {wanted} was fetched but calls itself otherwise; see {home.parent}")
     return Runtime(wanted, home / MODULE)
 
 
 def fetched() -> list[Runtime]:
     """The runtimes that lie in the cache, oldest version first."""
-    homes = [home for home in _home("x").parent.glob("[0-9]*") if (home / MODULE / "libLiteRt.so").is_file()]
+    homes = [home for home in _home("x").parent.glob("[0-9]*") if _is_whole(home)]
     return [Runtime(home.name, home / MODULE) for home in sorted(homes, key=lambda home: Version(home.name))]
 
 
@@ -111,11 +122,23 @@ def _home(version: str) -> Path:
     return cache_root() / "runtimes" / tag / version
 
 
+def _is_whole(home: Path) -> bool:
+    """Whether every file of the wheel lies there in full length, as the wheel's own RECORD lists them."""
+    try:
+        (record,) = home.glob("*.dist-info/RECORD")
+        rows = list(csv.reader(record.read_text(encoding="utf-8").splitlines()))
+        return bool(rows) and all((home / name).stat().st_size == int(size) for name, _, size in rows if size)
+    except (OSError, ValueError):
+        return False
+
+
 def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
     memory = _home("nightly.json")
-    known = read_json(memory) or {}
-    if time.time() - known.get("asked", 0) < _NIGHTLY_LASTS_S and _home(known["version"]).is_dir():
-        return Runtime(known["version"], _home(known["version"]) / MODULE)
+    known = read_json_entry(memory)
+    if isinstance(known, dict) and known.keys() == {"asked", "version"}:
+        home = _home(known["version"])
+        if time.time() - known["asked"] < _NIGHTLY_LASTS_S and _is_whole(home):
+            return Runtime(known["version"], home / MODULE)
     try:
         version = _fetch(NIGHTLY_PACKAGE, tell)
     except TargetUnavailable:
@@ -124,20 +147,18 @@ def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
             raise
         tell(f"no newer nightly can be fetched now; using {nightlies[-1].version} from the cache")
         return nightlies[-1]
-    write_atomically(memory, canonical_json({"asked": time.time(), "version": version}))
+    write_json_entry(memory, {"asked": time.time(), "version": version})
     return Runtime(version, _home(version) / MODULE)
 
 
 def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
-    """Download one wheel with pip and unpack it in its cached folder; return its version."""
+    """Download a wheel with pip, hold it to its known digest, unpack it in its cached folder; return its version."""
     tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
-    with tempfile.TemporaryDirectory(prefix="repro-runtime-") as scratch:
+    with ScratchFolder("runtime") as scratch:
         command = [*child_command("pip"), "download", "--no-deps", "--only-binary=:all:", "--pre"]
         command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
         try:
-            pip = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", timeout=900, check=False
-            )
+            pip = children.run(command, timeout_s=900)
         except subprocess.TimeoutExpired as error:
             raise TargetUnavailable(f"{requirement} did not arrive within 15 minutes; try again") from error
         wheels = list(Path(scratch).glob("*.whl"))
@@ -148,7 +169,8 @@ def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
                 f"Python {sys.version_info.major}.{sys.version_info.minor}, then run the same command again"
             )
         version = str(Version(wheels[0].name.split("-")[1]))
+        hold_to_known(wheels[0].name, hashlib.sha256(wheels[0].read_bytes()).hexdigest(), tell)
         tell(f"unpacking LiteRT {version}")
-        with folder_in_place(_home(version)) as made, zipfile.ZipFile(wheels[0]) as archive:
+        with folder_in_place(_home(version), _is_whole) as made, zipfile.ZipFile(wheels[0]) as archive:
             archive.extractall(made)
     return version

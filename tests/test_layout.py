@@ -39,8 +39,11 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "run", "source_version"},
-        {"cache", "deadline", "target"},
+        {"encoding"},
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "run"}
+        | {"source_version", "stopping"},
+        {"children", "scratch"},
+        {"cache", "deadline", "known_downloads", "target"},
         {"runtimes", "store"},
         {"host"},
         {"adb"},
@@ -194,3 +197,36 @@ def test_text_is_utf_8_in_every_locale(path: Path):
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     lacking = [c.lineno for c in calls if reads_or_writes_text(c) and "encoding" not in {k.arg for k in c.keywords}]
     assert lacking == [], f"{path.name}: give encoding='utf-8' on these lines"
+
+
+SPOKEN_BY = {
+    "rich.console": {"repro/display/console.py"},
+    "rich.markup": set(),
+    "rich.text": {"repro/display/console.py"},
+    "html": {"runner/encoding.py"},
+    "shlex": {"runner/encoding.py", "runner/adb/loopback/device.py"},
+    "xml.sax.saxutils": set(),
+}
+"""Who may use what writes or escapes text: everybody else names the place to runner/encoding.py or has a Screen."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_text_is_encoded_in_one_place(path: Path):
+    """The selftest prints its own draws only, and a script of models/ what its user named."""
+    name = path.relative_to(ROOT).as_posix()
+    if name.startswith(("repro/selftest/", "models/")):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert {module for module, users in SPOKEN_BY.items() if module in imported and name not in users} == set()
+    # What is echoed as it is has been encoded in the same call, and is no sentence that was put together here.
+    echoed = [
+        call.lineno
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("click.echo", "print")
+        and any(isinstance(part, ast.JoinedStr | ast.BinOp) for part in call.args)
+    ]
+    assert echoed == [], f"{name}: echo_line or a Screen says it"

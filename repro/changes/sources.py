@@ -18,6 +18,7 @@ from repro.changes.answer import NUMBERS, Answer, Place, Side
 from repro.matrix.document import from_document
 from repro.matrix.record import CellRecord
 from repro.records.journal_reader import SQLITE_HEAD, read_journal
+from repro.records.lines import counted
 from repro.records.strict import Misfit, fitted, fitted_or_none
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
@@ -246,4 +247,4 @@ def _saved(folder: Path, on_run: Callable[[int, int], None]) -> Side:
         on_run(number, len(runs))
         run, subject = load_judgeable(each)
         answers += _of_verdicts(run.name, run.fingerprint, judge(run, subject))
-    return Side(str(folder), f"{len(runs)} saved run{'' if len(runs) == 1 else 's'}", _latest(answers))
+    return Side(str(folder), counted(len(runs), "saved run"), _latest(answers))

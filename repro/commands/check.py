@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import shlex
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from repro import api
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
-from repro.display.console import print_lines
+from repro.display.console import Screen, print_lines
 from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, indented, line
@@ -25,6 +23,7 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.encoding import shell_command
 from runner.run import Precision
 from runner.target import Target
 from runner.targets import precisions_for
@@ -75,13 +74,14 @@ def command(
     2. repro check model.tflite --target gpu:swiftshader --precision fp32 --inputs x.npz --json
     3. repro check model.tflite --taps              which tensor is the first wrong one
     """
+    keep_apart({"--html": html_file}, (model, inputs_file))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
     for name in names:
         require_comparison(subject, name)
-    console = Console(stderr=as_json, soft_wrap=True)
-    console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
+    console = Screen(stderr=as_json, soft_wrap=True)
+    console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
     unexpected = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
@@ -102,8 +102,7 @@ def command(
     if blamed and unclean is not None:
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
-        with options.writing("--html", html_file):
-            write_page(html_file, check_page(shown, options.typed()))
+        write_page(html_file, check_page(shown, options.typed()))
     ctx.exit(1 if unexpected else 0)
 
 
@@ -118,7 +117,7 @@ def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Co
     ]
 
 
-def _show(console: Console, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
+def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
     """Print one target and precision; the number of outputs that are not as they should be."""
     fingerprint = checked.run.fingerprint
     print_lines(console, checked.head())
@@ -149,7 +148,7 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
     return bad
 
 
-def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> list[Line]:
+def _show_taps(console: Screen, subject: Subject, target: Target, precision: Precision) -> list[Line]:
     from repro.trials.taps import localise
 
     report = localise(subject, target, precision)
@@ -158,7 +157,7 @@ def _show_taps(console: Console, subject: Subject, target: Target, precision: Pr
     return said
 
 
-def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
+def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
     found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
@@ -177,4 +176,4 @@ def _again(model: Path, inputs_file: Path | None, seed: int, checked: Checked) -
     fingerprint = checked.run.fingerprint
     fed = ("--inputs", str(inputs_file)) if inputs_file is not None else ("--seed", str(seed)) if seed else ()
     where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
-    return shlex.join(["repro", "check", str(model), *fed, *where])
+    return shell_command(["repro", "check", str(model), *fed, *where])

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from repro.changes.answer import Side
 from repro.changes.changes import compare_sides
 from repro.changes.pairing import chosen
 from repro.changes.sources import read_side
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import change_lines
-from repro.display.console import print_lines
+from repro.display.console import Screen, print_lines
 from repro.display.json_lines import dump
 from repro.display.junit import write_junit
 from repro.display.progress import progress_line
@@ -54,18 +54,17 @@ def command(
     2. repro compare saved-on-lavapipe saved-on-the-phone --junit changes.xml
     3. repro compare matrix.json matrix.json --a 2.1.3 --b 2.3.0       two runtimes of one document
     """
+    keep_apart({"--junit": junit_file, "--html": html_file}, (a, b))
     began = datetime.now(UTC)
     compared = compare_sides(chosen(_read(a), of_a, "--a"), chosen(_read(b), of_b, "--b"))
     if as_json:
         for record in change_lines.json_objects(compared):
             click.echo(dump(record))
-    print_lines(Console(stderr=as_json, soft_wrap=True), change_lines.lines(compared, verbose))
+    print_lines(Screen(stderr=as_json, soft_wrap=True), change_lines.lines(compared, verbose))
     if junit_file is not None:
-        with options.writing("--junit", junit_file):
-            write_junit(junit_file, "repro compare", list(change_lines.junit_rows(compared)), began)
+        write_junit(junit_file, "repro compare", list(change_lines.junit_rows(compared)), began)
     if html_file is not None:
-        with options.writing("--html", html_file):
-            write_page(html_file, compare_page(compared, options.typed()))
+        write_page(html_file, compare_page(compared, options.typed()))
     ctx.exit(1 if compared.worse else 0)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from runner.errors import BadInput
+from runner.encoding import shell_command
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
 
@@ -61,13 +58,4 @@ html = click.option(
 
 def typed() -> str:
     """The command as it was typed, for a page that says how it was made."""
-    return shlex.join(["repro", *sys.argv[1:]])
-
-
-@contextlib.contextmanager
-def writing(option: str, path: Path) -> Iterator[None]:
-    """What the file system says about a file that an option names, as one line."""
-    try:
-        yield
-    except OSError as error:
-        raise BadInput(f"{option} '{path}': cannot be written ({error.strerror})") from None
+    return shell_command(["repro", *sys.argv[1:]])

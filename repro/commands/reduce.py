@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
-from repro.display.console import print_lines
+from repro.display.console import Screen, print_lines
 from repro.pages.of_reduce import reduce_page
 from repro.pages.render import write_page
 from repro.records.lines import line
@@ -64,7 +64,8 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
-    console = Console(stderr=True, soft_wrap=True)
+    keep_apart({"--out": folder, "--html": html_file}, (model, inputs_file))
+    console = Screen(stderr=True, soft_wrap=True)
     steps: list[Step] = []
     with console.status("confirming the failure") as progress:
 
@@ -99,13 +100,12 @@ def command(
             on_runs=on_runs,
         )
     record = history.read_summary(folder)
-    screen = Console(stderr=as_json, soft_wrap=True)
+    screen = Screen(stderr=as_json, soft_wrap=True)
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
     if as_json:
         click.echo(json_lines.dump(record))
     if html_file is not None:
-        with options.writing("--html", html_file):
-            write_page(html_file, reduce_page(model.name, reduced, steps, record, options.typed()))
+        write_page(html_file, reduce_page(model.name, reduced, steps, record, options.typed()))
     ctx.exit(0)
 
 

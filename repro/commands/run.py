@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from cases import catalogue
 from cases.case import Case
-from cases.graph import Graph
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import campaign_table, json_lines, junit
+from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.findings.note import note
 from repro.findings.reader import finding_or_none
@@ -87,6 +86,7 @@ def command(
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
+    keep_apart({"--junit": junit_file, "--html": html_file})
     chosen = catalogue.select(cases, family)
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
@@ -107,23 +107,19 @@ def command(
         )
     seed_text = "of each case" if seed is None else str(seed)
     summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
-    console = Console(stderr=as_json, soft_wrap=True)
+    console = Screen(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
-    console.print(summary, highlight=False)
+    console.print(summary)
     if junit_file is not None:
-        with options.writing("--junit", junit_file):
-            junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
+        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
-        graphs = {case.name: functools.partial(_graph, case) for case in chosen}
-        page = run_page(results, summary, options.typed(), finding_or_none, lambda name: graphs[name]())
-        with options.writing("--html", html_file):
-            write_page(html_file, page)
+        named = {case.name: case for case in chosen}
+        page = run_page(
+            results, summary, options.typed(), finding_or_none, lambda case: case_subject(named[case]).graph
+        )
+        write_page(html_file, page)
     ctx.exit(1 if any(r.is_news for r in results) else 0)
-
-
-def _graph(case: Case) -> Graph:
-    return case_subject(case).graph
 
 
 def run_on(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Standing
+from repro.display.console import Screen, cell
 from repro.display.junit import TestRow
+from repro.records.lines import Tone
 from repro.verdicts.verdict import Status, Verdict
 
 
@@ -20,7 +20,7 @@ def family(case: str) -> str:
 
 
 def print_campaign(
-    console: Console,
+    console: Screen,
     results: Sequence[CaseResult],
     *,
     controls: frozenset[str],
@@ -37,7 +37,7 @@ def print_campaign(
 
 
 def _print_target(
-    console: Console,
+    console: Screen,
     results: Sequence[CaseResult],
     controls: frozenset[str],
     note: Callable[[str], str],
@@ -45,7 +45,7 @@ def _print_target(
 ) -> None:
     first = results[0]
     driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
-    console.print(f"[bold]{escape(first.target)}[/]  LiteRT {first.runtime}, {escape(first.adapter or 'cpu')}{driver}")
+    console.say((first.target, Tone.HEAD), f"  LiteRT {first.runtime}, {first.adapter or 'cpu'}{driver}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("family", "outputs", "pass", "controls pass", "known bugs", "news"):
         table.add_column(heading, justify="left" if heading == "family" else "right")
@@ -61,7 +61,7 @@ def _print_target(
             counts["controls"] += 1
             counts["controls pass"] += all(v.status is Status.PASS for v in result.verdicts)
     for name, counts in by_family.items():
-        news = f"[red]{counts['news']}[/]" if counts["news"] else "0"
+        news = cell(str(counts["news"]), Tone.BAD if counts["news"] else Tone.PLAIN)
         held = f"{counts['controls pass']}/{counts['controls']}" if counts["controls"] else "-"
         table.add_row(name, str(counts["outputs"]), str(counts["pass"]), held, str(counts["known"]), news)
     console.print(table)
@@ -74,7 +74,7 @@ def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
     return f"{case} {precision}  {verdict.where} {verdict.said}: {verdict.held}"
 
 
-def _print_known(console: Console, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
+def _print_known(console: Screen, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
     groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
@@ -82,25 +82,27 @@ def _print_known(console: Console, results: Sequence[CaseResult], note: Callable
                 groups[comparison.expectation.finding].append((result, verdict))
     if not groups:
         return
-    console.print("\n[bold]known bugs that show[/] (expected; what each is: findings/<name>/report.md)")
+    console.print()
+    console.say(("known bugs that show", Tone.HEAD), " (expected; what each is: findings/<name>/report.md)")
     # The most frequent first; what has no finding of its own last.
     for finding, members in sorted(groups.items(), key=lambda g: (not g[0], -len(g[1]), g[0])):
         cases = len({r.case for r, _ in members})
         said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
         about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
-        line = f"  [yellow]{escape(finding or 'others')}[/]  {escape(said)}: {len(members)} outputs of {cases} cases"
-        console.print(line + (f"; {escape(about)}" if about else ""), highlight=False)
+        counts = f"  {said}: {len(members)} outputs of {cases} cases"
+        console.say("  ", (finding or "others", Tone.WARN), counts, f"; {about}" if about else "")
         for result, verdict in members if verbose else members[:1]:
             shown = wrong_line(result.case, result.precision, verdict)
-            console.print(f"    {escape(shown if verbose else shown[:160])}", highlight=False)
+            console.print(f"    {shown if verbose else shown[:160]}")
 
 
-def _print_news(console: Console, results: Sequence[CaseResult]) -> None:
+def _print_news(console: Screen, results: Sequence[CaseResult]) -> None:
     messages = [c.message for r in results for c in r.comparisons if c.standing.is_news]
     if messages:
-        console.print("\n[bold red]news[/]")
+        console.print()
+        console.say(("news", Tone.BAD))
         for message in messages:
-            console.print(f"  {escape(message)}", highlight=False)
+            console.print(f"  {message}")
     console.print()
 
 

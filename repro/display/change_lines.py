@@ -9,7 +9,7 @@ from typing import Any
 from repro.changes.answer import Answer, Side
 from repro.changes.changes import Change, Compared, Kind, in_order
 from repro.display.junit import TestRow
-from repro.records.lines import Line, Tone, line
+from repro.records.lines import Line, Tone, counted, line
 
 SHOWN = 12
 """Changes of one kind that are shown without --verbose."""
@@ -27,7 +27,9 @@ def side_words(side: Side) -> str:
     """`results.jsonl (lines of --json): 12 outputs of 4 cases on gpu:a LiteRT 2.3.0`."""
     cases = len({answer.case for answer in side.answers})
     places = ", ".join(map(str, side.places[:6])) + (", ..." if len(side.places) > 6 else "")
-    return f"{side.source} ({side.kind}): {_count(len(side.answers), 'output')} of {_count(cases, 'case')} on {places}"
+    return (
+        f"{side.source} ({side.kind}): {counted(len(side.answers), 'output')} of {counted(cases, 'case')} on {places}"
+    )
 
 
 def output_words(change: Change) -> str:
@@ -64,7 +66,7 @@ def lines(compared: Compared, verbose: bool = False) -> Iterator[Line]:
         members = [change for change in in_order(compared.changes) if change.kind is kind]
         if not members or kind is Kind.SAME:
             continue
-        yield line((f"{kind}: {_count(len(members), 'output')}", Tone.HEAD), _about(members))
+        yield line((f"{kind}: {counted(len(members), 'output')}", Tone.HEAD), _about(members))
         shown = members if verbose else members[: 0 if kind in _ONE_SIDED else SHOWN]
         places = len(compared.pairs) > 1
         for change in shown:
@@ -90,7 +92,7 @@ def conclusion(compared: Compared) -> Line:
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind])
     worse = len(compared.worse)
     answer = (f"{worse} worse", Tone.BAD) if worse else ("nothing is worse", Tone.GOOD)
-    return line(f"{_count(compared.held, 'output')} compared: ", answer, f"; {listed}")
+    return line(f"{counted(compared.held, 'output')} compared: ", answer, f"; {listed}")
 
 
 def json_objects(compared: Compared) -> Iterator[dict[str, Any]]:
@@ -148,7 +150,3 @@ def junit_rows(compared: Compared) -> Iterator[TestRow]:
             failure=said if change.worse else "",
             skipped=said if apart else "",
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
 
 from repro.drawings.picture import Node, NodeKind
 from repro.drawings.placed import LINE, MARGIN, Placed, Point, box_size
+from runner.encoding import html_text
 
 ROUND = {NodeKind.INPUT: 14, NodeKind.OUTPUT: 14, NodeKind.OP: 3, NodeKind.CUT: 0}
 
@@ -18,19 +18,14 @@ def to_svg(placed: Placed, title: str) -> str:
     title: what is drawn, for a screen reader.
     """
     width, height = round(placed.width), round(placed.height)
-    parts = [
-        f'<svg class="graph" role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f"aria-label={quoteattr(_shown(f'{title}: {placed.picture.caption}'))}>"
-    ]
+    label = html_text(f"{title}: {placed.picture.caption}")
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    parts = [f'<svg class="graph" role="img" {size} aria-label="{label}">']
     for edge, route in zip(placed.picture.edges, placed.routes, strict=True):
         parts.append(_arrow(route, placed.bent, "wrong" if edge.wrong else ""))
     for node in placed.picture.nodes:
         parts += _box(node, placed.centres[node.id])
     return "".join([*parts, "</svg>"])
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _arrow(route: tuple[Point, ...], bent: bool, kind: str) -> str:
@@ -64,5 +59,5 @@ def _box(node: Node, centre: Point) -> Iterator[str]:
     for number, text in enumerate(node.text):
         y = top + MARGIN / 2 + LINE * (number + 0.75)
         kind = ' class="head"' if number == 0 else ' class="note"' if number == len(node.lines) else ""
-        yield f'<text x="{centre[0]:.1f}" y="{y:.1f}"{kind}>{escape(_shown(text))}</text>'
+        yield f'<text x="{centre[0]:.1f}" y="{y:.1f}"{kind}>{html_text(text)}</text>'
     yield "</g>"

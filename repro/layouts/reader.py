@@ -93,8 +93,6 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
 
     Raises BadInput, and NothingRan for a layout whose gate would pass on nothing.
     """
-    if path.is_dir():
-        raise BadInput(f"layout '{path}' is a folder; name the .toml file in it")
     document = read_toml(path, _Document, f"layout '{path}'", {"folder": path.parent})
     head = document.layout
     layout = Layout(

@@ -10,7 +10,7 @@ from repro.campaigns.expectations import Comparison
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.of_run import fingerprints, wrong_names, wrong_output
 from repro.pages.page import Block, Command, Lines, Page, Row, Section, Table, Text
-from repro.records.lines import Line, Tone
+from repro.records.lines import Line, Tone, counted
 from repro.trials.check import Checked
 from repro.verdicts.verdict import Status, Verdict
 
@@ -32,8 +32,8 @@ def check_page(shown: Sequence[Shown], command: str) -> Page:
     bad = sum(_is_bad(*one) for one in judged)
     total = len(judged)
     answers = [
-        Text(f"{bad} of {total} outputs are not right" if bad else f"All {total} outputs are right", _tone(bad)),
-        Text(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}"),
+        Text(f"{bad} of {counted(total, 'output')} not right" if bad else "Every output is right", _tone(bad)),
+        Text(f"{subject.name}: {counted(len(subject.graph.ops), 'op')}, inputs {subject.plan.words}"),
         Text(f"held against: {shown[0].checked.reference_from}", Tone.ASIDE),
     ]
     if bad:

@@ -6,7 +6,7 @@ from repro.changes.changes import Change, Compared, Kind, in_order
 from repro.display.campaign_table import family
 from repro.display.change_lines import change_words, conclusion, side_words, tone_of
 from repro.pages.page import Block, Command, Facts, Page, Row, Section, Table, Text
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 
 MOST_ROWS = 6000
 
@@ -15,7 +15,9 @@ def compare_page(compared: Compared, command: str) -> Page:
     """Every output that is not the same in both."""
     worse = len(compared.worse)
     answers = [
-        Text(f"{worse} outputs are worse in B" if worse else "Nothing is worse in B", Tone.BAD if worse else Tone.GOOD),
+        Text(f"Worse in B: {counted(worse, 'output')}", Tone.BAD)
+        if worse
+        else Text("Nothing is worse in B", Tone.GOOD),
         Text(conclusion(compared).text),
         Text(f"A: {side_words(compared.a)}", Tone.ASIDE),
         Text(f"B: {side_words(compared.b)}", Tone.ASIDE),
@@ -37,6 +39,16 @@ def compare_page(compared: Compared, command: str) -> Page:
     return Page("repro compare", answers, sections)
 
 
+def _after(change: Change) -> str:
+    """What B says, and what it holds or which numbers moved."""
+    if change.b is None:
+        return "not there"
+    if change.kind is Kind.MOVED:
+        return change_words(change)
+    held = change.b.holds or change.b.reason
+    return f"{change.b.said}: {held}" if held else change.b.said
+
+
 def _row(change: Change) -> Row:
     answer = change.answer
     a, b = change.a, change.b
@@ -54,8 +66,12 @@ def _row(change: Change) -> Row:
             Text(answer.precision),
             Text(str(answer.place)),
             Text(a.said if a is not None else "not there"),
-            Text((b.said if change.kind is not Kind.MOVED else change_words(change)) if b is not None else "not there"),
+            Text(_after(change)),
         ),
         (family(answer.case), str(change.kind), "yes" if change.worse else "no", answer.precision, answer.target),
         tuple(details),
     )
+
+
+def _tone(worse: int) -> Tone:
+    return Tone.BAD if worse else Tone.GOOD

@@ -8,7 +8,7 @@ from repro.matrix.record import CellRecord, EnvironmentRecord, RowCell
 from repro.matrix.record import Row as MatrixRow
 from repro.matrix.rows import PASSES, UNCLEAR, version_order
 from repro.pages.page import Command, Page, Row, Section, Table, Text
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 
 
 def matrix_page(
@@ -22,7 +22,8 @@ def matrix_page(
     showing = [row for row in rows if row["since"]]
     unclear = sum(bool(row["unclear"]) for row in rows)
     order = sorted({record["runtime"] for record in records}, key=version_order)
-    said = f"{len(showing)} of {len(rows)} outputs fail somewhere in {len(environments)} environments"
+    where = counted(len(environments), "environment")
+    said = f"{len(showing)} of {counted(len(rows), 'output')} fail somewhere in {where}"
     answers = [Text(said, Tone.BAD if showing else Tone.GOOD)]
     if unclear:
         answers.append(Text(f"{unclear} have cells that cannot tell: a control fails there too", Tone.WARN))

@@ -7,7 +7,7 @@ from typing import Any
 
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.page import Block, Command, Facts, Lines, Page, Row, Section, Table, Text
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.reducer.search import Reduced, Step
 
 
@@ -15,7 +15,7 @@ def reduce_page(name: str, reduced: Reduced, steps: Sequence[Step], summary: Map
     """name: of the model that was reduced. summary: what the reduction left in its folder."""
     specimen = reduced.specimen
     graph = specimen.graph
-    ops = f"{len(graph.ops)} op{'' if len(graph.ops) == 1 else 's'}"
+    ops = counted(len(graph.ops), "op")
     answers = [
         Text(
             f"{ops} with the same failure: {reduced.failure.describe()}", Tone.GOOD if reduced.complete else Tone.WARN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,8 +14,9 @@ from repro.findings.finding import Finding
 from repro.pages import known_bug
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.page import Block, Command, Facts, HeatMap, Page, Row, Section, Table, Text
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.verdicts.verdict import Status, Verdict
+from runner.encoding import shell_command
 
 MOST_ROWS = 6000
 """Outputs that are listed at most; those that passed are left out first."""
@@ -126,7 +126,7 @@ def _details(
     if comparison.standing.is_news:
         yield from graphs.of(result)
     words = ["repro", "run", result.case, "--target", result.target, "--precision", result.precision, "--again"]
-    yield Command("again:", shlex.join(words))
+    yield Command("again:", shell_command(words))
 
 
 def wrong_output(verdict: Verdict) -> Iterator[Block]:
@@ -147,7 +147,7 @@ def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> 
         if finding is not None:
             said = ", ".join(sorted({verdict.said for _, verdict, _ in members}))
             cases = len({result.case for result, _, _ in members})
-            yield known_bug.known_bug(finding, f"{said}: {len(members)} outputs of {cases} cases")
+            yield known_bug.known_bug(finding, f"{said}: {counted(len(members), 'output')} of {counted(cases, 'case')}")
 
 
 def _fingerprints(results: Sequence[CaseResult]) -> Iterator[Facts]:

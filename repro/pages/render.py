@@ -17,6 +17,7 @@ from markupsafe import Markup
 from repro.pages import heat_map
 from repro.pages.page import Command, Drawing, Facts, Fold, HeatMap, Lines, Page, Table, Text, choices
 from runner.cache import write_atomically
+from runner.encoding import one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 PICTURE_BYTES = 900_000
@@ -25,9 +26,7 @@ PICTURE_BYTES = 900_000
 
 def _printable(value: object) -> object:
     """What stands between {{ }}: text without characters that a browser obeys, line ends included."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 _environment = jinja2.Environment(
@@ -88,7 +87,7 @@ def render(page: Page) -> str:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write a page. Raises OSError where that cannot be."""
+    """Write a page. Raises Unwritable."""
     write_atomically(path, render(page).encode("utf-8"))
 
 

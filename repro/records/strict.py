@@ -19,6 +19,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
+from runner.encoding import file_name
+
 Schema = TypeVar("Schema")
 _UNKNOWN_KEY = "unexpected_keyword_argument"
 _CALLED = {"string": "a string", "integer": "an integer", "number": "a number", "boolean": "true or false"}
@@ -41,9 +43,11 @@ class Misfit(ValueError):
 
 
 def _says_something(text: str) -> str:
-    text = text.strip()
+    text = " ".join(text.split())
     if not text or text.startswith("TODO"):
         raise ValueError("says nothing yet; write it")
+    if not text.isprintable():
+        raise ValueError(f"{reprlib.repr(text)} holds what cannot be printed; leave it out")
     return text
 
 
@@ -56,10 +60,20 @@ def _names_something(text: str) -> str:
 
 
 Said = Annotated[str, AfterValidator(_says_something)]
-"""A text that people wrote: not empty and no TODO; space around it goes."""
+"""A text that people wrote: not empty and no TODO; on one line, whose words are one space apart."""
+
+
+def _names_a_file(text: str) -> str:
+    if file_name(text) != text:
+        raise ValueError(f"{text!r} is no plain name of a file; leave out paths and what cannot be printed")
+    return text
+
 
 Word = Annotated[str, AfterValidator(_names_something)]
 """A name: not empty, and on one line."""
+
+FileWord = Annotated[Word, AfterValidator(_names_a_file)]
+"""A name that a file or a folder gets: it leads nowhere else."""
 
 
 def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = None) -> Schema:

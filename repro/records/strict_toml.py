@@ -17,6 +17,9 @@ from runner.errors import BadInput
 MAX_BYTES = 1 << 20
 """Fourteen times the largest document of this project. Parsing more would keep a user waiting for the wrong file."""
 
+MAX_LINE = 600
+"""Characters of a line that quotes a document."""
+
 
 def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, Any] | None = None) -> Schema:
     """The document as an instance of the dataclass `schema`. context: what its validators may look up.
@@ -29,7 +32,7 @@ def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, A
     except Misfit as misfit:
         first, *others = misfit.mistakes
         more = f" (and {len(others)} more)" if others else ""
-        raise BadInput(_printable(f"{label}: {_line(first, document)}{more}")) from misfit
+        raise BadInput(_short(_printable(f"{label}: {_line(first, document)}{more}"))) from misfit
 
 
 def _document(path: Path, label: str) -> Mapping[str, Any]:
@@ -38,6 +41,8 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadInput(f"{label}: no such file") from None
+    except IsADirectoryError:
+        raise BadInput(f"{label} is a folder; name the .toml file in it") from None
     except OSError as error:
         raise BadInput(f"{label}: cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
@@ -50,6 +55,11 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
         raise BadInput(f"{label}: not readable TOML ({error}); mend it") from error
     except RecursionError as error:
         raise BadInput(f"{label}: not readable TOML (nested too deeply); mend it") from error
+
+
+def _short(line: str) -> str:
+    """A value of 9,000 characters says no more than its beginning and its end."""
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE * 2 // 3]} ... {line[-MAX_LINE // 3 :]}"
 
 
 def _printable(line: str) -> str:

@@ -9,7 +9,6 @@ OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
+from runner.encoding import shell_command
 from runner.npz import packed
 from runner.run import Precision
 
@@ -31,7 +31,7 @@ SUMMARY = "summary.json"
 def replay_command(target: str, precision: Precision, model: str, inputs: str) -> str:
     """The command that shows a step's failure again; it exits 1, because the output is wrong."""
     words = ("repro", "check", model, "--inputs", inputs, "--target", target, "--precision", str(precision))
-    return shlex.join(words)
+    return shell_command(words)
 
 
 def write_step(folder: Path, step: Step, target: str, precision: Precision) -> Path:

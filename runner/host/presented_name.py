@@ -14,7 +14,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from runner.cache import cache_root, canonical_json, folder_in_place
+from runner import children
+from runner.cache import cache_root, canonical_json, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
 
 SOURCE = Path(__file__).parents[1] / "native" / "vk_name_layer.c"
@@ -45,7 +46,7 @@ def layer_folder() -> Path:
     """The folder of the built layer and its manifest; compiles it unless that was done for this source."""
     source = SOURCE.read_bytes()
     folder = cache_root() / "name-layer" / hashlib.sha256(source).hexdigest()[:16]
-    if folder.is_dir():
+    if is_whole_folder(folder):
         return folder
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     if compiler is None:
@@ -57,9 +58,7 @@ def layer_folder() -> Path:
         library = made / "libvk_name_layer.so"
         command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-fvisibility=hidden", "-o", str(library), str(SOURCE)]
         try:
-            built = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=120
-            )
+            built = children.run(command, timeout_s=120)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TargetUnavailable(f"the Vulkan layer cannot be compiled: {compiler}: {error}; set CC") from error
         if built.returncode != 0:

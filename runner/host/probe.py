@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from runner.cache import cache_root, canonical_json, read_json, write_atomically
+from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.host.vulkan import Adapter, stamp
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
 from runner.run import Job, Outcome
@@ -43,15 +43,15 @@ def probe(name: str, spec: WorkerSpec, runtime: Runtime, adapter: Adapter | None
     if adapter is not None:
         parts += [adapter.key, adapter.device, str(adapter.siblings), adapter.driver, stamp(Path(adapter.manifest))]
     memory = cache_root() / "probes" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.json"
-    known = read_json(memory)
-    if isinstance(known, dict) and known.get("ok"):
+    known = read_json_entry(memory)
+    if isinstance(known, dict) and known.keys() == {field.name for field in fields(Probe)} and known["ok"] is True:
         return Probe(**known)
     found = _ask(name, spec, runtime)
     if found.ok and adapter is not None and adapter.siblings > 1 and found.adapter != without_width(adapter.device):
         # Asked for one device of several, the delegate may silently take another.
         found = Probe(False, found.adapter, f"{name} is {adapter.device}, but the delegate chose {found.adapter}")
     if found.ok:
-        write_atomically(memory, canonical_json(asdict(found)))
+        write_json_entry(memory, asdict(found))
     return found
 
 

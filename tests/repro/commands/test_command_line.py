@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,23 +15,8 @@ from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
-from repro.cli import COMMANDS, entry, main
+from repro.cli import COMMANDS, main
 from tests.repro.display.schemas import require_junit
-
-
-@pytest.fixture
-def repro(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """Call the console script in this process: (exit code, stdout, stderr)."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["repro", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            entry()
-        out, err = capfd.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 def add_bug() -> bytes:
