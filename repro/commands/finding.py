@@ -169,7 +169,7 @@ def measure(
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
             evidence.record_evidence(draft, measured)
-            evidence.seal(draft, render_report(draft))
+            evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
@@ -272,7 +272,7 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
         check_seal(finding)
         with ScratchFolder("render") as scratch:
             draft = draft_of(finding, Path(scratch))
-            evidence.seal(draft, render_report(draft))
+            evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
         echo_line(f"{finding.slug}: report and seal are of today's templates")
 

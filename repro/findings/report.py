@@ -64,9 +64,9 @@ _environment.filters |= {
 _environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
-def render_report(finding: Finding) -> str:
-    """report.md: the issue's text, marked as rendered."""
-    return _environment.get_template("issue.md.j2").render(local=True, **_context(finding))
+def render_report(finding: Finding, beside: Path | None = None) -> str:
+    """report.md: the issue's text, marked as rendered. beside: the folder of its siblings, where it is a draft."""
+    return _environment.get_template("issue.md.j2").render(local=True, **_context(finding, beside))
 
 
 def report_files(finding: Finding) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def write_report(finding: Finding, out: Path) -> list[str]:
     return list(files)
 
 
-def _context(finding: Finding) -> dict[str, Any]:
+def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     evidence = finding.evidence()
     records = finding.evidence_records()
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
@@ -128,7 +128,7 @@ def _context(finding: Finding) -> dict[str, Any]:
         "ruled_out": facts.ruled_out(finding, on_gpu),
         "helps": facts.tried(finding, on_gpu, Purpose.HELPS),
         "no_help": facts.tried(finding, on_gpu, Purpose.NO_HELP),
-        "siblings": {slug: load(slug, finding.folder.parent).title for slug in finding.siblings},
+        "siblings": {slug: load(slug, beside or finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
     }
