@@ -6,6 +6,7 @@ answers with places, and the same drawing as ever is made of them.
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 
@@ -15,6 +16,7 @@ from repro.drawings.placed import MARGIN, Placed, Point, box_size
 
 POINTS = 72.0
 """Units of ours per inch, which `dot` counts in."""
+HEAD = 10.0
 DEADLINE_S = 20.0
 
 
@@ -59,7 +61,8 @@ def from_plain(picture: Picture, answer: str) -> Placed | None:
             elif words[:1] == ["edge"] and size is not None:
                 count = int(words[3])
                 values = words[4 : 4 + 2 * count]
-                routes[words[1], words[2]] = tuple(_point(values[i : i + 2], size) for i in range(0, 2 * count, 2))
+                points = tuple(_point(values[i : i + 2], size) for i in range(0, 2 * count, 2))
+                routes[words[1], words[2]] = (*points[:-1], _with_head(points[-2], points[-1]))
     except (ValueError, IndexError):
         return None
     edges = [(edge.source, edge.target) for edge in picture.edges]
@@ -67,6 +70,13 @@ def from_plain(picture: Picture, answer: str) -> Placed | None:
         return None
     width, height = (value * POINTS + 2 * MARGIN for value in size)
     return Placed(picture, width, height, centres, tuple(routes[edge] for edge in edges), bent=True)
+
+
+def _with_head(before: Point, end: Point) -> Point:
+    """The end of an arrow: `dot` leaves room for a head between the last point and the box."""
+    (x0, y0), (x, y) = before, end
+    length = math.hypot(x - x0, y - y0)
+    return (x + HEAD * (x - x0) / length, y + HEAD * (y - y0) / length) if length else end
 
 
 def _point(words: list[str], size: Point) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 from repro.drawings.picture import Node, NodeKind
@@ -33,7 +34,7 @@ def _arrow(route: tuple[Point, ...], bent: bool, kind: str) -> str:
     points = [f"{x:.1f},{y:.1f}" for x, y in route]
     path = f"M{points[0]}C{' '.join(points[1:])}" if bent else f"M{points[0]}" + _curves(route)
     (x0, y0), (x, y) = route[-2], route[-1]
-    length = max(((x - x0) ** 2 + (y - y0) ** 2) ** 0.5, 1e-6)
+    length = math.hypot(x - x0, y - y0) or 1.0
     dx, dy = ((x - x0) / length, (y - y0) / length) if bent else (0.0, 1.0)
     left, right = (x - 7 * dx - 4 * dy, y - 7 * dy + 4 * dx), (x - 7 * dx + 4 * dy, y - 7 * dy - 4 * dx)
     head = " ".join(f"{px:.1f},{py:.1f}" for px, py in ((x, y), left, right))

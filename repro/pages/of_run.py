@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cases.graph import Graph
@@ -13,7 +13,7 @@ from repro.display.campaign_table import family
 from repro.findings.finding import Finding
 from repro.pages import known_bug
 from repro.pages.graph_drawing import graph_drawing
-from repro.pages.page import Block, Command, Facts, HeatMap, Page, Row, Section, Table, Text
+from repro.pages.page import Block, Command, Facts, Fold, HeatMap, Page, Row, Section, Table, Text
 from repro.records.lines import Tone, counted
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shell_command
@@ -53,11 +53,10 @@ def run_page(
     verb = f"{news} news: not as expected" if news else "Everything is as expected"
     answers = [Text(verb, Tone.BAD if news else Tone.GOOD), Text(summary)]
     listed = judged[:MOST_ROWS]
-    drawings = _Graphs(graph_of)
-    rows = tuple(_row(*one, drawings) for one in listed)
+    drawings, known = _Graphs(graph_of), tuple(_known(judged, find))
+    rows = tuple(_row(*one, {bug.id for bug in known}, drawings) for one in listed)
     left_out = f"; {len(judged) - len(listed)} more are not listed" if len(judged) > len(listed) else ""
     columns = ("case", "verdict", "precision", "output", "target", "what it holds")
-    known = tuple(_known(judged, find))
     sections = [
         Section("Outputs", (Table(f"Every output, news first{left_out}", columns, rows, FILTERS),)),
         *([Section("Known bugs that show", known)] if known else []),
@@ -87,13 +86,15 @@ def wrong_names(verdicts: Sequence[Verdict]) -> list[str]:
     return [v.name for v in verdicts if v.output >= 0 and v.status is Status.FAIL]
 
 
-def _row(result: CaseResult, verdict: Verdict, comparison: Comparison, graphs: _Graphs) -> Row:
+def _row(
+    result: CaseResult, verdict: Verdict, comparison: Comparison, explained: Collection[str], graphs: _Graphs
+) -> Row:
     standing = comparison.standing
     tone = _TONES.get(standing, Tone.BAD)
     slug = comparison.expectation.finding if comparison.expectation else ""
     details: tuple[Block, ...] = ()
     if standing is not Standing.PASSED:
-        details = tuple(_details(result, verdict, comparison, slug, graphs))
+        details = tuple(_details(result, verdict, comparison, explained, graphs))
     passed = f"would have noticed {verdict.power:.2g}" if verdict.power else ""
     return Row(
         (
@@ -114,14 +115,16 @@ def _standing(standing: Standing) -> str:
 
 
 def _details(
-    result: CaseResult, verdict: Verdict, comparison: Comparison, slug: str, graphs: _Graphs
+    result: CaseResult, verdict: Verdict, comparison: Comparison, explained: Collection[str], graphs: _Graphs
 ) -> Iterator[Block]:
+    """explained: ids of what the page says of findings."""
+    expectation = comparison.expectation
     if comparison.standing.is_news:
         yield Text(comparison.message, Tone.BAD)
-    elif slug:
-        yield Text(f"known: {slug}", href=f"#{known_bug.place(slug)}")
-    elif comparison.expectation is not None:
-        yield Text(f"known: {comparison.expectation.reason}", Tone.WARN)
+    elif expectation is not None:
+        place = known_bug.place(expectation.finding)
+        said = expectation.finding or expectation.reason
+        yield Text(f"known: {said}", href=f"#{place}") if place in explained else Text(f"known: {said}", Tone.WARN)
     yield from wrong_output(verdict)
     if comparison.standing.is_news:
         yield from graphs.of(result)
@@ -137,7 +140,7 @@ def wrong_output(verdict: Verdict) -> Iterator[Block]:
         yield HeatMap(verdict.error_map)
 
 
-def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> Iterator[Block]:
+def _known(judged: Sequence[_Judged], find: Callable[[str], Finding | None]) -> Iterator[Fold]:
     groups: dict[str, list[_Judged]] = defaultdict(list)
     for one in judged:
         if one[2].expectation is not None and one[2].expectation.finding:

@@ -11,12 +11,12 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from runner.run import unwritten_mask
 
+VERSION = 1
 MOST = 24
 """Rows, and columns, of a grid at most."""
 LEVELS = "0123456789abcdef"
@@ -47,7 +47,11 @@ class ErrorMap:
     expected: str
     actual: str
     error: str
-    version: Literal[1] = 1
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.version != VERSION:
+            raise ValueError(f"version: this map is of version {self.version}, and {VERSION} can be drawn")
 
 
 def error_map(reference: np.ndarray, actual: np.ndarray) -> ErrorMap | None:
@@ -107,7 +111,7 @@ def _values(values: np.ndarray, low: float, high: float, unwritten: np.ndarray) 
         elif value < low or value > high:
             marks.append(BELOW if value < low else ABOVE)
         else:
-            marks.append(LEVELS[round(15 * (value / 2 - low / 2) / span)] if span > 0 else LEVELS[8])
+            marks.append(LEVELS[round(15 * ((value / 2 - low / 2) / span))] if span > 0 else LEVELS[8])
     return "".join(marks)
 
 

@@ -67,4 +67,17 @@ def test_bad_input_is_one_line(before: Path, words: tuple[str, ...]):
 def test_a_file_that_cannot_be_written_is_one_line(before: Path):
     result = run(before, before, "--junit", "/dev/null/x.xml")
     assert isinstance(result.exception, BadInput)
-    assert "--junit '/dev/null/x.xml': cannot be written" in str(result.exception)
+    assert "/dev/null/x.xml" in str(result.exception)
+
+
+def test_what_is_read_is_not_written(before: Path):
+    result = run(before, before, "--html", before)
+    assert isinstance(result.exception, BadInput)
+    assert "which is read" in str(result.exception)
+
+
+def test_the_page_lists_what_changed(before: Path, after: Path, tmp_path: Path):
+    run(before, after, "--html", tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Worse in B: 1 output" in text
+    assert "&lt;y&gt;\\x1b[31m]]&gt;" in text
