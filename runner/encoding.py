@@ -206,7 +206,8 @@ def fenced(lines: Sequence[str], language: str = "") -> str:
 def mermaid_text(text: str) -> str:
     """A label between quotes in mermaid, which draws HTML: all but letters, digits and a few marks goes by number."""
     label = _NOT_A_LABEL.sub(lambda found: f"#{ord(found[0])};", one_line(text))
-    return re.sub("#36;(?=#36;)", "#36;#8288;", label)  # what two dollars begin would be a formula
+    # Two dollars would begin a formula and \n a new line, by number too: a joiner that takes no room is put between.
+    return re.sub("(#36;(?=#36;)|#92;(?=n))", r"\1#8288;", label)
 
 
 def _inert(text: str) -> str:

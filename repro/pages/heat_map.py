@@ -22,14 +22,14 @@ _ERRORS = (
 _MARKS = {BELOW: "00a3ff", ABOVE: "ff7f0e", UNWRITTEN: "8c8c8c", NOT_FINITE: "ff00c8"}
 """Values in viridis, errors from pale to dark red; what has no place on the scale has a colour of neither."""
 
-_PALETTE = [bytes.fromhex(c) for c in (*_VALUES.split(), *_ERRORS.split(), *_MARKS.values(), "000000")]
-_MARK_AT = {mark: 2 * len(LEVELS) + n for n, mark in enumerate(_MARKS)}
-_CLEAR = len(_PALETTE) - 1
+_PALETTE = [bytes.fromhex(c) for c in ("000000", *_VALUES.split(), *_ERRORS.split(), *_MARKS.values())]
+_CLEAR, _FIRST_VALUE, _FIRST_ERROR, _FIRST_MARK = 0, 1, 1 + len(LEVELS), 1 + 2 * len(LEVELS)
+_MARK_AT = {mark: n for n, mark in enumerate(_MARKS, _FIRST_MARK)}
 
 
 def to_png(drawn: ErrorMap) -> bytes:
     """expected | actual | error, a pixel per cell, with a clear gap between them."""
-    grids = ((drawn.expected, 0), (drawn.actual, 0), (drawn.error, len(LEVELS)))
+    grids = ((drawn.expected, _FIRST_VALUE), (drawn.actual, _FIRST_VALUE), (drawn.error, _FIRST_ERROR))
     lines = []
     for row in range(drawn.rows):
         cells = slice(row * drawn.columns, (row + 1) * drawn.columns)
@@ -37,8 +37,7 @@ def to_png(drawn: ErrorMap) -> bytes:
         lines.append(b"\0" + bytes([_CLEAR] * GAP).join(pixels))
     width = 3 * drawn.columns + 2 * GAP
     head = struct.pack(">IIBBBBB", width, drawn.rows, 8, 3, 0, 0, 0)
-    clear = b"\xff" * _CLEAR + b"\0"
-    parts = ((b"IHDR", head), (b"PLTE", b"".join(_PALETTE)), (b"tRNS", clear))
+    parts = ((b"IHDR", head), (b"PLTE", b"".join(_PALETTE)), (b"tRNS", b"\0"))
     image = zlib.compress(b"".join(lines), 9)
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in (*parts, (b"IDAT", image), (b"IEND", b"")))
 
