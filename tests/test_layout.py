@@ -204,7 +204,7 @@ SPOKEN_BY = {
     "rich.markup": set(),
     "rich.text": {"repro/display/console.py"},
     "html": {"runner/encoding.py"},
-    "shlex": {"runner/encoding.py", "runner/adb/loopback/device.py"},
+    "shlex": {"runner/encoding.py", "runner/scratch.py"},
     "xml.sax.saxutils": set(),
 }
 """Who may use what writes or escapes text: everybody else names the place to runner/encoding.py or has a Screen."""
