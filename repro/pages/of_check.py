@@ -30,9 +30,8 @@ def check_page(shown: Sequence[Shown], command: str) -> Page:
     subject = shown[0].checked.subject
     judged = [(one, index, v) for one in shown for index, v in enumerate(one.checked.verdicts)]
     bad = sum(_is_bad(*one) for one in judged)
-    total = len(judged)
     answers = [
-        Text(f"{bad} of {counted(total, 'output')} not right" if bad else "Every output is right", _tone(bad)),
+        Text(_answer(bad, judged), _tone(bad)),
         Text(f"{subject.name}: {counted(len(subject.graph.ops), 'op')}, inputs {subject.plan.words}"),
         Text(f"held against: {shown[0].checked.reference_from}", Tone.ASIDE),
     ]
@@ -51,6 +50,13 @@ def check_page(shown: Sequence[Shown], command: str) -> Page:
     facts = (fingerprints(f.target, f.runtime, f.adapter, dataclasses.asdict(f)) for f in runs)
     sections += [Section("Where it ran", tuple(facts)), Section("Again", (Command("This page is made by", command),))]
     return Page(f"repro check: {subject.name}", answers, sections)
+
+
+def _answer(bad: int, judged: Sequence[tuple[Shown, int, Verdict]]) -> str:
+    if bad:
+        return f"{bad} of {counted(len(judged), 'output')} not right"
+    right = all(verdict.status is Status.PASS for _, _, verdict in judged)
+    return "Every output is right" if right else "Every output is as expected"
 
 
 def _is_bad(shown: Shown, index: int, verdict: Verdict) -> bool:

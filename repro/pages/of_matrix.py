@@ -23,7 +23,7 @@ def matrix_page(
     unclear = sum(bool(row["unclear"]) for row in rows)
     order = sorted({record["runtime"] for record in records}, key=version_order)
     where = counted(len(environments), "environment")
-    said = f"{len(showing)} of {counted(len(rows), 'output')} fail somewhere in {where}"
+    said = f"{len(showing)} of {counted(len(rows), 'output')} wrong somewhere in {where}"
     answers = [Text(said, Tone.BAD if showing else Tone.GOOD)]
     if unclear:
         answers.append(Text(f"{unclear} have cells that cannot tell: a control fails there too", Tone.WARN))

@@ -32,9 +32,8 @@ def measure() -> dict[str, float]:
             write_page(path, run_page(results, "summary", "repro run", lambda slug: None))
             writing.append(time.perf_counter() - started)
         values = {"page_mb": path.stat().st_size / 1e6, "page_write_s": float(np.median(writing))}
-        print(
-            f"{outputs} outputs, 500 of them wrong: {values['page_mb']:.2f} MB (at most 2), {values['page_write_s']:.2f} s"
-        )
+        size = f"{values['page_mb']:.2f} MB (at most 2)"
+        print(f"{outputs} outputs, 500 of them wrong: {size}, written in {values['page_write_s']:.2f} s")
         if chromium.program():
             values |= _in_chromium(path)
     return values

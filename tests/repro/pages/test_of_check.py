@@ -31,4 +31,4 @@ def test_the_graph_is_drawn_with_what_is_wrong():
 def test_what_is_expected_is_not_counted_as_wrong():
     known, passed = Comparison(Standing.KNOWN, "FAIL alias(x)"), Comparison(Standing.PASSED, "PASS")
     page = check_page([Shown(checked(), [known, passed], "")], "repro check")
-    assert page.answers[0] == Text("Every output is right", Tone.GOOD)
+    assert page.answers[0] == Text("Every output is as expected", Tone.GOOD)

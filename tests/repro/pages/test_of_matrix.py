@@ -20,7 +20,7 @@ ENVIRONMENTS = [{key: one[key] for key in KEYS} for one in RECORDS[:2]]
 
 def test_a_line_per_output_and_place_and_a_column_per_runtime():
     page = matrix_page(rows_of(RECORDS), RECORDS, ENVIRONMENTS, [], "repro matrix")
-    assert page.answers[0] == Text("2 of 3 outputs fail somewhere in 2 environments", Tone.BAD)
+    assert page.answers[0] == Text("2 of 3 outputs wrong somewhere in 2 environments", Tone.BAD)
     table = page.sections[0].blocks[0]
     assert isinstance(table, Table)
     assert table.columns == ("case", "output", "where", "2.1.3", "2.3.0", "answer")
