@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -85,6 +86,7 @@ def command(
     unexpected = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
+    given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
     with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
@@ -92,7 +94,7 @@ def command(
                     checked = api.check(subject, target=target, precision=chosen, deadline=deadline, cpu=cpu)
                     comparisons = _compare(checked, expected_as, runtime)
                     unexpected += _show(console, checked, comparisons, as_json)
-                    shown.append(Shown(checked, comparisons, _again(model, inputs_file, seed, checked)))
+                    shown.append(Shown(checked, comparisons, _again(model, given, checked)))
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
@@ -171,9 +173,8 @@ def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str 
     return said
 
 
-def _again(model: Path, inputs_file: Path | None, seed: int, checked: Checked) -> str:
-    """The command that repeats one target and precision."""
+def _again(model: Path, given: Mapping[str, object], checked: Checked) -> str:
+    """The command that repeats one target and precision. given: the options that decide what is run there."""
     fingerprint = checked.run.fingerprint
-    fed = ("--inputs", str(inputs_file)) if inputs_file is not None else ("--seed", str(seed)) if seed else ()
     where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
-    return shell_command(["repro", "check", str(model), *fed, *where])
+    return shell_command(["repro", "check", str(model), *where, *options.words(given)])

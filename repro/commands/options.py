@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -59,3 +60,8 @@ html = click.option(
 def typed() -> str:
     """The command as it was typed, for a page that says how it was made."""
     return shell_command(["repro", *sys.argv[1:]])
+
+
+def words(given: Mapping[str, object]) -> list[str]:
+    """Options as words of a command line. given: option -> what was given for it, None where nothing was."""
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]

@@ -115,8 +115,14 @@ def command(
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
         named = {case.name: case for case in chosen}
+        given = {"--runtime": runtime, "--inputs": kind, "--seed": seed}
         page = run_page(
-            results, summary, options.typed(), finding_or_none, lambda case: case_subject(named[case]).graph
+            results,
+            summary,
+            options.typed(),
+            finding_or_none,
+            lambda case: case_subject(named[case]).graph,
+            options.words(given),
         )
         write_page(html_file, page)
     ctx.exit(1 if any(r.is_news for r in results) else 0)

@@ -20,11 +20,10 @@ import runner
 from cases.findings.model import Purpose
 from cases.graph import Graph
 from repro.drawings.mermaid import to_mermaid
-from repro.drawings.picture import picture_of
 from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile
 from repro.findings.reader import load
-from repro.hazards.culprit import culprits
+from repro.hazards.culprit import failure_picture
 from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
@@ -135,10 +134,8 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
 
 
 def _drawing(finding: Finding, graph: Graph) -> list[str]:
-    """The graph in mermaid, which GitHub draws: its roles, the wrong outputs red. A run that ends has no outputs."""
-    wrong = [graph.outputs[index] for index in finding.minimal.wrong]
-    blamed = culprits(graph, wrong or graph.outputs) if finding.minimal.shows else ()
-    return to_mermaid(picture_of(graph, wrong, blamed))
+    """The graph in mermaid, which GitHub draws: its roles, the wrong outputs red."""
+    return to_mermaid(failure_picture(graph, [graph.outputs[index] for index in finding.minimal.wrong]))
 
 
 def _numbers(values: Sequence[float | None] | None) -> str:

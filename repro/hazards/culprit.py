@@ -1,10 +1,11 @@
-"""Which op of a graph makes its outputs wrong, where a rule knows it."""
+"""Which op of a graph makes its outputs wrong, where a rule knows it, and the picture that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from cases.graph import Graph, Op
+from repro.drawings.picture import Picture, picture_of
 from repro.hazards.lint import find_hazards
 
 
@@ -20,3 +21,8 @@ def culprits(graph: Graph, wrong: Collection[str]) -> tuple[Op, ...]:
         if hazard.ops is not None and indices & set(hazard.affected)
     }
     return tuple(op for op in graph.ops if id(op) in blamed)
+
+
+def failure_picture(graph: Graph, wrong: Collection[str]) -> Picture:
+    """The graph with its wrong outputs and their culprits marked. Of an ended run, which has none, any output's."""
+    return picture_of(graph, wrong, culprits(graph, wrong or graph.outputs))

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from cases.graph import Graph
 from repro.drawings.graphviz import placed
-from repro.drawings.picture import picture_of
 from repro.drawings.svg import to_svg
-from repro.hazards.culprit import culprits
+from repro.hazards.culprit import failure_picture
 from repro.pages.page import Drawing
 
 
 def graph_drawing(graph: Graph, wrong: Sequence[str], title: str) -> Drawing:
-    """wrong: names of outputs that are. Of an ended run, which has none, the whole graph is asked for a culprit."""
-    picture = picture_of(graph, wrong, culprits(graph, wrong or graph.outputs))
+    """wrong: names of outputs that are; none where the run as a whole ended."""
+    picture = failure_picture(graph, wrong)
     return Drawing(to_svg(placed(picture), title), picture.caption)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cases.graph import Graph
@@ -42,8 +43,10 @@ def run_page(
     command: str,
     find: Callable[[str], Finding | None],
     graph_of: Callable[[str], Graph | None] = lambda case: None,
+    again: Sequence[str] = (),
 ) -> Page:
-    """results: of one or more targets. summary: the line that counts. command: what made this.
+    """results: of one or more targets. summary: the line that counts. command: what made this; again: options of it
+    that a command for one of its cases needs as well.
 
     find: a finding by its slug; graph_of: the graph of a case, for the first of the news.
     """
@@ -53,8 +56,9 @@ def run_page(
     verb = f"{news} news: not as expected" if news else "Everything is as expected"
     answers = [Text(verb, Tone.BAD if news else Tone.GOOD), Text(summary)]
     listed = judged[:MOST_ROWS]
-    drawings, known = _Graphs(graph_of), tuple(_known(judged, find))
-    rows = tuple(_row(*one, {bug.id for bug in known}, drawings) for one in listed)
+    known = tuple(_known(judged, find))
+    shared = _Shared(frozenset(bug.id for bug in known), _Graphs(graph_of), again)
+    rows = tuple(_row(*one, shared) for one in listed)
     left_out = f"; {len(judged) - len(listed)} more are not listed" if len(judged) > len(listed) else ""
     columns = ("case", "verdict", "precision", "output", "target", "what it holds")
     sections = [
@@ -81,20 +85,27 @@ class _Graphs:
                 yield graph_drawing(graph, wrong_names(result.verdicts), result.case)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What all rows of a page have in common. explained: ids of what the page says of findings."""
+
+    explained: frozenset[str]
+    graphs: _Graphs
+    again: Sequence[str]
+
+
 def wrong_names(verdicts: Sequence[Verdict]) -> list[str]:
     """Names of the outputs that are wrong."""
     return [v.name for v in verdicts if v.output >= 0 and v.status is Status.FAIL]
 
 
-def _row(
-    result: CaseResult, verdict: Verdict, comparison: Comparison, explained: Collection[str], graphs: _Graphs
-) -> Row:
+def _row(result: CaseResult, verdict: Verdict, comparison: Comparison, shared: _Shared) -> Row:
     standing = comparison.standing
     tone = _TONES.get(standing, Tone.BAD)
     slug = comparison.expectation.finding if comparison.expectation else ""
     details: tuple[Block, ...] = ()
     if standing is not Standing.PASSED:
-        details = tuple(_details(result, verdict, comparison, explained, graphs))
+        details = tuple(_details(result, verdict, comparison, shared))
     passed = f"would have noticed {verdict.power:.2g}" if verdict.power else ""
     return Row(
         (
@@ -114,22 +125,21 @@ def _standing(standing: Standing) -> str:
     return f"news: {standing}" if standing.is_news else str(standing)
 
 
-def _details(
-    result: CaseResult, verdict: Verdict, comparison: Comparison, explained: Collection[str], graphs: _Graphs
-) -> Iterator[Block]:
-    """explained: ids of what the page says of findings."""
+def _details(result: CaseResult, verdict: Verdict, comparison: Comparison, shared: _Shared) -> Iterator[Block]:
     expectation = comparison.expectation
     if comparison.standing.is_news:
         yield Text(comparison.message, Tone.BAD)
     elif expectation is not None:
         place = known_bug.place(expectation.finding)
         said = expectation.finding or expectation.reason
-        yield Text(f"known: {said}", href=f"#{place}") if place in explained else Text(f"known: {said}", Tone.WARN)
+        yield (
+            Text(f"known: {said}", href=f"#{place}") if place in shared.explained else Text(f"known: {said}", Tone.WARN)
+        )
     yield from wrong_output(verdict)
     if comparison.standing.is_news:
-        yield from graphs.of(result)
-    words = ["repro", "run", result.case, "--target", result.target, "--precision", result.precision, "--again"]
-    yield Command("again:", shell_command(words))
+        yield from shared.graphs.of(result)
+    words = ["repro", "run", result.case, "--target", result.target, "--precision", result.precision, *shared.again]
+    yield Command("again:", shell_command([*words, "--again"]))
 
 
 def wrong_output(verdict: Verdict) -> Iterator[Block]:

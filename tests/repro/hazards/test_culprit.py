@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repro.findings import reader
-from repro.hazards.culprit import culprits
+from repro.hazards.culprit import culprits, failure_picture
 from tests.repro.drawings.graphs import add_bug, chain
 
 
@@ -23,3 +23,8 @@ def test_a_culprit_is_an_op_of_the_very_graph():
         graph = finding.graph(finding.minimal)
         wrong = [graph.outputs[index] for index in finding.minimal.wrong] or graph.outputs
         assert all(any(op is one for one in graph.ops) for op in culprits(graph, wrong))
+
+
+def test_the_picture_of_a_failure_marks_the_output_and_its_culprit():
+    assert failure_picture(add_bug(), ["y"]).caption == "2 ops; wrong: output 0 'y' [1,4,8]; culprit: MEAN"
+    assert failure_picture(add_bug(), []).caption == "2 ops; culprit: MEAN", "the run as a whole ended"

@@ -66,3 +66,10 @@ def test_a_run_larger_than_a_page_says_what_it_leaves_out(monkeypatch):
     short = table(page())
     assert len(short.rows) == 3
     assert short.caption == "Every output, news first; 6 more are not listed"
+
+
+def test_the_command_of_a_case_has_the_options_that_decided_its_result():
+    made = of_run.run_page(run_results(), "", "", reader.finding_or_none, hostile_graph, ["--runtime", "2.1.3"])
+    commands = [block.command for block in blocks(made, Command) if isinstance(block, Command)]
+    assert commands
+    assert all(command.endswith(" --precision fp32 --runtime 2.1.3 --again") for command in commands)
