@@ -131,10 +131,8 @@ def _details(result: CaseResult, verdict: Verdict, comparison: Comparison, share
         yield Text(comparison.message, Tone.BAD)
     elif expectation is not None:
         place = known_bug.place(expectation.finding)
-        said = expectation.finding or expectation.reason
-        yield (
-            Text(f"known: {said}", href=f"#{place}") if place in shared.explained else Text(f"known: {said}", Tone.WARN)
-        )
+        said = f"known: {expectation.finding or expectation.reason}"
+        yield Text(said, href=f"#{place}") if place in shared.explained else Text(said, Tone.WARN)
     yield from wrong_output(verdict)
     if comparison.standing.is_news:
         yield from shared.graphs.of(result)
