@@ -26,6 +26,13 @@ VERSIONS = {"FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "CONV_2D": 1, "SOFTMAX": 1,
 def write_tflite(graph: Graph) -> bytes:
     """Bytes of a single-subgraph .tflite with one signature. Raises GraphError for a graph that is not well formed."""
     graph = _with_block_scales(graph.validate())
+    try:
+        return _written(graph)
+    except UnicodeEncodeError as error:
+        raise GraphError(f"the name {error.object!r} is no text that UTF-8 can hold, as a .tflite must") from error
+
+
+def _written(graph: Graph) -> bytes:
     size = sum(t.data.nbytes for t in graph.tensors.values() if t.data is not None)
     builder = flatbuffers.Builder(size + 4096 + 256 * (len(graph.tensors) + len(graph.ops)))
     extras = graph.extras if isinstance(graph.extras, FileExtras) else FileExtras()

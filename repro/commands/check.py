@@ -39,7 +39,11 @@ from runner.targets import precisions_for
 @options.both_precisions
 @options.inputs
 @options.input_seed
-@click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
+@click.option(
+    "--deadline",
+    type=options.NumberRange(min=0, min_open=True),
+    help="Seconds for one run; default grows with the model.",
+)
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
