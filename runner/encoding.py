@@ -30,6 +30,7 @@ NAME = 120
 _FILE_NAME_BYTES = 200
 """Of the 255 that file systems take, which leaves room for what temporary files put around a name."""
 
+_NOT_A_LABEL = re.compile(r"[^A-Za-z0-9 .,:+*/=\-_'()\[\]]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -205,6 +206,13 @@ def fenced(lines: Sequence[str], language: str = "") -> str:
     text = "\n".join(lines)
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def mermaid_text(text: str) -> str:
+    """A label between quotes in mermaid, which draws HTML: all but letters, digits and a few marks goes by number."""
+    label = _NOT_A_LABEL.sub(lambda found: f"#{ord(found[0])};", one_line(text))
+    # Two dollars would begin a formula and \n a new line, by number too: a joiner that takes no room is put between.
+    return re.sub("(#36;(?=#36;)|#92;(?=n))", r"\1#8288;", label)
 
 
 def _inert(text: str) -> str:
