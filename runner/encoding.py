@@ -5,7 +5,7 @@ strangers, and each place obeys other characters: a terminal ESC, markdown a bac
 all. So nobody escapes by hand: whoever writes names the place. For programs (literals, JSON, TOML, a shell) a text
 comes back exactly as it was. For people (terminal, comments, markdown, HTML, XML) each character that cannot be
 printed is its escape (`\x1b`, `\u202e`), so that a text takes one line, cannot turn or hide what stands beside it, and
-two texts that differ look different; and it is short.
+two texts that differ look different unless one spells an escape; and it is short, but for logs in XML.
 
 Lone surrogates, which are how Python holds the bytes of a file name that are no UTF-8, are in no encoding of text:
 they are written as their escape, six characters, everywhere but in source code, which can say them.
@@ -64,7 +64,7 @@ def shown_name(text: str) -> str:
 
 def html_text(text: str) -> str:
     """Text of a page, or an attribute's value in quotes."""
-    return html.escape(printable(text))
+    return html.escape(one_line(text))
 
 
 def xml_text(text: str) -> str:
