@@ -62,7 +62,9 @@ COMMANDS: Mapping[str, Command] = {
     "check": Command(f"repro check {MODEL} --target gpu:lavapipe --json", keys=_VERDICT),
     "lint": Command(f"repro lint {MODEL} --json"),
     "reduce": Command(
-        f"repro reduce {MODEL} --target gpu:lavapipe --out OUT/red --json", files=["red/reduced.tflite"], keys=["nothing"]
+        f"repro reduce {MODEL} --target gpu:lavapipe --out OUT/red --json",
+        files=["red/reduced.tflite"],
+        keys=["nothing"],
     ),
     "fix": Command(f"repro fix {MODEL} --target gpu:lavapipe -o OUT/fixed.tflite", files=["fixed.tflite"]),
     "fuzz": Command("repro fuzz --target gpu:lavapipe --seed 3 --graphs 40 --corpus OUT/corpus", keys=["nothing"]),
@@ -136,8 +138,9 @@ class Trial:
         return mentioning(str(self.tmp))
 
     def folders(self) -> list[str]:
-        """Temporary folders, here and where results lie."""
-        made = [*self.tmp.iterdir(), *self.place.rglob(f"{PREFIX}*")]
+        """Temporary folders, here and where results lie. Not torch's own cache: its import makes it."""
+        here = [path for path in self.tmp.iterdir() if not path.name.startswith("torchinductor_")]
+        made = [*here, *self.place.rglob(f"{PREFIX}*")]
         return sorted({str(path.relative_to(self.place)) for path in made})
 
 
