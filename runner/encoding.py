@@ -146,6 +146,11 @@ def file_name(text: str) -> str:
     return f"{data[: _FILE_NAME_BYTES - len(mark) - 1].decode(errors='ignore')}-{mark}"
 
 
+def is_inside(path: str) -> bool:
+    """Whether a text can be the path of an archive's member as it is: relative, printable, and never up."""
+    return len(path) <= LINE and all(part == file_name(part) for part in path.split("/"))
+
+
 def _literal(text: str, escape: Callable[[str], str], special: str = '"\\') -> str:
     return '"' + "".join(c if c.isprintable() and c not in special else escape(c) for c in text) + '"'
 

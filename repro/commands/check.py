@@ -20,6 +20,7 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.residency import residency_line
 from runner.run import Precision
 from runner.target import Target
 from runner.targets import precisions_for
@@ -34,12 +35,17 @@ from runner.targets import precisions_for
 @options.both_precisions
 @options.inputs
 @options.input_seed
-@click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
+@click.option(
+    "--deadline",
+    type=options.NumberRange(min=0, min_open=True),
+    help="Seconds for one run; default grows with the model.",
+)
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
 @options.json_per_output
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -127,6 +133,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "runtime": fingerprint.runtime,
                 "precision": fingerprint.precision,
                 **json_lines.verdict_fields(verdict),
+                "residency": residency_line(checked.run.log),
                 "expected": comparison.expected if comparison else None,
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,

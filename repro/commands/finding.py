@@ -19,15 +19,17 @@ from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
-from repro.matrix.measure import default_targets, environments_for, journal_path
+from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
-from repro.matrix.rows import rows_of, version_order
+from repro.matrix.rows import rows_of
 from repro.records.folders import FINDINGS
 from repro.records.journal import Journal
 from repro.records.lines import Tone
 from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput, NothingRan
+from runner.opencl.android_runtime import NEWEST, is_android
+from runner.runtime_version import version_order
 from runner.runtimes import KNOWN, installed
 from runner.scratch import ScratchFolder
 
@@ -86,6 +88,7 @@ def list_(as_json: bool) -> None:
     help="Index of a wrong output. May be repeated.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
+@options.memory
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
     """Start a finding from a minimal model and its healthy twin.
 
@@ -112,6 +115,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
 @options.again
+@options.memory
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -133,7 +137,7 @@ def measure(
         raise BadInput("--named and --no-named contradict each other; give one")
     names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
     presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
-    environments = environments_for(runtimes or KNOWN, names)
+    environments = environments_for(runtimes, names)
     findings = _chosen(slugs, everything)
     console = Screen(stderr=True)
     contradictions = 0
@@ -173,6 +177,7 @@ def measure(
 @options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
+@options.memory
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -210,7 +215,7 @@ def verify(
             presented = [] if target_names else _presented(members)
             results = evidence.verify(
                 members,
-                environments_for(versions, names),
+                _environments(versions, names, bool(runtimes)),
                 Path(scratch),
                 _stepper(line),
                 presented,
@@ -246,6 +251,15 @@ def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[
         versions = tuple(asked) or evidence.runtimes_to_verify(finding, installed().version)
         groups.setdefault(versions, []).append(finding)
     return groups
+
+
+def _environments(versions: Sequence[str], names: Sequence[str], asked: bool) -> list[Environment]:
+    """What a finding is verified in. Its own versions are LiteRT's; over OpenCL, unless asked, it is the newest one."""
+    if asked:
+        return environments_for(versions, names)
+    over_opencl = [name for name in names if is_android(targets.known_runtimes(name)[0])]
+    others = [name for name in names if name not in over_opencl]
+    return environments_for(versions, others) + environments_for([NEWEST], over_opencl)
 
 
 def _presented(chosen: Sequence[Finding]) -> list[str]:

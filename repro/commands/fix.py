@@ -28,6 +28,7 @@ from runner.encoding import json_text
 @options.inputs
 @options.input_seed
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -40,6 +40,7 @@ LOG_WIDTH = 180
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

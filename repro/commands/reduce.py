@@ -33,6 +33,7 @@ from runner.run import Precision
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
 @options.stream_workers
 @click.option("--json", "as_json", is_flag=True, help="One object per step on stdout, the summary last.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -52,6 +52,7 @@ def journal_path(target_name: str) -> Path:
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as HTML."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one example per group.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -17,10 +17,10 @@ from cases.graph import Graph
 from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
 from repro.verdicts.metrics import all_metrics, quoted_metrics
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.numeric_rule import NumericVerdict, judge_numbers
+from repro.verdicts.numeric_rule import judge_numbers
 from repro.verdicts.subject import Subject
 from repro.verdicts.thresholds import DEFAULT, Thresholds
-from repro.verdicts.verdict import Status, Verdict
+from repro.verdicts.verdict import NumericVerdict, Status, Verdict
 from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
 
 MetricSet = Literal["none", "quoted", "all"]

@@ -25,6 +25,18 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class NumericVerdict:
+    """What a rule says of one output after one feed.
+
+    status: PASS, FAIL or INVALID. reason: one line. power: as in `Verdict`.
+    """
+
+    status: Status
+    reason: str
+    power: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the judge says of one output of one Run.
 

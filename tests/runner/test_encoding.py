@@ -264,6 +264,17 @@ def test_a_file_name_leads_nowhere_else(name: str):
     assert encoding.file_name(made) == made
 
 
+@given(any_names())
+@example("../x")
+@example("/x")
+@example("a//b")
+def test_what_is_inside_leads_out_of_no_folder(name: str):
+    if encoding.is_inside(name):
+        assert os.path.normpath(f"/folder/{name}") == f"/folder/{name}"
+        assert name.isprintable()
+    assert encoding.is_inside("serving_default/args_0:0")
+
+
 def test_file_names_of_long_names_differ():
     assert encoding.file_name("x" * 300 + "a") != encoding.file_name("x" * 300 + "b")
     assert encoding.file_name("fanout/add-to-2--fp32") == "fanout--add-to-2--fp32"
