@@ -139,7 +139,7 @@ def test_archives_with_other_numbers_are_judged_or_refused(run: Path, file: str)
     for found in arrays(dict(np.load(run / file))):
         (run / file).write_bytes(packed(found))
         said.append(judged(run))
-    assert sum(map(bool, said)) > len(said) / 2
+    assert sum(map(bool, said)) >= 10
     (run / file).write_bytes(whole)
     assert judged(run) == ""
 
