@@ -17,6 +17,8 @@ from cases.graph import Graph, Op, Tensor
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro import api
+from repro.layouts.models import load_inputs
+from repro.layouts.reader import read_layout
 from runner import memory
 from runner.host import worker_process
 from runner.memory import TooMuchMemory
@@ -34,7 +36,7 @@ def huge() -> bytes:
 
 def repro(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "repro", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
 
 
 def commands(model: Path, out: Path) -> Sequence[tuple[str | Path, ...]]:
@@ -71,10 +73,9 @@ def test_a_layout_is_gated_within_the_limit(tmp_path: Path):
     shutil.copytree(SPLIT, tmp_path, dirs_exist_ok=True)
     with pytest.raises(TooMuchMemory):
         api.gate(tmp_path / "split.toml", target="cpu", memory="1KiB")
-    split = (tmp_path / "split.toml").read_text(encoding="utf-8").replace("[1, 64, 24]", "[100000, 64000, 24]")
-    (tmp_path / "split.toml").write_text(split, encoding="utf-8")
-    with pytest.raises(TooMuchMemory, match="drawing the inputs of the layout"):
-        api.gate(tmp_path / "split.toml", target="cpu")
+    layout = read_layout(tmp_path / "split.toml", {})
+    with memory.limited("1KiB"), pytest.raises(TooMuchMemory, match="drawing the inputs of the layout"):
+        load_inputs(layout, None)
 
 
 def test_what_a_target_gives_back_is_held_to_the_limit_and_its_worker_stopped(monkeypatch: pytest.MonkeyPatch):
@@ -122,7 +123,7 @@ def test_a_large_honest_model_is_checked_in_less_than_three_times_its_size(tmp_p
         f"checked = api.check({str(model)!r}, target='cpu', memory={3 * model.stat().st_size});"
         "json.dump([checked.passed, peak_bytes()], sys.stdout)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     passed, peak = json.loads(done.stdout)
     assert passed
     assert peak < 3 * model.stat().st_size

@@ -25,7 +25,7 @@ ALL = {"lint": 2000, "check": 300, "fix": 300, "reduce": 300, "gate": 300}
 def attacked(verb: str, count: int, seed: int) -> dict[str, Any]:
     """The report of an attack in a process of its own, held to what must be of all of them."""
     command = [sys.executable, "-m", "tests.trust.attack", verb, str(count), "--seed", str(seed)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning" not in done.stderr, done.stderr[-3000:]
     report = json.loads(done.stdout)
