@@ -74,6 +74,8 @@ def check(
     Raises BadInput for what cannot be read, TooMuchMemory (a BadInput) for what would not fit, TargetUnavailable,
     DeviceFailed, NothingRan. What the model does to a target is a verdict.
     """
+    if deadline is not None and not deadline > 0:
+        raise BadInput(f"deadline {deadline}: give seconds above 0, or none")
     with limited(memory):
         subject = _subject(model, inputs, seed, runtime)
         with _opened(cpu or "cpu", runtime=runtime) as witness:

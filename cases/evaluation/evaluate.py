@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
 from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
-from cases.evaluation.quantised import HOLDING_DTYPES, Grid, constant_of, grid_of
+from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
 from cases.evaluation.step import Step, Value, is_read_in_parts
 from cases.graph import Graph, GraphError, Op, Tensor
 
@@ -55,7 +56,7 @@ def evaluate(
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
     require_room(graph, keep)
     wanted = set(graph.outputs) | set(keep)
-    grids = {name: grid for name, t in graph.tensors.items() if t.raw is not None and (grid := grid_of(t)) is not None}
+    grids = _grids(graph)
     values: dict[str, Value] = {}
     for name, array in zip(graph.inputs, feed, strict=True):
         if tuple(np.shape(array)) != tuple(graph.tensors[name].shape):
@@ -75,6 +76,17 @@ def evaluate(
     for name in wanted - values.keys():
         values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
     return {name: _handed_out(values[name], grids.get(name), graph.tensors[name].dtype) for name in wanted}
+
+
+def _grids(graph: Graph) -> dict[str, Grid]:
+    """Of the quantised tensors that the graph touches."""
+    grids = {}
+    for name, tensor in graph.tensors.items():
+        if tensor.raw is not None and (name in graph.uses or name in graph.producers or name in graph.outputs):
+            grid = grid_of(tensor)
+            if grid is not None:
+                grids[name] = grid
+    return grids
 
 
 def _computed(
@@ -121,6 +133,9 @@ def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value
     """The value of a tensor that no op writes: a constant's, or zero for a state. Raises GraphError for any other."""
     data = constant_of(tensor)
     if data is not None:
+        if grid is not None and tensor.dtype in WEIGHT_DTYPES:
+            # A delegate keeps such weights as they are, and their scales in its own format.
+            grid = replace(grid, scale=arithmetic.stored(grid.scale))
         return _loaded(data, grid, arithmetic)
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")

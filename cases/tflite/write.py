@@ -33,6 +33,13 @@ def write_tflite(graph: Graph) -> bytes:
     Raises GraphError for a graph that is not well formed or too large, TooMuchMemory above the limit.
     """
     graph = _with_block_scales(graph.validate())
+    try:
+        return _written(graph)
+    except UnicodeEncodeError as error:
+        raise GraphError(f"the name {error.object!r} is no text that UTF-8 can hold, as a .tflite must") from error
+
+
+def _written(graph: Graph) -> bytes:
     extras = graph.extras if isinstance(graph.extras, FileExtras) else FileExtras()
 
     blobs: list[bytes | memoryview] = [b""]

@@ -158,7 +158,7 @@ def _residual_floor(
     kind = FLOAT16 if precision is Precision.FP16 else FLOAT32
     emulated = evaluate(graph, feed, kind)[output]
     depth = accumulation_depth(graph, output)
-    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth)
+    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth, precision)
 
 
 def minus_constant(array: np.ndarray, constant: np.ndarray) -> np.ndarray:

@@ -55,11 +55,11 @@ def fed_subject(
 
 
 def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) -> FeedPlan:
-    """What a model is fed: what was given, a made feed of `seed`, what was given again; or only made ones.
+    """What a model is fed: what was given, two made feeds of `seed`, what was given again; or only made ones.
 
     given: an .npz, arrays by input name, or arrays in the inputs' order. Raises BadInput for what does not fit.
     """
-    standard = StandardFeeds(seed)
+    standard = StandardFeeds(seed, again=True)
     if given is None:
         return standard
     if isinstance(given, str | Path):
@@ -69,8 +69,8 @@ def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) ->
             raise BadInput(f"inputs: {len(given)} arrays are given and the model has {len(declared)} inputs")
         by_name = given if isinstance(given, Mapping) else {f"arr_{i}": array for i, array in enumerate(given)}
         first, source = feed_from_arrays(by_name, declared, "inputs"), "given arrays"
-    second = standard.make(declared)[1]
-    return GivenFeeds((first, second, first), f"{source}, then {standard.kind} seed {seed}")
+    _, second, third, _ = standard.make(declared)
+    return GivenFeeds((first, second, third, first), f"{source}, then {standard.kind} seed {seed}")
 
 
 def read_bytes(path: Path, what: str) -> bytes:

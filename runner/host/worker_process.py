@@ -213,12 +213,18 @@ class WorkerProcess:
         return f"was killed by {name}{hint}"
 
     def log(self) -> str:
-        """What the worker printed since its current job began (the end, if long)."""
+        """What the worker printed since its current job began; of a long one the beginning and the end."""
         try:
             with self._log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _LOG_BYTES))
-                return file.read().decode(errors="replace")
+                file.seek(0)
+                if size <= _LOG_BYTES:
+                    return file.read().decode(errors="replace")
+                # The beginning says on what the model ran, the end how it ended.
+                first = file.read(_LOG_BYTES // 4)
+                file.seek(size - 3 * _LOG_BYTES // 4)
+                left_out = f"\n[{size - _LOG_BYTES} bytes left out]\n".encode()
+                return (first + left_out + file.read()).decode(errors="replace")
         except OSError:
             return ""
 

@@ -16,6 +16,7 @@ from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import Given
 from repro.verdicts.saved_run import BESIDE, folder_name, load_judgeable, save_judgeable
 from repro.verdicts.subject import Subject, graph_subject
+from runner.encoding import well_formed
 from runner.errors import BadInput
 from runner.run import Fingerprint, Outcome, Precision, Run
 from tests.repro.verdicts.judging import scene
@@ -117,7 +118,7 @@ def test_files_of_two_runs_do_not_belong_together(tmp_path: Path):
     shorter = dataclasses.replace(made.subject, plan=GivenFeeds(made.feeds[:2]))
     save_judgeable(tmp_path / "other", made.run(), shorter)
     (tmp_path / "feeds.npz").write_bytes((tmp_path / "other" / "feeds.npz").read_bytes())
-    with pytest.raises(BadInput, match="do not belong together: 2 feeds, 3 references of 2 outputs"):
+    with pytest.raises(BadInput, match="do not belong together: 2 feeds, 4 references of 2 outputs"):
         load_judgeable(tmp_path)
 
 
@@ -138,3 +139,15 @@ def test_a_folder_is_called_after_subject_precision_and_target(name: str, target
     run = scene().run()
     run = dataclasses.replace(run, fingerprint=dataclasses.replace(run.fingerprint, target=target))
     assert folder_name(Subject(name, b"", GivenFeeds(()), Given(())), run) == folder
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", ".hidden", "a\nb\x1b[2J", "m\udcff.tflite", "x" * 300, ""])
+@pytest.mark.parametrize("target", ["gpu:lavapipe", "gpu:lavapipe@Mali/../../G"])
+def test_a_run_is_saved_in_one_folder_whatever_its_names_are(tmp_path: Path, name: str, target: str):
+    made = scene(Precision.FP32)
+    fingerprint = dataclasses.replace(made.run().fingerprint, target=target)
+    run = dataclasses.replace(made.run(), name=name, output_names=(name, "b"), fingerprint=fingerprint)
+    folder = tmp_path / folder_name(dataclasses.replace(made.subject, name=name), run)
+    save_judgeable(folder, run, made.subject)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert load_judgeable(folder)[0].output_names == (well_formed(name), "b")

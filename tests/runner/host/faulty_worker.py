@@ -69,7 +69,7 @@ def fail_to_allocate() -> None:
 
 
 def noise() -> None:
-    print("noise " * 100_000 + "the end of the noise", flush=True)
+    print("the beginning of the " + "noise " * 100_000 + "the end of the noise", flush=True)
 
 
 FAULTS: Mapping[str, Callable[[], None]] = {
