@@ -1,10 +1,11 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro test bench oracle lint-truth layout clean
+.PHONY: help setup prepared repro opencl test bench oracle lint-truth layout clean
 PY := .venv/bin/python
 
 help:
 	@echo "make repro       set up what is missing, then run the catalogue on the host's GPU delegate"
+	@echo "make opencl      set up LITERT_CL over a software OpenCL driver, then run the catalogue on it"
 	@echo "make test        set up what is missing, then the tests"
 	@echo "make setup       only the set-up (says what it installs, and how to undo it)"
 	@echo "make bench       benchmarks, into build/bench.json"
@@ -25,6 +26,11 @@ prepared:
 
 repro: prepared
 	@$(PY) -m repro run --target gpu --precision both
+
+# LiteRT-LM's library is fetched and made loadable by the first run.
+opencl: prepared
+	@bash runner/setup/opencl.sh
+	@$(PY) -m repro run --target gpu:pocl --precision fp32
 
 test: prepared
 	@$(PY) -m pytest

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from cases.graph import Tensor
+from runner import memory
 from runner.errors import BadInput
 from runner.run import Feed
 from runner.source_version import source_version
@@ -75,6 +76,7 @@ FeedPlan = StandardFeeds | GivenFeeds
 
 # fp16 holds every integer up to 2048 exactly, and so every multiple of 1/512 up to 4.
 _STEP = 1.0 / 512.0
+_DRAWN_BYTES = 8  # of a number while it is drawn; scaling and rounding make one array more each
 _CODES = 2048
 
 
@@ -106,10 +108,13 @@ def watermark(tensor: Tensor, operand: int, version: int) -> np.ndarray:
 def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> Feed:
     """One feed for the declared inputs. Each version is another feed of the same seed.
 
-    Integer inputs get 0 to 7, booleans a fair coin. Raises BadInput for an unknown kind or dtype.
+    Integer inputs get 0 to 7, booleans a fair coin. Raises BadInput for an unknown kind or dtype, TooMuchMemory for
+    shapes that would not fit the limit.
     """
     if kind not in KINDS:
         raise BadInput(f"inputs '{kind}' is none of {', '.join(KINDS)}")
+    sizes = [math.prod(tensor.shape) * _DRAWN_BYTES for tensor in inputs]
+    memory.require(sum(sizes) + 2 * max(sizes, default=0), "making the inputs")
     rng = np.random.default_rng([seed, version])
     feed = []
     for operand, tensor in enumerate(inputs):

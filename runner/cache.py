@@ -176,9 +176,9 @@ def _make_way(path: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder of the cache; a file in its place, or in that of a folder above it, goes. Raises Unwritable."""
-    root = cache_root()
+    root = _place()
     with _one_line(folder):
-        for place in (folder, *folder.parents) if folder.is_relative_to(root) else ():
+        for place in (folder, *folder.parents) if root is not None and folder.is_relative_to(root) else ():
             if place != root and place.is_file():
                 place.unlink()
                 break

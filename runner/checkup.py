@@ -25,10 +25,13 @@ from runner import runtimes
 from runner.adb import devices
 from runner.adb.private_server import PrivateServer
 from runner.adb.server import default_server, server_is_running
+from runner.c_compiler import compiler
 from runner.cache import cache_root
 from runner.errors import BadInput, ReproError
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, swiftshader_manifest
-from runner.targets import TargetInfo, available
+from runner.opencl import android_runtime
+from runner.opencl.drivers import opencl_drivers
+from runner.targets import TargetInfo, available, available_opencl
 
 CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
 
@@ -68,6 +71,10 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     checks = [check_python(), *check_runtime(), check_loader()]
     infos, problem = _targets() if scratch.state is OK else ([], scratch)
     checks += [problem] if problem else check_targets(infos)
+    if problem is None:
+        over_opencl, found = check_opencl()
+        checks += over_opencl
+        infos += found
     checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
     checks += [scratch] if scratch.state is OK else []
     return checks, infos
@@ -194,13 +201,32 @@ def _target_remedy(info: TargetInfo) -> str:
     return "install the vendor's newest Vulkan driver" if info.driver else install_everything()
 
 
+def check_opencl() -> tuple[list[Requirement], list[TargetInfo]]:
+    """The targets over OpenCL as they were tried: one line each, or the line that says why there is none."""
+    if not opencl_drivers():
+        detail = "no OpenCL driver is installed: the phone's own delegate (LITERT_CL), not needed for a run"
+        return [Requirement("opencl", MISSING, detail, opencl_install())], []
+    infos = available_opencl()
+    if not infos:
+        here = ", ".join(driver.driver for driver in opencl_drivers())
+        detail = f"{here}, but LiteRT-LM's library is not in the cache yet"
+        return [Requirement("opencl", MISSING, detail, opencl_install())], []
+    version = android_runtime.made_versions()[-1]
+    return [
+        Requirement(info.name, OK, f"{info.driver}, with LiteRT-LM {version}")
+        if info.usable
+        else Requirement(info.name, BROKEN, f"{info.driver}: {info.reason}", opencl_install())
+        for info in infos
+    ], infos
+
+
 def check_compiler() -> Requirement:
-    """A C compiler, for targets with another adapter name and for the runner for phones."""
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
-    if compiler is None:
-        detail = "no C compiler: gpu:<adapter>@<name> targets and the native runner cannot be built"
+    """A C compiler, for targets with another adapter name, those over OpenCL, and the runner for phones."""
+    found = compiler()
+    if found is None:
+        detail = "no C compiler: gpu:<adapter>@<name> and OpenCL targets and the native runner cannot be built"
         return Requirement("C compiler", MISSING, detail, apt_install("gcc libc6-dev"))
-    return Requirement("C compiler", OK, compiler)
+    return Requirement("C compiler", OK, found)
 
 
 def check_adb() -> Iterator[Requirement]:
@@ -284,6 +310,11 @@ def mesa_install() -> str:
 def swiftshader_install() -> str:
     script = Path(runner.__file__).resolve().parent / "setup" / "swiftshader.sh"
     return f"bash '{script}' '{swiftshader_manifest().parent}'"
+
+
+def opencl_install() -> str:
+    root = checkout()
+    return f"make -C '{root}' opencl" if root else f"bash '{Path(runner.__file__).parent / 'setup' / 'opencl.sh'}'"
 
 
 def converter_install() -> str:

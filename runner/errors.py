@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 
-from runner.encoding import one_line
-
 
 class ReproError(Exception):
     """A failure with a one-line explanation for the user. `exit_code` is 1 unless a subclass says otherwise."""
@@ -18,6 +16,8 @@ class ReproError(Exception):
 
     def __str__(self) -> str:
         """One printable line, whatever the names in it hold."""
+        from runner.encoding import one_line  # here, because this file is also read where `runner` is the user's
+
         return one_line(super().__str__())
 
 
@@ -29,6 +29,10 @@ class BadInput(ReproError):
 
 class NameClash(BadInput):
     """A package of the user's has the name of one of ours, and one process can hold only one of the two."""
+
+    def __str__(self) -> str:
+        """As it is: where it is raised there may be no encoder, and what it names is the user's own `sys.path`."""
+        return Exception.__str__(self)
 
 
 class TargetUnavailable(ReproError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
-import subprocess
 import sys
 import time
 import zipfile
@@ -21,7 +20,6 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from runner import children
 from runner.cache import (
     cache_root,
     file_sha256,
@@ -32,8 +30,9 @@ from runner.cache import (
 from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
-from runner.python_child import child_command
+from runner.opencl import android_runtime
 from runner.scratch import ScratchFolder
+from runner.wheels import download_wheel
 
 PACKAGE = "ai-edge-litert"
 NIGHTLY_PACKAGE = "ai-edge-litert-nightly"
@@ -52,15 +51,27 @@ class Runtime:
     version: str
     folder: Path
 
+    @property
+    def is_android(self) -> bool:
+        """Whether this is Android's library with the OpenCL delegate, for the targets over OpenCL."""
+        return android_runtime.is_android(self.version)
+
     @cached_property
     def libraries(self) -> Mapping[str, str]:
         """File name -> sha256 of the shared libraries that decide results."""
+        if self.is_android:
+            return android_runtime.library_hashes(self.folder)
         files = sorted({f for pattern in _LIBRARIES for f in self.folder.glob(pattern)})
         return {file.name: file_sha256(file) for file in files}
 
     @property
+    def has_gpu(self) -> bool:
+        """Whether a GPU delegate is in it."""
+        return self.is_android or self.accelerator is not None
+
+    @property
     def accelerator(self) -> Path | None:
-        """The GPU accelerator library, or None if this version ships none."""
+        """The GPU accelerator library beside libLiteRt.so, or None if there is none."""
         return next(iter(sorted(self.folder.glob("libLiteRt*Accelerator.so"))), None)
 
 
@@ -94,6 +105,8 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
         return installed()
     if version == NIGHTLY:
         return _newest_nightly(tell)
+    if android_runtime.is_android(version):
+        return Runtime(version, android_runtime.runtime_folder(version, tell))
     try:
         wanted = str(Version(version))
     except InvalidVersion:
@@ -155,22 +168,10 @@ def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
     """Download a wheel with pip, hold it to its known digest, unpack it in its cached folder; return its version."""
     tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
     with ScratchFolder("runtime") as scratch:
-        command = [*child_command("pip"), "download", "--no-deps", "--only-binary=:all:", "--pre"]
-        command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", scratch, requirement]
-        try:
-            pip = children.run(command, timeout_s=900)
-        except subprocess.TimeoutExpired as error:
-            raise TargetUnavailable(f"{requirement} did not arrive within 15 minutes; try again") from error
-        wheels = list(Path(scratch).glob("*.whl"))
-        if pip.returncode != 0 or not wheels:
-            why = next((line for line in pip.stderr.splitlines() if line.startswith("ERROR")), "pip gave no reason")
-            raise TargetUnavailable(
-                f"{requirement} cannot be fetched ({why}); check the network and that this version exists for "
-                f"Python {sys.version_info.major}.{sys.version_info.minor}, then run the same command again"
-            )
-        version = str(Version(wheels[0].name.split("-")[1]))
-        hold_to_known(wheels[0].name, hashlib.sha256(wheels[0].read_bytes()).hexdigest(), tell)
+        wheel = download_wheel(requirement, Path(scratch))
+        version = str(Version(wheel.name.split("-")[1]))
+        hold_to_known(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), tell)
         tell(f"unpacking LiteRT {version}")
-        with folder_in_place(_home(version), _is_whole) as made, zipfile.ZipFile(wheels[0]) as archive:
+        with folder_in_place(_home(version), _is_whole) as made, zipfile.ZipFile(wheel) as archive:
             archive.extractall(made)
     return version

@@ -103,6 +103,8 @@ def _locked(folder: str, *, wait: bool) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError:
+        if wait and path.parent.is_dir():
+            raise  # no room even for an empty file: it was not swept, and would not come with the next try
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -23,6 +23,7 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
+from runner.residency import residency_line
 from runner.run import Fingerprint, Job, Precision, Run
 from runner.target import Target
 
@@ -122,7 +123,8 @@ def run_campaign(
 
 def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
     fingerprint = run.fingerprint
-    kept_log = "" if all(v.status is Status.PASS for v in verdicts) else run.log[-2000:]
+    took = residency_line(run.log)
+    kept_log = took if all(v.status is Status.PASS for v in verdicts) else f"{took}\n{run.log[-2000:]}".lstrip()
     return CaseResult(
         case,
         fingerprint.target,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
-from packaging.version import Version
 from tomlkit.items import AoT, Table
 
 from repro.campaigns.expectations import ANY
+from runner.runtime_version import RuntimeVersion
 
 PRECISIONS = ("fp32", "fp16")
 
@@ -99,6 +99,10 @@ def _split(tables: AoT, entry: Table) -> None:
     tables.append(twin)
 
 
+def _is_newer(runtime: str, confirmed: str) -> bool:
+    return runtime != confirmed and RuntimeVersion.parse(runtime).is_at_least(RuntimeVersion.parse(confirmed))
+
+
 def _apply(
     tables: AoT,
     entry: Table | None,
@@ -121,7 +125,7 @@ def _apply(
             changes.append(f"{label}: confirmed with {runtime}")
         return
     if entry is not None and record["verdict"] == "PASS":
-        if entry.get("confirmed") and Version(runtime) > Version(entry["confirmed"]):
+        if entry.get("confirmed") and _is_newer(runtime, entry["confirmed"]):
             entry["fixed_in"] = runtime
             changes.append(f"{label}: fixed in {runtime}")
         else:

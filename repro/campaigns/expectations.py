@@ -1,7 +1,7 @@
 """What is expected of each case on each target, as data, and how a verdict compares with it.
 
 Files live in `findings/expectations/`: `gpu.toml` holds what the delegate's own graph code does on
-every driver; `gpu-lavapipe.toml` and the like inherit from it and add what only that target does.
+every driver; `gpu-opencl.toml`, `gpu-lavapipe.toml` and the like inherit from it and add what only they do.
 The default expectation of every output is PASS. Key insight: an unexpected pass is news as much as
 an unexpected failure, and a failure that changed its signature is a different failure.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 from pydantic import AfterValidator, Field
 
 from repro.records.folders import EXPECTATIONS
@@ -22,7 +22,9 @@ from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
+from runner.opencl.drivers import is_opencl
 from runner.run import Precision
+from runner.runtime_version import RuntimeVersion
 from runner.target import Target
 
 ANY = "any"
@@ -30,9 +32,9 @@ ANY = "any"
 
 def _version(text: str) -> str:
     try:
-        Version(text or "0")
+        RuntimeVersion.parse(text or "0")
     except InvalidVersion:
-        raise ValueError(f"'{text}' is no version; write for example '2.3.0'") from None
+        raise ValueError(f"'{text}' is no version; write for example '2.3.0', or 'lm-0.18.1'") from None
     return text
 
 
@@ -192,10 +194,16 @@ def file_stem(target: str) -> str:
 
 
 def _parents(target: str) -> list[str]:
-    """Files that apply to a target, general first. A renamed adapter is still its driver."""
-    plain = target.partition("@")[0]
-    stems = [file_stem(plain.partition(":")[0]), file_stem(plain), file_stem(target)]
-    return list(dict.fromkeys(stems))
+    """Files that apply to a target, general first. A renamed adapter is still its driver, and so is another storage.
+
+    What every driver over OpenCL does stands in `gpu-opencl.toml`.
+    """
+    plain, at, presented = target.partition("@")
+    driver = plain.partition("+")[0]
+    kind, _, key = driver.partition(":")
+    over_opencl = ["gpu-opencl"] if kind == "gpu" and is_opencl(key) else []
+    named = (driver, f"{driver}{at}{presented}", plain, target)
+    return list(dict.fromkeys((file_stem(kind), *over_opencl, *map(file_stem, named))))
 
 
 def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runtime: str = "") -> Expectations:
@@ -236,7 +244,7 @@ def _is_fixed(fixed_in: str, runtime: str) -> bool:
     if not fixed_in or not runtime:
         return False
     try:
-        return Version(runtime) >= Version(fixed_in)
+        return RuntimeVersion.parse(runtime).is_at_least(RuntimeVersion.parse(fixed_in))
     except InvalidVersion:
         return False
 

@@ -39,12 +39,17 @@ class GraphDidNotRun(ReproError):
 @click.option("--size", type=int, default=SIZES[0], show_default=True, help="Side of the network's input.")
 @click.option("--weights", "spec", default=weights.DEFAULT, show_default=True, help="seed:N, folder, file or hub id.")
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True, help="Lowest score shown."
+    "--threshold",
+    type=options.NumberRange(0, 1),
+    default=SCORE_THRESHOLD,
+    show_default=True,
+    help="Lowest score shown.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True, help="The PNG."
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per detection on stdout.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -11,6 +11,7 @@ from repro.display.console import Screen, cell, echo_line
 from repro.display.json_lines import dump
 from repro.records.lines import Tone
 from runner.checkup import Requirement, RequirementState, requirements
+from runner.opencl.drivers import is_opencl
 from runner.targets import TargetInfo
 
 _TONES = {RequirementState.OK: Tone.GOOD, RequirementState.MISSING: Tone.WARN, RequirementState.BROKEN: Tone.BAD}
@@ -20,9 +21,9 @@ _TONES = {RequirementState.OK: Tone.GOOD, RequirementState.MISSING: Tone.WARN, R
 @click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Print what can run here: runtime, accelerator library, Vulkan adapters, adb and its phones, converter.
+    """Print what can run here: runtime, accelerator library, Vulkan and OpenCL drivers, adb and its phones, converter.
 
-    Beside each missing thing stands the exact command that brings it. Exit 3 if no GPU target works.
+    Beside each missing thing stands the exact command that brings it. Exit 3 if plain `gpu` stands for nothing.
 
     \b
     1. repro doctor
@@ -35,7 +36,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         click.echo(dump(answer))
     else:
         show(checks, infos, usable)
-    ctx.exit(0 if usable else 3)
+    ctx.exit(0 if _plain(usable) else 3)
 
 
 def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) -> None:
@@ -59,7 +60,12 @@ def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) 
     everything += ["cpu:reference"] * bool(everything) + usable
     console.print()
     console.print(f"these targets can run here: {', '.join(everything) or 'none'}")
-    if usable:
-        console.print(f"plain 'gpu' is {usable[0]}")
+    if plain := _plain(usable):
+        console.print(f"plain 'gpu' is {plain}")
     else:
-        console.say(("no GPU target works here", Tone.BAD), " (exit 3)")
+        console.say(("no GPU target works here", Tone.BAD), " over Vulkan (exit 3)")
+
+
+def _plain(usable: list[str]) -> str:
+    """What plain `gpu` stands for: the best over Vulkan."""
+    return next((name for name in usable if not is_opencl(name.partition(":")[2])), "")

@@ -32,7 +32,7 @@ from runner.run import Precision
 @options.target
 @options.runtime
 @options.one_precision
-@click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How long to go on.")
+@click.option("--seconds", type=options.NumberRange(min=0), default=60.0, show_default=True, help="How long to go on.")
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
 @click.option(
@@ -43,6 +43,7 @@ from runner.run import Precision
 )
 @options.stream_workers
 @click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -49,6 +49,7 @@ from runner.run import Outcome, Precision
     help="TOML with other thresholds, each with its reason.",
 )
 @options.json_per_output
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -21,8 +21,10 @@ from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, default_targets, environments_for, journal_path, measure
 from repro.matrix.record import CellRecord, Row, RowCell
-from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of, version_order
+from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
+from repro.pages.of_matrix import matrix_page
+from repro.pages.render import write_page
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.records.lines import Tone
@@ -33,6 +35,7 @@ from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
+from runner.runtime_version import version_order
 from runner.runtimes import KNOWN
 from runner.targets import precisions_for
 
@@ -56,7 +59,9 @@ from runner.targets import precisions_for
     help="Canonical JSON of all cells and rows.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -70,6 +75,7 @@ def command(
     workers: int,
     out: Path,
     as_json: bool,
+    html_file: Path | None,
     verbose: bool,
 ) -> None:
     """Measure CASES in every cell of runtimes x drivers x precisions, each beside its controls.
@@ -86,13 +92,12 @@ def command(
     3. repro matrix 'public-reports/*' --bisect            since which runtime
     """
     started = time.monotonic()
-    keep_apart({"--out": out}, [Path(name) for name in cases if name.endswith(".tflite")])
+    keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
     subjects = choose_subjects(cases, seed)
     names = targets.resolve(target_names) if target_names else default_targets()
-    versions = runtimes or KNOWN
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
-    environments = environments_for(versions, names)
+    environments = environments_for(runtimes, names)
     console = Screen(stderr=as_json)
     with Journal(journal_path()) as journal:
         if bisecting:
@@ -118,6 +123,9 @@ def command(
         f"{len(measured.records)} cells, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
         f"stored in {out}",
     )
+    if html_file is not None and rows:
+        page = matrix_page(rows, measured.records, measured.environments, measured.unavailable, options.typed())
+        write_page(html_file, page)
     if not measured.records:
         raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
@@ -199,8 +207,8 @@ def _bisect(
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
-    versions = sorted({e.runtime for e in environments}, key=version_order)
     for target in dict.fromkeys(e.target for e in environments):
+        versions = sorted({e.runtime for e in environments if e.target == target}, key=version_order)
         for subject in (s for s in subjects if not s.control_of):
             for each in precisions_for(target, precision):
                 bisected = bisect(versions, _verdict_of(subject, target, each, journal))

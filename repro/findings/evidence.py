@@ -32,7 +32,7 @@ from repro.findings.seal import write_seal
 from repro.matrix.document import to_document
 from repro.matrix.measure import Environment, Measured, measure
 from repro.matrix.record import Cell, CellRecord, EnvironmentRecord
-from repro.matrix.rows import cell_of, version_order
+from repro.matrix.rows import cell_of
 from repro.records.canonical_json import canonical, finite_or_none
 from repro.records.journal import Journal
 from repro.trials.load import open_installed_cpu
@@ -45,6 +45,7 @@ from runner.cache import write_atomically
 from runner.errors import TargetUnavailable
 from runner.run import Outcome, Precision, unwritten_mask
 from runner.run import Run as RunRecord
+from runner.runtime_version import is_release, version_order
 
 COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
 PRESENTED_AS = "Mali-G610"
@@ -129,13 +130,8 @@ def measure_findings(
 
 def named_runtime(finding: Finding, versions: Sequence[str]) -> str:
     """The newest release of `versions` in which the finding shows (of all, where it claims to show nowhere)."""
-    candidates = [v for v in (finding.showing(versions) or versions) if _is_release(v)]
+    candidates = [v for v in (finding.showing(versions) or versions) if is_release(v)]
     return max(candidates, key=version_order, default="")
-
-
-def _is_release(version: str) -> bool:
-    order = version_order(version)
-    return order[0] == 0 and not order[1].is_prerelease
 
 
 def default_named() -> list[str]:

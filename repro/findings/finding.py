@@ -29,9 +29,9 @@ from cases.tflite.read import read_tflite
 from repro.findings.where import EVERYWHERE, Range
 from repro.matrix.document import from_document
 from repro.matrix.record import Cell, CellRecord
-from repro.matrix.rows import version_order
 from repro.records.strict import Said
 from runner.errors import BadInput
+from runner.runtime_version import version_order
 
 MANIFEST = "finding.toml"
 EVIDENCE = "evidence/matrix.json"

@@ -6,7 +6,8 @@ import functools
 
 from cases.findings.model import Purpose
 from repro.findings import reader
-from repro.matrix.rows import rows_of, version_order
+from repro.matrix.rows import rows_of
+from runner.runtime_version import version_order
 
 
 @functools.cache

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from packaging.version import Version
-
 from cases.findings.model import Purpose
 from cases.graph import Graph
 from repro.findings.evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
 from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
-from repro.matrix.rows import rows_of, version_order
+from repro.matrix.rows import rows_of
 from runner.encoding import code_span, markdown_prose, markdown_text
-from runner.host.presented_name import naming_note
+from runner.presented import naming_note
+from runner.runtime_version import is_nightly, is_release, version_order
 
 
 def listing(graph: Graph, wrong: Sequence[int]) -> list[str]:
@@ -58,7 +57,7 @@ def runtimes(records: Sequence[CellRecord]) -> list[str]:
 
 
 def nightly(records: Sequence[CellRecord]) -> str:
-    return ", ".join(v for v in runtimes(records) if Version(v).is_devrelease)
+    return ", ".join(v for v in runtimes(records) if is_nightly(v))
 
 
 def drivers(environments: Sequence[EnvironmentRecord]) -> list[dict[str, str]]:
@@ -185,7 +184,7 @@ def fp16_note(records: Sequence[CellRecord]) -> str:
 
 def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
     """The newest measured release to install to see the bug; empty where the newest measured one shows it."""
-    releases = [v for v in runtimes(records) if not Version(v).is_prerelease]
+    releases = [v for v in runtimes(records) if is_release(v)]
     showing = finding.showing(releases)
     return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 

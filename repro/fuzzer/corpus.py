@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import click
 
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
@@ -25,6 +26,7 @@ from repro.records.strict import fitted_or_none
 from repro.reducer.history import write_specimen
 from repro.reducer.problem import Specimen
 from runner.cache import canonical_json, make_folder, read_json, write_atomically
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 
@@ -63,12 +65,12 @@ def only_hunt_in(folder: Path) -> Iterator[None]:
                 f"another hunt is at work in {folder}; wait until it ends, or give another --corpus"
             ) from None
         except OSError as error:
-            print(f"{folder} cannot be locked ({error.strerror}): start no second hunt in it", file=sys.stderr)
+            _say(f"{folder} cannot be locked ({error.strerror}): start no second hunt in it")
         yield
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    click.echo(one_line(line), err=True)
 
 
 class Corpus:

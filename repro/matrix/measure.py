@@ -24,7 +24,8 @@ from repro.verdicts.verdict import Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
 from runner.cache import cache_root
-from runner.errors import TargetUnavailable
+from runner.errors import BadInput, TargetUnavailable
+from runner.opencl.android_runtime import is_android
 from runner.run import Job, Outcome, Precision, Run
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
@@ -245,15 +246,27 @@ def attached_phones() -> list[str]:
 
 
 def environments_for(runtimes: Sequence[str], target_names: Sequence[str]) -> list[Environment]:
-    """All pairs, target by target; `nightly` becomes its version, so that the same runtime is measured once.
+    """Each target with each of the runtimes that it can run on; without any, with all that are known for it.
 
-    Raises BadInput for what is no version. A runtime that cannot be fetched stays as it was named
-    and is reported by `measure`.
+    `nightly` becomes its version, so that the same runtime is measured once. Raises BadInput for what is no version
+    and for a target that runs on none of them. A runtime that cannot be fetched stays as it was named and is
+    reported by `measure`.
     """
-    versions: list[str] = []
-    for name in runtimes:
-        try:
-            versions.append(runtime_of(name).version)
-        except TargetUnavailable:
-            versions.append(name)
-    return [Environment(v, t) for t in target_names for v in dict.fromkeys(versions)]
+    chosen = {target: _fitting(target, runtimes) for target in target_names}
+    version = {name: _version_of(name) for names in chosen.values() for name in names}
+    return [Environment(v, t) for t, names in chosen.items() for v in dict.fromkeys(version[name] for name in names)]
+
+
+def _fitting(target: str, runtimes: Sequence[str]) -> Sequence[str]:
+    known = targets.known_runtimes(target)
+    fitting = [r for r in runtimes if is_android(r) is is_android(known[0])] if runtimes else known
+    if not fitting:
+        raise BadInput(f"{target} does not run on {', '.join(runtimes)}; for it the runtimes are {', '.join(known)}")
+    return fitting
+
+
+def _version_of(name: str) -> str:
+    try:
+        return runtime_of(name).version
+    except TargetUnavailable:
+        return name

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from packaging.version import InvalidVersion, Version
-
 from repro.matrix.record import CellRecord, Row, RowCell, Story
 from repro.verdicts.verdict import Status
+from runner.runtime_version import version_order
 
 SHOWS = "shows"
 PASSES = "passes"
 UNCLEAR = "unclear"
 """A control failed in the same cell, so the environment may be what is broken."""
-
-
-def version_order(version: str) -> tuple[int, Version, str]:
-    """Sort key of runtime versions; what is no version comes last."""
-    try:
-        return (0, Version(version), version)
-    except InvalidVersion:
-        return (1, Version("0"), version)
 
 
 def rows_of(records: Sequence[CellRecord]) -> list[Row]:

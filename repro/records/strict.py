@@ -23,6 +23,8 @@ from runner.encoding import file_name
 
 Schema = TypeVar("Schema")
 _UNKNOWN_KEY = "unexpected_keyword_argument"
+LONGEST_NAME = 1000
+"""Characters of a name in a document: the longest tensor names of converters have some 300."""
 _CALLED = {"string": "a string", "integer": "an integer", "number": "a number", "boolean": "true or false"}
 
 
@@ -55,7 +57,9 @@ def _names_something(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write it")
     if not text.isprintable():
-        raise ValueError(f"{text!r} is no name; use characters that can be printed, on one line")
+        raise ValueError(f"{reprlib.repr(text)} is no name; use characters that can be printed, on one line")
+    if len(text) > LONGEST_NAME:
+        raise ValueError(f"has {len(text):,} characters; a name has at most {LONGEST_NAME:,}")
     return text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.records.strict import Misfit, Mistake, Schema, fitted
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 MAX_BYTES = 1 << 20
@@ -32,7 +33,7 @@ def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, A
     except Misfit as misfit:
         first, *others = misfit.mistakes
         more = f" (and {len(others)} more)" if others else ""
-        raise BadInput(_short(_printable(f"{label}: {_line(first, document)}{more}"))) from misfit
+        raise BadInput(one_line(f"{label}: {_line(first, document)}{more}", MAX_LINE)) from misfit
 
 
 def _document(path: Path, label: str) -> Mapping[str, Any]:
@@ -55,16 +56,6 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
         raise BadInput(f"{label}: not readable TOML ({error}); mend it") from error
     except RecursionError as error:
         raise BadInput(f"{label}: not readable TOML (nested too deeply); mend it") from error
-
-
-def _short(line: str) -> str:
-    """A value of 9,000 characters says no more than its beginning and its end."""
-    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE * 2 // 3]} ... {line[-MAX_LINE // 3 :]}"
-
-
-def _printable(line: str) -> str:
-    """A document's own keys and values may hold line ends, or what a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:

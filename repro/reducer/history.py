@@ -9,6 +9,7 @@ OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
-from runner.encoding import shell_command
+from runner.encoding import is_inside, shell_command
 from runner.npz import packed
 from runner.run import Precision
 
@@ -62,7 +63,14 @@ def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite")
     distinct = {id(feed): feed for feed in specimen.feeds}.values()
     for k, feed in enumerate(distinct):
         name = f"inputs_{k + 1}.npz" if k else INPUTS
-        write_atomically(place / name, packed(dict(zip(specimen.graph.inputs, feed, strict=True))))
+        write_atomically(place / name, packed(dict(zip(member_names(specimen.graph.inputs), feed, strict=True))))
+
+
+def member_names(inputs: Sequence[str]) -> list[str]:
+    """What the inputs are called in an .npz: by their names, or by place where one of these is no path of a member."""
+    if all(map(is_inside, inputs)):
+        return list(inputs)
+    return [f"arr_{index}" for index in range(len(inputs))]
 
 
 def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:

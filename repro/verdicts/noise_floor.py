@@ -7,9 +7,11 @@ sets a channel apart (its weights, a small bias) is one factor per channel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
 from dataclasses import dataclass, replace
-from typing import Any
+
+from repro.records.strict import Misfit, fitted
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,16 @@ class Floor:
         return replace(self, rmse=self.rmse * size, curve=(a * size, b, c / size), by_feed=())
 
 
-def floor_from_json(record: Mapping[str, Any]) -> Floor:
-    """The Floor that was written as its `asdict`. Raises TypeError or ValueError for another record."""
-    lists = {name: tuple(map(float, record.get(name, ()))) for name in ("curve", "channels", "by_feed")}
-    if len(lists["curve"]) not in (0, 3):
-        raise ValueError(f"a floor's curve has 3 coefficients, not {len(lists['curve'])}")
-    return Floor(**{**record, **lists, "emulated": Deviations(**record.get("emulated", {}))})
+def floor_from_json(record: object) -> Floor:
+    """The Floor that was written as its `asdict`. Raises ValueError for another record."""
+    try:
+        floor = fitted(Floor, record)
+    except Misfit as error:
+        first = error.mistakes[0]
+        raise ValueError(f"floor: {'.'.join(map(str, first.place))} {first.problem}") from error
+    if len(floor.curve) not in (0, 3):
+        raise ValueError(f"floor: its curve has 3 coefficients, not {len(floor.curve)}")
+    sizes = (floor.rmse, *floor.channels, *floor.by_feed, *dataclasses.astuple(floor.emulated))
+    if not all(map(math.isfinite, floor.curve)) or not all(0 <= size < math.inf for size in sizes):
+        raise ValueError("floor: its numbers are finite, and all but its curve's at least 0")
+    return floor

@@ -6,7 +6,6 @@ loopback device for the life of the target. `device=` of `open_target` gives the
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -29,6 +28,7 @@ from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
 from runner.host.worker_process import Reply, last_line
+from runner.residency import not_resident
 from runner.run import Fingerprint, Job, Outcome, Run
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
@@ -37,9 +37,6 @@ BATCH_CASES = 64
 BATCH_BYTES = 64 << 20
 _CLOCK_JUMP_S = 2.0
 _OUTCOMES = {"ok": Outcome.OK, "refused": Outcome.REFUSED, "crash": Outcome.CRASH, "hang": Outcome.HANG}
-_REPLACING = re.compile(
-    r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partitions"
-)
 
 
 @dataclass(frozen=True)
@@ -269,24 +266,3 @@ class AdbTarget(Target):
         if self._loopback is not None:
             return f"loopback: {self._loopback.adapter.device}"
         return " / ".join(filter(None, (self._device.get("model"), self._device.get("gpu") or self._device.get("soc"))))
-
-
-def not_resident(log: str, fully_accelerated: bool | None, *, loopback: bool) -> str:
-    """Why a run does not count as resident on the GPU; empty where it does.
-
-    On a phone the proof is the delegate's own line: all nodes in one partition of LITERT_CL. Without
-    it nothing says that OpenCL ran (the accelerator falls back to OpenGL without an error).
-    """
-    if fully_accelerated is False:
-        return "compiled for the GPU alone, yet not fully accelerated"
-    if loopback:
-        return ""
-    found = _REPLACING.findall(log)
-    if not found:
-        return "no line in the log says that the nodes were given to LITERT_CL"
-    for replaced, total, delegate, partitions in found:
-        if delegate != "LITERT_CL":
-            return f"the nodes were given to {delegate}, not to LITERT_CL (no OpenCL on this device?)"
-        if replaced != total or partitions != "1":
-            return f"LITERT_CL took {replaced} of {total} nodes in {partitions} partitions, not all in one"
-    return ""

@@ -13,14 +13,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
 from runner.deadline import count_ops, deadline_s
 from runner.errors import BadInput, TargetUnavailable
+from runner.host.driver import Driver
 from runner.host.probe import Probe, probe
-from runner.host.vulkan import LAVAPIPE, Adapter, driver_environment
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+from runner.opencl.refusal import kernel_failure
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.runtimes import Runtime
 from runner.target import Target
@@ -34,10 +36,12 @@ READ_TOO_EARLY = "LiteRtLockTensorBuffer returned"
 
 
 class HostTarget(Target):
-    """`cpu`, `cpu:reference` or one Vulkan adapter of this host.
+    """`cpu`, `cpu:reference`, or one driver of this host, over Vulkan or over OpenCL.
 
-    engine: `cpu`, `reference` or `gpu`. adapter: for gpu, which driver to make visible. workers:
-    how many jobs run at once. memory_bytes: resident memory that a worker may use.
+    engine: `cpu`, `reference` or `gpu`. driver: for gpu, which to make visible. workers: how many jobs run at
+    once. memory_bytes: resident memory that a worker may use. environment, gpu_options: what is added to the
+    driver's own. note: what every result must say beside the driver and the adapter. settings: what else decides a
+    result and is in no other name.
     """
 
     def __init__(
@@ -46,36 +50,38 @@ class HostTarget(Target):
         engine: str,
         runtime: Runtime,
         *,
-        adapter: Adapter | None = None,
+        driver: Driver | None = None,
         workers: int = 1,
         memory_bytes: int | None = None,
         module: str = "runner.host.worker",
         environment: Mapping[str, str] | None = None,
+        gpu_options: Mapping[str, str | int | bool] | None = None,
         note: str = "",
+        settings: str = "",
     ) -> None:
         self.name = name
         self.runtime = runtime
         self.workers = max(1, workers)
         self._engine = engine
-        self._adapter = adapter
+        self._driver = driver
         self._note = note
+        self._settings = settings
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         base = dict(os.environ)
-        if adapter:
-            base = driver_environment(base, Path(adapter.manifest), threads)
+        if driver:
+            base = driver.environment(base, threads)
+        options = {**(driver.gpu_options if driver else {}), **(gpu_options or {})}
         spec = WorkerSpec(
             engine=engine,
             runtime=runtime.folder,
             environment={**base, **(environment or {})},
             memory_bytes=memory_bytes or default_memory_bytes(self.workers),
             module=module,
-            # One driver with several devices: the loader cannot hide the others, the delegate can choose.
-            extra={"gpu_options": {"preferred_device_substr": adapter.device}}
-            if adapter and adapter.siblings > 1
-            else {},
+            extra={"gpu_options": options} if options else {},
         )
         self._spec = spec
-        self._quick_spec = quick_compiling(spec) if adapter and adapter.key == LAVAPIPE else spec
+        quick = driver.quick_environment() if driver else {}
+        self._quick_spec = replace(spec, environment={**quick, **spec.environment}) if quick else spec
         self._probed: Probe | None = None
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
@@ -86,12 +92,13 @@ class HostTarget(Target):
     def identity(self) -> str:  # type: ignore[override]
         """Everything but the job that decides a result, as one stable line."""
         libraries = ",".join(f"{name}={sha[:16]}" for name, sha in sorted(self.runtime.libraries.items()))
-        return "|".join((self.name, self.runtime.version, libraries, self.driver, self.adapter))
+        parts = (self.name, self.runtime.version, libraries, self.driver, self.adapter)
+        return "|".join((*parts, *filter(None, [self._settings])))
 
     @property
     def driver(self) -> str:
         """Driver name and version, with the note of a presented name; empty on cpu."""
-        return self._noted(self._adapter.driver) if self._adapter is not None else ""
+        return self._noted(self._driver.driver) if self._driver is not None else ""
 
     def _noted(self, text: str) -> str:
         return f"{text} ({self._note})" if self._note else text
@@ -99,7 +106,7 @@ class HostTarget(Target):
     @property
     def adapter(self) -> str:
         """The adapter's name as the delegate logged it, with the note of a presented name; empty on cpu."""
-        return self._noted(self._probe().adapter) if self._adapter is not None else ""
+        return self._noted(self._probe().adapter) if self._driver is not None else ""
 
     def worker_environment(self, job: Job) -> dict[str, str]:
         """The environment variables under which this job's worker runs: driver, threads, shader compiler."""
@@ -118,7 +125,7 @@ class HostTarget(Target):
 
     def _probe(self) -> Probe:
         if self._probed is None:
-            self._probed = probe(self.name, self._spec, self.runtime, self._adapter)
+            self._probed = probe(self.name, self._spec, self.runtime, self._driver)
         if not self._probed.ok:
             raise TargetUnavailable(self._probed.message)
         return self._probed
@@ -147,7 +154,7 @@ class HostTarget(Target):
         try:
             for job in jobs:
                 self._check(job)
-                waiting.append(pool.submit(self._run_job, job))
+                waiting.append(pool.submit(copy_context().run, self._run_job, job))
                 if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -161,11 +168,15 @@ class HostTarget(Target):
             pool.shutdown(wait=True)
 
     def _check(self, job: Job) -> None:
-        if self._engine != "gpu" and job.precision is not Precision.FP32:
-            raise BadInput(f"target {self.name} computes fp32 only; ask for --precision fp32, or for a gpu target")
+        if job.precision not in (self._driver.precisions if self._driver else (Precision.FP32,)):
+            raise BadInput(
+                f"target {self.name} computes fp32 only; ask for --precision fp32, or for another gpu target"
+            )
 
     def _run_job(self, job: Job) -> Run:
         deadline = deadline_s(job)
+        if self._driver and job.deadline_s is None:
+            deadline *= self._driver.patience
         reply, alone = self._attempt(job, deadline)
         died = reply.outcome in (Outcome.CRASH, Outcome.HANG)
         # Our own deadline is a guess in wall time: on a machine that was busy for a moment it may be too short.
@@ -218,14 +229,16 @@ class HostTarget(Target):
         worker.stop()
 
     def _record(self, job: Job, reply: Reply) -> Run:
-        message = reply.message
-        if reply.outcome is Outcome.REFUSED:
+        outcome, message = reply.outcome, reply.message
+        if outcome is Outcome.REFUSED:
             message = explain_refusal(reply)
-        elif reply.outcome in (Outcome.CRASH, Outcome.HANG):
+        elif outcome in (Outcome.CRASH, Outcome.HANG):
             message = f"{message}; its log ends: {last_line(reply.log)}"
+        elif self._driver and (why := self._driver.not_resident(reply.log, reply.fully_accelerated)):
+            outcome, message = Outcome.NOT_RESIDENT, why
         return Run(
             name=job.name,
-            outcome=reply.outcome,
+            outcome=outcome,
             fingerprint=Fingerprint(
                 target=self.name,
                 runtime=self.runtime.version,
@@ -250,20 +263,10 @@ def is_small(job: Job) -> bool:
     return data <= SMALL_BYTES and count_ops(job.model) <= SMALL_OPS
 
 
-def quick_compiling(spec: WorkerSpec) -> WorkerSpec:
-    """The same worker with lavapipe told to compile shaders fast rather than well.
-
-    Cold, 96 jobs of the catalogue took 65 s of processor time as they are, 37 s without LLVM's
-    optimiser, 19 s with 128-bit vectors (`driver_environment`) as well; outputs were equal. Large models
-    keep the optimiser: unoptimised kernels run about eight times slower.
-    """
-    environment = dict(spec.environment)
-    environment.setdefault("GALLIVM_PERF", "nopt")
-    return replace(spec, environment=environment)
-
-
 def explain_refusal(reply: Reply) -> str:
-    """The worker's one line, with what the log says of it: the unsupported op, or the first error."""
+    """The worker's one line, with what the log says of it: the compiler's words, an unsupported op, the first error."""
+    if failed := kernel_failure(reply.log):
+        return f"{reply.message}: {failed}"
     lines = [line.strip() for line in reply.log.splitlines()]
     ops = [line for line in lines if ": Not supported op " in line]
     named = [line for line in lines if line.split(":")[0].isupper() and " " not in line.split(":")[0]]

@@ -8,22 +8,23 @@ just mended it.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from runner.cache import cache_root, read_json_entry, write_json_entry
-from runner.host.vulkan import Adapter, stamp
+from runner.host.driver import Driver
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
+from runner.opencl.loader import LOADER_VARIABLES
 from runner.run import Job, Outcome
 from runner.runtimes import Runtime
 
 # ADD of two float32[4] inputs `a` and `b`; its bytes are 312.
 MODEL = Path(__file__).parents[1] / "native" / "probe.tflite"
 DEADLINE_S = 60.0
-FORMAT = "2"  # of what is remembered: raise it when the meaning of a Probe's fields changes
+FORMAT = "3"  # of what is remembered: raise it when the meaning of a Probe's fields changes
+CHANGES_WHAT_IS_SEEN = ("VK_INSTANCE_LAYERS", "REPRO_ADAPTER_NAME", *LOADER_VARIABLES)
 
 
 @dataclass(frozen=True)
@@ -35,28 +36,26 @@ class Probe:
     message: str
 
 
-def probe(name: str, spec: WorkerSpec, runtime: Runtime, adapter: Adapter | None) -> Probe:
+def probe(name: str, spec: WorkerSpec, runtime: Runtime, driver: Driver | None) -> Probe:
     """Run the probe model, or recall that it ran with these libraries, driver and layers before."""
-    layers = spec.environment.get("VK_INSTANCE_LAYERS", "")
-    parts = [FORMAT, spec.engine, spec.module, runtime.version, *sorted(runtime.libraries.values()), layers]
-    parts += [spec.environment.get("REPRO_ADAPTER_NAME", "")]
-    if adapter is not None:
-        parts += [adapter.key, adapter.device, str(adapter.siblings), adapter.driver, stamp(Path(adapter.manifest))]
+    parts = [FORMAT, spec.engine, spec.module, runtime.version, *sorted(runtime.libraries.values())]
+    parts += [f"{name}={spec.environment.get(name, '')}" for name in CHANGES_WHAT_IS_SEEN]
+    if driver is not None:
+        parts.append(driver.stamp)
     memory = cache_root() / "probes" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.json"
     known = read_json_entry(memory)
     if isinstance(known, dict) and known.keys() == {field.name for field in fields(Probe)} and known["ok"] is True:
         return Probe(**known)
-    found = _ask(name, spec, runtime)
-    if found.ok and adapter is not None and adapter.siblings > 1 and found.adapter != without_width(adapter.device):
-        # Asked for one device of several, the delegate may silently take another.
-        found = Probe(False, found.adapter, f"{name} is {adapter.device}, but the delegate chose {found.adapter}")
+    found = _ask(name, spec, runtime, driver)
+    if found.ok and driver is not None and driver.wrong_device(found.adapter):
+        found = Probe(False, found.adapter, f"{name} is {driver.device}, but the delegate chose {found.adapter}")
     if found.ok:
         write_json_entry(memory, asdict(found))
     return found
 
 
-def _ask(name: str, spec: WorkerSpec, runtime: Runtime) -> Probe:
-    if spec.engine == "gpu" and runtime.accelerator is None:
+def _ask(name: str, spec: WorkerSpec, runtime: Runtime, driver: Driver | None) -> Probe:
+    if spec.engine == "gpu" and not runtime.has_gpu:
         return Probe(False, "", f"LiteRT {runtime.version} ships no GPU accelerator; use 2.1.3 or later for {name}")
     a = np.array([1, 2, 3, 4], dtype=np.float32)
     job = Job(MODEL.read_bytes(), ((a, a[::-1].copy()),), name="probe")
@@ -69,9 +68,14 @@ def _ask(name: str, spec: WorkerSpec, runtime: Runtime) -> Probe:
     finally:
         worker.stop()
     log = worker.start_log + reply.log
+    adapter = driver.logged_adapter(log) if driver is not None else ""
     if reply.outcome is Outcome.OK and np.array_equal(reply.outputs[0][0], np.full(4, 5, np.float32)):
-        return Probe(True, logged_adapter(log), "")
-    return Probe(False, logged_adapter(log), f"{name} does not work here: {_why(reply, log)}; run `repro doctor`")
+        why = driver.not_resident(log, reply.fully_accelerated) if driver is not None else ""
+        if not why:
+            return Probe(True, adapter, "")
+    else:
+        why = _why(reply, log)
+    return Probe(False, adapter, f"{name} does not work here: {why}; run `repro doctor`")
 
 
 def _why(reply: Reply, log: str) -> str:
@@ -82,18 +86,3 @@ def _why(reply: Reply, log: str) -> str:
     if reply.outcome is Outcome.OK:
         return f"1+4, 2+3, 3+2, 4+1 came out as {reply.outputs[0][0].tolist()}"
     return f"{reply.outcome}, {reply.message}; its log ends: {last_line(log)}"
-
-
-def logged_adapter(log: str) -> str:
-    """The adapter's name in Dawn's `Selected adapter:` line; empty where there is none.
-
-    llvmpipe's name ends in the vector width of the processor it runs on (`, 256 bits`): that is cut
-    off, because it says nothing about the driver and makes equal results from two machines look different.
-    """
-    found = re.search(r"Selected adapter: (.*?)(?:, arch=|$)", log, re.MULTILINE)
-    return without_width(found.group(1).strip()) if found else ""
-
-
-def without_width(device: str) -> str:
-    """`llvmpipe (LLVM 15.0.6, 256 bits)` -> `llvmpipe (LLVM 15.0.6)`."""
-    return re.sub(r", \d+ bits\)$", ")", device)

@@ -26,6 +26,8 @@ from typing import Any
 from runner import children
 from runner.cache import cache_root, read_json, read_json_entry, shader_cache, write_json_entry
 from runner.python_child import child_command, child_environment
+from runner.residency import not_resident
+from runner.run import Precision
 
 LAVAPIPE = "lavapipe"
 SWIFTSHADER = "swiftshader"
@@ -57,6 +59,44 @@ class Adapter:
     def rank(self) -> tuple[int, int, str]:
         """Sort key, best first: hardware, then lavapipe (fp32 and fp16), then the other software drivers."""
         return (_RANK[self.kind], 0 if self.key == LAVAPIPE else 1, self.key)
+
+    precisions = tuple(Precision)
+    patience = 1.0
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the driver, or which of its devices is meant, may have changed."""
+        return "|".join((self.key, self.device, str(self.siblings), self.driver, stamp(Path(self.manifest))))
+
+    @property
+    def gpu_options(self) -> dict[str, str | int | bool]:
+        """Of several devices of one driver the loader cannot hide the others; the delegate can choose."""
+        return {"preferred_device_substr": self.device} if self.siblings > 1 else {}
+
+    def environment(self, base: Mapping[str, str], threads: int | None = None) -> dict[str, str]:
+        """`base` with this driver visible and no other."""
+        return driver_environment(base, Path(self.manifest), threads)
+
+    def quick_environment(self) -> dict[str, str]:
+        """lavapipe told to compile shaders fast rather than well.
+
+        Cold, 96 jobs of the catalogue took 65 s of processor time as they are, 37 s without LLVM's
+        optimiser, 19 s with 128-bit vectors (`driver_environment`) as well; outputs were equal. Large models
+        keep the optimiser: unoptimised kernels run about eight times slower.
+        """
+        return {"GALLIVM_PERF": "nopt"} if self.key == LAVAPIPE else {}
+
+    def logged_adapter(self, log: str) -> str:
+        """The adapter's name in Dawn's log."""
+        return logged_adapter(log)
+
+    def wrong_device(self, logged: str) -> bool:
+        """Asked for one device of several, the delegate may silently take another."""
+        return self.siblings > 1 and logged != without_width(self.device)
+
+    def not_resident(self, log: str, fully_accelerated: bool | None) -> str:
+        """Over WebGPU the runtime's own word is all there is."""
+        return not_resident(log, fully_accelerated, loopback=True)
 
 
 def manifests() -> list[Path]:
@@ -222,6 +262,21 @@ def _describe(vulkan: ctypes.CDLL, device: ctypes.c_void_p) -> dict[str, str]:
         "driver": f"{driver_name or 'unnamed driver'} {detail}",
         "api": f"{(api >> 22) & 0x7F}.{(api >> 12) & 0x3FF}.{api & 0xFFF}",
     }
+
+
+def logged_adapter(log: str) -> str:
+    """The adapter's name in Dawn's `Selected adapter:` line; empty where there is none.
+
+    llvmpipe's name ends in the vector width of the processor it runs on (`, 256 bits`): that is cut
+    off, because it says nothing about the driver and makes equal results from two machines look different.
+    """
+    found = re.search(r"Selected adapter: (.*?)(?:, arch=|$)", log, re.MULTILINE)
+    return without_width(found.group(1).strip()) if found else ""
+
+
+def without_width(device: str) -> str:
+    """`llvmpipe (LLVM 15.0.6, 256 bits)` -> `llvmpipe (LLVM 15.0.6)`."""
+    return re.sub(r", \d+ bits\)$", ")", device)
 
 
 if __name__ == "__main__":

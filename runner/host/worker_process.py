@@ -6,6 +6,7 @@ memory. Resident, not virtual: a software Vulkan driver reserves far more than i
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from runner import children
+from runner import children, memory
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
 from runner.python_child import child_command, child_environment
 from runner.run import Job, Outcome
@@ -127,7 +128,10 @@ class WorkerProcess:
         return not self._stopped and self._process.poll() is None
 
     def execute(self, job: Job, deadline_s: float) -> Reply:
-        """Run one job. A worker that crashed, hung or ate memory is stopped, and the reply says which it was."""
+        """Run one job. A worker that crashed, hung or ate memory is stopped, and the reply says which it was.
+
+        Raises TooMuchMemory where its outputs would not fit the limit of this process.
+        """
         deadline = time.monotonic() + deadline_s
         header = {
             "name": job.name,
@@ -138,7 +142,11 @@ class WorkerProcess:
         arrays = [blob(array) for feed in job.feeds for array in feed]
         try:
             write_frame(self._to, header, [job.model, *arrays], lambda: self._watch(deadline, self._to))
-            answer, blobs = read_frame(self._from, lambda: self._watch(deadline))
+            expect = functools.partial(memory.require, what=f"{job.name or 'a model'}: reading its outputs")
+            answer, blobs = read_frame(self._from, lambda: self._watch(deadline), expect)
+        except memory.TooMuchMemory:
+            self.stop()  # it is still writing
+            raise
         except _Overdue:
             return self._lost(Outcome.HANG, f"no answer within {deadline_s:.0f} s")
         except _TooBig:
@@ -205,12 +213,18 @@ class WorkerProcess:
         return f"was killed by {name}{hint}"
 
     def log(self) -> str:
-        """What the worker printed since its current job began (the end, if long)."""
+        """What the worker printed since its current job began; of a long one the beginning and the end."""
         try:
             with self._log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _LOG_BYTES))
-                return file.read().decode(errors="replace")
+                file.seek(0)
+                if size <= _LOG_BYTES:
+                    return file.read().decode(errors="replace")
+                # The beginning says on what the model ran, the end how it ended.
+                first = file.read(_LOG_BYTES // 4)
+                file.seek(size - 3 * _LOG_BYTES // 4)
+                left_out = f"\n[{size - _LOG_BYTES} bytes left out]\n".encode()
+                return (first + left_out + file.read()).decode(errors="replace")
         except OSError:
             return ""
 

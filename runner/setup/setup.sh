@@ -8,18 +8,7 @@ CACHE=${REPRO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mali-delegate-repro}
 VENV="$ROOT/.venv"
 MESA_MINIMUM=24 # Mesa 25.0 is accepted by Dawn, 22.3 is not; see `repro doctor`.
 
-say() { printf '%s\n' "setup: $*"; }
-fail() { printf '%s\n' "setup: $*" >&2; exit 1; }
-
-if [ "$(id -u)" -eq 0 ]; then SUDO=(); elif command -v sudo >/dev/null; then SUDO=(sudo); else SUDO=(false); fi
-have_apt() { command -v apt-get >/dev/null; }
-as_root() {
-  [ "${SUDO[*]:-}" = false ] && fail "needs root to run '$*'; run as root, install sudo, or run that command yourself"
-  "${SUDO[@]}" env DEBIAN_FRONTEND=noninteractive "$@"
-}
-installed_version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null | sed 's/^[0-9]*://'; }
-updated=
-apt_update() { [ -n "$updated" ] || { as_root apt-get update -q >/dev/null; updated=1; }; }
+. "$ROOT/runner/setup/apt.sh"
 
 # --- what is missing -----------------------------------------------------------------------------
 

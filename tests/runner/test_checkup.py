@@ -10,6 +10,7 @@ import pytest
 from runner import checkup, runtimes
 from runner.checkup import Requirement
 from runner.errors import TargetUnavailable
+from runner.opencl.drivers import OpenClDriver
 from runner.targets import TargetInfo
 
 WORKS = TargetInfo("gpu:lavapipe", True, "llvmpipe", "llvmpipe (LLVM)", "Mesa 25")
@@ -123,3 +124,33 @@ def test_without_a_checkout_pip_brings_everything(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(checkup, "checkout", lambda: None)
     for command in (checkup.install_everything(), checkup.converter_install()):
         assert command == checkup.pip_install("mali-delegate-repro[convert]")
+
+
+POCL = OpenClDriver("pocl", "pthread", "PoCL 3.1", Path("/usr/lib/libpocl.so.2"), ())
+
+
+@pytest.mark.parametrize(
+    ("drivers", "infos", "state", "words"),
+    [
+        ([], [], "missing", "no OpenCL driver is installed"),
+        ([POCL], [], "missing", "PoCL 3.1, but LiteRT-LM's library is not in the cache yet"),
+        (
+            [POCL],
+            [TargetInfo("gpu:pocl", True, "pthread", "pthread", "PoCL 3.1")],
+            "ok",
+            "PoCL 3.1, with LiteRT-LM lm-",
+        ),
+        ([POCL], [TargetInfo("gpu:pocl", False, driver="PoCL 3.1", reason="no sum")], "broken", "PoCL 3.1: no sum"),
+    ],
+    ids=["no driver", "no library", "works", "does not work"],
+)
+def test_the_targets_over_opencl_are_there_or_brought_by_one_command(
+    monkeypatch: pytest.MonkeyPatch, drivers: list[OpenClDriver], infos: list[TargetInfo], state: str, words: str
+):
+    monkeypatch.setattr(checkup, "opencl_drivers", lambda: drivers)
+    monkeypatch.setattr(checkup, "available_opencl", lambda: infos)
+    monkeypatch.setattr(checkup.android_runtime, "made_versions", lambda: ["lm-0.18.1"])
+    (one,), told = checkup.check_opencl()
+    assert told == infos
+    assert (one.state, words in one.detail) == (state, True)
+    assert one.remedy.endswith(" opencl") is (state != "ok")

@@ -40,7 +40,9 @@ def wait_until_gone(pid: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT], ids=lambda n: n.name)
 def test_a_child_ends_with_its_parent_however_that_ends(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT, text=True, encoding="utf-8"
+    ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert os.getpgid(child) == child

@@ -170,8 +170,8 @@ def test_a_page_shows_the_name_and_has_no_tag_of_its(name: str):
     reader.feed(f'<td title="{encoding.html_text(name)}">{encoding.html_text(name)}</td>')
     reader.close()
     assert reader.tags == ["td"]
-    assert reader.text == encoding.printable(name) * 2
-    assert html.unescape(encoding.html_text(name)) == encoding.printable(name)
+    assert reader.text == encoding.one_line(name) * 2
+    assert html.unescape(encoding.html_text(name)) == encoding.one_line(name)
 
 
 @given(any_names())
@@ -262,6 +262,17 @@ def test_a_file_name_leads_nowhere_else(name: str):
     assert not made.startswith((".", "-"))
     assert 0 < len(os.fsencode(made)) < 230
     assert encoding.file_name(made) == made
+
+
+@given(any_names())
+@example("../x")
+@example("/x")
+@example("a//b")
+def test_what_is_inside_leads_out_of_no_folder(name: str):
+    if encoding.is_inside(name):
+        assert os.path.normpath(f"/folder/{name}") == f"/folder/{name}"
+        assert name.isprintable()
+    assert encoding.is_inside("serving_default/args_0:0")
 
 
 def test_file_names_of_long_names_differ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +112,20 @@ def test_a_plain_folder_is_short_and_inert(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(TargetUnavailable, match="TMPDIR"):
         plain_folder()
+
+
+def test_a_disk_with_no_room_for_the_lock_is_an_error_and_no_endless_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened = os.open
+
+    def full(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if str(path).endswith(".owner-lives"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        ScratchFolder("x", tmp_path)
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Precision
-from runner.targets import PRECISION_CHOICES, open_target, precisions_for, resolve
+from runner.runtimes import Runtime
+from runner.targets import PRECISION_CHOICES, GpuName, known_runtimes, open_target, precisions_for, resolve
 
 
 def test_unknown_and_absent_targets_have_their_own_errors():
@@ -40,3 +43,25 @@ def test_other_targets_compute_what_is_asked(target: str):
     assert precisions_for(target, "both") == [Precision.FP32, Precision.FP16]
     with pytest.raises(ValueError, match="fp8"):
         precisions_for(target, "fp8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpu:lavapipe", "gpu:pocl", "gpu:pocl+textures", "gpu:oclgrind+buffers@Mali-G610", "gpu@Mali-G610", "gpu+buffers"],
+)
+def test_the_name_of_a_gpu_target_is_what_its_parts_make(name: str):
+    assert str(GpuName.parse(name)) == name
+
+
+def test_a_storage_that_there_is_none_of_is_refused_with_the_nearest():
+    with pytest.raises(BadInput, match=r"'\+bufers' in 'gpu:pocl\+bufers' is no storage; write \+buffers"):
+        GpuName.parse("gpu:pocl+bufers")
+    with pytest.raises(BadInput, match=r"write \+buffers or \+textures"):
+        resolve(["gpu:lavapipe+x@Mali-G610"])
+
+
+def test_a_target_over_opencl_runs_on_other_runtimes_than_one_over_vulkan():
+    assert known_runtimes("gpu:oclgrind+buffers@Mali-G610")[0] == "lm-0.14.0"
+    assert known_runtimes("gpu:lavapipe") == known_runtimes("cpu")
+    with pytest.raises(BadInput, match=r"gpu:lavapipe does not run on lm-0\.18\.1"):
+        open_target("gpu:lavapipe", runtime=Runtime("lm-0.18.1", Path("unused")))

@@ -107,6 +107,13 @@ def a_threshold_that_is_no_number(document: Document, draw: random.Random, folde
     draw.choice(limits)["value"] = draw.choice([float("nan"), float("-inf"), float("inf"), "0.9", True, [0.9]])
 
 
+def a_threshold_that_nothing_is_beyond(document: Document, draw: random.Random, folder: Path) -> None:
+    limits = {
+        key: limit for _, key, limit in values(document["thresholds"]) if isinstance(limit, dict) and "value" in limit
+    }
+    draw.choice(list(limits.values()))["value"] = draw.choice([-1, -1e300, -0.001])
+
+
 def a_path_that_is_no_file(document: Document, draw: random.Random, folder: Path) -> None:
     """A folder, a loop of links, a NUL, nothing, a name that is too long, the whole disk."""
     (folder / "loop.tflite").symlink_to("loop.tflite")
@@ -168,6 +175,7 @@ KINDS = (
     an_absurd_number,
     an_absurd_shape,
     a_threshold_that_is_no_number,
+    a_threshold_that_nothing_is_beyond,
     a_path_that_is_no_file,
     a_file_outside_that_is_no_model,
     a_function_that_is_no_name,

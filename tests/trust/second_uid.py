@@ -12,7 +12,8 @@ NOBODY = 65534
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a second user to attack as")
 
-_BECOME = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); os.chdir('/')\n"
+# Imported before: where Python itself lies in the home of root, nobody can read it.
+_BECOME = f"import os, socket, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); os.chdir('/')\n"
 
 
 def run_as_nobody(source: str, *arguments: str) -> str:

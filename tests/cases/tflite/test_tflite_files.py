@@ -123,6 +123,13 @@ def test_an_unknown_attribute_is_refused_when_writing():
         write_tflite(wrong)
 
 
+@pytest.mark.parametrize("name", ["y\ud800", "\udcff"])
+def test_a_name_that_utf_8_cannot_hold_is_refused(name: str):
+    tensors = {"x": Tensor("x", (1, 4)), name: Tensor(name, (1, 4))}
+    with pytest.raises(GraphError, match="no text that UTF-8 can hold"):
+        write_tflite(Graph(tensors, (Op("NEG", ("x",), (name,)),), ("x",), (name,)))
+
+
 def test_a_constant_without_elements_is_one_after_writing_and_reading():
     tensors = {"x": Tensor("x", (1, 1)), "y": Tensor("y", ()), "s": Tensor("s", (0,), "int32", np.zeros(0, np.int32))}
     scalar = Graph(tensors, (Op("RESHAPE", ("x", "s"), ("y",)),), ("x",), ("y",))

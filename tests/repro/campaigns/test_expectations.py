@@ -171,3 +171,43 @@ def test_garbage_that_varies_is_known_by_any_signature_but_a_pass_is_still_news(
     assert said(tmp_path, verdict(signature="wrong")).standing is Standing.KNOWN
     assert said(tmp_path, verdict(signature="nonfinite")).standing is Standing.KNOWN
     assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FIXED
+
+
+def test_a_target_over_opencl_inherits_from_all_that_are_and_from_its_driver(tmp_path: Path):
+    def write(stem: str, *cases: str) -> None:
+        text = "".join(
+            f'[[expect]]\ncase = "{case}"\noutput = 0\nprecision = "any"\nstatus = "FAIL"\nsignature = "{stem}"\n'
+            f'reason = "r"\nconfirmed = "lm-0.18.1"\n'
+            for case in cases
+        )
+        (tmp_path / f"{stem}.toml").write_text(text, encoding="utf-8")
+
+    write("gpu", "a", "b", "c", "d", "e")
+    write("gpu-opencl", "b", "c", "d", "e")
+    write("gpu-pocl", "c", "d", "e")
+    write("gpu-pocl-mali-g610", "d", "e")
+    write("gpu-pocl-textures-mali-g610", "e")
+    said = {
+        target: "".join(str(expectations.load(target, tmp_path).entries[c, 0, "any"].signature) + " " for c in "abcde")
+        for target in ("gpu:lavapipe", "gpu:oclgrind", "gpu:pocl+textures", "gpu:pocl+textures@Mali-G610")
+    }
+    assert said["gpu:lavapipe"].split() == ["gpu"] * 5
+    assert said["gpu:oclgrind"].split() == ["gpu"] + ["gpu-opencl"] * 4
+    assert said["gpu:pocl+textures"].split() == ["gpu", "gpu-opencl"] + ["gpu-pocl"] * 3
+    assert said["gpu:pocl+textures@Mali-G610"].split() == [
+        "gpu",
+        "gpu-opencl",
+        "gpu-pocl",
+        "gpu-pocl-mali-g610",
+        "gpu-pocl-textures-mali-g610",
+    ]
+
+
+def test_a_fix_in_one_numbering_of_runtimes_says_nothing_of_the_other(tmp_path: Path):
+    (tmp_path / "gpu.toml").write_text(
+        '[[expect]]\ncase = "a"\noutput = 0\nprecision = "any"\nstatus = "FAIL"\nsignature = "wrong"\nreason = "r"\n'
+        'fixed_in = "2.2.0"\n',
+        encoding="utf-8",
+    )
+    assert not expectations.load("gpu:lavapipe", tmp_path, runtime="2.3.0").entries
+    assert expectations.load("gpu:pocl", tmp_path, runtime="lm-0.18.1").entries

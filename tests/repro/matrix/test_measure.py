@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, case_subject, model_subject
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Fingerprint, Outcome, Run
+from runner.runtimes import Runtime
 
 
 def written(name: str, model: bytes, control_of: str = "") -> Subject:
@@ -138,3 +140,20 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
 def test_what_is_no_version_is_refused_in_one_line():
     with pytest.raises(BadInput, match="is no LiteRT version"):
         measure.environments_for(["two-point-three"], ["gpu:lavapipe"])
+
+
+def test_each_target_is_measured_with_the_runtimes_that_it_runs_on(monkeypatch):
+    def named(name: str) -> Runtime:
+        return Runtime(name, Path("unused"))
+
+    monkeypatch.setattr(measure, "runtime_of", named)
+    asked = measure.environments_for(["2.3.0", "lm-0.18.1"], ["gpu:lavapipe", "gpu:pocl@Mali-G610", "cpu"])
+    assert [(e.runtime, e.target) for e in asked] == [
+        ("2.3.0", "gpu:lavapipe"),
+        ("lm-0.18.1", "gpu:pocl@Mali-G610"),
+        ("2.3.0", "cpu"),
+    ]
+    every = measure.environments_for([], ["gpu:pocl"])
+    assert [e.runtime for e in every] == list(measure.targets.known_runtimes("gpu:pocl"))
+    with pytest.raises(BadInput, match=r"gpu:pocl does not run on 2\.3\.0; for it the runtimes are lm-"):
+        measure.environments_for(["2.3.0"], ["gpu:lavapipe", "gpu:pocl"])

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.matrix.rows import PASSES, SHOWS, UNCLEAR, cell_of, has_unclear, rows_of, story, version_order
+from repro.matrix.rows import PASSES, SHOWS, UNCLEAR, cell_of, has_unclear, rows_of, story
+from runner.runtime_version import version_order
 from tests.repro.matrix.cells import VERSIONS, matrices, record
 
 

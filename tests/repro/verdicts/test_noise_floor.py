@@ -36,7 +36,7 @@ def test_a_record_of_an_older_program_lacks_what_came_later():
 
 @pytest.mark.parametrize("record", [{}, {"rmse": 1.0, "source": "rule", "depth": 3, "colour": "red"}])
 def test_another_record_is_refused(record: dict[str, object]):
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="floor: "):
         floor_from_json(record)
 
 

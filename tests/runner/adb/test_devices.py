@@ -7,8 +7,8 @@ import pytest
 from runner.adb.choice import resolve_serials
 from runner.adb.devices import AttachedDevice, choose, choose_all, parse_listing, serial_tag
 from runner.adb.properties import describe, parse_getprop, parse_gles, parse_thermal
-from runner.adb.target import not_resident
 from runner.errors import BadInput, TargetUnavailable
+from runner.residency import not_resident
 
 LISTING = (
     "3A1\tdevice\n3A2\tunauthorized\n3A3\toffline\n"

@@ -60,13 +60,15 @@ def test_a_fault_costs_its_own_job_only(target: HostTarget, fault: str, outcome:
         np.testing.assert_array_equal(run.outputs[0][0], job.feeds[0][0] + job.feeds[0][1])
 
 
-def test_the_end_of_the_log_is_kept(target: HostTarget):
+def test_the_beginning_and_the_end_of_a_long_log_are_kept(target: HostTarget):
     crashed = target.run(faulty("abort"))
     assert "simulated: about to abort" in crashed.log
     assert "its log ends: simulated: about to abort" in crashed.message
     noisy = target.run(faulty("noise"))
     assert noisy.outcome is Outcome.OK
     assert "the end of the noise" in noisy.log
+    assert noisy.log.startswith("the beginning of the noise")
+    assert "bytes left out]" in noisy.log
     assert len(noisy.log) < 100_000
 
 

@@ -178,6 +178,6 @@ def test_a_device_that_the_delegate_does_not_choose_is_no_target(gpu: Target):
     assert isinstance(gpu, HostTarget)
     (real,) = [adapter for adapter in adapters() if gpu.name == f"gpu:{adapter.key}"]
     imagined = dataclasses.replace(real, device="no such device", key="no-such-device", siblings=2)
-    target = HostTarget("gpu:no-such-device", "gpu", gpu.runtime, adapter=imagined)
+    target = HostTarget("gpu:no-such-device", "gpu", gpu.runtime, driver=imagined)
     with pytest.raises(TargetUnavailable, match="but the delegate chose"):
         target.activate()

@@ -8,6 +8,7 @@ import pytest
 
 from runner.errors import BadInput, TargetUnavailable
 from runner.host import presented_name
+from runner.presented import naming_note
 from runner.run import Job, Outcome
 from runner.targets import open_target, resolve
 from tests.runner.models import add_model, feed
@@ -37,8 +38,8 @@ def test_a_name_that_no_driver_has_is_bad_input(name: str):
 
 
 def test_the_note_is_grammatical():
-    assert presented_name.naming_note("Mali-G610") == "named Mali-G610, not a Mali"
-    assert presented_name.naming_note("Adreno (TM) 740") == "named Adreno (TM) 740, not an Adreno"
+    assert naming_note("Mali-G610") == "named Mali-G610, not a Mali"
+    assert naming_note("Adreno (TM) 740") == "named Adreno (TM) 740, not an Adreno"
 
 
 def test_without_a_working_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -11,12 +11,14 @@ import pytest
 
 from cases.tflite.read import read_tflite
 from runner.host import probe as probing
-from runner.host.probe import MODEL, logged_adapter, probe, without_width
-from runner.host.vulkan import Adapter
+from runner.host.driver import Driver
+from runner.host.probe import MODEL, probe
+from runner.host.vulkan import Adapter, logged_adapter, without_width
 from runner.host.worker_process import Reply, StartFailed, WorkerSpec
 from runner.run import Job, Outcome
 from runner.runtimes import Runtime, installed
 
+LAVAPIPE = Adapter("lavapipe", "llvmpipe (LLVM 15.0.6, 256 bits)", "cpu", "llvmpipe Mesa", "1.3", str(MODEL), 1)
 RIGHT = ((np.full(4, 5, np.float32),),)
 LOG = "I0000 webgpu.cc:1] Selected adapter: llvmpipe (LLVM 15.0.6, 256 bits), arch=x, backend=Vulkan\n"
 
@@ -75,13 +77,13 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def asked(
     reply: Reply | str,
     *,
-    adapter: Adapter | None = None,
+    driver: Driver = LAVAPIPE,
     environment: Mapping[str, str] | None = None,
     runtime: Runtime | None = None,
 ) -> tuple[bool, str, str]:
     Worker.reply = reply
     chosen = runtime or installed()
-    found = probe("gpu:x", WorkerSpec("gpu", chosen.folder, environment or {}, 1 << 30), chosen, adapter)
+    found = probe("gpu:x", WorkerSpec("gpu", chosen.folder, environment or {}, 1 << 30), chosen, driver)
     return found.ok, found.adapter, found.message
 
 

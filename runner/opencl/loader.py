@@ -1,0 +1,130 @@
+"""What stands between the delegate and the driver: a loader library of ours, and the settings it takes.
+
+Key insight: an OpenCL driver is asked through one library, so whatever is to be shown, recorded or changed between
+delegate and driver has one place (native/opencl_loader.c), and one type that says what is asked of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.c_compiler import NATIVE, build_library
+from runner.cache import cache_root, folder_in_place, is_whole_folder
+from runner.errors import BadInput
+from runner.presented import check_presented, naming_note
+
+SOURCE = NATIVE / "opencl_loader.c"
+LOADER_VARIABLES = (
+    "REPRO_OPENCL_LIBRARY",
+    "REPRO_CL_NAME",
+    "REPRO_CL_VENDOR",
+    "REPRO_CL_VERSION",
+    "REPRO_CL_COMPUTE_UNITS",
+    "REPRO_CL_BUILD_OPTIONS",
+    "REPRO_CL_FILL",
+    "REPRO_CL_KERNELS",
+)
+"""What the stand-in for Android's libc and the loader library read from the environment."""
+
+
+@dataclass(frozen=True)
+class PresentedDevice:
+    """What the device says it is, instead of what it is.
+
+    vendor: CL_DEVICE_VENDOR; the delegate looks for vendors in it as it does in the name. version: CL_DEVICE_VERSION,
+    from which it takes the OpenCL version and, of a Mali, the driver's release. compute_units: it chooses kernels and
+    work groups by their number.
+    """
+
+    name: str
+    vendor: str
+    version: str
+    compute_units: int
+
+
+NEUTRAL = PresentedDevice("software OpenCL", "software", "OpenCL 3.0 software", 8)
+"""A device of no vendor. A driver's own words will not do: PoCL's vendor is that of the processor (GenuineIntel, and
+the delegate takes Intel's paths), and its compute units are as many as the worker has threads."""
+
+# By a word in the name: what drivers of that vendor say of themselves, and how many cores a recent phone's has.
+_VENDORS = {
+    "adreno": ("QUALCOMM", "OpenCL 3.0 Adreno(TM) {model}", 6),
+    "mali": ("ARM", "OpenCL 3.0 v1.r38p1-01eac0.b1d76e1cdcc", 7),
+    "powervr": ("Imagination Technologies", "OpenCL 3.0 ", 4),
+    "xclipse": ("Samsung Electronics Co., Ltd.", "OpenCL 3.0 ", 6),
+    "maleoon": ("HUAWEI", "OpenCL 3.0 ", 6),
+}
+
+
+def presented_device(name: str) -> PresentedDevice:
+    """A device by its name, `Mali-G715`, with what its vendor's drivers say of themselves.
+
+    Raises BadInput for a name of no vendor that is known here: what it says of itself would be made up.
+    """
+    check_presented(name)
+    model = re.search(r"\d+", name)
+    for word, (vendor, version, units) in _VENDORS.items():
+        if word in name.lower():
+            return PresentedDevice(name, vendor, version.format(model=model.group() if model else ""), units)
+    known = ", ".join(_VENDORS)
+    raise BadInput(f"'{name}' is no name of an OpenCL device that can be presented; it must hold one of: {known}")
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """What is changed between delegate and driver.
+
+    device: presented instead of a neutral one. build_options: replace those that the delegate builds its programs
+    with (`""`: none). fill: the 32-bit word that each new buffer and image is filled with (0x7FC00000 is a NaN).
+    kernels: an existing folder that gets the source of each program.
+    """
+
+    device: PresentedDevice = NEUTRAL
+    build_options: str | None = None
+    fill: int | None = None
+    kernels: Path | None = None
+
+    @property
+    def note(self) -> str:
+        """What every result under these settings must say; empty without any. `kernels` changes no result."""
+        said = [naming_note(self.device.name)] if self.device is not NEUTRAL else []
+        said += [f"built with '{self.build_options}'"] if self.build_options is not None else []
+        said += [f"new memory filled with {self.fill:08X}"] if self.fill is not None else []
+        return ", ".join(said)
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that the loader library reads; and the one that names it."""
+        values = (
+            str(loader_library()),
+            self.device.name,
+            self.device.vendor,
+            self.device.version,
+            str(self.device.compute_units),
+            self.build_options,
+            None if self.fill is None else f"{self.fill:08X}",
+            str(self.kernels) if self.kernels else None,
+        )
+        return {name: value for name, value in zip(LOADER_VARIABLES, values, strict=True) if value is not None}
+
+
+def loader_version() -> str:
+    """Changes with the source of the loader library."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+
+
+def loader_library() -> Path:
+    """The built library; compiles it unless that was done for this source. Raises TargetUnavailable."""
+    folder = cache_root() / "opencl" / "loader" / loader_version()
+    library = "libopencl_loader.so"
+    if not is_whole_folder(folder):
+        with folder_in_place(folder) as made:
+            build_library(
+                "the OpenCL loader library",
+                [SOURCE],
+                made / library,
+                ["-Wl,--no-as-needed", "-l:libOpenCL.so.1", "-ldl"],
+            )
+    return folder / library

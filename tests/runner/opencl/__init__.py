@@ -1,0 +1,1 @@
+"""LiteRT-LM's Android library on this host, and the OpenCL drivers it runs over."""
