@@ -43,6 +43,11 @@ class Tensor:
     def is_constant(self) -> bool:
         return self.data is not None
 
+    @property
+    def is_state(self) -> bool:
+        """Whether the runtime keeps it from run to run: a variable tensor, zero before the first run."""
+        return bool(getattr(self.raw, "is_variable", False))
+
 
 @dataclass(frozen=True, eq=False)
 class Op:
@@ -64,7 +69,7 @@ class Op:
 class Role:
     """What a tensor is in its graph. The known bugs live in roles, so a reducer must keep them.
 
-    producer: op kind, or `input` / `constant`. consumers: op kinds, one entry per use, sorted.
+    producer: op kind, or `input` / `constant` / `state`. consumers: op kinds, one entry per use, sorted.
     """
 
     rank: int
@@ -111,13 +116,14 @@ class Graph:
         if name in self.producers:
             producer = self.producers[name].kind
         else:
-            producer = "constant" if tensor.is_constant else "input"
+            state = tensor.is_state and name not in self.inputs
+            producer = "constant" if tensor.is_constant else "state" if state else "input"
         consumers = tuple(sorted(op.kind for op in self.uses.get(name, ())))
         return Role(len(tensor.shape), producer, consumers, name in self.outputs)
 
     def validate(self) -> Graph:
         """Return self, or raise GraphError saying what is not well formed."""
-        known = set(self.inputs) | {n for n, t in self.tensors.items() if t.is_constant}
+        known = set(self.inputs) | {n for n, t in self.tensors.items() if t.is_constant or t.is_state}
         for name in (*self.inputs, *self.outputs):
             if name not in self.tensors:
                 raise GraphError(f"'{name}' is an input or output but no tensor")

@@ -9,7 +9,6 @@ ReproError with one line.
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +23,7 @@ from repro.layouts import gate as gates
 from repro.layouts.layout import Layout
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
+from repro.layouts.without_python import require_no_python
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen
@@ -35,8 +35,10 @@ from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
 from runner import targets
+from runner.encoding import path_label
 from runner.errors import BadInput
 from runner.run import Precision
+from runner.scratch import ScratchFolder
 from runner.target import Target
 from runner.targets import open_target, precisions_for
 
@@ -68,6 +70,8 @@ def check(
     Raises BadInput for what cannot be read, TargetUnavailable, DeviceFailed, NothingRan. What the model does to a
     target is a verdict.
     """
+    if deadline is not None and not deadline > 0:
+        raise BadInput(f"deadline {deadline}: give seconds above 0, or none")
     subject = _subject(model, inputs, seed, runtime)
     with _opened(cpu or "cpu", runtime=runtime) as witness:
         is_cpu = target == "cpu" or target is witness
@@ -148,7 +152,7 @@ def reduce(
     """
     with ExitStack() as stack:
         chosen = stack.enter_context(_opened(target, runtime=runtime, workers=workers or targets.default_workers()))
-        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="repro-reduce-")))
+        folder = out or Path(stack.enter_context(ScratchFolder("reduce")))
         journal = stack.enter_context(Journal(folder / history.JOURNAL))
         open_cpu = opened_once(stack, functools.partial(open_target, "cpu", runtime=runtime))
         reference = OwnOps(open_cpu, strict_shapes=True)
@@ -176,17 +180,21 @@ def gate(
     settings: Mapping[str, str] | None = None,
     runtime: str | None = None,
     device: str | None = None,
+    no_python: bool = False,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Pass or refuse a declared split on one target in one precision, as `repro gate` does.
 
     size: one of the layout's sizes, else its first. settings: parameters of the layout to override. runtime, device:
-    as for `check`. on_step: is told what is done now.
+    as for `check`. no_python: raise BadInput for a layout that names functions, before anything is imported. on_step:
+    is told what is done now.
 
     A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout that is not right is
     refused in the Report.
     """
     declared = layout if isinstance(layout, Layout) else read_layout(Path(layout), settings or {})
+    if no_python:
+        require_no_python(declared)
     at, level = gates.chosen_size(declared, size), _one_precision(precision)
     gates.require_precision(declared, level)
     with _opened(target, runtime=runtime, device=device) as chosen:
@@ -199,7 +207,7 @@ def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str 
     name, data = _named_bytes(model)
     graph = model if isinstance(model, Graph) else read_tflite(data, name)
     reference = OwnOps(functools.partial(open_target, "cpu", runtime=runtime))
-    return fed_subject(Path(name).name, data, graph, inputs, seed, reference)
+    return fed_subject(path_label(Path(name)), data, graph, inputs, seed, reference)
 
 
 def _named_graph(model: AnyModel) -> tuple[str, Graph]:

@@ -5,13 +5,21 @@ Subcommands are imported only when called, so that `repro list` does not pay for
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import click
 
-from runner.errors import ReproError
+from runner.encoding import one_line
+from runner.errors import BadInput, ReproError, nowhere_to_write
+from runner.scratch import sweep_all
+from runner.stopping import exit_code, stop_as_interrupted
 
 # name -> one line of help. The module is repro.commands.<name>, its click command is called `command`.
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
@@ -36,8 +44,32 @@ COMMANDS = {
 }
 
 
+READER_GONE = 141
+"""The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout or stderr any more. click would turn a BrokenPipeError into exit 1, which means findings."""
+
+
+@contextmanager
+def _reader_gone() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
 class LazyCommands(click.Group):
     """A group whose commands are imported on first use."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _reader_gone():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_gone():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -69,29 +101,64 @@ def main(debug: bool) -> None:
 
 
 def entry() -> None:
-    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on)."""
-    debug = "--debug" in sys.argv
+    """Console script. Exit codes: 0 as expected, 1 findings, 2 wrong usage or input, 3 nothing to run (on).
+
+    130 is an interrupt; 141 says that the reader of stdout or stderr went away, as `head` does. Asked to end by
+    another signal: 128 and its number, after everything that was started is stopped.
+    """
+    stop_as_interrupted()
+    sweep_all()
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding does not have is written as its escape, as Python does on stderr.
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _reader_gone():
+            code = _run()
+    except ReaderGone:
+        code = READER_GONE
+        _let_go_of(1, 2)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command line; a failure that is the user's to mend is said in one line."""
     try:
         code = main(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ReproError as error:
-        if debug:
+        if "--debug" in sys.argv:
             raise
-        click.echo(f"repro: {error}", err=True)
-        sys.exit(error.exit_code)
+        return _failed(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         # A group without a subcommand: its message is the group's whole help, which is no one line.
         click.echo(error.format_message(), err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "repro"
         message = " ".join(error.format_message().split())
-        click.echo(f"repro: {message.rstrip('.')}; see `{path} --help`", err=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("repro: interrupted; what was measured is kept, the same command resumes", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _failed(f"{message.rstrip('.')}; see `{path} --help`", 2)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
+    except OSError as error:
+        problem = nowhere_to_write(error)
+        if "--debug" in sys.argv or problem is None:
+            raise
+        _let_go_of(1)
+        return _failed(problem, BadInput.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(why: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # where even this cannot be written, the exit code says it
+        click.echo(one_line(f"repro: {why}"), err=True)
+    return code
+
+
+def _let_go_of(*descriptors: int) -> None:
+    """What could not be written is still waiting: the interpreter would try once more when it ends, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)

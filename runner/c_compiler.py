@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner import children
 from runner.errors import TargetUnavailable
 
 NATIVE = Path(__file__).parent / "native"
@@ -29,9 +30,7 @@ def build_library(what: str, sources: Sequence[Path], library: Path, flags: Sequ
         raise TargetUnavailable(f"{what} needs a C compiler and none is here; {INSTALL}")
     command = [command_name, "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), *map(str, sources), *flags]
     try:
-        built = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=120
-        )
+        built = children.run(command, timeout_s=120)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetUnavailable(f"{what} cannot be compiled: {command_name}: {error}; set CC") from error
     if built.returncode != 0:

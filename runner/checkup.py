@@ -11,7 +11,9 @@ import enum
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,10 +23,12 @@ import adbutils
 import runner
 from runner import runtimes
 from runner.adb import devices
+from runner.adb.private_server import PrivateServer
+from runner.adb.server import default_server, server_is_running
 from runner.c_compiler import compiler
 from runner.cache import cache_root
-from runner.errors import ReproError
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
+from runner.errors import BadInput, ReproError
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, swiftshader_manifest
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_drivers
 from runner.targets import TargetInfo, available, available_opencl
@@ -57,23 +61,29 @@ class Requirement:
 
 OK, MISSING, BROKEN = RequirementState
 
+ROOM = 1 << 20
+"""Bytes that have to fit into the cache and among the temporary files; one run of a small model keeps less."""
+
 
 def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     """Every check in the order of the page, and the host targets as they were tried."""
+    scratch = check_scratch()
     checks = [check_python(), *check_runtime(), check_loader()]
-    infos, problem = _targets()
-    checks += [problem] if problem else []
-    checks += check_targets(infos)
-    over_opencl, found = check_opencl()
+    infos, problem = _targets() if scratch.state is OK else ([], scratch)
+    checks += [problem] if problem else check_targets(infos)
+    over_opencl, found = check_opencl() if scratch.state is OK else ([], [])
     checks += over_opencl
     infos += found
-    checks += [check_compiler(), *check_adb(), *check_converter(), Requirement("cache", OK, str(cache_root()))]
+    checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
+    checks += [scratch] if scratch.state is OK else []
     return checks, infos
 
 
 def _targets() -> tuple[list[TargetInfo], Requirement | None]:
     try:
         return available(), None
+    except BadInput as error:
+        return [], _broken("targets", error)
     except ReproError as error:
         return [], Requirement("targets", BROKEN, str(error), install_everything())
 
@@ -95,14 +105,58 @@ def check_runtime() -> Iterator[Requirement]:
         return
     yield Requirement("runtime", OK, f"LiteRT {runtime.version} in {runtime.folder}")
     accelerator = runtime.accelerator
+    try:
+        libraries = runtime.libraries
+        others = ", ".join(other.version for other in runtimes.fetched()) or "none yet"
+    except BadInput as error:
+        yield _broken("accelerator", error)
+        return
     if accelerator is None:
         detail = f"LiteRT {runtime.version} ships no GPU accelerator library"
         yield Requirement("accelerator", BROKEN, detail, pip_install(f"{runtimes.PACKAGE}>=2.1.3"))
     else:
-        sha = runtime.libraries[accelerator.name]
+        sha = libraries[accelerator.name]
         yield Requirement("accelerator", OK, f"{accelerator.name}, sha256 {sha[:16]}...")
-    others = ", ".join(other.version for other in runtimes.fetched()) or "none yet"
     yield Requirement("other runtimes", OK, f"{others}; `repro matrix` and --runtime fetch {', '.join(runtimes.KNOWN)}")
+
+
+def check_cache() -> Requirement:
+    """The cache folder, and whether it can be written: nearly everything keeps something there."""
+    try:
+        root = cache_root()
+    except BadInput as error:
+        return _broken("cache", error)
+    why = _no_room_in(root)
+    remedy = "make room, or set REPRO_CACHE to another folder" if why else ""
+    return Requirement("cache", BROKEN if why else OK, f"{root}{why}", remedy)
+
+
+def _broken(subject: str, error: BadInput) -> Requirement:
+    """What is wrong, and behind the line's semicolon what to do."""
+    problem, _, remedy = str(error).rpartition("; ")
+    return Requirement(subject, BROKEN, problem, remedy)
+
+
+def check_scratch() -> Requirement:
+    """The folder for temporary files, which every worker process needs."""
+    remedy = "set TMPDIR to a folder that can be written"
+    try:
+        folder = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        return Requirement("temporary files", BROKEN, str(error.strerror), remedy)
+    why = _no_room_in(folder)
+    return Requirement("temporary files", BROKEN if why else OK, f"{folder}{why}", remedy if why else "")
+
+
+def _no_room_in(folder: Path) -> str:
+    """Why nothing can be written there, to stand behind its name; empty where something can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        return f" cannot be written ({error.strerror})"
+    return ""
 
 
 def check_loader() -> Requirement:
@@ -175,21 +229,22 @@ def check_compiler() -> Requirement:
 
 
 def check_adb() -> Iterator[Requirement]:
-    """adb and the phones it sees. A server that was not running before is stopped afterwards."""
+    """adb and the phones it sees. Where the user's server is not running, one of ours looks, and leaves nothing."""
     try:
-        was_running = devices.server_is_running()
-        server = devices.default_server()
-        try:
+        with ExitStack() as stack:
+            if server_is_running():
+                server = default_server()
+                where = f"the server at {server}"
+            else:
+                server = stack.enter_context(PrivateServer(own_keys=False)).address
+                where = "no server is running, adb starts one when it is asked for phones"
             version = server.client().server_version()
             phones = devices.attached(server)
-        finally:
-            if not was_running:
-                server.client().server_kill()
     except (ReproError, adbutils.AdbError, OSError) as error:
         yield Requirement("adb", BROKEN, " ".join(str(error).split()), apt_install("adb"))
         return
     binary = shutil.which("adb") or "the one that adbutils brings"
-    yield Requirement("adb", OK, f"server version {version} at {server.host}:{server.port}; adb: {binary}")
+    yield Requirement("adb", OK, f"version {version}; {where}; adb: {binary}")
     if not phones:
         yield Requirement("adb devices", MISSING, "no phone attached", devices.NONE_HERE.partition(": ")[2])
     for phone in phones:
@@ -253,7 +308,7 @@ def mesa_install() -> str:
 
 def swiftshader_install() -> str:
     script = Path(runner.__file__).resolve().parent / "setup" / "swiftshader.sh"
-    return f"bash '{script}' '{cache_root() / 'swiftshader'}'"
+    return f"bash '{script}' '{swiftshader_manifest().parent}'"
 
 
 def opencl_install() -> str:

@@ -11,6 +11,7 @@ Only the standard library and numpy are imported: this runs in worker processes.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from runner.encoding import toml_literal
 
 CPU = 1
 GPU = 2
@@ -159,7 +162,7 @@ def toml_value(value: str | int | bool) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return toml_literal(value)
 
 
 class Environment:
@@ -167,7 +170,7 @@ class Environment:
 
     def __init__(self, lib: LiteRt) -> None:
         self.lib = lib
-        folder = str(lib.folder).encode()
+        folder = os.fsencode(lib.folder)
         options = (_EnvOption * 2)()
         options[0].tag = _TAG_RUNTIME_LIBRARY_DIR
         options[0].value.type = _ANY_STRING

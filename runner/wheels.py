@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner import children
 from runner.errors import TargetUnavailable
 from runner.python_child import child_command
 
@@ -21,9 +22,7 @@ def download_wheel(requirement: str, folder: Path, options: Sequence[str] = ()) 
     command = [*child_command("pip"), "download", "--no-deps", "--only-binary=:all:", "--pre", *options]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder), requirement]
     try:
-        pip = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_PATIENCE_S, check=False
-        )
+        pip = children.run(command, timeout_s=_PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         raise TargetUnavailable(
             f"{requirement} did not arrive within {_PATIENCE_S // 60} minutes; try again"

@@ -10,25 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from runner.adb.loopback.device import LoopbackServer
+from runner.adb.private_server import PrivateServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def empty_server() -> Iterator[LoopbackServer]:
+def empty_server() -> Iterator[PrivateServer]:
     """An adb server of our own that no device is attached to: the user's, with a phone, stays out of this."""
-    server = LoopbackServer()
-    yield server
-    server.stop()
+    with PrivateServer() as server:
+        yield server
 
 
 @pytest.mark.parametrize(
     ("choice", "says"), [([], "no device is attached"), (["--device", "no-such-serial"], "is not attached")]
 )
-def test_device_tests_without_a_device_do_not_pass(empty_server: LoopbackServer, choice: list[str], says: str):
-    environment = {**os.environ, "ANDROID_ADB_SERVER_PORT": str(empty_server.port)}
-    environment.pop("ANDROID_ADB_SERVER_ADDRESS", None)
+def test_device_tests_without_a_device_do_not_pass(empty_server: PrivateServer, choice: list[str], says: str):
+    environment = {**os.environ, "ADB_SERVER_SOCKET": f"localfilesystem:{empty_server.address}"}
     environment.pop("ANDROID_SERIAL", None)
     command = [sys.executable, "-m", "pytest", "-m", "device", *choice]
     done = subprocess.run(

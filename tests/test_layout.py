@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -37,8 +40,11 @@ FLOORS_OF_WINGS = {
         {"catalogue"},
     ],
     "runner": [
-        {"errors", "flatbuffer", "litert", "npz", "python_child", "residency", "run", "source_version"},
-        {"c_compiler", "cache", "deadline", "presented", "target", "wheels"},
+        {"encoding"},
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "npz", "python_child", "residency", "run"}
+        | {"runtime_version", "source_version", "stopping"},
+        {"children", "scratch"},
+        {"c_compiler", "cache", "deadline", "known_downloads", "presented", "target", "wheels"},
         {"opencl", "store"},
         {"runtimes"},
         {"host"},
@@ -134,11 +140,31 @@ def test_the_library_leaves_the_name_models_to_the_user():
     }
 
 
-def tracked_files() -> list[Path]:
+def tracked_files(root: Path = ROOT) -> list[Path]:
+    """What git tracks; in an exported tree, which has no .git, all that .gitignore does not name."""
+    if not (root / ".git").exists():
+        return sorted(_not_ignored(root))
     # A clone that another user made, as in a container, is read here, not trusted.
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    return [ROOT / name for name in listed.decode().split("\0") if name]
+    listed = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout
+    return [root / name for name in listed.decode().split("\0") if name]
+
+
+def _not_ignored(root: Path) -> Iterator[Path]:
+    """Of .gitignore's patterns only those that it uses: a name, anywhere or from the root on, of a folder or file."""
+    patterns = [line.strip("/") for line in (root / ".gitignore").read_text(encoding="utf-8").splitlines() if line]
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not any(fnmatch(name, pattern) for pattern in patterns)]
+        yield from (Path(folder) / name for name in files if not any(fnmatch(name, pattern) for pattern in patterns))
+
+
+def test_an_exported_tree_has_the_files_that_are_tracked(tmp_path: Path):
+    names = ["repro/a.py", "repro/fixes/b.toml", ".gitignore"]
+    for name in (*names, ".venv/c.py", "repro/__pycache__/d.pyc", "build/e", "x.egg-info/f", ".mypy_cache/g"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_bytes((ROOT / ".gitignore").read_bytes())
+    assert tracked_files(tmp_path) == sorted(tmp_path / name for name in names)
 
 
 def test_no_registry_address_and_no_machine_path_in_any_tracked_file():
@@ -193,3 +219,36 @@ def test_text_is_utf_8_in_every_locale(path: Path):
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     lacking = [c.lineno for c in calls if reads_or_writes_text(c) and "encoding" not in {k.arg for k in c.keywords}]
     assert lacking == [], f"{path.name}: give encoding='utf-8' on these lines"
+
+
+SPOKEN_BY = {
+    "rich.console": {"repro/display/console.py"},
+    "rich.markup": set(),
+    "rich.text": {"repro/display/console.py"},
+    "html": {"runner/encoding.py"},
+    "shlex": {"runner/encoding.py", "runner/scratch.py"},
+    "xml.sax.saxutils": set(),
+}
+"""Who may use what writes or escapes text: everybody else names the place to runner/encoding.py or has a Screen."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_text_is_encoded_in_one_place(path: Path):
+    """The selftest prints its own draws only, and a script of models/ what its user named."""
+    name = path.relative_to(ROOT).as_posix()
+    if name.startswith(("repro/selftest/", "models/")):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert {module for module, users in SPOKEN_BY.items() if module in imported and name not in users} == set()
+    # What is echoed as it is has been encoded in the same call, and is no sentence that was put together here.
+    echoed = [
+        call.lineno
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("click.echo", "print")
+        and any(isinstance(part, ast.JoinedStr | ast.BinOp) for part in call.args)
+    ]
+    assert echoed == [], f"{name}: echo_line or a Screen says it"

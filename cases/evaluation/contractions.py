@@ -14,13 +14,22 @@ import numpy as np
 from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.elementwise import activated
 from cases.evaluation.step import Step, Value
-from cases.evaluation.windows import average_pool, convolve, depthwise, max_pool, resize_bilinear, resize_nearest
+from cases.evaluation.windows import (
+    average_pool,
+    convolve,
+    depthwise,
+    max_pool,
+    resize_bilinear,
+    resize_nearest,
+    transpose_convolve,
+)
 from cases.shapes import axis_of
 
 POOLS: Mapping[str, Callable[[Value, Mapping[str, Any], Arithmetic], Value]] = {
     "MAX_POOL_2D": max_pool,
     "AVERAGE_POOL_2D": average_pool,
 }
+LOGICAL: Mapping[str, Callable[..., Any]] = {"REDUCE_ALL": np.all, "REDUCE_ANY": np.any}
 RESIZES: Mapping[str, Callable[[Value, Sequence[int], Mapping[str, Any]], Value]] = {
     "RESIZE_BILINEAR": resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
@@ -31,7 +40,11 @@ def reduce(step: Step) -> Sequence[Value]:
     x = step[0]
     axes = tuple(sorted({axis_of(axis, x.ndim) for axis in step.ints(1)}))
     count = int(np.prod([x.shape[a] for a in axes]))
-    if step.op.kind == "REDUCE_MAX":
+    if step.op.kind in LOGICAL:
+        value = LOGICAL[step.op.kind](x, axis=axes, keepdims=True)
+    elif x.dtype.kind in "iu" and step.op.kind in ("SUM", "MEAN"):
+        value = _of_whole_numbers(step.op.kind, x, axes, count)
+    elif step.op.kind == "REDUCE_MAX":
         value = x.max(axis=axes, keepdims=True)
     elif step.op.kind == "REDUCE_MIN":
         value = x.min(axis=axes, keepdims=True)
@@ -45,6 +58,13 @@ def reduce(step: Step) -> Sequence[Value]:
                 # A division, or a multiplication by a rounded reciprocal: exact for powers of two only.
                 value = step.arithmetic.function(value)
     return (value.reshape(step.shape()),)
+
+
+def _of_whole_numbers(kind: str, x: Value, axes: tuple[int, ...], count: int) -> Value:
+    """Sums wrap around as the type does; a mean is the whole sum divided toward zero."""
+    if kind == "SUM":
+        return x.sum(axis=axes, keepdims=True, dtype=x.dtype)
+    return np.asarray(np.trunc(x.sum(axis=axes, keepdims=True, dtype=np.int64) / count), x.dtype)
 
 
 def _product(arithmetic: Arithmetic, x: Value, axes: tuple[int, ...]) -> Value:
@@ -64,6 +84,14 @@ def arg_extremum(step: Step) -> Sequence[Value]:
     return (find(step[0], axis=step.ints(1)[0]).astype(step.dtype()),)
 
 
+def largest(step: Step) -> Sequence[Value]:
+    """TOPK_V2: the k largest along the last axis, falling, and where they are; of equal ones the first comes first."""
+    x, k = step[0], step.ints(1)[0]
+    rising = np.argsort(x[..., ::-1], axis=-1, kind="stable")
+    places = (x.shape[-1] - 1 - rising[..., ::-1])[..., :k]
+    return np.take_along_axis(x, places, axis=-1), places.astype(step.dtype(1))
+
+
 def cumsum(step: Step) -> Sequence[Value]:
     """Sums up to each element, or before it (exclusive), from the front or from the end (reverse)."""
     axis, attrs = step.ints(1)[0], step.op.attrs
@@ -79,11 +107,12 @@ def fully_connected(step: Step) -> Sequence[Value]:
     """Rows as long as the weights are deep, wherever the dimensions of the input end."""
     weights = step[1]
     x = step[0].reshape(-1, weights.shape[1])
-    return (_biased(step, step.arithmetic.matmul(x, weights.T)).reshape(step.shape()),)
+    return (biased(step, step.arithmetic.matmul(x, weights.T)).reshape(step.shape()),)
 
 
-def _biased(step: Step, value: Value) -> Value:
-    bias = step.optional(2)
+def biased(step: Step, value: Value, operand: int = 2) -> Value:
+    """The value plus the bias, if the op has that operand, behind the fused activation."""
+    bias = step.optional(operand)
     return activated(step, value if bias is None else step.arithmetic.accumulate(value, bias))
 
 
@@ -94,11 +123,17 @@ def batch_matmul(step: Step) -> Sequence[Value]:
 
 
 def convolution(step: Step) -> Sequence[Value]:
-    return (_biased(step, convolve(step[0], step[1], step.attrs, step.arithmetic)),)
+    return (biased(step, convolve(step[0], step[1], step.attrs, step.arithmetic)),)
 
 
 def depthwise_convolution(step: Step) -> Sequence[Value]:
-    return (_biased(step, depthwise(step[0], step[1], step.attrs, step.arithmetic)),)
+    return (biased(step, depthwise(step[0], step[1], step.attrs, step.arithmetic)),)
+
+
+def transposed_convolution(step: Step) -> Sequence[Value]:
+    """TRANSPOSE_CONV of (output shape, weights, input, bias)."""
+    value = transpose_convolve(step[2], step[1], step.shape()[1:3], step.attrs, step.arithmetic)
+    return (biased(step, value, operand=3),)
 
 
 def pool(step: Step) -> Sequence[Value]:

@@ -49,9 +49,38 @@ APPROXIMATE_UNARY: Mapping[str, Callable[[Value], Value]] = {
     "RSQRT": lambda x: 1 / np.sqrt(x),
     "SIN": np.sin,
     "COS": np.cos,
+    "STABLEHLO_CBRT": np.cbrt,
 }
 # Functions with an absolute error where their values are small, and how small that is.
 _NOISY_BELOW: Mapping[str, float] = {"TANH": 1.0, "SIN": 1.0, "COS": 1.0, "LOG": 0.5}
+
+
+def _right_shift(a: Value, by: Value) -> Value:
+    """By one bit less than the type has at most, and never to the left, as TFLite's kernel does."""
+    return np.right_shift(a, np.clip(by, 0, 8 * a.dtype.itemsize - 1))
+
+
+def _whole_by_zero(a: Value, b: Value) -> None:
+    if a.dtype.kind in "iu" and not np.all(b):
+        raise GraphError("whole numbers are divided by zero, which TFLite's kernels refuse to compute")
+
+
+def _floor_div(a: Value, b: Value) -> Value:
+    _whole_by_zero(a, b)
+    return np.floor_divide(a, b)
+
+
+def _floor_mod(a: Value, b: Value) -> Value:
+    _whole_by_zero(a, b)
+    return np.mod(a, b)
+
+
+def _remainder(a: Value, b: Value) -> Value:
+    """Of a division toward zero: it has the sign of the dividend (StableHLO), unlike FLOOR_MOD's."""
+    _whole_by_zero(a, b)
+    return np.fmod(a, b)
+
+
 BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "ADD": np.add,
     "SUB": np.subtract,
@@ -68,21 +97,37 @@ BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "LOGICAL_AND": np.logical_and,
     "LOGICAL_OR": np.logical_or,
     "PRELU": lambda a, slope: np.where(a >= 0, a, a * slope),
-    "FLOOR_DIV": np.floor_divide,
-    "FLOOR_MOD": np.mod,
+    "FLOOR_DIV": _floor_div,
+    "FLOOR_MOD": _floor_mod,
+    "STABLEHLO_REMAINDER": _remainder,
 }
-APPROXIMATE_BINARY: Mapping[str, Callable[[Value, Value], Value]] = {"DIV": np.divide, "POW": np.power}
+OF_BITS: Mapping[str, Callable[[Value, Value], Value]] = {
+    "BITWISE_XOR": np.bitwise_xor,
+    "RIGHT_SHIFT": _right_shift,
+    "STABLEHLO_SHIFT_LEFT": np.left_shift,  # zero beyond the bits of the type, as StableHLO says
+}
+APPROXIMATE_BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
+    "DIV": np.divide,
+    "POW": np.power,
+    "ATAN2": np.arctan2,
+}
 
 
 def activated(step: Step, value: Value) -> Value:
     """The op's result behind its fused activation. Raises GraphError for an activation that is not modelled."""
-    name = step.attrs.get("fused_activation_function", "NONE")
+    return activation(step, step.attrs.get("fused_activation_function", "NONE"), value)
+
+
+def activation(step: Step, name: str | None, value: Value) -> Value:
+    """A function by the schema's name of an activation. Raises GraphError for one that is not modelled."""
     if name in ("NONE", None):
         return value
     # A fused activation is a node of its own to the delegate: its input is stored first.
     stored = step.arithmetic.stored(value)
     if name in APPROXIMATE_UNARY:
         return step.arithmetic.function(APPROXIMATE_UNARY[name](stored), smallest=_NOISY_BELOW.get(name, 0.0))
+    if name == "SIGMOID":
+        return step.arithmetic.function(_sigmoid(stored))
     if name not in UNARY:
         raise GraphError(f"{step.op.kind} with the fused activation {name} is not modelled")
     return UNARY[name](stored)
@@ -103,8 +148,13 @@ def binary(step: Step) -> Sequence[Value]:
 
 def approximate_binary(step: Step) -> Sequence[Value]:
     if step.op.kind == "DIV" and step[0].dtype.kind in "iu":
+        _whole_by_zero(step[0], step[1])
         return (np.asarray(np.trunc(step[0] / step[1]), dtype=step[0].dtype),)
     return (activated(step, step.arithmetic.function(APPROXIMATE_BINARY[step.op.kind](step[0], step[1]))),)
+
+
+def of_bits(step: Step) -> Sequence[Value]:
+    return (OF_BITS[step.op.kind](step[0], step[1]),)
 
 
 def elu(step: Step) -> Sequence[Value]:
@@ -132,10 +182,28 @@ def leaky_relu(step: Step) -> Sequence[Value]:
 
 
 def select(step: Step) -> Sequence[Value]:
-    return (np.where(step[0].astype(bool), step[1], step[2]),)
+    """SELECT_V2 broadcasts as numpy does; SELECT's condition may also be a vector that chooses whole rows."""
+    condition = step[0].astype(bool)
+    if step.op.kind == "SELECT" and condition.ndim == 1:
+        condition = condition.reshape(-1, *[1] * (step[1].ndim - 1))
+    return (np.where(condition, step[1], step[2]),)
 
 
-def dequantize(step: Step) -> Sequence[Value]:
+def sum_of_all(step: Step) -> Sequence[Value]:
+    """ADD_N: its operands one after the other."""
+    total = step[0]
+    for index in range(1, len(step.op.inputs)):
+        total = step.arithmetic.stored(total + step[index])
+    return (total,)
+
+
+def clamp(step: Step) -> Sequence[Value]:
+    """STABLEHLO_CLAMP of (lowest, values, highest), the bounds of the values' shape or without dimensions."""
+    return (np.minimum(np.maximum(step[1], step[0]), step[2]),)
+
+
+def same_number(step: Step) -> Sequence[Value]:
+    """QUANTIZE and DEQUANTIZE: the number is the same; what writes a tensor puts it on the tensor's own grid."""
     return (step[0],)
 
 

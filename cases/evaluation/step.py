@@ -40,6 +40,15 @@ class Step:
         """An operand that holds axes, sizes, a permutation or the like, flat."""
         return [int(v) for v in np.asarray(self[index]).reshape(-1)]
 
+    def option_2(self, field: str) -> Any:
+        """A field of the op's second options record (StableHLO's), by the schema's name; None where it is absent."""
+        return getattr(getattr(self.op.raw, "options_2", None), field, None)
+
+    @property
+    def version(self) -> int:
+        """The op's version in its file."""
+        return getattr(self.op.raw, "version", 1)
+
     def shape(self, index: int = 0) -> tuple[int, ...]:
         """The shape that the graph declares for an output."""
         return self.graph.tensors[self.op.outputs[index]].shape

@@ -21,20 +21,34 @@ def _dilations(attrs: Mapping[str, Any]) -> tuple[int, int]:
     return attrs.get("dilation_h_factor", 1) or 1, attrs.get("dilation_w_factor", 1) or 1
 
 
-def _padded(
-    x: np.ndarray, kernel: tuple[int, int], attrs: Mapping[str, Any], fill: float
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """x with TFLite's SAME or VALID padding, and the output's height and width."""
+def _placed(
+    sizes: Sequence[int], kernel: Sequence[int], attrs: Mapping[str, Any]
+) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """The output's height and width, and how many pixels TFLite pads before and after, per axis."""
     extents, pads = [], []
-    for size, k, stride, dilation in zip(x.shape[1:3], kernel, _strides(attrs), _dilations(attrs), strict=True):
+    for size, k, stride, dilation in zip(sizes, kernel, _strides(attrs), _dilations(attrs), strict=True):
         padding = attrs.get("padding", "SAME")
         out = window(size, k, stride, padding, dilation)
         total = max(0, (out - 1) * stride + (k - 1) * dilation + 1 - size) if padding == "SAME" else 0
         extents.append(out)
         pads.append((total // 2, total - total // 2))
+    return (extents[0], extents[1]), pads
+
+
+def padding_before(sizes: Sequence[int], kernel: Sequence[int], attrs: Mapping[str, Any]) -> tuple[int, int]:
+    """How many rows and columns SAME padding puts before an image of height and width `sizes`; none with VALID."""
+    _, pads = _placed(sizes, kernel, attrs)
+    return pads[0][0], pads[1][0]
+
+
+def _padded(
+    x: np.ndarray, kernel: tuple[int, int], attrs: Mapping[str, Any], fill: float
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """x with TFLite's SAME or VALID padding, and the output's height and width."""
+    out, pads = _placed(x.shape[1:3], kernel, attrs)
     if any(sum(p) for p in pads):
         x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
-    return x, (extents[0], extents[1])
+    return x, out
 
 
 def _tap(x: np.ndarray, row: int, column: int, out: tuple[int, int], attrs: Mapping[str, Any]) -> np.ndarray:
@@ -82,6 +96,30 @@ def depthwise(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arit
     return total
 
 
+def transpose_convolve(
+    x: np.ndarray, weights: np.ndarray, out: Sequence[int], attrs: Mapping[str, Any], arithmetic: Arithmetic
+) -> np.ndarray:
+    """TRANSPOSE_CONV without bias, to (height, width) `out`: weights [out, kh, kw, in].
+
+    Every input pixel is spread over a window of the output. The windows start where a convolution of the output with
+    these strides and this padding has its windows.
+    """
+    out_channels, kh, kw, depth = weights.shape
+    (sh, sw), (batch, height, width, _) = _strides(attrs), x.shape
+    whole = ((height - 1) * sh + kh, (width - 1) * sw + kw)
+    total = np.zeros((batch, *whole, out_channels), dtype=arithmetic.container)
+    pixels = x.reshape(-1, depth)
+    for i in range(kh):
+        for j in range(kw):
+            rows, columns = slice(i, i + (height - 1) * sh + 1, sh), slice(j, j + (width - 1) * sw + 1, sw)
+            term = arithmetic.matmul(pixels, weights[:, i, j].T).reshape(batch, height, width, out_channels)
+            total[:, rows, columns] = arithmetic.accumulate(total[:, rows, columns], term)
+    before = padding_before(out, (kh, kw), attrs) if attrs.get("padding", "SAME") == "SAME" else (0, 0)
+    total = total[:, before[0] :, before[1] :][:, : out[0], : out[1]]
+    missing = (out[0] - total.shape[1], out[1] - total.shape[2])
+    return np.pad(total, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
+
+
 def _pool_window(attrs: Mapping[str, Any]) -> tuple[int, int]:
     return attrs["filter_height"], attrs["filter_width"]
 
@@ -95,6 +133,15 @@ def max_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) ->
     for tap in taps:
         np.maximum(result, tap, out=result)
     return result
+
+
+def max_pool_with_places(x: np.ndarray, attrs: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The maxima, and in which row and column of its window each is; the first of several equal ones."""
+    kernel = _pool_window(attrs)
+    padded, out = _padded(x, kernel, attrs, -np.inf)
+    taps = np.stack([_tap(padded, i, j, out, attrs) for i in range(kernel[0]) for j in range(kernel[1])])
+    places = taps.argmax(axis=0)
+    return taps.max(axis=0), places // kernel[1], places % kernel[1]
 
 
 def average_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:

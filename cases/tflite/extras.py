@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cases.graph import Tensor
+
 
 @dataclass(frozen=True)
 class TensorExtras:
-    """In `Tensor.raw`. data: the buffer's bytes of a constant whose dtype numpy does not know."""
+    """In `Tensor.raw`. data: the buffer's bytes of a constant whose dtype numpy does not know.
+
+    block_scales, block_zero_points: the tensors that a blockwise quantisation refers to. A file refers by index; here
+    they are at hand, so that no edit of a graph can lose or confuse them.
+    """
 
     quantization: Any = None
     sparsity: Any = None
     is_variable: bool = False
     shape_signature: tuple[int, ...] | None = None
     data: bytes | None = None
+    block_scales: Tensor | None = None
+    block_zero_points: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,7 @@ def _read(data: bytes, where: str) -> Graph:
     )
     inputs = tuple(names[i] for i in _indices(data, subgraph.InputsLength(), subgraph.InputsAsNumpy))
     outputs = tuple(names[i] for i in _indices(data, subgraph.OutputsLength(), subgraph.OutputsAsNumpy))
+    _complete(tensors, names, {*inputs, *(name for op in ops for name in op.outputs)})
     extras = _file_extras(data, model, names, buffers)
     return Graph(tensors, ops, inputs, outputs, extras).validate()
 
@@ -136,6 +138,22 @@ def _tensor(data: bytes, model: Any, table: Any, i: int, taken: dict[str, Tensor
         sparse = schema.SparsityParametersT.InitFromObj(sparsity) if sparsity is not None else None
         raw = TensorExtras(unpacked, sparse, variable, signature, raw_data)
     return Tensor(name, shape, dtype, constant, raw)
+
+
+def _complete(tensors: dict[str, Tensor], names: list[str], written: set[str]) -> None:
+    """What takes the other tensors to tell: constants without elements, and the scales of blockwise quantisation."""
+    for name, tensor in tensors.items():
+        if tensor.data is None and 0 in tensor.shape and tensor.dtype in NUMPY_DTYPES and name not in written:
+            tensors[name] = replace(tensor, data=np.zeros(tensor.shape, tensor.dtype))
+    for name, tensor in tensors.items():
+        details = getattr(getattr(tensor.raw, "quantization", None), "details", None)
+        if isinstance(details, schema.BlockwiseQuantizationT):
+            at, zeros_at = details.scales, details.zeroPoints
+            if not 0 <= at < len(names):
+                raise IndexError(f"scales of '{name}'")
+            zeros = tensors[names[zeros_at]] if 0 <= zeros_at < len(names) else None
+            raw = replace(tensor.raw, block_scales=tensors[names[at]], block_zero_points=zeros)
+            tensors[name] = replace(tensor, raw=raw)
 
 
 def _blob(data: bytes, buffer: Any) -> np.ndarray | None:

@@ -34,29 +34,20 @@ NUMPY_DTYPES = frozenset(
 
 # Op kind -> options record, where the name does not follow from the kind.
 _IRREGULAR = {
-    "CONV_2D": "Conv2DOptions",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "L2_POOL_2D": "Pool2DOptions",
-    "BATCH_MATMUL": "BatchMatMulOptions",
-    "SELECT_V2": "SelectV2Options",
     "MAXIMUM": "MaximumMinimumOptions",
     "MINIMUM": "MaximumMinimumOptions",
-    "SUM": "ReducerOptions",
-    "MEAN": "ReducerOptions",
-    "REDUCE_MAX": "ReducerOptions",
-    "REDUCE_MIN": "ReducerOptions",
-    "REDUCE_PROD": "ReducerOptions",
-    "REDUCE_ANY": "ReducerOptions",
-    "REDUCE_ALL": "ReducerOptions",
-    "TRANSPOSE_CONV": "TransposeConvOptions",
+    **dict.fromkeys(("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), "ReducerOptions"),
+    **dict.fromkeys(("REDUCE_ANY", "REDUCE_ALL"), "ReducerOptions"),
 }
-# Builtins without a record: their operator carries none.
+_OPTIONS_BY_WORD = {name.lower(): name for name in OPTIONS_CODE}
+# Builtins without a record, or with an empty one that a converter need not write: our operators carry none.
 _NONE = frozenset(
     {
         *("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LOGISTIC", "TANH", "ELU", "PRELU"),
-        *("SQRT", "RSQRT", "SIN", "LOG", "FLOOR", "CEIL", "ROUND"),
+        *("SQRT", "RSQRT", "SIN", "LOG", "FLOOR", "CEIL", "ROUND", "PADV2"),
     }
 )
 
@@ -66,8 +57,8 @@ def options_name(kind: str) -> str:
     """Name of the options record of an op kind, or "" where it has none."""
     if kind in _NONE:
         return ""
-    name = _IRREGULAR.get(kind) or "".join(part.capitalize() for part in kind.split("_")) + "Options"
-    return name if name in OPTIONS_CODE else ""
+    # The schema capitalises as it likes (LSTMOptions, TopKV2Options), so the letters are compared without case.
+    return _IRREGULAR.get(kind) or _OPTIONS_BY_WORD.get(kind.replace("_", "").lower() + "options", "")
 
 
 @functools.cache

@@ -6,7 +6,9 @@ same graph gives the same bytes, so the file's sha256 identifies the graph.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import flatbuffers
@@ -23,7 +25,14 @@ VERSIONS = {"FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "CONV_2D": 1, "SOFTMAX": 1,
 
 def write_tflite(graph: Graph) -> bytes:
     """Bytes of a single-subgraph .tflite with one signature. Raises GraphError for a graph that is not well formed."""
-    graph.validate()
+    graph = _with_block_scales(graph.validate())
+    try:
+        return _written(graph)
+    except UnicodeEncodeError as error:
+        raise GraphError(f"the name {error.object!r} is no text that UTF-8 can hold, as a .tflite must") from error
+
+
+def _written(graph: Graph) -> bytes:
     size = sum(t.data.nbytes for t in graph.tensors.values() if t.data is not None)
     builder = flatbuffers.Builder(size + 4096 + 256 * (len(graph.tensors) + len(graph.ops)))
     extras = graph.extras if isinstance(graph.extras, FileExtras) else FileExtras()
@@ -42,7 +51,7 @@ def write_tflite(graph: Graph) -> bytes:
 
     index = {name: i for i, name in enumerate(graph.tensors)}
     buffers = _offsets(builder, schema.ModelStartBuffersVector, [_buffer(builder, blob) for blob in blobs])
-    tensors = [_tensor(builder, t, buffer_of.get(t.name, 0)) for t in graph.tensors.values()]
+    tensors = [_tensor(builder, t, buffer_of.get(t.name, 0), index) for t in graph.tensors.values()]
     codes: dict[tuple[str, str, int], int] = {}
     operators = [_operator(builder, op, index, codes) for op in graph.ops]
     subgraph = _subgraph(
@@ -110,11 +119,34 @@ def _buffer(builder: Any, blob: bytes) -> int:
     return schema.BufferEnd(builder)
 
 
-def _tensor(builder: Any, tensor: Tensor, buffer: int) -> int:
+def _with_block_scales(graph: Graph) -> Graph:
+    """The graph with every tensor that a blockwise quantisation refers to, an edit may have left some out."""
+    missing = {
+        scales.name: scales
+        for tensor in graph.tensors.values()
+        for scales in (getattr(tensor.raw, "block_scales", None), getattr(tensor.raw, "block_zero_points", None))
+        if scales is not None and scales.name not in graph.tensors
+    }
+    return replace(graph, tensors={**graph.tensors, **missing}) if missing else graph
+
+
+def _quantization(extras: TensorExtras, index: Mapping[str, int]) -> Any:
+    """The quantisation record, whose blockwise scales are where this file has them."""
+    if extras.quantization is None or extras.block_scales is None:
+        return extras.quantization
+    record, zeros = copy(extras.quantization), extras.block_zero_points
+    record.details = copy(record.details)
+    record.details.scales = index[extras.block_scales.name]
+    record.details.zeroPoints = -1 if zeros is None else index[zeros.name]
+    return record
+
+
+def _tensor(builder: Any, tensor: Tensor, buffer: int, index: Mapping[str, int]) -> int:
     extras = tensor.raw if isinstance(tensor.raw, TensorExtras) else TensorExtras()
     shape = _ints(builder, tensor.shape)
     name = builder.CreateString(tensor.name)
-    quantization = extras.quantization.Pack(builder) if extras.quantization is not None else None
+    record = _quantization(extras, index)
+    quantization = record.Pack(builder) if record is not None else None
     sparsity = extras.sparsity.Pack(builder) if extras.sparsity is not None else None
     signature = _ints(builder, extras.shape_signature) if extras.shape_signature is not None else None
     schema.TensorStart(builder)

@@ -20,7 +20,7 @@ from typing import Any
 
 from cases.case import Case, ModuleSource
 from cases.tflite.write import write_tflite
-from runner.cache import cache_root, write_atomically
+from runner.cache import cache_root, is_whole_entry, make_folder, write_entry
 from runner.errors import BadInput
 
 CONVERTER = "litert-torch"
@@ -63,7 +63,7 @@ def converted_path(case: Case) -> Path:
 
 
 def is_converted(case: Case) -> bool:
-    return case.module is None or converted_path(case).exists()
+    return case.module is None or is_whole_entry(converted_path(case))
 
 
 def model_bytes(case: Case) -> bytes:
@@ -74,7 +74,7 @@ def model_bytes(case: Case) -> bytes:
     if case.graph is not None:
         return write_tflite(case.graph())
     path = converted_path(case)
-    if not path.exists():
+    if not is_whole_entry(path):
         convert_module(case, path)
     return path.read_bytes()
 
@@ -96,14 +96,14 @@ def _need_converter() -> None:
 
 
 def _export(module: Any, examples: tuple[Any, ...], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # Two processes may convert the same case at once: each has its own scratch files, and one result stays.
     scratch = path.with_suffix(f".{os.getpid()}.part.tflite")
     with _quiet(path.with_suffix(f".{os.getpid()}.log")):
         import litert_torch
 
         litert_torch.convert(module, examples).export(str(scratch))
-    write_atomically(path, scratch.read_bytes())
+    write_entry(path, scratch.read_bytes())
     scratch.unlink()
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from cases.case import Case
 from cases.tflite.write import write_tflite
 from cases.with_torch import convert
-from runner.cache import cache_root, write_atomically
+from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.errors import BadInput
-from runner.npz import UnreadableArrays, packed_groups, read_groups
+from runner.npz import packed_groups, read_groups
 from runner.run import Feed, Outputs
 from runner.source_version import source_version
 
@@ -28,10 +28,7 @@ _LARGEST_CACHED = 64 << 20
 
 @functools.lru_cache(maxsize=16)
 def _cached(case: Case, key: str, path: Path) -> Outputs | None:
-    try:
-        return read_groups(path)
-    except UnreadableArrays:  # not there yet, or damaged: what is cached can be computed again
-        return None
+    return read_groups(path) if is_whole_entry(path) else None
 
 
 def reference_key(case: Case, feeds: Sequence[Feed], model: bytes | None = None) -> str:
@@ -65,7 +62,7 @@ def reference_outputs(case: Case, feeds: Sequence[Feed], model: bytes | None = N
     if known is None:
         known = _compute(case, distinct)
         if sum(a.nbytes for outputs in known for a in outputs) <= _LARGEST_CACHED:
-            write_atomically(path, packed_groups(known))
+            write_entry(path, packed_groups(known))
             _cached.cache_clear()
     place = {id(feed): k for k, feed in enumerate(distinct)}
     return tuple(known[place[id(feed)]] for feed in feeds)

@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -28,9 +26,13 @@ from models.dfine.host_step import HostParameters
 from models.dfine.reference import GRAPHS
 from models.dfine.sources import GRAPH_SOURCES, source_sha256
 from models.dfine.weights import Weights
-from runner.cache import cache_root, canonical_json, write_atomically
+from runner import children
+from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
+from runner.encoding import one_line
 from runner.errors import BadInput, ReproError
 from runner.python_child import child_command, child_environment
+from runner.scratch import ScratchFolder
+from runner.stopping import exit_code, stop_as_interrupted
 
 PRECISIONS = ("fp32", "fp16")
 HOST_FILE = "host_params.npz"
@@ -67,8 +69,8 @@ def _version(package: str) -> str:
 
 
 def is_cached(graph: str, size: int, weights: Weights) -> bool:
-    """Whether both files of a graph are there."""
-    return all((folder(size, weights) / f"{graph}_{precision}.tflite").is_file() for precision in PRECISIONS)
+    """Whether both files of a graph are there, and whole."""
+    return all(is_whole_entry(folder(size, weights) / f"{graph}_{precision}.tflite") for precision in PRECISIONS)
 
 
 def convert(graph: str, size: int, weights: Weights) -> Made:
@@ -77,23 +79,25 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     The record of what was used (weights, versions) is written beside the files as `record.json`.
     """
     target = folder(size, weights)
-    target.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=target, prefix=f".{graph}.") as scratch:
+    with ScratchFolder(graph) as scratch:
         paths = {precision: Path(scratch) / f"{precision}.tflite" for precision in PRECISIONS}
         host = Path(scratch) / HOST_FILE
         job = {"graph": graph, "size": size, "weights": weights.spec, "host": str(host)}
         job |= {precision: str(path) for precision, path in paths.items()}
         log = Path(scratch) / "log.txt"
         with log.open("wb") as sink:
-            child = subprocess.Popen(
+            child = children.start(
                 child_command("models.dfine.convert_graph", json.dumps(job)),
                 env=child_environment(os.environ),
                 stdout=sink,
                 stderr=sink,
             )
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
+            try:
+                _, status, usage = os.wait4(child.pid, 0)
+                child.returncode = os.waitstatus_to_exitcode(status)
+            finally:
+                children.end(child)
         if child.returncode != 0:
             text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
             what = (
@@ -107,15 +111,15 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
             )
         sizes = {precision: path.stat().st_size for precision, path in paths.items()}
         for precision, path in paths.items():
-            write_atomically(target / f"{graph}_{precision}.tflite", path.read_bytes())
-        write_atomically(target / HOST_FILE, host.read_bytes())
+            write_entry(target / f"{graph}_{precision}.tflite", path.read_bytes())
+        write_entry(target / HOST_FILE, host.read_bytes())
     record = {
         "size": size,
         "weights": weights.describe(),
         "sha256": weights.sha256,
         "versions": {name: _version(name) for name in CONVERTERS},
     }
-    write_atomically(target / "record.json", canonical_json(record))
+    write_entry(target / "record.json", canonical_json(record))
     return Made(time.monotonic() - started, usage.ru_maxrss / 1024, sizes["fp32"], sizes["fp16"])
 
 
@@ -123,7 +127,7 @@ def _artefact(graph: str, size: int, precision: str, weights: str) -> Path:
     """The .tflite of one graph, converted now if it is not in the cache (with a word on stderr)."""
     resolved = weights_module.resolve(weights)
     path = folder(check_size(size), resolved) / f"{graph}_{precision}.tflite"
-    if not path.is_file():
+    if not is_whole_entry(path):
         click.echo(f"converting {graph} at {size} with {resolved.describe()}; once, about 20 s", err=True)
         convert(graph, size, resolved)
     return path
@@ -147,8 +151,8 @@ def graph_b(*, size: int, precision: str, weights: str = weights_module.DEFAULT)
 def tail_parameters(size: int, weights: str) -> HostParameters:
     """The host's share of the weights, which every conversion leaves beside its graphs."""
     path = folder(size, weights_module.resolve(weights)) / HOST_FILE
-    if not path.is_file():
-        graph_b(size=size, precision="fp32", weights=weights)
+    if not is_whole_entry(path):
+        convert("graph_b", size, weights_module.resolve(weights))
     with np.load(path) as named:
         return HostParameters.from_arrays(dict(named))
 
@@ -170,9 +174,9 @@ def command(
     """Convert D-FINE-S's graphs to .tflite, fp32 and fp16 weights, into the cache (and --out)."""
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
     resolved = weights_module.resolve(weights)
-    console.print(f"D-FINE-S with {resolved.describe()}", highlight=False)
+    console.print(one_line(f"D-FINE-S with {resolved.describe()}"))
     for size in sizes:
         target = folder(check_size(size), resolved)
         for step, graph in enumerate(graphs, start=1):
@@ -180,18 +184,16 @@ def command(
             if verbose:
                 from models.dfine.convert_graph import convert_fp32
 
-                with tempfile.TemporaryDirectory() as scratch:
+                with ScratchFolder("convert") as scratch:
                     convert_fp32(graph, size, weights, Path(scratch) / "model.tflite")
             elif is_cached(graph, size, resolved) and not force:
-                console.print(f"{label}: cached", highlight=False, markup=False)
+                console.print(f"{label}: cached")
             else:
                 with console.status(f"converting {graph} at {size}, about 20 s"):
                     made = convert(graph, size, resolved)
                 console.print(
                     f"{label}: {made.seconds:.0f} s, peak {made.peak_mb:.0f} MB, "
                     f"fp32 {made.bytes_fp32 / 1e6:.1f} MB, fp16 {made.bytes_fp16 / 1e6:.1f} MB",
-                    highlight=False,
-                    markup=False,
                 )
         if not verbose:
             console.print(f"in {target}", highlight=False)
@@ -208,8 +210,11 @@ def _copy(source: Path, target: Path) -> None:
 
 def main() -> None:
     """Console entry with the exit codes of `repro`."""
+    stop_as_interrupted()
     try:
         command(standalone_mode=False)
+    except click.Abort as error:
+        sys.exit(exit_code(error))
     except ReproError as error:
         click.echo(f"convert: {error}", err=True)
         sys.exit(error.exit_code)

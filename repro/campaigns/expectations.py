@@ -21,6 +21,7 @@ from repro.records.folders import EXPECTATIONS
 from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict
+from runner.encoding import shown_name
 from runner.opencl.drivers import is_opencl
 from runner.run import Precision
 from runner.runtime_version import RuntimeVersion
@@ -160,7 +161,7 @@ def compare(
     """
     expectation = expectations.lookup(case, verdict.output, precision)
     text = expected_text(expectation)
-    where = f"{case} output {verdict.output} '{verdict.name}' {precision} on {target}"
+    where = f"{case} output {verdict.output} '{shown_name(verdict.name)}' {precision} on {target}"
     flake = expectations.flake(case, verdict.output, precision)
     if flake is not None and verdict.status in (Status.PASS, Status.FAIL):
         return Comparison(Standing.FLAKE, f"flake {flake.rate:.2f}", expectation=expectation)

@@ -6,15 +6,13 @@ import functools
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from repro import api
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
 from repro.display import json_lines
-from repro.display.console import print_lines
+from repro.display.console import Screen, print_lines
 from repro.records.lines import Tone, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
@@ -37,7 +35,11 @@ from runner.targets import precisions_for
 @options.both_precisions
 @options.inputs
 @options.input_seed
-@click.option("--deadline", type=float, help="Seconds for one run; default grows with the model.")
+@click.option(
+    "--deadline",
+    type=options.NumberRange(min=0, min_open=True),
+    help="Seconds for one run; default grows with the model.",
+)
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
@@ -76,8 +78,8 @@ def command(
     names = targets.resolve(target_names, device)
     for name in names:
         require_comparison(subject, name)
-    console = Console(stderr=as_json, soft_wrap=True)
-    console.print(f"{escape(subject.name)}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}", highlight=False)
+    console = Screen(stderr=as_json, soft_wrap=True)
+    console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
     unexpected = 0
     unclean: Checked | None = None
     with open_cpu() as cpu:
@@ -109,7 +111,7 @@ def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Co
     ]
 
 
-def _show(console: Console, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
+def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | None, as_json: bool) -> int:
     """Print one target and precision; the number of outputs that are not as they should be."""
     fingerprint = checked.run.fingerprint
     print_lines(console, checked.head())
@@ -141,14 +143,14 @@ def _show(console: Console, checked: Checked, comparisons: list[Comparison] | No
     return bad
 
 
-def _show_taps(console: Console, subject: Subject, target: Target, precision: Precision) -> None:
+def _show_taps(console: Screen, subject: Subject, target: Target, precision: Precision) -> None:
     from repro.trials.taps import localise
 
     report = localise(subject, target, precision)
     print_lines(console, (line(f"  {text}") for text in report.lines()))
 
 
-def _show_blame(console: Console, checked: Checked, precision: str, runtime: str | None) -> None:
+def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> None:
     from repro.trials.blame import blame, gather
 
     found = gather(checked.subject, precisions=precision, runtimes=(runtime,))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 
 from models.dfine import detect, weights
 from models.dfine.architecture import SIZES, check_size
@@ -16,10 +14,14 @@ from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
 from repro.commands import options
-from repro.display.boxes_on_image import side_by_side
+from repro.commands.outputs import keep_apart
+from repro.display.boxes_on_image import as_file, side_by_side
+from repro.display.console import Screen
+from repro.display.json_lines import dump
 from repro.layouts.detections import match_by_box
 from runner import targets
-from runner.errors import BadInput, NothingRan, ReproError
+from runner.cache import write_atomically
+from runner.errors import NothingRan, ReproError
 from runner.run import Job, Outcome, Precision
 from runner.target import Target
 
@@ -37,7 +39,11 @@ class GraphDidNotRun(ReproError):
 @click.option("--size", type=int, default=SIZES[0], show_default=True, help="Side of the network's input.")
 @click.option("--weights", "spec", default=weights.DEFAULT, show_default=True, help="seed:N, folder, file or hub id.")
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=SCORE_THRESHOLD, show_default=True, help="Lowest score shown."
+    "--threshold",
+    type=options.NumberRange(0, 1),
+    default=SCORE_THRESHOLD,
+    show_default=True,
+    help="Lowest score shown.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True, help="The PNG."
@@ -66,13 +72,14 @@ def command(
     1. repro detect models/dfine/images/coffee.jpg
     2. repro detect photo.jpg --size 640 --weights ustc-community/dfine-small-coco --out out.png
     """
+    keep_apart({"--out": out}, [image])
     picture = open_image(image)
     settings = detect.Settings(check_size(size), spec, precision, threshold)
     used = weights.resolve(spec)
-    console = Console(stderr=as_json, soft_wrap=True)
-    console.print(f"D-FINE-S at {size}, {used.describe()}", highlight=False)
+    console = Screen(stderr=as_json, soft_wrap=True)
+    console.print(f"D-FINE-S at {size}, {used.describe()}")
     name = targets.resolve([target_name], device)[0]
-    progress = Console(stderr=True)
+    progress = Screen(stderr=True)
     with targets.open_target(name, runtime=runtime) as target, progress.status("torch") as status:
         expected = detect.by_torch(picture, settings)
         status.update(target.name)
@@ -84,22 +91,18 @@ def command(
         (f"{target.name} {precision}: {len(found)} detections", found),
     )
     drawn = side_by_side(picture, panels, lambda label: labels[label])
-    try:
-        drawn.save(out)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"--out '{out}': cannot be written as a picture ({error})") from None
+    write_atomically(out, as_file(drawn, out))
     same = sum(expected[i].label == found[j].label for i, j, _ in match.pairs)
     ious = [iou for _, _, iou in match.pairs]
     if as_json:
         for source, detections in (("torch", expected), (target.name, found)):
             for detection in detections:
-                click.echo(json.dumps(_record(source, detection, labels), sort_keys=True))
+                click.echo(dump(_record(source, detection, labels)))
     worst = f"IoU min {min(ious):.4f}, median {np.median(ious):.4f}" if ious else "no pair"
     console.print(
         f"{len(match.pairs)} of {len(expected)} matched, {same} with the same class, {len(match.extra)} extra; {worst}",
-        highlight=False,
     )
-    console.print(f"drawn into {out}", highlight=False)
+    console.print(f"drawn into {out}")
     if not expected and not found:
         raise NothingRan(f"{image}: no score is above {threshold:g}, so nothing was compared; give a lower --threshold")
     ctx.exit(0 if same == len(expected) == len(found) else 1)

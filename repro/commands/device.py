@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from repro.display.console import Screen, echo_line
+from repro.display.json_lines import dump
 from runner.adb import android, build
 from runner.adb.choice import resolve_serial
-from runner.adb.devices import LOOPBACK, AdbServer, AttachedDevice, default_server, settled_all
+from runner.adb.devices import LOOPBACK, AttachedDevice, settled_all
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.server import AdbServer, default_server
 from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget
+from runner.encoding import json_text, shown_name
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 
 DEFAULT_VERSION = "2.3.0"
@@ -46,25 +48,25 @@ def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
     if device == LOOPBACK:
         with LoopbackDevice() as loopback:
             loopback.connect()
-            rows = _rows(AdbServer("127.0.0.1", loopback.server.port))
+            rows = _rows(loopback.server.address)
     else:
         rows = [row for row in _rows(default_server()) if device in (None, row[0].serial)]
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     if as_json:
         for shown, fields, version in rows:
             record = {"serial": shown.serial, "tag": shown.tag, "state": shown.state, "litert": version, **fields}
-            click.echo(json.dumps({**record, "problem": shown.problem}, sort_keys=True))
+            click.echo(dump({**record, "problem": shown.problem}))
     else:
         for row in rows:
-            console.print("\n".join(_lines(*row)), highlight=False, markup=False, soft_wrap=True)
+            for text in _lines(*row):
+                console.print(text, soft_wrap=True)
     for shown, _, _ in rows:
         if shown.problem:
-            console.print(shown.problem, highlight=False, soft_wrap=True)
+            console.print(shown.problem, soft_wrap=True)
     if not rows:
         console.print(
             (f"device '{device}' is not attached" if device else "no device is attached")
             + "; plug in a phone with USB debugging on, or use --target adb --device loopback",
-            highlight=False,
             soft_wrap=True,
         )
     ctx.exit(0 if any(shown.ready for shown, _, _ in rows) else 3)
@@ -124,37 +126,37 @@ def setup(device: str | None, runtime: str, source: Path | None, url: str | None
     if source is not None and url:
         raise BadInput("--from takes files that are here and --url fetches them: give one of them")
     serial = resolve_serial(None, device)
-    console = Console(stderr=True, soft_wrap=True)
+    console = Screen(stderr=True, soft_wrap=True)
     if serial != LOOPBACK:
         link = DeviceLink(default_server(), serial)
         abi = describe(read_properties(link), "").get("abi", "")
         hashes = provide(console, runtime, abi, source, url)
         for name, sha in hashes.items():
-            console.print(f"{name} {runtime} {abi} sha256 {sha}", highlight=False)
+            console.print(f"{name} {runtime} {abi} sha256 {sha}")
         _, note = build.android_runner(abi)
         if note:
-            console.print(f"the runner is {note}", highlight=False)
+            console.print(f"the runner is {note}")
     target = AdbTarget(serial, runtime=None if serial == LOOPBACK else runtime, say=console.print)
     with target:
         stay = target.stay
-        console.print(f"{target.name}: LiteRT {stay.supplies.version} is there, the self-test passed", highlight=False)
-        click.echo(json.dumps({"target": target.public_name, "runtime": stay.supplies.version, "ready": True}))
+        console.print(f"{target.name}: LiteRT {stay.supplies.version} is there, the self-test passed")
+        click.echo(json_text({"target": target.public_name, "runtime": stay.supplies.version, "ready": True}))
 
 
-def provide(console: Console, version: str, abi: str, source: Path | None, url: str | None) -> dict[str, str]:
+def provide(console: Screen, version: str, abi: str, source: Path | None, url: str | None) -> dict[str, str]:
     """Libraries of a version and ABI into the cache; name -> sha256. Raises BadInput or TargetUnavailable."""
     if source is not None:
         return android.take_from(source, version, abi)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bar:
         tasks: dict[str, int] = {}
 
         def show(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total or None)
+                tasks[name] = bar.add_task(shown_name(name), total=total or None)
             bar.update(tasks[name], completed=done)  # type: ignore[arg-type]
 
-        return android.fetch(version, abi, show, url)
+        return android.fetch(version, abi, show, url, console.print)
 
 
 @command.command("clean")
@@ -170,4 +172,4 @@ def clean(device: str | None) -> None:
     done = DeviceLink(default_server(), serial).run(["rm", "-rf", ROOT], timeout_s=120)
     if done.code != 0:
         raise DeviceFailed(f"device {serial}: {done.errors.strip() or done.output.strip()}")
-    click.echo(f"{ROOT} is gone from {serial}")
+    echo_line(f"{ROOT} is gone from {serial}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from repro.display.console import Screen, cell, echo_line
+from repro.display.json_lines import dump
+from repro.records.lines import Tone
 from runner.checkup import Requirement, RequirementState, requirements
 from runner.opencl.drivers import is_opencl
 from runner.targets import TargetInfo
 
-_STYLES = {RequirementState.OK: "green", RequirementState.MISSING: "yellow", RequirementState.BROKEN: "red"}
+_TONES = {RequirementState.OK: Tone.GOOD, RequirementState.MISSING: Tone.WARN, RequirementState.BROKEN: Tone.BAD}
 
 
 @click.command()
@@ -33,7 +33,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     usable = [info.name for info in infos if info.usable and info.name.startswith("gpu")]
     if as_json:
         answer = {"checks": [asdict(c) for c in checks], "targets": [asdict(i) for i in infos], "gpu": usable}
-        click.echo(json.dumps(answer, sort_keys=True))
+        click.echo(dump(answer))
     else:
         show(checks, infos, usable)
     ctx.exit(0 if _plain(usable) else 3)
@@ -41,28 +41,29 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) -> None:
     """The page for people: a table of what was looked at, then what to do, then what can run."""
-    console = Console(soft_wrap=False)
+    console = Screen(soft_wrap=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        style = _STYLES[check.state]
-        table.add_row(escape(check.subject), f"[{style}]{check.state}[/]", escape(check.detail))
+        table.add_row(check.subject, cell(check.state, _TONES[check.state]), check.detail)
     console.print(table)
     mends = [check for check in checks if check.remedy]
     if mends:
-        console.print("\nto mend:")
+        console.print()
+        console.print("to mend:")
     for check in mends:
         # Commands are printed unwrapped, so that they can be copied whole.
-        click.echo(f"  {check.subject}: {check.remedy}")
+        echo_line(f"  {check.subject}: {check.remedy}")
     everything = ["cpu"] if any(info.name == "cpu" and info.usable for info in infos) else []
     everything += ["cpu:reference"] * bool(everything) + usable
-    console.print(f"\nthese targets can run here: {escape(', '.join(everything) or 'none')}")
+    console.print()
+    console.print(f"these targets can run here: {', '.join(everything) or 'none'}")
     if plain := _plain(usable):
-        console.print(f"plain 'gpu' is {escape(plain)}")
+        console.print(f"plain 'gpu' is {plain}")
     else:
-        console.print("[red]no GPU target works here[/] over Vulkan (exit 3)")
+        console.say(("no GPU target works here", Tone.BAD), " over Vulkan (exit 3)")
 
 
 def _plain(usable: list[str]) -> str:

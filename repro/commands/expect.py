@@ -14,10 +14,12 @@ from cases.tflite.read import read_tflite
 from cases.with_torch import convert
 from repro.campaigns import expectations
 from repro.campaigns.expectation_update import Reason, update
+from repro.display.console import echo_line
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.folders import EXPECTATIONS
 from repro.trials.load import read_bytes
+from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 
 
@@ -71,12 +73,12 @@ def update_command(
             records = [r for r in records if (r["case"], r["output"]) in in_own_file or not _is_as_known(r, known)]
         outcome = update(text, records, explain)
         for line in outcome.changes:
-            click.echo(f"{path.name}: {line}")
+            echo_line(f"{path.name}: {line}")
         for line in outcome.refusals:
-            click.echo(f"{path.name}: refused: {line}", err=True)
+            echo_line(f"{path.name}: refused: {line}", err=True)
         refused += len(outcome.refusals)
         if not dry_run and outcome.changes:
-            path.write_text(outcome.text, encoding="utf-8")
+            write_atomically(path, outcome.text.encode())
     ctx.exit(1 if refused else 0)
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from repro.commands import options
+from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
 from repro.findings import evidence, reader
+from repro.findings.draft import draft_of, publish
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.new import new_finding
@@ -26,12 +24,14 @@ from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.records.folders import FINDINGS
 from repro.records.journal import Journal
+from repro.records.lines import Tone
 from repro.trials.load import read_bytes
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.opencl.android_runtime import NEWEST, is_android
 from runner.runtime_version import version_order
 from runner.runtimes import KNOWN, installed
+from runner.scratch import ScratchFolder
 
 
 @click.group()
@@ -60,7 +60,7 @@ def list_(as_json: bool) -> None:
             # One finding that is still being written must not hide the others.
             if as_json:
                 click.echo(dump({"slug": slug, "status": "incomplete", "reason": str(error)}))
-            table.add_row(slug, "incomplete", "", escape(str(error)))
+            table.add_row(slug, "incomplete", "", str(error))
             continue
         row = next(r for r in rows_of(on_gpu) if r["case"] == finding.minimal.name)
         if as_json:
@@ -70,9 +70,9 @@ def list_(as_json: bool) -> None:
                 dump({"slug": slug, "title": finding.title, "status": str(finding.status), "claimed_in": where, **said})
             )
         only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
-        table.add_row(slug, str(finding.status), escape(only + row["sentence"]), escape(finding.claim))
+        table.add_row(slug, str(finding.status), only + row["sentence"], finding.claim)
     if not as_json:
-        Console().print(table)
+        Screen().print(table)
 
 
 @command.command()
@@ -97,7 +97,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     path = new_finding(
         slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
     )
-    click.echo(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
+    echo_line(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
 
 
 @command.command()
@@ -137,25 +137,28 @@ def measure(
     presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
     environments = environments_for(runtimes, names)
     findings = _chosen(slugs, everything)
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     contradictions = 0
-    for finding in findings:
-        evidence.build_models(finding)
-        evidence.write_arrays(finding)
     total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
-    with Journal(journal_path()) as journal, progress_line("measure", total) as line:
-        step = _stepper(line)
-        everything_measured = evidence.measure_findings(
-            findings, environments, journal, named=presented, again=again, on_record=step
-        )
+    with ScratchFolder("measure") as scratch:
+        drafts = [draft_of(finding, Path(scratch)) for finding in findings]
+        for draft in drafts:
+            evidence.build_models(draft)
+            evidence.write_arrays(draft)
+        with Journal(journal_path()) as journal, progress_line("measure", total) as line:
+            everything_measured = evidence.measure_findings(
+                drafts, environments, journal, named=presented, again=again, on_record=_stepper(line)
+            )
+        for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
+            evidence.record_evidence(draft, measured)
+            evidence.seal(draft, render_report(draft))
+            publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):
-        evidence.record_evidence(finding, measured)
-        evidence.seal(finding, render_report(finding))
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
         contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
         contradictions += len(contradicting)
         counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
-        console.print(f"{finding.slug}: {counts}", highlight=False)
+        console.print(f"{finding.slug}: {counts}")
         _print_claims(console, contradicting)
     ctx.exit(1 if contradictions else 0)
 
@@ -191,7 +194,7 @@ def verify(
     findings = _chosen(slugs, everything)
     for finding in findings:
         check_seal(finding)
-        if render_report(finding) != (finding.folder / REPORT).read_text(encoding="utf-8"):
+        if render_report(finding).encode() != (finding.folder / REPORT).read_bytes():
             raise BadInput(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
                 f"`repro finding measure {finding.slug}` renders it"
@@ -200,11 +203,11 @@ def verify(
     if all(name.partition(":")[0] == "cpu" for name in names):
         raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
     groups = _by_runtimes(findings, runtimes)
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     failed, unmeasured = 0, 0
     total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
     verified: dict[str, evidence.Verified] = {}
-    with tempfile.TemporaryDirectory(prefix="repro-verify-") as scratch, progress_line("verify", total) as line:
+    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
         for versions, members in groups.items():
             presented = [] if target_names else _presented(members)
             results = evidence.verify(
@@ -221,22 +224,20 @@ def verify(
         failed += len(failing)
         if as_json:
             for claim in claims:
-                click.echo(json.dumps({"finding": finding.slug, **claim.__dict__}, sort_keys=True))
-        state = "[green]holds[/]" if not failing else f"[red]{' and '.join(sorted({c.state for c in failing}))}[/]"
+                click.echo(dump({"finding": finding.slug, **claim.__dict__}))
+        states = " and ".join(sorted({c.state for c in failing}))
+        state = (states, Tone.BAD) if failing else ("holds", Tone.GOOD)
         cells = len({(c.runtime, c.target, c.precision) for c in claims})
-        console.print(
-            f"{finding.slug}: {state}: {len(claims) - len(failing)} of {len(claims)} claims in {cells} cells "
-            f"({finding.status})",
-            highlight=False,
-        )
+        counts = f"{len(claims) - len(failing)} of {len(claims)} claims in {cells} cells ({finding.status})"
+        console.say(f"{finding.slug}: ", state, f": {counts}")
         _print_claims(console, claims if verbose else failing)
         for reason in missing:
-            console.print(f"  [yellow]not measured[/]: {escape(reason)}", highlight=False, soft_wrap=True)
+            console.say("  ", ("not measured", Tone.WARN), f": {reason}", soft_wrap=True)
         unmeasured += bool(missing)
         showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
         if showing and all(c.state is ClaimState.FIXED for c in showing):
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
-            console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go", highlight=False)
+            console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
 
@@ -282,18 +283,14 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
     return [reader.load(slug) for slug in named]
 
 
-def _print_claims(console: Console, claims: Sequence[evidence.Claim]) -> None:
-    colours = {
-        ClaimState.HOLDS: "green",
-        ClaimState.FIXED: "cyan",
-        ClaimState.CHANGED: "red",
-        ClaimState.UNCLEAR: "yellow",
+def _print_claims(console: Screen, claims: Sequence[evidence.Claim]) -> None:
+    tones = {
+        ClaimState.HOLDS: Tone.GOOD,
+        ClaimState.FIXED: Tone.HEAD,
+        ClaimState.CHANGED: Tone.BAD,
+        ClaimState.UNCLEAR: Tone.WARN,
     }
     for claim in claims:
         place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
-        console.print(
-            f"  [{colours[claim.state]}]{claim.state}[/] {claim.model} ({escape(claim.what)}), {place}: "
-            f"{escape(claim.said)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        said = f" {claim.model} ({claim.what}), {place}: {claim.said}"
+        console.say("  ", (claim.state, tones[claim.state]), said, soft_wrap=True)

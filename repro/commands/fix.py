@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from repro import api
 from repro.commands import options
-from repro.display.console import print_lines
+from repro.commands.outputs import keep_apart
+from repro.display.console import Screen, print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
 from repro.hazards.hazard import Hazard
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically
+from runner.encoding import json_text
 
 
 @click.command()
@@ -50,7 +50,8 @@ def command(
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe
     2. repro fix naive.tflite -o mended.tflite --precision fp32 --inputs x.npz --json
     """
-    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    console = Screen(stderr=as_json, soft_wrap=True)
+    keep_apart({"--out": out}, (model, inputs_file))
     (name,) = targets.resolve([target_name])
     try:
         fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
@@ -60,12 +61,11 @@ def command(
     proof = fixed.proof
     proven = proof is not None and not proof.refusals
     if proven:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, fixed.model)
         where = f" and written to {out} (inputs {fixed.subject.plan.words}, {name})"
         print_lines(console, [line(("proven", Tone.GOOD), where)])
     if as_json:
-        click.echo(json.dumps(_summary(model, out if proven else None, fixed)))
+        click.echo(json_text(_summary(model, out if proven else None, fixed)))
     ctx.exit(0 if proven or proof is None else 1)
 
 

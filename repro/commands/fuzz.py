@@ -8,18 +8,18 @@ import re
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.commands import options
 from repro.display import json_lines
+from repro.display.console import Screen
 from repro.findings.reader import showing_models
-from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
+from repro.records.lines import Tone
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
@@ -32,7 +32,7 @@ from runner.run import Precision
 @options.target
 @options.runtime
 @options.one_precision
-@click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How long to go on.")
+@click.option("--seconds", type=options.NumberRange(min=0), default=60.0, show_default=True, help="How long to go on.")
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
 @click.option(
@@ -74,11 +74,12 @@ def command(
     folder = corpus or cache_root() / "fuzz" / re.sub(
         r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}"
     )
-    console = Console(stderr=True, soft_wrap=True)
+    console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
         tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(only_hunt_in(folder))
         open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
         count = workers or targets.default_workers()
@@ -86,22 +87,18 @@ def command(
         store = Corpus(folder, seed, f"{target.identity}|{chosen}")
         console.print(
             f"seed {seed} on {name} {chosen}, from graph {store.state.next_index}, {count} workers, corpus {folder}",
-            highlight=False,
         )
         live = stack.enter_context(console.status("starting"))
 
         def on_progress(progress: Progress) -> None:
             rate = progress.graphs / progress.seconds if progress.seconds else 0.0
             line = f"{progress.graphs} graphs, {rate:.0f}/s, {progress.known} known and {progress.new} new bugs"
-            live.update(escape(f"{line}  {progress.doing}".rstrip()))
+            live.update(f"{line}  {progress.doing}".rstrip())
 
         def on_bug(bug: Bug) -> None:
-            word = f"known ({bug.known})" if bug.known else "[red]NEW[/]"
+            word = f"known ({bug.known})" if bug.known else ("NEW", Tone.BAD)
             where = f"  {bug.candidate}" if bug.candidate else ""
-            console.print(
-                f"{word}  {escape(f'{bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{where}')}",
-                highlight=False,
-            )
+            console.say(word, f"  {bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{where}")
             if as_json:
                 click.echo(json_lines.dump(bug.__dict__))
 
@@ -130,11 +127,10 @@ def _read(path: Path) -> Graph:
     return read_tflite(read_bytes(path, "a .tflite to cut graphs from"), str(path))
 
 
-def _show(console: Console, summary: dict) -> None:
+def _show(console: Screen, summary: dict) -> None:
     console.print(
         f"{summary['graphs']} graphs in {summary['seconds']:.0f} s ({summary['graphs_per_s']:.0f}/s), "
         f"{summary['distinct']} distinct bugs: {summary['known']} known, {summary['new']} new in this session",
-        highlight=False,
     )
     for title, counts in (
         ("verdicts", summary["verdicts"]),
@@ -143,4 +139,4 @@ def _show(console: Console, summary: dict) -> None:
         ("refusals", summary["refusals"]),
     ):
         if counts:
-            console.print(f"  {title}: " + escape(", ".join(f"{k} {v}" for k, v in counts.items())), highlight=False)
+            console.print(f"  {title}: " + ", ".join(f"{k} {v}" for k, v in counts.items()))

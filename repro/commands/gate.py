@@ -6,18 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.status import Status
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
+from repro.display.console import Screen
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.display.junit import write_junit
 from repro.layouts.baseline import record_baseline
 from repro.layouts.gate import chosen_size, require_precision
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
+from repro.layouts.without_python import files_of, require_no_python
+from repro.records.lines import Tone
 from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
@@ -33,6 +36,7 @@ LOG_WIDTH = 180
 @options.fp32_or_more
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
+@click.option("--no-python", is_flag=True, help="Refuse a layout that names functions: run only .tflite and data.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
@@ -46,6 +50,7 @@ def command(
     precision: str,
     size: int | None,
     settings: tuple[str, ...],
+    no_python: bool,
     update_baseline: bool,
     as_json: bool,
     junit: Path | None,
@@ -54,39 +59,43 @@ def command(
 
     Six checks: the structure of each graph, residency, every output at its own noise floor, the whole chain against
     its reference, the control (a layout that must fail), and the recorded baseline. Each refusal says why and which
-    tensor it is about.
+    tensor it is about. A layout runs Python of its author where it names functions; --no-python refuses it then.
 
     \b
     1. repro gate models/dfine/shipped.toml                        every day
     2. repro gate models/dfine/shipped.toml --size 640 --precision both --junit gate.xml      before a release
     3. repro gate my_split.toml --target gpu:lavapipe --target gpu:swiftshader
     4. repro gate models/dfine/shipped.toml --set weights=ustc-community/dfine-small-coco
+    5. repro gate strangers/split.toml --no-python
     """
     declared = read_layout(layout, _overrides(settings))
+    if no_python:
+        require_no_python(declared)
+    keep_apart({"--junit": junit}, files_of(declared))
     at = chosen_size(declared, size)
     precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
         require_precision(declared, wanted)
     names = targets.resolve(target_names, device)
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH  # a log has no edge to wrap at
-    notes = Console(stderr=True)
+    notes = Screen(stderr=True)
     reports: list[Report] = []
     began = datetime.now(UTC)
     for name in names:
         with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
                 if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
-                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there", highlight=False)
+                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
                     continue
                 with notes.status(f"gate {declared.name}") as status:
 
-                    def say(text: str, status: object = status) -> None:
+                    def say(text: str, status: Status = status) -> None:
                         if notes.is_terminal:
-                            status.update(text)  # type: ignore[attr-defined]
+                            status.update(text)
                         else:
-                            notes.print(escape(text), style="dim", highlight=False)
+                            notes.say((text, Tone.ASIDE))
 
                     report = api.gate(declared, target=target, precision=wanted, size=at, on_step=say)
                 reports.append(report)
@@ -94,10 +103,10 @@ def command(
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
     if junit is not None:
-        _write_junit(junit, declared.name, reports, began)
+        write_junit(junit, declared.name, [row for report in reports for row in junit_rows(report)], began)
     for report in reports if update_baseline else ():
         path = record_baseline(declared, report)
-        notes.print(f"recorded {path}", highlight=False)
+        notes.print(f"recorded {path}")
     if not reports:
         raise NothingRan(
             f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"
@@ -113,10 +122,3 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, str]:
             raise BadInput(f"--set {text}: expected KEY=VALUE")
         pairs[key] = value
     return pairs
-
-
-def _write_junit(path: Path, title: str, reports: list[Report], began: datetime) -> None:
-    try:
-        write_junit(path, title, [row for report in reports for row in junit_rows(report)], began)
-    except OSError as error:
-        raise BadInput(f"--junit '{path}': cannot be written ({error.strerror})") from None

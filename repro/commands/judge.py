@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
 
 from repro.commands import options
 from repro.display import json_lines
+from repro.display.console import Screen
 from repro.records.canonical_json import finite_or_none
 from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
 from repro.verdicts.noise_floor import Floor
@@ -82,7 +81,7 @@ def command(
         raise click.UsageError("--reference and --actual go together")
     if not bare and floor_file is not None:
         raise click.UsageError("--floor belongs to --reference and --actual; a saved run has its own floors")
-    console = Console(stderr=as_json, soft_wrap=True)
+    console = Screen(stderr=as_json, soft_wrap=True)
     clean = True
     verdicts: Iterator[tuple[dict[str, Any], Verdict]]
     if reference is not None and actual is not None:
@@ -95,7 +94,7 @@ def command(
             numbers = {name: finite_or_none(value) for name, value in verdict.metrics.items()}
             click.echo(json_lines.dump({**where, **json_lines.verdict_fields(verdict), "metrics": numbers}))
         else:
-            console.print(escape(_line(where, verdict)), highlight=False)
+            console.print(_line(where, verdict))
     ctx.exit(0 if clean else 1)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from repro import api
-from repro.display.console import print_lines
+from repro.commands.outputs import keep_apart
+from repro.display.console import Screen, print_lines
 from repro.display.sarif import sarif_log
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
+from runner.cache import write_atomically
+from runner.encoding import json_text
 from runner.errors import BadInput, NothingRan
 
 
@@ -41,22 +42,22 @@ def command(
         raise BadInput("--json and --sarif - both write to stdout; give --sarif a file")
     if not models:
         raise NothingRan("no model was given, so none was read; name .tflite files")
+    keep_apart({"--sarif": sarif_file}, models)
     results = [api.lint(path) for path in models]
     if no_risky:
         results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
     if sarif_file is not None:
-        text = json.dumps(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
+        text = json_text(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
         if str(sarif_file) == "-":
             click.echo(text, nl=False)
         else:
-            sarif_file.parent.mkdir(parents=True, exist_ok=True)
-            sarif_file.write_text(text, encoding="utf-8")
+            write_atomically(sarif_file, text.encode())
     if as_json:
         for one in results:
             for hazard in one:
-                click.echo(json.dumps(lint_object(one.name, hazard)))
+                click.echo(json_text(lint_object(one.name, hazard)))
     elif str(sarif_file) != "-":
-        print_lines(Console(soft_wrap=True), (shown for one in results for shown in one.lines()))
+        print_lines(Screen(soft_wrap=True), (shown for one in results for shown in one.lines()))
     ctx.exit(0 if all(one.passed for one in results) else 1)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
+from repro.display.console import Screen
+from repro.display.json_lines import dump
 
 
 def as_object(case: Case) -> dict[str, object]:
@@ -52,9 +50,9 @@ def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
     chosen = catalogue.select(cases, family)
     if as_json:
         for case in chosen:
-            click.echo(json.dumps(as_object(case), sort_keys=True))
+            click.echo(dump(as_object(case)))
         return
-    console = Console(soft_wrap=True)
+    console = Screen(soft_wrap=True)
     for name in dict.fromkeys(case.family for case in chosen):
         members = [case for case in chosen if case.family == name]
         table = Table(
@@ -62,7 +60,7 @@ def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
         )
         for case in members:
             label = case.name.partition("/")[2]
-            table.add_row(f"{'  ' if case.control_of else ''}{escape(label)}", escape(case.reason))
+            table.add_row(f"{'  ' if case.control_of else ''}{label}", case.reason)
         console.print(table)
     controls = sum(bool(case.control_of) for case in chosen)
-    console.print(f"{len(chosen)} cases, {controls} of them controls", highlight=False)
+    console.print(f"{len(chosen)} cases, {controls} of them controls")

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
 from repro.commands import options
+from repro.commands.outputs import keep_apart
+from repro.display.console import Screen, cell
 from repro.display.json_lines import dump
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
@@ -25,6 +25,7 @@ from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
+from repro.records.lines import Tone
 from repro.trials.check import require_comparison
 from repro.trials.load import load_subject
 from repro.verdicts.subject import Subject, case_subject
@@ -86,12 +87,13 @@ def command(
     3. repro matrix 'public-reports/*' --bisect            since which runtime
     """
     started = time.monotonic()
+    keep_apart({"--out": out}, [Path(name) for name in cases if name.endswith(".tflite")])
     subjects = choose_subjects(cases, seed)
     names = targets.resolve(target_names) if target_names else default_targets()
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
     environments = environments_for(runtimes, names)
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     with Journal(journal_path()) as journal:
         if bisecting:
             ctx.exit(_bisect(console, subjects, environments, precision, journal, as_json))
@@ -115,7 +117,6 @@ def command(
         f"{len(subjects) - controls} cases and {controls} controls in {len(measured.environments)} environments: "
         f"{len(measured.records)} cells, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
         f"stored in {out}",
-        highlight=False,
     )
     if not measured.records:
         raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
@@ -147,18 +148,14 @@ def _alone(chosen: Sequence[Case]) -> list[Case]:
     ]
 
 
-def print_matrix(console: Console, rows: Sequence[Row], measured: Measured, verbose: bool) -> None:
+def print_matrix(console: Screen, rows: Sequence[Row], measured: Measured, verbose: bool) -> None:
     """One line per row: cells by target and precision over the runtimes, then the sentence."""
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
-        console.print(
-            f"[dim]{environment['target']}  LiteRT {environment['runtime']}{escape(adapter)}[/]", highlight=False
-        )
+        console.say((f"{environment['target']}  LiteRT {environment['runtime']}{adapter}", Tone.ASIDE))
     for gone in measured.unavailable:
-        console.print(
-            f"[yellow]not available: {gone['target']} with LiteRT {gone['runtime']}: {escape(gone['reason'])}[/]",
-            highlight=False,
-        )
+        why = f"not available: {gone['target']} with LiteRT {gone['runtime']}: {gone['reason']}"
+        console.say((why, Tone.WARN))
     order = sorted({r["runtime"] for r in measured.records}, key=version_order)
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     for heading in ("case", "output", "target", *order):
@@ -168,32 +165,32 @@ def print_matrix(console: Console, rows: Sequence[Row], measured: Measured, verb
         if not verbose and not row["since"] and not row["unclear"]:
             hidden += 1
             continue
-        by_place: dict[tuple[str, str], dict[str, str]] = {}
-        for cell in row["cells"]:
-            by_place.setdefault((cell["target"], cell["precision"]), {})[cell["runtime"]] = _mark(cell)
+        by_place: dict[tuple[str, str], dict[str, tuple[str, Tone]]] = {}
+        for each in row["cells"]:
+            by_place.setdefault((each["target"], each["precision"]), {})[each["runtime"]] = _mark(each)
         for number, ((target, precision), marks) in enumerate(by_place.items()):
             head = (row["case"], row["name"]) if number == 0 else ("", "")
-            table.add_row(*head, f"{target} {precision}", *(marks.get(version, "") for version in order))
+            table.add_row(*head, f"{target} {precision}", *(cell(*marks.get(version, ("",))) for version in order))
     if table.row_count:
         console.print(table)
     for row in rows:
         if verbose or row["since"] or row["unclear"]:
             output = f" output {row['output']} '{row['name']}'" if row["output"] is not None else ""
-            console.print(f"{row['case']}{escape(output)}: {row['sentence']}", highlight=False, soft_wrap=True)
+            console.print(f"{row['case']}{output}: {row['sentence']}", soft_wrap=True)
     if hidden:
-        console.print(f"{hidden} cases pass everywhere (-v shows them)", highlight=False)
+        console.print(f"{hidden} cases pass everywhere (-v shows them)")
 
 
-def _mark(cell: RowCell) -> str:
-    if cell["state"] == PASSES:
-        return "[green]pass[/]"
-    if cell["state"] == UNCLEAR:
-        return "[yellow]unclear[/]"
-    return f"[red]{escape(cell['said'].removeprefix('FAIL '))}[/]"
+def _mark(one: RowCell) -> tuple[str, Tone]:
+    if one["state"] == PASSES:
+        return "pass", Tone.GOOD
+    if one["state"] == UNCLEAR:
+        return "unclear", Tone.WARN
+    return one["said"].removeprefix("FAIL "), Tone.BAD
 
 
 def _bisect(
-    console: Console,
+    console: Screen,
     subjects: Sequence[Subject],
     environments: Sequence[Environment],
     precision: str,
@@ -212,7 +209,7 @@ def _bisect(
                     fields = {k: v for k, v in bisected.__dict__.items() if k != "tried"}
                     click.echo(dump({"case": subject.name, "target": target, "precision": str(each), **fields}))
                 text = f"{subject.name} on {target} {each}: {bisected.sentence}"
-                console.print(text, highlight=False, soft_wrap=True)
+                console.print(text, soft_wrap=True)
     return 1 if changed else 0
 
 

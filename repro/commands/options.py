@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
+
+
+class NumberRange(click.FloatRange):
+    """click.FloatRange without NaN, which no comparison finds outside any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
 
 TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
 

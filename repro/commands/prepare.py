@@ -8,6 +8,7 @@ import click
 
 from cases import catalogue
 from cases.with_torch import convert
+from repro.display.console import echo_line
 from repro.display.progress import progress_line
 from repro.verdicts.subject import case_subject
 from runner.errors import BadInput
@@ -41,7 +42,7 @@ def command(cases: tuple[str, ...], force: bool) -> None:
             subject = case_subject(case)
             for precision in Precision:
                 subject.floors(precision)
-    click.echo(
+    echo_line(
         f"{len(modules)} torch cases, {len(missing)} of them converted now; "
         f"references and noise floors of {len(chosen)} cases are there"
     )

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from repro import api
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
-from repro.display.console import print_lines
+from repro.display.console import Screen, print_lines
 from repro.records.lines import line
 from repro.reducer import history
 from repro.reducer.problem import Specimen
@@ -60,7 +60,8 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
-    console = Console(stderr=True, soft_wrap=True)
+    keep_apart({"--out": folder}, (model, inputs_file))
+    console = Screen(stderr=True, soft_wrap=True)
     with console.status("confirming the failure") as progress:
 
         def on_start(subject: Subject, chosen: Precision, known: int) -> None:
@@ -93,7 +94,7 @@ def command(
             on_runs=on_runs,
         )
     record = history.read_summary(folder)
-    screen = Console(stderr=as_json, soft_wrap=True)
+    screen = Screen(stderr=as_json, soft_wrap=True)
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
     if as_json:
         click.echo(json_lines.dump(record))

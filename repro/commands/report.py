@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from repro.commands.outputs import keep_apart
+from repro.display.console import Screen
 from repro.findings.reader import load
 from repro.findings.report import write_report
 from repro.findings.seal import check_seal
@@ -29,8 +30,9 @@ def command(slug: str, out: Path | None) -> None:
     finding = load(slug)
     check_seal(finding)
     folder = out or Path("build") / "report" / slug
+    keep_apart({"--out": folder}, [finding.folder])
     names = write_report(finding, folder)
-    console = Console()
-    console.print(f"{folder}: {len(names)} files", highlight=False)
-    console.print(f"  the issue's text: {folder / 'issue.md'}", highlight=False)
-    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)", highlight=False)
+    console = Screen()
+    console.print(f"{folder}: {len(names)} files")
+    console.print(f"  the issue's text: {folder / 'issue.md'}")
+    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")

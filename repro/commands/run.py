@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from cases import catalogue
 from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import campaign_table, json_lines, junit
+from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.findings.note import note
 from repro.records.journal import Journal
@@ -85,6 +86,7 @@ def command(
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
+    keep_apart({"--junit": junit_file, "--html": html_file})
     chosen = catalogue.select(cases, family)
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
@@ -105,10 +107,10 @@ def command(
         )
     seed_text = "of each case" if seed is None else str(seed)
     summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
-    console = Console(stderr=as_json, soft_wrap=True)
+    console = Screen(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
-    console.print(summary, highlight=False)
+    console.print(summary)
     if junit_file is not None:
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:

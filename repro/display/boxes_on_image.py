@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from models.dfine.postprocess import Detection
+from runner.errors import BadInput
 
 MARGIN = 12
 HEADING = 34
@@ -26,6 +29,16 @@ def side_by_side(
         total.paste(with_boxes(picture, detections, label), (left, HEADING))
         pen.text((left, 8), heading, fill="black", font=font)
     return total
+
+
+def as_file(picture: Image.Image, path: Path) -> bytes:
+    """The picture in the format that the name of `path` asks for. Raises BadInput for a name that asks for none."""
+    written = io.BytesIO()
+    try:
+        picture.save(written, Image.registered_extensions()[path.suffix.lower()])
+    except (KeyError, OSError, ValueError) as error:
+        raise BadInput(f"'{path}' cannot be written as a picture ({error}); name a .png") from error
+    return written.getvalue()
 
 
 def with_boxes(picture: Image.Image, detections: Sequence[Detection], label: Callable[[int], str]) -> Image.Image:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Standing
+from repro.display.console import Screen, cell
 from repro.display.junit import TestRow
+from repro.records.lines import Tone
 from repro.verdicts.verdict import Status, Verdict
+from runner.cache import write_atomically
+from runner.encoding import html_text
 
 
 def family(case: str) -> str:
@@ -22,7 +23,7 @@ def family(case: str) -> str:
 
 
 def print_campaign(
-    console: Console,
+    console: Screen,
     results: Sequence[CaseResult],
     *,
     controls: frozenset[str],
@@ -39,7 +40,7 @@ def print_campaign(
 
 
 def _print_target(
-    console: Console,
+    console: Screen,
     results: Sequence[CaseResult],
     controls: frozenset[str],
     note: Callable[[str], str],
@@ -47,7 +48,7 @@ def _print_target(
 ) -> None:
     first = results[0]
     driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
-    console.print(f"[bold]{escape(first.target)}[/]  LiteRT {first.runtime}, {escape(first.adapter or 'cpu')}{driver}")
+    console.say((first.target, Tone.HEAD), f"  LiteRT {first.runtime}, {first.adapter or 'cpu'}{driver}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("family", "outputs", "pass", "controls pass", "known bugs", "news"):
         table.add_column(heading, justify="left" if heading == "family" else "right")
@@ -63,7 +64,7 @@ def _print_target(
             counts["controls"] += 1
             counts["controls pass"] += all(v.status is Status.PASS for v in result.verdicts)
     for name, counts in by_family.items():
-        news = f"[red]{counts['news']}[/]" if counts["news"] else "0"
+        news = cell(str(counts["news"]), Tone.BAD if counts["news"] else Tone.PLAIN)
         held = f"{counts['controls pass']}/{counts['controls']}" if counts["controls"] else "-"
         table.add_row(name, str(counts["outputs"]), str(counts["pass"]), held, str(counts["known"]), news)
     console.print(table)
@@ -76,7 +77,7 @@ def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
     return f"{case} {precision}  {verdict.where} {verdict.said}: {verdict.held}"
 
 
-def _print_known(console: Console, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
+def _print_known(console: Screen, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
     groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
@@ -84,25 +85,27 @@ def _print_known(console: Console, results: Sequence[CaseResult], note: Callable
                 groups[comparison.expectation.finding].append((result, verdict))
     if not groups:
         return
-    console.print("\n[bold]known bugs that show[/] (expected; what each is: findings/<name>/report.md)")
+    console.print()
+    console.say(("known bugs that show", Tone.HEAD), " (expected; what each is: findings/<name>/report.md)")
     # The most frequent first; what has no finding of its own last.
     for finding, members in sorted(groups.items(), key=lambda g: (not g[0], -len(g[1]), g[0])):
         cases = len({r.case for r, _ in members})
         said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
         about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
-        line = f"  [yellow]{escape(finding or 'others')}[/]  {escape(said)}: {len(members)} outputs of {cases} cases"
-        console.print(line + (f"; {escape(about)}" if about else ""), highlight=False)
+        counts = f"  {said}: {len(members)} outputs of {cases} cases"
+        console.say("  ", (finding or "others", Tone.WARN), counts, f"; {about}" if about else "")
         for result, verdict in members if verbose else members[:1]:
             shown = wrong_line(result.case, result.precision, verdict)
-            console.print(f"    {escape(shown if verbose else shown[:160])}", highlight=False)
+            console.print(f"    {shown if verbose else shown[:160]}")
 
 
-def _print_news(console: Console, results: Sequence[CaseResult]) -> None:
+def _print_news(console: Screen, results: Sequence[CaseResult]) -> None:
     messages = [c.message for r in results for c in r.comparisons if c.standing.is_news]
     if messages:
-        console.print("\n[bold red]news[/]")
+        console.print()
+        console.say(("news", Tone.BAD))
         for message in messages:
-            console.print(f"  {escape(message)}", highlight=False)
+            console.print(f"  {message}")
     console.print()
 
 
@@ -141,7 +144,7 @@ def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
 
 
 def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
-    """One self-contained page: every output, news first. Raises OSError if it cannot be written."""
+    """One self-contained page: every output, news first. Raises Unwritable."""
     order = {True: 0, False: 1}
     rows = []
     for result in sorted(results, key=lambda r: (order[r.is_news], r.target, r.case, r.precision)):
@@ -156,19 +159,18 @@ def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
                 verdict.held,
             )
             kind = "news" if comparison.standing.is_news else str(comparison.standing)
-            rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
+            rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html_text(c)}</td>" for c in cells) + "</tr>")
     fingerprints = {
         f"{r.target}: LiteRT {r.runtime}, {r.adapter or 'cpu'}, {r.fingerprint['driver'] or 'no driver'}"
         for r in results
     }
     heads = "".join(f"<th>{h}</th>" for h in ("target", "precision", "case", "output", "verdict", "expected", "holds"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    page = (
         "<!doctype html><meta charset=utf-8><title>repro run</title><style>"
         "body{font:14px system-ui;margin:2em;max-width:110em}table{border-collapse:collapse;width:100%}"
         "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
         "tr.news{background:#fdd}tr.known{background:#fff6d6}th{position:sticky;top:0;background:#fff}</style>"
-        f"<h1>repro run</h1><p>{html.escape(summary)}</p><p>{'<br>'.join(map(html.escape, sorted(fingerprints)))}</p>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n",
-        encoding="utf-8",
+        f"<h1>repro run</h1><p>{html_text(summary)}</p><p>{'<br>'.join(map(html_text, sorted(fingerprints)))}</p>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n"
     )
+    write_atomically(path, page.encode())

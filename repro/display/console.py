@@ -1,13 +1,24 @@
-"""Lines of a result on a terminal."""
+"""The terminal: the only place that writes to it for people, and so the only one that has to make text printable.
+
+Key insight: a name printed as it is can hold escape sequences, line ends or markup, and so print a line of its own, a
+"clean" for example. So no command has a console of rich's: it has a `Screen`, which takes no markup and no emoji codes,
+and makes each string that it is given one printable line. Colour comes from the tones of a `Line`, never out of a text.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
+from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, RenderableType
+from rich.status import Status
 from rich.text import Text
 
-from repro.records.lines import Line, Tone
+from repro.records.lines import Line, Tone, line
+from runner.encoding import one_line
 
 STYLES = {
     Tone.PLAIN: "",
@@ -19,7 +30,50 @@ STYLES = {
 }
 
 
+class Doing(Status):
+    """What is done now, beside a spinner."""
+
+    def update(self, status: RenderableType | None = None, **options: Any) -> None:
+        super().update(Text(one_line(status)) if isinstance(status, str) else status, **options)
+
+
+class Screen(Console):
+    """A console to which every string is a text, wherever it stands: in a line, in a table's cell, beside a spinner."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(one_line(text), **{**options, "markup": False, "emoji": False})
+
+    def on_broken_pipe(self) -> None:
+        """Left to the command line: rich would end with exit 1, which means findings."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    def say(self, *parts: str | tuple[str, Tone], soft_wrap: bool | None = None) -> None:
+        """Print one line of plain texts and toned ones."""
+        self.print(text_of(line(*parts)), soft_wrap=soft_wrap)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        return Doing(Text(one_line(status)) if isinstance(status, str) else status, console=self, **options)
+
+
 def print_lines(console: Console, lines: Iterable[Line]) -> None:
-    """One line each; nothing in them is taken for markup."""
+    """One line each."""
     for one in lines:
-        console.print(Text.assemble(*((text, STYLES[tone]) for text, tone in one.spans)), highlight=False)
+        console.print(text_of(one))
+
+
+def text_of(one: Line) -> Text:
+    """A line as rich takes it, for a table's cell."""
+    return Text.assemble(*((text, STYLES[tone]) for text, tone in one.spans))
+
+
+def cell(text: str, tone: Tone = Tone.PLAIN) -> Text:
+    """A toned cell of a table."""
+    return text_of(line((text, tone)))
+
+
+def echo_line(text: str, *, err: bool = False) -> None:
+    """One line on stdout or stderr as it is, however narrow the terminal."""
+    click.echo(one_line(text), err=err)

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from repro.display.console import STYLES, print_lines
+from repro.display.console import Screen, cell, print_lines
 from repro.display.junit import TestRow
 from repro.layouts.result import TONES, GateAnswer, Report
 from repro.records.canonical_json import finite_or_none
 
 
-def show(console: Console, report: Report) -> None:
+def show(console: Screen, report: Report) -> None:
     """One table per report, then one line that says it all."""
     print_lines(console, [report.head()])
     table = Table("check", "part", "tensor", "answer", "reason", box=None, pad_edge=False, header_style="dim")
     table.columns[4].ratio = 1
     for check in report.checks:
-        answer = f"[{STYLES[TONES[check.answer]]}]{check.answer}[/]"
-        table.add_row(check.kind, escape(check.part), escape(check.tensor), answer, escape(check.reason))
+        table.add_row(check.kind, check.part, check.tensor, cell(check.answer, TONES[check.answer]), check.reason)
     console.print(table)
     print_lines(console, [report.conclusion()])
 

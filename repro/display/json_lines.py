@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Comparison
 from repro.records.canonical_json import finite_or_none
 from repro.verdicts.verdict import Verdict
+from runner.encoding import json_text
 
 
 def verdict_fields(verdict: Verdict) -> dict[str, Any]:
@@ -51,4 +51,5 @@ def result_objects(result: CaseResult) -> Iterator[dict[str, Any]]:
 
 
 def dump(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, sort_keys=True, allow_nan=False)
+    """One line of printable ASCII, which every parser reads whatever the names in it hold."""
+    return json_text(record, sort_keys=True)

@@ -5,15 +5,14 @@ JUnit has no standard; what a reader may insist on is what Jenkins' schema insis
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-# Characters that XML 1.0 cannot hold at all; a delegate's log may contain them.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from runner.cache import write_atomically
+from runner.encoding import one_line, xml_text
 
 
 @dataclass(frozen=True)
@@ -31,22 +30,22 @@ class TestRow:
 
 
 def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: datetime) -> None:
-    """Write the rows to `path`. started: when the run began, in any time zone. Raises OSError if that cannot be."""
-    root = ElementTree.Element("testsuites", name=_clean(title))
+    """Write the rows to `path`. started: when the run began, in any time zone. Raises Unwritable."""
+    root = ElementTree.Element("testsuites", name=one_line(title))
     suites: dict[str, ElementTree.Element] = {}
     for row in rows:
         suite = suites.get(row.suite)
         if suite is None:
-            suite = suites[row.suite] = ElementTree.SubElement(root, "testsuite", name=_clean(row.suite))
+            suite = suites[row.suite] = ElementTree.SubElement(root, "testsuite", name=one_line(row.suite))
         case = ElementTree.SubElement(
-            suite, "testcase", classname=_clean(row.suite), name=_clean(row.name), time=f"{row.seconds:.3f}"
+            suite, "testcase", classname=one_line(row.suite), name=one_line(row.name), time=f"{row.seconds:.3f}"
         )
         if row.failure:
-            ElementTree.SubElement(case, "failure", message=_clean(row.failure)).text = _clean(row.failure)
+            ElementTree.SubElement(case, "failure", message=one_line(row.failure)).text = xml_text(row.failure)
         elif row.skipped:
-            ElementTree.SubElement(case, "skipped", message=_clean(row.skipped))
+            ElementTree.SubElement(case, "skipped", message=one_line(row.skipped))
         if row.log:
-            ElementTree.SubElement(case, "system-out").text = _clean(row.log)
+            ElementTree.SubElement(case, "system-out").text = xml_text(row.log)
     for suite in suites.values():
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(sum(case.find("failure") is not None for case in suite)))
@@ -54,9 +53,4 @@ def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: dateti
         suite.set("skipped", str(sum(case.find("skipped") is not None for case in suite)))
         suite.set("time", f"{sum(float(case.get('time', 0)) for case in suite):.3f}")
         suite.set("timestamp", started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))  # UTC: it has no place for a zone
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _clean(text: str) -> str:
-    return _ILLEGAL.sub("?", text)
+    write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from repro.display.console import Screen
+from runner.encoding import one_line
 
 
 class ProgressLine:
@@ -17,19 +19,19 @@ class ProgressLine:
         self._task = task
 
     def advance(self, text: str, steps: int = 1) -> None:
-        self._progress.update(self._task, advance=steps, text=text)  # type: ignore[arg-type]
+        self._progress.update(self._task, advance=steps, text=one_line(text))  # type: ignore[arg-type]
 
 
 @contextmanager
 def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
     """Show `title [bar] n/total text elapsed` while the block runs."""
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}", table_column=None),
+        TextColumn("{task.fields[text]}", markup=False, table_column=None),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield ProgressLine(progress, progress.add_task(title, total=total, text=""))

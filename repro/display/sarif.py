@@ -8,6 +8,7 @@ OASIS's schema.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import quote
 
 from repro.hazards.hazard import Hazard, Level, Rule
 from repro.hazards.rules import RULES
+from runner.encoding import sarif_message
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {Level.HAZARD: "error", Level.RISKY: "warning"}
@@ -45,7 +47,7 @@ def sarif_log(results: Iterable[tuple[str, Sequence[Hazard]]], version: str) -> 
 def _uri(path: str) -> str:
     """A relative path as a URI reference, an absolute one as a file URI."""
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    return pure.as_uri() if pure.is_absolute() else quote(os.fsencode(pure.as_posix()))
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -66,12 +68,13 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _result(hazard: Hazard, path: str, artifact: int, rule: int) -> dict[str, Any]:
     physical = {"artifactLocation": {"uri": _uri(path), "index": artifact}, "region": {"startLine": 1}}
     logical = [{"name": hazard.tensor, "kind": "object", "fullyQualifiedName": f"{path}::{hazard.tensor}"}]
-    digest = hashlib.sha256(f"{hazard.rule}\0{hazard.tensor}\0{hazard.consumer}".encode()).hexdigest()
+    matched = f"{hazard.rule}\0{hazard.tensor}\0{hazard.consumer}".encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(matched).hexdigest()
     return {
         "ruleId": hazard.rule,
         "ruleIndex": rule,
         "level": LEVELS[hazard.level],
-        "message": {"text": f"{hazard.message}. {hazard.fix}"},
+        "message": {"text": sarif_message(f"{hazard.message}. {hazard.fix}")},
         "locations": [{"physicalLocation": physical, "logicalLocations": logical}],
         "partialFingerprints": {"tensorRule/v1": digest},
         "properties": {

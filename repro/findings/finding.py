@@ -209,7 +209,7 @@ class Finding:
         data = file_bytes(self.folder / EVIDENCE, f"`repro finding measure {self.slug}` writes it")
         try:
             return json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"finding '{self.slug}': {EVIDENCE} is damaged ({error}); restore it from git") from error
 
     def evidence_records(self) -> list[CellRecord]:

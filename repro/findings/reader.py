@@ -14,8 +14,9 @@ from cases.graph import Graph
 from repro.findings.finding import ABORTS, MANIFEST, Finding, FindingStatus, Link, ModelFile, Scope, Source
 from repro.findings.where import EVERYWHERE, Limits
 from repro.records.folders import FINDINGS
-from repro.records.strict import Said, Word, nearest
+from repro.records.strict import FileWord, Said, nearest
 from repro.records.strict_toml import read_toml
+from runner.encoding import file_name
 from runner.errors import BadInput
 
 _Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(description="a list of output indices, from 0")]
@@ -29,7 +30,7 @@ def _aborts(outcome: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Model(Limits):
-    name: Word
+    name: FileWord
     purpose: Purpose
     what: Said
     wrong: _Indices | None = None
@@ -67,7 +68,7 @@ class _Document(Limits):
     cause: _Cause
     model: tuple[_Model, ...] = ()
     upstream: tuple[Link, ...] = ()
-    siblings: tuple[Word, ...] = ()
+    siblings: tuple[FileWord, ...] = ()
     reported: str = ""
 
 
@@ -77,10 +78,13 @@ def slugs(folder: Path = FINDINGS) -> list[str]:
 
 
 def load(slug: str, folder: Path = FINDINGS) -> Finding:
-    """Read a finding. Raises BadInput for an unknown slug, an unknown key, a missing one, or an empty claim."""
+    """Read a finding. Raises BadInput for an unknown slug, an unknown key, a missing one, or an empty claim.
+
+    slug: the folder's own name and never a path, because reports are written into a folder of that name.
+    """
     path = folder / slug / MANIFEST
-    if not path.is_file():
-        raise BadInput(f"there is no finding '{slug}'; {nearest(slug, slugs(folder))}")
+    if slug != file_name(slug) or not path.is_file():
+        raise BadInput(f"there is no finding '{slug}'; {nearest(Path(slug).name, slugs(folder))}")
     document = read_toml(path, _Document, f"finding '{slug}'")
     where = document.range(EVERYWHERE)
     finding = Finding(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,10 @@ from cases.findings.model import Purpose
 from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile
 from repro.findings.reader import load
+from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
+from runner.encoding import one_line, python_literal, shown_name
 from runner.run import Job, Precision
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +42,21 @@ _environment = jinja2.Environment(
     keep_trailing_newline=True,
     autoescape=False,
 )
-_environment.filters["repr"] = repr
+_environment.filters |= {
+    "repr": repr,
+    "literal": encoding.python_literal,
+    "docstring": encoding.python_docstring,
+    "kotlin": encoding.kotlin_literal,
+    "comment": encoding.code_comment,
+    "shape": lambda dimensions: str([int(each) for each in dimensions]),
+    "shell": lambda word: encoding.shell_command([word]),
+    "text": encoding.markdown_text,
+    "prose": encoding.markdown_prose,
+    "code": encoding.code_span,
+    "cell": encoding.markdown_cell,
+    "fenced": encoding.fenced,
+    "url": encoding.url,
+}
 _environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
@@ -95,7 +110,7 @@ def _context(finding: Finding) -> dict[str, Any]:
         "pinned": facts.pinned(finding, on_gpu),
         "ops": graph.ops,
         "model_size": len(finding.model_bytes(finding.minimal)),
-        "listing": facts.listing(graph, finding.minimal.wrong),
+        "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
         "inline": _inline(finding),
         "sample": {**sample, "target": facts.public_target(sample["target"])},
         "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
@@ -108,7 +123,7 @@ def _context(finding: Finding) -> dict[str, Any]:
         "ruled_out": facts.ruled_out(finding, on_gpu),
         "helps": facts.tried(finding, on_gpu, Purpose.HELPS),
         "no_help": facts.tried(finding, on_gpu, Purpose.NO_HELP),
-        "siblings": [f"{slug}: {load(slug, finding.folder.parent).title}" for slug in finding.siblings],
+        "siblings": {slug: load(slug, finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
     }
@@ -160,18 +175,19 @@ def _part(finding: Finding, model: ModelFile, name: str) -> dict[str, Any]:
 
 
 def _base64(data: bytes) -> str:
-    return "\n".join(textwrap.wrap(base64.b64encode(data).decode(), WIDTH))
+    text = base64.b64encode(data).decode()
+    return "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
 
 
 def _little_endian(array: np.ndarray) -> bytes:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
 
 
-def _inline(finding: Finding) -> str:
+def _inline(finding: Finding) -> list[str]:
     """A dozen lines to paste into a Python prompt; empty where they would be too long, or need an adapter's name."""
     data = finding.model_bytes(finding.minimal)
     if len(data) > INLINE_BYTES or finding.needs_name:
-        return ""
+        return []
     graph = finding.graph(finding.minimal)
     watched = finding.minimal.wrong or tuple(range(len(graph.outputs)))
     lines = [
@@ -189,17 +205,19 @@ def _inline(finding: Finding) -> str:
     ]
     for n in graph.inputs:
         shape = tuple(int(d) for d in graph.tensors[n].shape)
-        lines.append(f'    ins[sig["inputs"].index("{n}")].write(rng.standard_normal({shape}).astype(np.float32))')
+        lines.append(
+            f'    ins[sig["inputs"].index({python_literal(n)})].write(rng.standard_normal({shape}).astype(np.float32))'
+        )
     for index in watched:
         n = graph.outputs[index]
         shape = tuple(int(d) for d in graph.tensors[n].shape)
-        lines.append(f'    outs[sig["outputs"].index("{n}")].write(np.full({shape}, -1, np.float32))')
+        lines.append(f'    outs[sig["outputs"].index({python_literal(n)})].write(np.full({shape}, -1, np.float32))')
     lines.append("    model.run_by_index(0, ins, outs)")
     for index in watched:
-        n = graph.outputs[index]
+        n, literal = graph.outputs[index], python_literal(graph.outputs[index])
         size = int(np.prod(graph.tensors[n].shape))
-        lines.append(f'    print(name, "{n}", outs[sig["outputs"].index("{n}")].read({size}, np.float32)[:6])')
-    return "\n".join(lines)
+        lines.append(f'    print(name, {literal}, outs[sig["outputs"].index({literal})].read({size}, np.float32)[:6])')
+    return lines
 
 
 # --- phones ------------------------------------------------------------------------------------------
@@ -212,9 +230,8 @@ def _kotlin(finding: Finding) -> str:
     return _environment.get_template("CompiledModelRepro.kt.j2").render(
         finding=finding,
         pinned=facts.pinned(finding, finding.evidence_records()),
-        wrong_names=", ".join(graph.outputs[i] for i in finding.minimal.wrong),
-        signature_inputs=ins,
-        signature_outputs=outs,
+        wrong_names=", ".join(shown_name(graph.outputs[i]) for i in finding.minimal.wrong),
+        signature=" -> ".join(", ".join(map(shown_name, names)) for names in (ins, outs)),
         input_files=[f"inputs/model-{graph.inputs.index(n)}.bin" for n in ins],
         expected_files=[f"expected/model-{graph.outputs.index(n)}.bin" for n in outs],
     )

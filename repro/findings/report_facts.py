@@ -13,6 +13,7 @@ from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of
+from runner.encoding import code_span, markdown_prose, markdown_text
 from runner.presented import naming_note
 from runner.runtime_version import is_nightly, is_release, version_order
 
@@ -65,10 +66,10 @@ def drivers(environments: Sequence[EnvironmentRecord]) -> list[dict[str, str]]:
     measured = Counter(e["target"] for e in environments)
     for e in environments:
         if e["adapter"]:
-            text = f"{e['driver']}, adapter '{e['adapter']}'"
+            text = f"{markdown_text(e['driver'])}, adapter '{markdown_text(e['adapter'])}'"
             if "@" in e["target"] and measured[e["target"]] == 1:
-                text += f" (LiteRT {e['runtime']} only)"
-            found.setdefault(e["target"], {"target": e["target"], "text": text})
+                text += f" (LiteRT {markdown_text(e['runtime'])} only)"
+            found.setdefault(e["target"], {"target": markdown_text(e["target"]), "text": text})
     return list(found.values())
 
 
@@ -134,7 +135,9 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         sentences.append("Not the precision: it shows in fp32 and in fp16.")
     on = sorted({r["target"] for r in shown if r["target"].startswith("gpu:") and "@" not in r["target"]})
     if len(on) > 1:
-        sentences.append(f"Not the driver: {' and '.join(on)} are independent implementations and agree.")
+        sentences.append(
+            f"Not the driver: {' and '.join(map(markdown_text, on))} are independent implementations and agree."
+        )
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
         under_names = _under_names(presented, shown)
@@ -147,12 +150,14 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
             "Not the converter: the minimal file is written from the flatbuffer schema, and the CPU runs it right."
         )
     faces = finding.of(Purpose.FACE)
-    sentences += [f"Seen from a model: {m.what}: {measured(records, m)}." for m in faces]
+    for face in faces:
+        seen = markdown_text(measured(records, face))
+        sentences.append(f"Seen from a model: {markdown_prose(face.what)}: {seen}.")
     return sentences
 
 
 def _names(records: Iterable[CellRecord]) -> str:
-    return ", ".join(sorted({shown_target(r["target"]) for r in records}))
+    return ", ".join(markdown_text(name) for name in sorted({shown_target(r["target"]) for r in records}))
 
 
 def _under_names(presented: Sequence[CellRecord], shown: Sequence[CellRecord]) -> str:
@@ -166,7 +171,7 @@ def _under_names(presented: Sequence[CellRecord], shown: Sequence[CellRecord]) -
     sick = {r["target"] for r in there}
     healthy = [r for r in presented if r["target"] not in sick]
     passes = f"; it does not under {_names(healthy)}" if healthy else ""
-    precisions = " and ".join(sorted({r["precision"] for r in there}))
+    precisions = " and ".join(map(markdown_text, sorted({r["precision"] for r in there})))
     return f", it shows under {_names(there)}, in {precisions}, and nowhere else{passes}"
 
 
@@ -186,7 +191,7 @@ def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
 
 def _about(row: Row) -> str:
     if row["name"]:
-        return f"Output `{row['name']}` "
+        return f"Output {code_span(row['name'])} "
     return "The model " if row["output"] is None else "The end of the process "
 
 
@@ -194,7 +199,7 @@ def cell_sentence(records: Sequence[CellRecord], name: str) -> str:
     """The answer of the matrix about one model, in one line, over the GPU cells and all outputs."""
     return "; ".join(
         dict.fromkeys(
-            _about(row) + row["sentence"]
+            _about(row) + markdown_text(row["sentence"])
             for row in rows_of([r for r in records if not r["target"].startswith("cpu")])
             if row["case"] == name
         )

@@ -6,10 +6,12 @@ no hand writes, and to be about these very models. `sha256sum -c SHA256SUMS` che
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from repro.findings.finding import EVIDENCE, MANIFEST, SAMPLE, Finding, file_bytes
 from repro.records.canonical_json import is_canonical, sha256
+from runner.cache import write_atomically
 from runner.errors import BadInput
 
 SEAL = "SHA256SUMS"
@@ -24,7 +26,7 @@ def sealed_files(folder: Path) -> list[Path]:
 
 def write_seal(folder: Path) -> None:
     lines = [f"{sha256(p.read_bytes())}  {p.relative_to(folder).as_posix()}\n" for p in sealed_files(folder)]
-    (folder / SEAL).write_text("".join(lines), encoding="utf-8")
+    write_atomically(folder / SEAL, os.fsencode("".join(lines)))
 
 
 def check_seal(finding: Finding) -> None:
@@ -32,7 +34,7 @@ def check_seal(finding: Finding) -> None:
     folder = finding.folder
     restore = f"restore it from git, or measure anew with `repro finding measure {finding.slug}`"
     sealed: dict[str, str] = {}
-    for line in file_bytes(folder / SEAL, restore).decode().splitlines():
+    for line in os.fsdecode(file_bytes(folder / SEAL, restore)).splitlines():
         digest, _, name = line.partition("  ")
         sealed[name] = digest
     present = {p.relative_to(folder).as_posix(): p for p in sealed_files(folder)}

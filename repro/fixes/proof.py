@@ -22,6 +22,7 @@ from repro.trials.check import Checked, check
 from repro.verdicts.references import OpenTarget
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
+from runner.encoding import shown_name
 from runner.errors import BadInput, ReproError
 from runner.run import Outcome, Precision, Run
 from runner.target import Target
@@ -77,7 +78,7 @@ class Fixed(Worded):
 
     def __repr__(self) -> str:
         rules = ", ".join(hazard.rule for hazard, _ in self.mended.done) or "nothing to mend"
-        return f"<Fixed {self.subject.name}: {rules}>"
+        return f"<Fixed {shown_name(self.subject.name)}: {rules}>"
 
     def lines(self) -> Iterator[Line]:
         """What `repro fix` prints: what was done, the diff of ops, what was shown on cpu and on the target."""

@@ -1,6 +1,7 @@
 """What a hunt keeps on disk, so that it survives anything and goes on where it stopped.
 
 CORPUS/state.json           seed, next graph, counts
+CORPUS/lock                 held by the hunt that is at work here
 CORPUS/bugs.sqlite          a journal: one record per distinct bug, keyed by (signature, role pattern)
 CORPUS/suspects/N/          the failing graph number N, its reduction's history
 CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candidate.json
@@ -8,18 +9,24 @@ CORPUS/candidates/SLUG/     a candidate finding: model.tflite, inputs.npz, candi
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.fuzzer.pattern import role_pattern
+from repro.records.strict import fitted_or_none
 from repro.reducer.history import write_specimen
 from repro.reducer.problem import Specimen
-from runner.cache import canonical_json, read_json, write_atomically
+from runner.cache import canonical_json, make_folder, read_json, write_atomically
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 
@@ -43,24 +50,52 @@ class State:
     alike: Counter[str] = field(default_factory=Counter)
 
 
-class Corpus:
-    """The folder of one hunt. identity: what decides results (target, driver, runtime, precision)."""
+@contextlib.contextmanager
+def only_hunt_in(folder: Path) -> Iterator[None]:
+    """One hunt at a time in a folder: two would count and number over each other. Raises BadInput for the second.
 
-    def __init__(self, folder: Path, seed: int, identity: str) -> None:
-        self.folder = folder
-        self.state = self._load(seed, identity)
-
-    def _load(self, seed: int, identity: str) -> State:
-        record = read_json(self.folder / "state.json")
-        if not isinstance(record, dict):
-            return State(seed, identity)
-        if record.get("seed") != seed or record.get("identity") != identity:
+    The lock ends with the process, however that ends.
+    """
+    make_folder(folder)
+    with (folder / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise BadInput(
-                f"{self.folder} holds a hunt of seed {record.get('seed')} on {record.get('identity')}; "
+                f"another hunt is at work in {folder}; wait until it ends, or give another --corpus"
+            ) from None
+        except OSError as error:
+            _say(f"{folder} cannot be locked ({error.strerror}): start no second hunt in it")
+        yield
+
+
+def _say(line: str) -> None:
+    click.echo(one_line(line), err=True)
+
+
+class Corpus:
+    """The folder of one hunt. identity: what decides results (target, driver, runtime, precision).
+
+    say: told of a damaged state, after which the hunt begins at graph 0; what it found is in the journal still.
+    """
+
+    def __init__(self, folder: Path, seed: int, identity: str, say: Callable[[str], None] = _say) -> None:
+        self.folder = folder
+        self.state = self._load(seed, identity, say)
+
+    def _load(self, seed: int, identity: str, say: Callable[[str], None]) -> State:
+        path = self.folder / "state.json"
+        state = fitted_or_none(State, read_json(path))
+        if state is None:
+            if path.exists():
+                say(f"{path} is damaged: the hunt begins at graph 0 again, and knows the bugs that it found")
+            return State(seed, identity)
+        if (state.seed, state.identity) != (seed, identity):
+            raise BadInput(
+                f"{self.folder} holds a hunt of seed {state.seed} on {state.identity}; "
                 f"this one is seed {seed} on {identity}: give another --corpus"
             )
-        counters = ("counts", "refusals", "rules", "overpredicted", "alike")
-        return State(**{key: Counter(value) if key in counters else value for key, value in record.items()})
+        return state
 
     def save(self) -> None:
         write_atomically(self.folder / "state.json", canonical_json(dict(vars(self.state))))

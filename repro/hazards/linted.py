@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, indented, line
+from runner.encoding import shown_name
 
 SHOWN_RISKS = 3  # of one rule; a real model may have hundreds
 
@@ -23,7 +24,7 @@ class Linted(tuple[Hazard, ...], Worded):
         return self
 
     def __repr__(self) -> str:
-        return f"<Linted {self.name}: {self._counts()}>"
+        return f"<Linted {shown_name(self.name)}: {self._counts()}>"
 
     def count(self, level: object) -> int:
         """How many hazards or risks there are of a level; of anything else, what any tuple counts."""
@@ -60,7 +61,7 @@ def hazard_lines(hazard: Hazard) -> Iterator[Line]:
     tone = Tone.BAD if hazard.level is Level.HAZARD else Tone.WARN
     where = f"output {hazard.output}" if hazard.output is not None else "tensor"
     ops = " -> ".join(dict.fromkeys(kind for kind in (hazard.producer, hazard.consumer) if kind))
-    yield line((str(hazard.level), tone), f" {hazard.rule}: {where} '{hazard.tensor}' ({ops})")
+    yield line((str(hazard.level), tone), f" {hazard.rule}: {where} '{shown_name(hazard.tensor)}' ({ops})")
     yield line(f"  {hazard.message}")
     yield line(f"  fix: {hazard.fix}")
     if rule.where:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from repro.layouts.chain import HIGHER_IS_BETTER
 from repro.layouts.layout import Layout
 from repro.layouts.result import GateAnswer, GateCheck, Report
+from repro.records.strict import fitted_or_none
 from runner.cache import canonical_json, read_json, write_atomically
+from runner.encoding import file_name
 from runner.errors import BadInput
 from runner.run import Fingerprint
 
@@ -25,11 +29,22 @@ SNR_DROP_DB = 2.0
 """The same quarter in dB."""
 
 
+@dataclass(frozen=True)
+class _Baseline:
+    """What is recorded of one target, runtime, precision and size."""
+
+    numbers: Mapping[str, float]
+    parameters: Mapping[str, Any]
+    adapter: str
+    driver: str
+    libraries: Mapping[str, str]
+
+
 def baseline_path(layout: Layout, fingerprint: Fingerprint, size: int | None) -> Path:
     """One file per target, runtime, precision and size, in a folder of the layout's name."""
     target = fingerprint.target.partition("@")[0].replace(":", "-")
     words = [target, f"litert-{fingerprint.runtime}", fingerprint.precision, *([str(size)] if size else [])]
-    return layout.baselines / layout.name / ("--".join(words) + ".json")
+    return layout.baselines / file_name(layout.name) / file_name("--".join(words) + ".json")
 
 
 def all_numbers(checks: Sequence[GateCheck]) -> dict[str, float]:
@@ -51,16 +66,16 @@ def baseline_check(
     where = f"{fingerprint.target} LiteRT {fingerprint.runtime} {fingerprint.precision}"
     if not path.exists():
         return _note(f"none recorded for {where}; `repro gate --update-baseline` records it")
-    recorded = read_json(path)
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("numbers"), dict):
+    recorded = fitted_or_none(_Baseline, read_json(path))
+    if recorded is None:
         raise BadInput(f"baseline '{path}' is not one; remove it, or record it again with --update-baseline")
-    if recorded.get("parameters") != dict(layout.parameters):
-        return _note(f"recorded with other parameters ({recorded.get('parameters')}); not compared")
+    if recorded.parameters != dict(layout.parameters):
+        return _note(f"recorded with other parameters ({recorded.parameters}); not compared")
     numbers = all_numbers(checks)
-    worse = [text for name, old in recorded["numbers"].items() if (text := _worse(name, old, numbers.get(name)))]
+    worse = [text for name, old in recorded.numbers.items() if (text := _worse(name, old, numbers.get(name)))]
     if worse:
         return GateCheck("baseline", "", "", GateAnswer.REFUSED, f"worse than recorded for {where}: {'; '.join(worse)}")
-    return GateCheck("baseline", "", "", GateAnswer.PASS, f"{len(recorded['numbers'])} numbers no worse than recorded")
+    return GateCheck("baseline", "", "", GateAnswer.PASS, f"{len(recorded.numbers)} numbers no worse than recorded")
 
 
 def _worse(name: str, old: float, new: float | None) -> str:
@@ -89,15 +104,13 @@ def record_baseline(layout: Layout, report: Report) -> Path:
             f" ({refused[0].reason if refused else 'it did not run'})"
         )
     path = baseline_path(layout, report.fingerprint, report.size)
-    write_atomically(path, canonical_json(_record(layout, report.fingerprint, all_numbers(report.checks))))
+    fingerprint, numbers = report.fingerprint, all_numbers(report.checks)
+    recorded = _Baseline(
+        {name: float(f"{value:.6g}") for name, value in numbers.items()},
+        dict(layout.parameters),
+        fingerprint.adapter,
+        fingerprint.driver,
+        dict(fingerprint.libraries),
+    )
+    write_atomically(path, canonical_json(asdict(recorded)))
     return path
-
-
-def _record(layout: Layout, fingerprint: Fingerprint, numbers: Mapping[str, float]) -> dict[str, object]:
-    return {
-        "numbers": {name: float(f"{value:.6g}") for name, value in numbers.items()},
-        "parameters": dict(layout.parameters),
-        "adapter": fingerprint.adapter,
-        "driver": fingerprint.driver,
-        "libraries": dict(fingerprint.libraries),
-    }

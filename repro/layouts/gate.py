@@ -52,11 +52,11 @@ class _Walk:
 
 def prepare(layout: Layout, size: int | None, precision: Precision, say: Say) -> _Ground:
     """Load or build the graphs, the inputs and the reference values. Raises BadInput for a layout that does not fit."""
+    inputs = load_inputs(layout, size)
     models = {}
     for part in layout.graphs:
         say(f"{layout.name}: graph {part.name}")
         models[part.name] = load_model(layout.path, part, size, precision, layout.parameters)
-    inputs = load_inputs(layout, size)
     source = ReferenceSource(layout, size)
     ideal = []
     for index, values in enumerate(inputs):

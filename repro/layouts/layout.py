@@ -6,6 +6,7 @@ the references, thresholds with reasons, and the control: a layout that must fai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +30,20 @@ LIMITS: Mapping[str, tuple[str, str]] = {
     "chain_snr_db": ("min", "signal to error ratio of the layout's final outputs"),
 }
 
+MAX_RANK = 8
+"""Of a drawn input, as of any tensor that TFLite's kernels take."""
+MAX_ELEMENTS = 1 << 27
+"""Of a drawn input: 512 MiB in float32."""
+
 
 def _existing(path: str, info: ValidationInfo) -> str:
     """A path beside the layout, whose folder is in the context of reading."""
     file = Path(info.context["folder"] if info.context else "", path)
-    if not file.is_file():
+    try:
+        there = file.is_file()
+    except OSError as error:
+        raise ValueError(f"'{file}' is no file ({error.strerror})") from error
+    if not there:
         raise ValueError(f"no such file '{file}'")
     return str(file)
 
@@ -53,6 +63,12 @@ def _reference(text: str) -> str:
     if text in BUILT_IN_REFERENCES or ":" in text:
         return text if text in BUILT_IN_REFERENCES else _function(text)
     raise ValueError(f"'{text}' is not of the form module:function; {nearest(text, BUILT_IN_REFERENCES)}")
+
+
+def _feasible(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) > MAX_RANK or math.prod(shape) > MAX_ELEMENTS:
+        raise ValueError(f"no tensor of rank {len(shape)} and {math.prod(shape):.3g} elements is fed to a graph")
+    return shape
 
 
 def _has_reason(text: str) -> str:
@@ -112,9 +128,9 @@ class Inputs:
 
     files: tuple[Existing, ...] = ()
     loader: Function = ""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, description="an integer from 0 on")] = 0
     count: Annotated[int, Field(ge=1, le=16, description="1 to 16")] = 2
-    shapes: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
+    shapes: Mapping[str, Annotated[tuple[Size, ...], AfterValidator(_feasible)]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.shapes):
@@ -146,6 +162,11 @@ class Residual:
     tensor: Word
     subtract: Annotated[str, _file_or_function(".npy")]
     reason: Said
+
+    @property
+    def file(self) -> Path | None:
+        """The .npy with the constant, where it is one."""
+        return Path(self.subtract) if self.subtract.endswith(".npy") else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,8 @@ from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject, bare_subject
 from repro.verdicts.thresholds import DEFAULT, ENTRIES, Threshold, Thresholds
 from repro.verdicts.verdict import Status, Verdict
+from runner.errors import BadInput
+from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Job, Outcome, Precision, Run
 
 OTHER_MODEL = (
@@ -114,7 +116,7 @@ def output_checks(
         if residual is None or verdict.status is Status.FAIL:
             yield _check(model, tensor, verdict, _rmse(judged, references, index))
             continue
-        constant = _constant(layout, residual, size)
+        constant = _constant(layout, residual, size, references[0][index].shape)
         bare = replace(
             judged,
             outputs=tuple((minus_constant(outputs[index], constant),) for outputs in judged.outputs),
@@ -137,10 +139,23 @@ def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> boo
     return bool(np.sqrt(np.mean(np.square(error))) <= OTHER_MODEL_SHARE * np.std(reference[index]))
 
 
-def _constant(layout: Layout, residual: Residual, size: int | None) -> np.ndarray:
-    if residual.subtract.endswith(".npy"):
-        return np.load(residual.subtract, allow_pickle=False)
-    return np.asarray(call(layout.path, residual.subtract, **sized(size), **layout.parameters))
+def _constant(layout: Layout, residual: Residual, size: int | None, shape: tuple[int, ...]) -> np.ndarray:
+    """What is subtracted from a tensor of this shape. Raises BadInput where it does not fit."""
+    begins = f"layout '{layout.path}': [[residual]] '{residual.tensor}' subtract = '{residual.subtract}'"
+    if residual.file is not None:
+        try:
+            constant = read_arrays(residual.file, alone="constant")["constant"]
+        except (UnreadableArrays, KeyError) as error:
+            raise BadInput(f"{begins} is no .npy ({error}); save the constant with numpy.save") from error
+    else:
+        constant = np.asarray(call(layout.path, residual.subtract, **sized(size), **layout.parameters))
+    if not np.issubdtype(constant.dtype, np.number) or not _broadcasts(constant.shape, shape):
+        raise BadInput(f"{begins} holds {constant.dtype} of shape {list(constant.shape)}, the tensor is {list(shape)}")
+    return constant
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    return len(shape) <= len(to) and all(a in (1, b) for a, b in zip(shape[::-1], to[::-1], strict=False))
 
 
 def _rmse(run: Run, references: Sequence[Arrays], index: int) -> float:

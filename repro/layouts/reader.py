@@ -93,8 +93,6 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
 
     Raises BadInput, and NothingRan for a layout whose gate would pass on nothing.
     """
-    if path.is_dir():
-        raise BadInput(f"layout '{path}' is a folder; name the .toml file in it")
     document = read_toml(path, _Document, f"layout '{path}'", {"folder": path.parent})
     head = document.layout
     layout = Layout(
@@ -142,6 +140,19 @@ def _as_kind_of(old: Any, text: str, key: str, path: Path) -> Any:
         raise BadInput(f"layout '{path}': --set {key}={text}: expected a value like {old!r}") from None
 
 
+def _require_limits(begins: str, thresholds: Mapping[Precision, Mapping[str, Limit]]) -> None:
+    """A limit that nothing is ever beyond is none. Raises BadInput."""
+    for precision, limits in thresholds.items():
+        for key, limit in limits.items():
+            may_be_zero = key in LIMITS and LIMITS[key][0] == "max"
+            if limit.value < 0 or (limit.value == 0 and not may_be_zero):
+                wanted = "0 or more" if may_be_zero else "above 0"
+                raise BadInput(
+                    f"{begins} [thresholds.{precision}] {key}: value must be {wanted}, not {limit.value:g}:"
+                    " as it is, nothing would be refused, or everything"
+                )
+
+
 def _check(layout: Layout) -> None:
     """What concerns several tables at once. Raises BadInput."""
     begins = f"layout '{layout.path}':"
@@ -154,6 +165,7 @@ def _check(layout: Layout) -> None:
     for place, tensor in named.items():
         if tensor and tensor not in given:
             raise BadInput(f"{begins} {place}: no part gives '{tensor}'")
+    _require_limits(begins, layout.thresholds)
     needed = ("detection_iou", "class_agreement", "lost", "extra") if layout.detections else ("chain_snr_db",)
     for precision in layout.precisions:
         for key in needed:

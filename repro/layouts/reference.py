@@ -25,9 +25,9 @@ from repro.layouts.named_functions import call, home
 from repro.verdicts.emulation import floor_between
 from repro.verdicts.noise_floor import Floor, floor_from_json
 from runner import targets
-from runner.cache import cache_root, write_atomically
+from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.errors import BadInput
-from runner.npz import UnreadableArrays, packed, read_arrays
+from runner.npz import packed, read_arrays
 from runner.run import Job, Outcome, Precision
 from runner.source_version import source_version
 
@@ -173,12 +173,11 @@ def _cached_arrays(key: tuple[str, ...], arrays: Arrays, compute: Callable[[], V
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     path = cache_root() / "gate" / f"{digest.hexdigest()}.npz"
-    try:
+    if is_whole_entry(path):
         return read_arrays(path)
-    except UnreadableArrays:  # not there yet, or damaged
-        values = compute()
-        write_atomically(path, packed(values))
-        return values
+    values = compute()
+    write_entry(path, packed(values))
+    return values
 
 
 def _sources() -> str:

@@ -235,7 +235,7 @@ def default_targets() -> list[str]:
 
 def attached_phones() -> list[str]:
     """`adb:SERIAL` of every phone that is ready; none where no adb server runs (none is started)."""
-    from runner.adb.devices import server_is_running
+    from runner.adb.server import server_is_running
 
     if not server_is_running():
         return []

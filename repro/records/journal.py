@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from runner.cache import make_folder
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 APPLICATION = 0x4D444A52
@@ -51,12 +53,12 @@ class Journal:
 
     def __init__(self, path: Path, say: Callable[[str], None] | None = None) -> None:
         self.path = path
-        self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._say = say or (lambda line: print(one_line(line), file=sys.stderr, flush=True))
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> Journal:
         with self._one_line():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             with _alone_in(self.path.parent):
                 try:
                     self._database = _opened(self.path)
@@ -135,6 +137,8 @@ class _NoJournal(Exception):
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    if path.is_dir():
+        raise _NoJournal("is a folder")
     database = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
     try:
         # Bytes that are no UTF-8 any more make JSON that cannot be read, and no error of SQLite's.

@@ -2,15 +2,16 @@
 
 Key insight: a result that says itself what it is can be shown anywhere, and the screen and the library cannot drift
 apart. So the words belong to the result; a colour is only a tone here, and whoever shows a line chooses what it looks
-like there.
+like there. Names in the words come from strangers' files, so a line is made printable and short, and stays one line.
 """
 
 from __future__ import annotations
 
 import enum
-import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from runner.encoding import html_text, one_line
 
 
 class Tone(enum.StrEnum):
@@ -37,7 +38,8 @@ class Line:
 
 def line(*parts: str | tuple[str, Tone]) -> Line:
     """A line of plain texts and toned ones."""
-    return Line(tuple((part, Tone.PLAIN) if isinstance(part, str) else part for part in parts))
+    toned = ((part, Tone.PLAIN) if isinstance(part, str) else part for part in parts)
+    return Line(tuple((one_line(text), tone) for text, tone in toned))
 
 
 def indented(lines: Iterable[Line], by: str = "  ") -> Iterator[Line]:
@@ -65,10 +67,10 @@ class Worded:
         return "\n".join(one.text for one in self.lines())
 
     def _repr_html_(self) -> str:
-        """For notebooks. Names come from strangers' files: everything is escaped."""
+        """For notebooks."""
         rows = ("".join(_html(*span) for span in one.spans) for one in self.lines())
         return "<pre>" + "\n".join(rows) + "</pre>"
 
 
 def _html(text: str, tone: Tone) -> str:
-    return f'<span style="{CSS[tone]}">{html.escape(text)}</span>' if CSS[tone] else html.escape(text)
+    return f'<span style="{CSS[tone]}">{html_text(text)}</span>' if CSS[tone] else html_text(text)

@@ -19,8 +19,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
+from runner.encoding import file_name
+
 Schema = TypeVar("Schema")
 _UNKNOWN_KEY = "unexpected_keyword_argument"
+LONGEST_NAME = 1000
+"""Characters of a name in a document: the longest tensor names of converters have some 300."""
 _CALLED = {"string": "a string", "integer": "an integer", "number": "a number", "boolean": "true or false"}
 
 
@@ -41,9 +45,11 @@ class Misfit(ValueError):
 
 
 def _says_something(text: str) -> str:
-    text = text.strip()
+    text = " ".join(text.split())
     if not text or text.startswith("TODO"):
         raise ValueError("says nothing yet; write it")
+    if not text.isprintable():
+        raise ValueError(f"{reprlib.repr(text)} holds what cannot be printed; leave it out")
     return text
 
 
@@ -51,15 +57,27 @@ def _names_something(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write it")
     if not text.isprintable():
-        raise ValueError(f"{text!r} is no name; use characters that can be printed, on one line")
+        raise ValueError(f"{reprlib.repr(text)} is no name; use characters that can be printed, on one line")
+    if len(text) > LONGEST_NAME:
+        raise ValueError(f"has {len(text):,} characters; a name has at most {LONGEST_NAME:,}")
     return text
 
 
 Said = Annotated[str, AfterValidator(_says_something)]
-"""A text that people wrote: not empty and no TODO; space around it goes."""
+"""A text that people wrote: not empty and no TODO; on one line, whose words are one space apart."""
+
+
+def _names_a_file(text: str) -> str:
+    if file_name(text) != text:
+        raise ValueError(f"{text!r} is no plain name of a file; leave out paths and what cannot be printed")
+    return text
+
 
 Word = Annotated[str, AfterValidator(_names_something)]
 """A name: not empty, and on one line."""
+
+FileWord = Annotated[Word, AfterValidator(_names_a_file)]
+"""A name that a file or a folder gets: it leads nowhere else."""
 
 
 def fitted(schema: type[Schema], data: object, context: dict[str, Any] | None = None) -> Schema:

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from repro.records.strict import Misfit, Mistake, Schema, fitted
+from runner.encoding import one_line
 from runner.errors import BadInput
 
 MAX_BYTES = 1 << 20
 """Fourteen times the largest document of this project. Parsing more would keep a user waiting for the wrong file."""
+
+MAX_LINE = 600
+"""Characters of a line that quotes a document."""
 
 
 def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, Any] | None = None) -> Schema:
@@ -29,7 +33,7 @@ def read_toml(path: Path, schema: type[Schema], label: str, context: dict[str, A
     except Misfit as misfit:
         first, *others = misfit.mistakes
         more = f" (and {len(others)} more)" if others else ""
-        raise BadInput(_printable(f"{label}: {_line(first, document)}{more}")) from misfit
+        raise BadInput(one_line(f"{label}: {_line(first, document)}{more}", MAX_LINE)) from misfit
 
 
 def _document(path: Path, label: str) -> Mapping[str, Any]:
@@ -38,6 +42,8 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadInput(f"{label}: no such file") from None
+    except IsADirectoryError:
+        raise BadInput(f"{label} is a folder; name the .toml file in it") from None
     except OSError as error:
         raise BadInput(f"{label}: cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
@@ -50,11 +56,6 @@ def _document(path: Path, label: str) -> Mapping[str, Any]:
         raise BadInput(f"{label}: not readable TOML ({error}); mend it") from error
     except RecursionError as error:
         raise BadInput(f"{label}: not readable TOML (nested too deeply); mend it") from error
-
-
-def _printable(line: str) -> str:
-    """A document's own keys and values may hold line ends, or what a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _line(mistake: Mistake, document: Mapping[str, Any]) -> str:

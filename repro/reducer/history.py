@@ -9,7 +9,7 @@ OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 from __future__ import annotations
 
 import json
-import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cases.tflite.write import write_tflite
 from repro.reducer.problem import Specimen, op_label
 from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
+from runner.encoding import is_inside, shell_command
 from runner.npz import packed
 from runner.run import Precision
 
@@ -31,7 +32,7 @@ SUMMARY = "summary.json"
 def replay_command(target: str, precision: Precision, model: str, inputs: str) -> str:
     """The command that shows a step's failure again; it exits 1, because the output is wrong."""
     words = ("repro", "check", model, "--inputs", inputs, "--target", target, "--precision", str(precision))
-    return shlex.join(words)
+    return shell_command(words)
 
 
 def write_step(folder: Path, step: Step, target: str, precision: Precision) -> Path:
@@ -61,7 +62,14 @@ def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite")
     write_atomically(place / model, write_tflite(specimen.graph))
     distinct = {id(feed): feed for feed in specimen.feeds}.values()
     for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
-        write_atomically(place / name, packed(dict(zip(specimen.graph.inputs, feed, strict=True))))
+        write_atomically(place / name, packed(dict(zip(member_names(specimen.graph.inputs), feed, strict=True))))
+
+
+def member_names(inputs: Sequence[str]) -> list[str]:
+    """What the inputs are called in an .npz: by their names, or by place where one of these is no path of a member."""
+    if all(map(is_inside, inputs)):
+        return list(inputs)
+    return [f"arr_{index}" for index in range(len(inputs))]
 
 
 def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, seed: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from repro.verdicts.judge import judge
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
+from runner.encoding import shown_name
 from runner.errors import NothingRan
 from runner.run import Precision, Run
 from runner.target import Target
@@ -47,7 +48,7 @@ class Checked(Worded):
     def __repr__(self) -> str:
         fingerprint = self.run.fingerprint
         said = ", ".join(verdict.said for verdict in self.verdicts)
-        return f"<Checked {self.subject.name} on {fingerprint.target} {fingerprint.precision}: {said}>"
+        return f"<Checked {shown_name(self.subject.name)} on {fingerprint.target} {fingerprint.precision}: {said}>"
 
     def head(self) -> Iterator[Line]:
         """Where it ran and what it was held against."""

@@ -14,6 +14,7 @@ from cases.tflite.read import read_tflite
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from runner import targets
+from runner.encoding import path_label
 from runner.errors import BadInput
 from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Feed
@@ -42,7 +43,7 @@ def load_subject(
     """
     model = read_bytes(path, "a .tflite model")
     reference = OwnOps(open_cpu, strict_shapes)
-    return fed_subject(path.name, model, read_tflite(model, str(path)), inputs, seed, reference)
+    return fed_subject(path_label(path), model, read_tflite(model, str(path)), inputs, seed, reference)
 
 
 def fed_subject(
@@ -62,7 +63,7 @@ def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) ->
     if given is None:
         return standard
     if isinstance(given, str | Path):
-        first, source = feed_from_npz(Path(given), declared), Path(given).name
+        first, source = feed_from_npz(Path(given), declared), path_label(Path(given))
     else:
         if not isinstance(given, Mapping) and len(given) > len(declared):
             raise BadInput(f"inputs: {len(given)} arrays are given and the model has {len(declared)} inputs")

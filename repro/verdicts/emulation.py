@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from cases.evaluation.depth import accumulation_depth
 from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, evaluate, unsupported
 from cases.graph import Graph
 from repro.verdicts.noise_floor import Floor, floor_from_json
-from runner.cache import cache_root, canonical_json, read_json, write_atomically
+from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.run import FP16_MAX, Feed, Precision
 from runner.source_version import source_version
 
@@ -37,12 +38,19 @@ def floors_for(
     references[k][i]: float64 output i after feed k. Emulation is deterministic, so a floor is too.
     """
     path = cache_root() / "floors" / f"{_key(graph, feeds, references, precision)}.json"
-    known = read_json(path)
-    if isinstance(known, list) and len(known) == len(graph.outputs):
-        return tuple(floor_from_json(f) for f in known)
+    known = _kept(path)
+    if known is not None and len(known) == len(graph.outputs):
+        return known
     floors = emulated_floors(graph, feeds, references, precision)
-    write_atomically(path, canonical_json([dataclasses.asdict(f) for f in floors]))
+    write_json_entry(path, [dataclasses.asdict(f) for f in floors])
     return floors
+
+
+def _kept(path: Path) -> tuple[Floor, ...] | None:
+    try:
+        return tuple(floor_from_json(record) for record in read_json_entry(path))
+    except (TypeError, ValueError, AttributeError):  # none, or of another version
+        return None
 
 
 def emulated_floors(

@@ -15,6 +15,7 @@ from repro.verdicts.noise_floor import floor_from_json
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject, model_subject
 from runner.cache import canonical_json, write_atomically
+from runner.encoding import file_name
 from runner.errors import BadInput
 from runner.npz import packed_groups, read_groups
 from runner.run import Precision, Run
@@ -25,8 +26,8 @@ BESIDE = ("feeds.npz", "reference.npz", "floors.json", "model.tflite")
 
 def folder_name(subject: Subject, run: Run) -> str:
     """Where a run lies among others: subject, precision and target."""
-    name = subject.name.removesuffix(".tflite").replace("/", "--")
-    return f"{name}--{run.fingerprint.precision}--{run.fingerprint.target.replace(':', '-')}"
+    target = run.fingerprint.target.replace(":", "-")
+    return file_name(f"{subject.name.removesuffix('.tflite')}--{run.fingerprint.precision}--{target}")
 
 
 def save_judgeable(folder: Path, run: Run, subject: Subject) -> None:

@@ -22,6 +22,7 @@ from cases.with_torch.convert import model_bytes
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import Given, NoReference, References, TorchOf
+from runner.encoding import shown_name
 from runner.run import Feed, Job, Precision
 
 
@@ -55,7 +56,7 @@ class Subject:
     given_floors: Mapping[Precision, tuple[Floor, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"<Subject {self.name}: {len(self.model)} bytes, inputs {self.plan.words}>"
+        return f"<Subject {shown_name(self.name)}: {len(self.model)} bytes, inputs {self.plan.words}>"
 
     @property
     def is_bare(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from repro.records.lines import Line, Tone, line
+from runner.encoding import shown_name
 
 
 class Status(enum.StrEnum):
@@ -51,12 +52,12 @@ class Verdict:
     @property
     def said(self) -> str:
         """`PASS`, `FAIL alias(x)`, `REFUSED`."""
-        return f"{self.status} {self.signature}".strip()
+        return f"{self.status} {shown_name(self.signature)}".strip()
 
     @property
     def where(self) -> str:
         """`output 1 'acc'`, or `no output` where the run as a whole has none."""
-        return f"output {self.output} '{self.name}'" if self.output >= 0 else "no output"
+        return f"output {self.output} '{shown_name(self.name)}'" if self.output >= 0 else "no output"
 
     @property
     def held(self) -> str:

@@ -1,8 +1,9 @@
 """LiteRT's Android libraries, by version and ABI, in the cache: fetched, or taken from a folder or an AAR.
 
 The official place is a bucket with `litert/binaries/<version>/android_arm64/<file>`; $REPRO_LITERT_URL
-names it or a mirror of it. A download resumes where it was cut, is checked against the place's own
-checksum file where it has one, and always against the ELF header and the size.
+names it or a mirror of it. A download resumes where it was cut, is checked against what is known of that file here
+(`runner.known_downloads`), against the place's own checksum file where it has one, and always against the ELF header
+and the size.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -20,13 +20,16 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from runner.adb.build import ABIS, checked_binary
-from runner.cache import cache_root, canonical_json, folder_in_place, read_json, write_atomically
+from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, make_folder, read_json
 from runner.errors import BadInput, TargetUnavailable
+from runner.known_downloads import hold_to_known
+from runner.scratch import ScratchFolder
 
 LIBRARY = "libLiteRt.so"
 ACCELERATOR = "libLiteRtClGlAccelerator.so"
 RUN_MODEL = "run_model"
 FILES = (LIBRARY, ACCELERATOR)
+HASHES = "hashes.json"
 BUCKET = "https://storage.googleapis.com/litert"
 FOLDERS = {"arm64-v8a": "android_arm64", "x86_64": "android_x86_64", "armeabi-v7a": "android_arm", "x86": "android_x86"}
 Progress = Callable[[str, int, int], None]
@@ -43,7 +46,7 @@ def android_libraries(abi: str, version: str | None = None) -> tuple[str, dict[s
     Raises TargetUnavailable naming the command that fetches it.
     """
     have = sorted(
-        (folder.parent.name for folder in (cache_root() / "android").glob(f"*/{abi}") if (folder / LIBRARY).is_file()),
+        (folder.parent.name for folder in (cache_root() / "android").glob(f"*/{abi}") if _kept_hashes(folder)),
         key=_sortable,
     )
     chosen = version or (have[-1] if have else "")
@@ -67,7 +70,7 @@ def take_from(source: Path, version: str, abi: str) -> dict[str, str]:
         raise BadInput(f"ABI '{abi}' is none of {', '.join(ABIS)}")
     if not source.exists():
         raise BadInput(f"{source} does not exist; give a folder with {LIBRARY}, or an AAR")
-    with tempfile.TemporaryDirectory(prefix="repro-android-") as scratch:
+    with ScratchFolder("android") as scratch:
         place = Path(scratch)
         if source.is_dir():
             for name in (*FILES, RUN_MODEL):
@@ -93,24 +96,38 @@ def _unpack_aar(source: Path, abi: str, place: Path) -> None:
 
 
 def fetch(
-    version: str, abi: str, progress: Progress = lambda name, done, total: None, base: str | None = None
+    version: str,
+    abi: str,
+    progress: Progress = lambda name, done, total: None,
+    base: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, str]:
-    """Download the libraries (and run_model where there is one). Returns name -> sha256.
+    """Download the libraries (and run_model where there is one). Returns name -> sha256. tell: of unknown files.
 
-    Raises TargetUnavailable offline or where the place has no such version; what came stays for the next try.
+    Raises TargetUnavailable offline, where the place has no such version (what came stays for the next try), and for
+    a known file that is another one there.
     """
     if abi not in FOLDERS:
         raise BadInput(f"ABI '{abi}' is none of {', '.join(FOLDERS)}")
     root = (base or os.environ.get("REPRO_LITERT_URL") or BUCKET).rstrip("/")
     folder = f"{root}/binaries/{version}/{FOLDERS[abi]}"
     partial = cache_root() / "android" / "partial" / f"{version}-{abi}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
-    partial.mkdir(parents=True, exist_ok=True)
+    make_folder(partial)
+    names = list(FILES)
     for name in FILES:
         download(f"{folder}/{name}", partial / name, progress)
     try:
         download(f"{folder}/{RUN_MODEL}", partial / RUN_MODEL, progress)
+        names.append(RUN_MODEL)
     except _Absent:
         (partial / RUN_MODEL).unlink(missing_ok=True)  # only needed for --engine run_model
+    for name in names:
+        sha256 = hashlib.sha256((partial / name).read_bytes()).hexdigest()
+        try:
+            hold_to_known(f"binaries/{version}/{FOLDERS[abi]}/{name}", sha256, tell)
+        except TargetUnavailable:
+            (partial / name).unlink()
+            raise
     hashes = _install(partial, version, abi, folder)
     shutil.rmtree(partial)
     return hashes
@@ -180,13 +197,19 @@ def _install(place: Path, version: str, abi: str, source: str) -> dict[str, str]
     names = [name for name in (*FILES, RUN_MODEL) if (place / name).is_file()]
     hashes = {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in names}
     target = home(version, abi)
-    known = read_json(target / "hashes.json")
-    if isinstance(known, dict) and known.get("files") == hashes:
-        return hashes
-    if target.is_dir():
-        shutil.rmtree(target)
-    with folder_in_place(target) as made:
-        for name in names:
-            shutil.copy2(place / name, made / name)
-        write_atomically(made / "hashes.json", canonical_json({"files": hashes, "source": source}))
+    if _kept_hashes(target) != hashes:
+        with folder_in_place(target, lambda folder: _kept_hashes(folder) == hashes) as made:
+            for name in names:
+                shutil.copy2(place / name, made / name)
+            (made / HASHES).write_bytes(canonical_json({"files": hashes, "source": source}))
     return hashes
+
+
+def _kept_hashes(folder: Path) -> dict[str, str]:
+    """Name -> sha256 of the files that were installed into a folder; empty where one is not as it was then."""
+    known = read_json(folder / HASHES)
+    files = known.get("files") if isinstance(known, dict) else None
+    try:
+        return files if isinstance(files, dict) and all(file_sha256(folder / n) == files[n] for n in files) else {}
+    except OSError:
+        return {}

@@ -10,12 +10,13 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.cache import cache_root, folder_in_place
+from runner import children
+from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
+from runner.scratch import ScratchFolder
 
 NATIVE = Path(__file__).resolve().parents[1] / "native"
 SOURCE = NATIVE / "batch_runner.c"
@@ -125,7 +126,7 @@ def _ndk_build(ndk: Path, abi: str) -> Path:
     for tool in ("cmake",):
         if shutil.which(tool) is None:
             raise TargetUnavailable(f"building with the NDK needs {tool}; install it (apt-get install {tool})")
-    with tempfile.TemporaryDirectory(prefix="repro-ndk-") as scratch:
+    with ScratchFolder("ndk") as scratch:
         toolchain = f"-DCMAKE_TOOLCHAIN_FILE={ndk}/build/cmake/android.toolchain.cmake"
         options = [toolchain, f"-DANDROID_ABI={abi}", f"-DANDROID_PLATFORM=android-{API_LEVEL}"]
         _run(["cmake", "-S", str(NATIVE), "-B", scratch, "-DCMAKE_BUILD_TYPE=Release", *options])
@@ -140,7 +141,7 @@ def _zig_build(zig: str, abi: str) -> Path:
     machine = ABIS[abi][0].split("-")[0]
     is_64_bit = ABIS[abi][2]
     linker = "/system/bin/linker64" if is_64_bit else "/system/bin/linker"
-    with tempfile.TemporaryDirectory(prefix="repro-zig-") as scratch:
+    with ScratchFolder("zig") as scratch:
         place = Path(scratch)
         target = f"{machine}-linux-musl"
         (place / "stubs.c").write_text(_stub_source(), encoding="utf-8")
@@ -163,7 +164,7 @@ def _zig_build(zig: str, abi: str) -> Path:
 def _kept(made: Path, kind: str) -> Path:
     """The built runner in the cache, under its content."""
     home = cache_root() / "native" / f"{kind}-{hashlib.sha256(made.read_bytes()).hexdigest()[:16]}"
-    if not home.is_dir():
+    if not is_whole_folder(home):
         with folder_in_place(home) as folder:
             shutil.copy2(made, folder / RUNNER)
     return home / RUNNER
@@ -177,7 +178,7 @@ def _stub_source() -> str:
 def _built(kind: str, source: Path, name: str, command: Sequence[str]) -> Path:
     key = hashlib.sha256(source.read_bytes() + repr((kind, list(command))).encode()).hexdigest()[:16]
     home = cache_root() / "native" / f"{kind}-{key}"
-    if not home.is_dir():
+    if not is_whole_folder(home):
         with folder_in_place(home) as folder:
             _run([part.format(source=source, out=folder / name) for part in command])
     return home / name
@@ -185,9 +186,7 @@ def _built(kind: str, source: Path, name: str, command: Sequence[str]) -> Path:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=300, check=False
-        )
+        done = children.run(command, timeout_s=300)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetUnavailable(f"the runner cannot be built: {command[0]}: {error}") from error
     if done.returncode != 0:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runner.adb.devices import ALL, LOOPBACK, attached, choose, choose_all, default_server
+from runner.adb.devices import ALL, LOOPBACK, attached, choose, choose_all
 from runner.adb.run_model_engine import RunModelTarget
+from runner.adb.server import default_server
 from runner.adb.target import AdbTarget
 from runner.errors import BadInput
 

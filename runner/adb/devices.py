@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import adbutils
 
-from runner.errors import BadInput, TargetUnavailable
+from runner.adb.server import AdbServer
+from runner.errors import TargetUnavailable
 
 LOOPBACK = "loopback"
 ALL = "all"
@@ -39,17 +36,6 @@ NONE_HERE = (
     "no device is attached: plug in a phone with USB debugging on (`adb devices` must list it), "
     "or use --device loopback"
 )
-
-
-@dataclass(frozen=True)
-class AdbServer:
-    """Where the adb server listens."""
-
-    host: str
-    port: int
-
-    def client(self) -> adbutils.AdbClient:
-        return adbutils.AdbClient(host=self.host, port=self.port)
 
 
 @dataclass(frozen=True)
@@ -82,60 +68,6 @@ def serial_tag(serial: str) -> str:
     return hashlib.sha256(f"mali-delegate-repro serial {serial}".encode()).hexdigest()[:10]
 
 
-def default_server() -> AdbServer:
-    """The user's adb server ($ANDROID_ADB_SERVER_ADDRESS, $ANDROID_ADB_SERVER_PORT), started if it is not running.
-
-    Raises TargetUnavailable if it cannot be started.
-    """
-    server = _configured_server()
-    if not _listens(server):
-        _start_server(server)
-    return server
-
-
-def server_is_running() -> bool:
-    """Whether the user's adb server listens. Starts nothing, so that looking for phones leaves no trace."""
-    return _listens(_configured_server())
-
-
-def _configured_server() -> AdbServer:
-    host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
-    text = os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037"
-    if not text.isdigit() or not 0 < int(text) < 65536:
-        raise BadInput(f"ANDROID_ADB_SERVER_PORT is '{text}', which is no port; unset it or give a number")
-    return AdbServer(host, int(text))
-
-
-def _listens(server: AdbServer) -> bool:
-    try:
-        with socket.create_connection((server.host, server.port), timeout=2):
-            return True
-    except OSError:
-        return False
-
-
-def _start_server(server: AdbServer) -> None:
-    # The user's own adb first: a second version on the same port would end the first one's server.
-    bundled = Path(adbutils.__file__).parent / "binaries" / "adb"
-    binary = os.environ.get("ADBUTILS_ADB_PATH") or shutil.which("adb") or str(bundled)
-    try:
-        done = subprocess.run(
-            [binary, "-P", str(server.port), "start-server"],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TargetUnavailable(
-            f"the adb server cannot be started with {binary}: {error}; start it with `adb start-server`"
-        ) from error
-    if not _listens(server):
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise TargetUnavailable(f"the adb server did not start ({said}); run `adb start-server` to see why")
-
-
 def attached(server: AdbServer) -> list[AttachedDevice]:
     """All devices the server lists, in its order. Raises TargetUnavailable if the server does not answer."""
     try:
@@ -145,7 +77,7 @@ def attached(server: AdbServer) -> list[AttachedDevice]:
             listing = connection.read_string_block()
     except (OSError, adbutils.AdbError, ValueError) as error:
         raise TargetUnavailable(
-            f"the adb server on {server.host}:{server.port} does not answer ({error}); restart it: adb kill-server"
+            f"the adb server at {server} does not answer ({error}); restart it: adb kill-server"
         ) from error
     return parse_listing(listing)
 

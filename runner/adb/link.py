@@ -6,7 +6,6 @@ its exit code came; everything else is `Lost`, and nothing is believed because a
 
 from __future__ import annotations
 
-import shlex
 import struct
 import time
 import uuid
@@ -16,7 +15,9 @@ from dataclasses import dataclass
 
 import adbutils
 
-from runner.adb.devices import AdbServer, attached
+from runner.adb.devices import attached
+from runner.adb.server import AdbServer
+from runner.encoding import shell_command
 from runner.errors import DeviceFailed
 
 _CHUNK = 64 * 1024
@@ -44,15 +45,10 @@ class Finished:
     errors: str
 
 
-def quoted(words: Sequence[str]) -> str:
-    """A command line for the device's shell in which every word is inert."""
-    return " ".join(shlex.quote(word) for word in words)
-
-
 class DeviceLink:
     """One device behind one adb server. Connections are made when needed and closed after use.
 
-    silence_s: how long a transfer may stand still before the device counts as lost.
+    silence_s: how long 64 KiB of a transfer may take before the device counts as lost.
     """
 
     def __init__(self, server: AdbServer, serial: str, *, silence_s: float = 30.0) -> None:
@@ -108,7 +104,7 @@ class DeviceLink:
         """Run one command to its end. Raises Lost where no exit code comes in time."""
         output, errors = bytearray(), bytearray()
         code = -1
-        for kind, data in self.stream(quoted(words), timeout_s):
+        for kind, data in self.stream(shell_command(words), timeout_s):
             if kind == _STDOUT:
                 output += data
             elif kind == _STDERR:
@@ -132,7 +128,7 @@ class DeviceLink:
     ) -> Iterator[tuple[int, bytes]]:
         """Like `stream`, but output comes as whole lines (without their newline)."""
         rest = b""
-        for kind, data in self.stream(prefix + quoted(words), timeout_s, silence_s):
+        for kind, data in self.stream(prefix + shell_command(words), timeout_s, silence_s):
             if kind != _STDOUT:
                 if kind == _EXIT and rest:
                     yield _STDOUT, rest
@@ -146,9 +142,9 @@ class DeviceLink:
         deadline = time.monotonic() + timeout_s
         with self._connection(f"shell,v2,raw:{command}") as connection:
             while True:
-                self._patience(connection, deadline, silence_s)
-                kind, size = struct.unpack("<BI", connection.read_exact(5))
-                data = connection.read_exact(size)
+                until = min(deadline, time.monotonic() + silence_s)
+                kind, size = struct.unpack("<BI", _read(connection, 5, until))
+                data = _read(connection, size, until)
                 if kind in (_STDOUT, _STDERR, _EXIT):
                     yield kind, data
                 if kind == _EXIT:
@@ -161,7 +157,7 @@ class DeviceLink:
         # Parentheses: an `exit` inside the command must not skip the line that tells its code.
         with self._connection(f"shell:({command}); code=$?; echo; echo {mark.decode()}$code") as connection:
             while True:
-                self._patience(connection, deadline, silence_s)
+                connection.conn.settimeout(_left(min(deadline, time.monotonic() + silence_s)))
                 data = connection.conn.recv(_CHUNK)
                 if not data:
                     raise EOFError("the output ended without an exit code")
@@ -178,12 +174,6 @@ class DeviceLink:
                     yield _STDOUT, held[:-keep]
                     held = held[-keep:]
 
-    def _patience(self, connection: adbutils.AdbConnection, deadline: float, silence_s: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time given for the command is over")
-        connection.conn.settimeout(min(left, silence_s))
-
     def push(self, data: bytes, path: str, mode: int = 0o644) -> None:
         """Write a file (folders are made on demand). Raises StorageFull, FileRefused or Lost."""
         with self._connection("sync:") as connection:
@@ -194,9 +184,9 @@ class DeviceLink:
                 part = data[start : start + _CHUNK]
                 sync.sendall(b"DATA" + struct.pack("<I", len(part)) + part)
             sync.sendall(b"DONE" + struct.pack("<I", int(time.time()) & 0xFFFFFFFF))
-            answer, size = struct.unpack("<4sI", connection.read_exact(8))
+            answer, size = struct.unpack("<4sI", self._reply(connection, 8))
             if answer != b"OKAY":
-                self._refused(path, connection.read_exact(size) if answer == b"FAIL" else answer)
+                self._refused(path, self._reply(connection, size) if answer == b"FAIL" else answer)
             sync.sendall(b"QUIT" + struct.pack("<I", 0))
 
     def pull(self, path: str) -> bytes:
@@ -222,15 +212,22 @@ class DeviceLink:
 
     def _receive(self, connection: adbutils.AdbConnection, path: str) -> bytes:
         name = path.encode()
+        connection.conn.settimeout(self.silence_s)  # the reply before left less
         connection.conn.sendall(b"RECV" + struct.pack("<I", len(name)) + name)
         parts: list[bytes] = []
         while True:
-            answer, size = struct.unpack("<4sI", connection.read_exact(8))
+            answer, size = struct.unpack("<4sI", self._reply(connection, 8))
             if answer == b"DONE":
                 return b"".join(parts)
             if answer != b"DATA":
-                self._refused(path, connection.read_exact(size) if answer == b"FAIL" else answer)
-            parts.append(connection.read_exact(size))
+                self._refused(path, self._reply(connection, size) if answer == b"FAIL" else answer)
+            if size > _CHUNK:
+                raise Lost(f"device {self.serial} was lost (a packet of {size} bytes, where 64 KiB is the most)")
+            parts.append(self._reply(connection, size))
+
+    def _reply(self, connection: adbutils.AdbConnection, size: int) -> bytes:
+        """What a transfer is answered with; at most 64 KiB, and the whole of it within `silence_s`."""
+        return _read(connection, min(size, _CHUNK), time.monotonic() + self.silence_s)
 
     def _refused(self, path: str, answer: bytes) -> None:
         said = answer.decode("utf-8", "replace")
@@ -239,6 +236,25 @@ class DeviceLink:
                 f"the storage of device {self.serial} is full; free some room and run again (results are kept)"
             )
         raise FileRefused(f"device {self.serial} refused {path}: {said}")
+
+
+def _read(connection: adbutils.AdbConnection, size: int, deadline: float) -> bytes:
+    """Exactly `size` bytes by the deadline, however they trickle in. Raises TimeoutError, or EOFError at the end."""
+    data = bytearray()
+    while len(data) < size:
+        connection.conn.settimeout(_left(deadline))
+        part = connection.conn.recv(min(size - len(data), _CHUNK))
+        if not part:
+            raise EOFError(f"the connection ended after {len(data)} of {size} bytes")
+        data += part
+    return bytes(data)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the time given for it is over")
+    return left
 
 
 def _why(error: BaseException) -> str:

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.adb.link import quoted
 from runner.adb.results import Garbage
+from runner.encoding import shell_command
 from runner.errors import BadInput
 
 LIMITS = "run_model prints six digits, pre-fills no output and falls back to the CPU: gross failures only"
@@ -33,7 +33,7 @@ def command_line(binary: str, model: str, input_dir: str, precision: str, elemen
     """The command for one feed. elements: of the largest tensor, so that every value is printed."""
     words = [binary, f"--graph={model}", "--accelerator=gpu", f"--gpu_precision={precision}"]
     words += [f"--input_dir={input_dir}", "--print_tensors=true", "--compare_numerical=true"]
-    return quoted([*words, f"--sample_size={max(1, elements)}", "--stderrthreshold=0"])
+    return shell_command([*words, f"--sample_size={max(1, elements)}", "--stderrthreshold=0"])
 
 
 def input_file(name: str) -> str:

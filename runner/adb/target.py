@@ -16,18 +16,14 @@ import numpy as np
 
 from runner.adb import build
 from runner.adb.android import android_libraries
-from runner.adb.devices import (
-    LOOPBACK,
-    AdbServer,
-    default_server,
-    serial_tag,
-    settled,
-)
+from runner.adb.devices import LOOPBACK, serial_tag, settled
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, default_adapter
 from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.server import AdbServer, default_server
 from runner.adb.session import CaseAnswer, Stay, Supplies
+from runner.encoding import one_line
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
@@ -83,7 +79,7 @@ class AdbTarget(Target):
         self._patience_s = patience_s
         self._per_child = per_child
         self._silence_s = silence_s
-        self._say = say or (lambda line: print(f"adb: {line}", file=sys.stderr, flush=True))
+        self._say = say or (lambda line: print(one_line(f"adb: {line}"), file=sys.stderr, flush=True))
         self._stay: Stay | None = None
         self._device: dict[str, str] = {}
         self._next = 0
@@ -156,7 +152,7 @@ class AdbTarget(Target):
         if self._loopback is None:
             self._loopback = LoopbackDevice()
         serial = self._loopback.connect()
-        server = AdbServer("127.0.0.1", self._loopback.server.port)
+        server = self._loopback.server.address
         settled(server, serial)
         return DeviceLink(server, serial, silence_s=self._silence_s)
 

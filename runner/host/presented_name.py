@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 
 from runner.c_compiler import NATIVE, build_library
-from runner.cache import cache_root, canonical_json, folder_in_place
+from runner.cache import cache_root, canonical_json, folder_in_place, is_whole_folder
 from runner.presented import check_presented
 
 SOURCE = NATIVE / "vk_name_layer.c"
@@ -31,7 +31,7 @@ def layer_folder() -> Path:
     """The folder of the built layer and its manifest; compiles it unless that was done for this source."""
     source = SOURCE.read_bytes()
     folder = cache_root() / "name-layer" / hashlib.sha256(source).hexdigest()[:16]
-    if folder.is_dir():
+    if is_whole_folder(folder):
         return folder
     with folder_in_place(folder) as made:
         library = made / "libvk_name_layer.so"

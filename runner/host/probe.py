@@ -8,12 +8,12 @@ just mended it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from runner.cache import cache_root, canonical_json, read_json, write_atomically
+from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.host.driver import Driver
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
 from runner.opencl.loader import LOADER_VARIABLES
@@ -43,14 +43,14 @@ def probe(name: str, spec: WorkerSpec, runtime: Runtime, driver: Driver | None) 
     if driver is not None:
         parts.append(driver.stamp)
     memory = cache_root() / "probes" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.json"
-    known = read_json(memory)
-    if isinstance(known, dict) and known.get("ok"):
+    known = read_json_entry(memory)
+    if isinstance(known, dict) and known.keys() == {field.name for field in fields(Probe)} and known["ok"] is True:
         return Probe(**known)
     found = _ask(name, spec, runtime, driver)
     if found.ok and driver is not None and driver.wrong_device(found.adapter):
         found = Probe(False, found.adapter, f"{name} is {driver.device}, but the delegate chose {found.adapter}")
     if found.ok:
-        write_atomically(memory, canonical_json(asdict(found)))
+        write_json_entry(memory, asdict(found))
     return found
 
 

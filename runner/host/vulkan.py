@@ -21,8 +21,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from runner.cache import cache_root, canonical_json, read_json, shader_cache, write_atomically
+from runner import children
+from runner.cache import cache_root, read_json, read_json_entry, shader_cache, write_json_entry
 from runner.python_child import child_command, child_environment
 from runner.residency import not_resident
 from runner.run import Precision
@@ -32,6 +34,7 @@ SWIFTSHADER = "swiftshader"
 
 # VkPhysicalDeviceType -> name and rank: real hardware before software.
 _DEVICE_TYPES = {2: "discrete", 1: "integrated", 3: "virtual", 4: "cpu", 0: "other"}
+_DESCRIPTION = {"device", "kind", "driver", "api"}
 _RANK = {"discrete": 0, "integrated": 1, "virtual": 2, "other": 3, "cpu": 4}
 
 
@@ -127,11 +130,11 @@ def adapters() -> list[Adapter]:
 
 def _adapters_of(manifest: Path) -> list[Adapter]:
     memory = cache_root() / "adapters" / f"{stamp(manifest)}.json"
-    known = read_json(memory)
-    if known is None:
+    known = read_json_entry(memory)
+    if not _describes_adapters(known):
         known = _enumerate_in_child(manifest, stamp(manifest))
         if known:
-            write_atomically(memory, canonical_json(known))
+            write_json_entry(memory, known)
     return [
         Adapter(
             key=adapter_key(entry["driver"], entry["device"]),
@@ -146,21 +149,24 @@ def _adapters_of(manifest: Path) -> list[Adapter]:
     ]
 
 
+def _describes_adapters(known: Any) -> bool:
+    """Whether it is what `enumerate_adapters` of this version gives."""
+    return isinstance(known, list) and all(isinstance(e, dict) and e.keys() == _DESCRIPTION for e in known)
+
+
 @functools.cache
 def _enumerate_in_child(manifest: Path, version: str) -> list[dict[str, str]]:
     """What a driver shows. A driver without a device is asked once per process: its hardware may come, but not now."""
     try:
-        child = subprocess.run(
+        child = children.run(
             child_command("runner.host.vulkan"),
             env=child_environment(driver_environment(os.environ, manifest)),
-            capture_output=True,
-            timeout=30,
-            check=False,
+            timeout_s=30,
         )
         answer = json.loads(child.stdout) if child.returncode == 0 else []
     except (subprocess.TimeoutExpired, ValueError):
         return []
-    return answer if isinstance(answer, list) else []
+    return answer if _describes_adapters(answer) else []
 
 
 def adapter_key(driver: str, device: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -226,17 +225,6 @@ def run_job(
     return reply, [blob(array) for outputs in result.outputs for array in outputs]
 
 
-def die_with_parent(parent: int) -> None:
-    """End this process when its pool is gone, even while a job runs: nobody would read the reply."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def serve(make_engine: Callable[[Mapping[str, Any]], Engine]) -> None:
     """Run jobs until the pool closes the pipe. argv[1] is the JSON configuration."""
     config = json.loads(sys.argv[1])
@@ -246,7 +234,6 @@ def serve(make_engine: Callable[[Mapping[str, Any]], Engine]) -> None:
     os.dup2(log, 2)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
-    die_with_parent(config["parent"])
     try:
         engine = make_engine(config)
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises is the answer to "can it start"

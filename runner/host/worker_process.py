@@ -12,19 +12,19 @@ import re
 import select
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from runner import children
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
 from runner.python_child import child_command, child_environment
 from runner.run import Job, Outcome
+from runner.scratch import ScratchFolder
 
 START_S = 60.0
 _POLL_S = 0.05
@@ -76,25 +76,23 @@ class WorkerProcess:
         self.spec = spec
         self.served = 0
         self._stopped = False
+        self._next_look = 0.0
         self._last_log = ""
-        self._scratch = tempfile.TemporaryDirectory(prefix="repro-worker-")
+        self._scratch = ScratchFolder("worker")
         self._log = Path(self._scratch.name) / "log"
         config = {
             "engine": spec.engine,
             "runtime": str(spec.runtime),
             "log": str(self._log),
-            "parent": os.getpid(),
             **spec.extra,
         }
-        # A session of its own: Ctrl-C in the terminal is for the pool, which stops its workers itself.
-        self._process = subprocess.Popen(
+        self._process = children.start(
             child_command(spec.module, json.dumps(config)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=child_environment(spec.environment),
             cwd=self._scratch.name,
-            start_new_session=True,
             bufsize=0,
         )
         assert self._process.stdin is not None
@@ -165,17 +163,25 @@ class WorkerProcess:
         )
 
     def _watch(self, deadline: float, writing: int | None = None) -> None:
-        """Return when there is something to read (or room to write); raise when time or memory is used up."""
+        """Return when there is something to read (or room to write); raise when time or memory is used up.
+
+        Clock and memory are looked at first: a worker that always has something to say is still stopped.
+        """
         # poll, not select: select cannot hold descriptors above 1023, and a long-lived caller may have many.
         poller = select.poll()
         poller.register(
             self._from if writing is None else writing, select.POLLIN if writing is None else select.POLLOUT
         )
-        while not poller.poll(_POLL_S * 1000):
-            if time.monotonic() > deadline:
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
                 raise _Overdue
-            if self._resident_bytes() > self.spec.memory_bytes:
-                raise _TooBig
+            if now >= self._next_look:
+                self._next_look = now + _POLL_S
+                if self._resident_bytes() > self.spec.memory_bytes:
+                    raise _TooBig
+            if poller.poll((min(self._next_look, deadline) - now) * 1000):
+                return
 
     def _resident_bytes(self) -> int:
         try:
@@ -221,7 +227,6 @@ class WorkerProcess:
         self._stopped = True
         self._last_log = self.log()
         self.kill()
-        self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
@@ -229,9 +234,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Only kill it (any thread may): the thread that waits for a reply sees the pipe close."""
-        if self._process.poll() is None:
-            with suppress(ProcessLookupError):  # it ended between the two lines
-                os.killpg(self._process.pid, signal.SIGKILL)
+        children.end(self._process)
 
 
 # What absl's and glog's logs put before a line: severity, date, time stamp, thread.

@@ -46,6 +46,8 @@
 #define SENTINEL_BITS 0xFEEDC0DEu /* runner/run.py: finite, outside fp16's range, written by no kernel */
 #define LOG_BYTES (64 * 1024)
 #define START_MS 60000 /* for the runtime and the driver to come up in a new child */
+#define LOOK_MS 50     /* between two looks at a silent child's memory, and at who started us */
+#define LONGEST_REPLY (16u << 20)
 
 enum { EXIT_BAD_MANIFEST = 2, EXIT_NO_RUNTIME = 3, EXIT_DEADLINE = 4, EXIT_STORAGE = 5, EXIT_UNHEARD = 6 };
 
@@ -1030,17 +1032,26 @@ typedef struct {
   char message[200];
 } Served;
 
-/* Take whole lines out of `heard`: S (a case begins), R (its result), E (no runtime). Returns the new deadline. */
-static double take_replies(Runner *runner, Served *served, Text *heard, int first, double now, double deadline) {
+/* The model's process wrote over our replies, into a descriptor that is not its own. */
+static void say_no_reply(Served *served) {
+  snprintf(served->ended, sizeof served->ended, served->in_flight ? "crash" : "start");
+  snprintf(served->message, sizeof served->message, "the process wrote what is no reply into the runner's pipe");
+}
+
+/* Take whole lines out of `heard`: S (a case begins), R (its result), E (no runtime). Returns the new deadline, which
+ * moves only where a case in its turn begins or ends: what a child says beyond that buys it no time. */
+static double take_replies(Runner *runner, Served *served, Text *heard, int first, int last, double now,
+                           double deadline) {
   char *newline;
   size_t used = 0;
-  while (heard->size > used && (newline = memchr(heard->data + used, '\n', heard->size - used)) != NULL) {
+  while (served->ended[0] == '\0' && heard->size > used &&
+         (newline = memchr(heard->data + used, '\n', heard->size - used)) != NULL) {
     char *begin = heard->data + used;
     size_t size = (size_t)(newline - begin);
-    if (begin[0] == 'S') {
+    if (begin[0] == 'S' && size == 1 && !served->in_flight && first + served->done < last) {
       served->in_flight = true;
       deadline = now + (double)runner->batch->cases[first + served->done].deadline_ms * 1e-3;
-    } else if (begin[0] == 'R' && size > 2) {
+    } else if (begin[0] == 'R' && size > 2 && served->in_flight) {
       Text line = {0};
       text_add(&line, begin + 2, size - 2);
       keep(runner, &line);
@@ -1051,9 +1062,12 @@ static double take_replies(Runner *runner, Served *served, Text *heard, int firs
     } else if (begin[0] == 'E') {
       snprintf(served->ended, sizeof served->ended, "start");
       snprintf(served->message, sizeof served->message, "%.*s", (int)(size > 2 ? size - 2 : 0), begin + 2);
+    } else {
+      say_no_reply(served);
     }
     used += size + 1;
   }
+  if (heard->size - used > LONGEST_REPLY) say_no_reply(served);
   if (used > 0) {
     memmove(heard->data, heard->data + used, heard->size - used);
     heard->size -= used;
@@ -1085,23 +1099,17 @@ static Served run_child(Runner *runner, int first, int last) {
   double deadline = monotonic_s() + START_MS * 1e-3;
   bool open_end = true;
   while (open_end && served.ended[0] == '\0') {
-    struct pollfd waiting = {.fd = ends[0], .events = POLLIN};
-    int ready = poll(&waiting, 1, 50);
+    /* The clock comes before the pipe: a child that always has something to say is still ended in time. */
     double now = monotonic_s();
-    if (ready > 0) {
-      char chunk[65536];
-      ssize_t got = read(ends[0], chunk, sizeof chunk);
-      if (got > 0) text_add(&heard, chunk, (size_t)got);
-      if (got == 0) open_end = false;
-    }
-    deadline = take_replies(runner, &served, &heard, first, now, deadline);
     long limit = runner->batch->memory_mb;
     if (getppid() != runner->shell) {
       kill(child, SIGKILL);
       _exit(EXIT_UNHEARD);
-    } else if (now > runner->total_deadline) {
+    } else if (now >= runner->total_deadline) {
       snprintf(served.ended, sizeof served.ended, "deadline");
-    } else if (now > deadline && served.done < last - first) {
+    } else if (now >= deadline && served.done == last - first) {
+      break; /* every case has answered, only the process does not end */
+    } else if (now >= deadline) {
       snprintf(served.ended, sizeof served.ended, served.in_flight ? "hang" : "start");
       snprintf(served.message, sizeof served.message, served.in_flight
                ? "no answer within %.0f s" : "the runtime did not start within %.0f s",
@@ -1110,11 +1118,21 @@ static Served run_child(Runner *runner, int first, int last) {
     } else if (limit > 0 && served.in_flight && resident_mb(child) > limit) {
       snprintf(served.ended, sizeof served.ended, "crash");
       snprintf(served.message, sizeof served.message, "out of memory: grew beyond the limit of %ld MB", limit);
+    } else {
+      double left = (deadline < runner->total_deadline ? deadline : runner->total_deadline) - now;
+      struct pollfd waiting = {.fd = ends[0], .events = POLLIN};
+      if (poll(&waiting, 1, left < LOOK_MS * 1e-3 ? (int)(left * 1e3) + 1 : LOOK_MS) > 0) {
+        char chunk[65536];
+        ssize_t got = read(ends[0], chunk, sizeof chunk);
+        if (got > 0) text_add(&heard, chunk, (size_t)got);
+        if (got == 0) open_end = false;
+      }
+      deadline = take_replies(runner, &served, &heard, first, last, monotonic_s(), deadline);
     }
   }
   free(heard.data);
   close(ends[0]);
-  if (served.ended[0] != '\0') kill(child, SIGKILL);
+  kill(child, SIGKILL); /* one that closed its pipe because it ends has its exit status by then, and keeps it */
   int how = 0;
   while (waitpid(child, &how, 0) < 0 && errno == EINTR) continue;
   if (served.ended[0] == '\0' && served.done < last - first) {

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.cache import cache_root, canonical_json, folder_in_place, read_json, shader_cache, write_atomically
+from runner import children
+from runner.cache import cache_root, folder_in_place, is_whole_folder, read_json_entry, shader_cache, write_json_entry
 from runner.python_child import child_command, child_environment
 from runner.residency import not_resident
 from runner.run import Precision
@@ -139,12 +140,12 @@ def _library(key: str) -> Path | None:
 
 def _driver(key: str, library: Path) -> OpenClDriver | None:
     memory = cache_root() / "opencl" / "drivers" / f"{_stamp(key, library)}.json"
-    known = read_json(memory)
+    known = read_json_entry(memory)
     if not isinstance(known, dict):
         known = _ask_in_child(key, library)
         if not known:
             return None
-        write_atomically(memory, canonical_json(known))
+        write_json_entry(memory, known)
     has_fp16 = _FP16 in known["extensions"].split()
     return OpenClDriver(
         key=key,
@@ -181,7 +182,7 @@ def _stamp(key: str, library: Path) -> str:
 def _icd_folder(key: str, library: Path) -> Path:
     """A folder that holds one .icd file, which names `library`."""
     folder = cache_root() / "opencl" / "icd" / f"{key}-{hashlib.sha256(str(library).encode()).hexdigest()[:8]}"
-    if not folder.is_dir():
+    if not is_whole_folder(folder):
         with folder_in_place(folder) as made:
             (made / f"{key}.icd").write_text(f"{library}\n", encoding="utf-8")
     return folder
@@ -190,13 +191,7 @@ def _icd_folder(key: str, library: Path) -> Path:
 def _ask_in_child(key: str, library: Path) -> dict[str, str]:
     environment = OpenClDriver(key, "", "", library, ()).environment(os.environ)
     try:
-        child = subprocess.run(
-            child_command("runner.opencl.drivers"),
-            env=child_environment(environment),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        child = children.run(child_command("runner.opencl.drivers"), timeout_s=60, env=child_environment(environment))
         answer = json.loads(child.stdout) if child.returncode == 0 else {}
     except (subprocess.TimeoutExpired, ValueError):
         return {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.c_compiler import NATIVE, build_library
-from runner.cache import cache_root, folder_in_place
+from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput
 from runner.presented import check_presented, naming_note
 
@@ -119,7 +119,7 @@ def loader_library() -> Path:
     """The built library; compiles it unless that was done for this source. Raises TargetUnavailable."""
     folder = cache_root() / "opencl" / "loader" / loader_version()
     library = "libopencl_loader.so"
-    if not folder.is_dir():
+    if not is_whole_folder(folder):
         with folder_in_place(folder) as made:
             build_library(
                 "the OpenCL loader library",

@@ -48,7 +48,7 @@ if [ "$(cat "$VENV/.setup-stamp" 2>/dev/null || true)" != "$wanted" ]; then
   need_pip=1
   plan+=("pip: the packages pinned in constraints.txt into .venv, with $python   (undo: rm -rf .venv)")
 fi
-if [ ! -e "$CACHE/swiftshader/libvk_swiftshader.so" ] && have_apt; then
+if [ ! -s "$CACHE/swiftshader/libvk_swiftshader.so" ] && have_apt; then
   plan+=("SwiftShader, a second Vulkan driver, unpacked from Debian's chromium-common into the cache, if it is to be had   (undo: rm -rf '$CACHE/swiftshader')")
 fi
 
@@ -108,6 +108,6 @@ if [ -n "$need_pip" ]; then
   say "packages installed into .venv"
 fi
 
-if [ ! -e "$CACHE/swiftshader/libvk_swiftshader.so" ] && have_apt; then
+if [ ! -s "$CACHE/swiftshader/libvk_swiftshader.so" ] && have_apt; then
   bash "$ROOT/runner/setup/swiftshader.sh" "$CACHE/swiftshader" || say "SwiftShader is not to be had here; lavapipe alone serves, and repro doctor says so"
 fi

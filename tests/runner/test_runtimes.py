@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from runner import runtimes
+from runner import known_downloads, runtimes
 from runner.errors import BadInput, TargetUnavailable
 
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -28,11 +29,16 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def make_wheel(folder: Path, version: str, package: str = "ai_edge_litert") -> None:
     with zipfile.ZipFile(folder / f"{package}-{version}-py3-none-any.whl", "w") as wheel:
         info = f"{package}-{version}.dist-info"
-        wheel.writestr("ai_edge_litert/libLiteRt.so", f"library of {version}")
-        wheel.writestr("ai_edge_litert/libLiteRtWebGpuAccelerator.so", "accelerator")
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
+        files = {
+            "ai_edge_litert/libLiteRt.so": f"library of {version}",
+            "ai_edge_litert/libLiteRtWebGpuAccelerator.so": "accelerator",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        for name, text in files.items():
+            wheel.writestr(name, text)
+        lengths = "".join(f"{name},,{len(text)}\n" for name, text in files.items())
+        wheel.writestr(f"{info}/RECORD", f"{lengths}{info}/RECORD,,\n")
 
 
 def test_the_installed_runtime_has_its_libraries_fingerprinted():
@@ -66,6 +72,34 @@ def test_nightly_is_the_newest_and_the_cache_serves_when_offline(offline: Path, 
     said: list[str] = []
     assert runtimes.runtime("nightly", said.append).version == "9.9.0.dev20260301"
     assert any("no newer nightly" in line for line in said)
+
+
+def test_a_version_that_is_not_known_is_said_aloud_with_its_digest(offline: Path):
+    make_wheel(offline, "9.9.1")
+    said: list[str] = []
+    runtimes.runtime("9.9.1", said.append)
+    digest = hashlib.sha256((offline / "ai_edge_litert-9.9.1-py3-none-any.whl").read_bytes()).hexdigest()
+    assert f"ai_edge_litert-9.9.1-py3-none-any.whl is not known here; its sha256 is {digest}, not checked" in said
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_known_wheel_is_taken_only_with_its_digest(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_right: bool
+):
+    make_wheel(offline, "9.9.1")
+    name = "ai_edge_litert-9.9.1-py3-none-any.whl"
+    digest = hashlib.sha256((offline / name).read_bytes()).hexdigest()
+    known = digest if is_right else "0" * 64
+    monkeypatch.setattr(known_downloads, "LIST", tmp_path / "list")
+    (tmp_path / "list").write_text(f"# known\n{known}  {name}\n", encoding="utf-8")
+    said: list[str] = []
+    if is_right:
+        assert runtimes.runtime("9.9.1", said.append).version == "9.9.1"
+        assert not any("not known" in line for line in said)
+        return
+    with pytest.raises(TargetUnavailable, match=f"{digest}, and {known} is known of it: refused"):
+        runtimes.runtime("9.9.1", said.append)
+    assert runtimes.fetched() == []
 
 
 def test_a_version_that_cannot_be_fetched_says_what_to_do(offline: Path):

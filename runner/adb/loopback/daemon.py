@@ -1,31 +1,53 @@
-"""The device side of adb: accepts a server, announces itself, opens services. Listens on 127.0.0.1 only."""
+"""The device side of adb: accepts a server, has it prove who it is, announces itself, opens services.
+
+Key insight: what it opens is a shell, so nobody may reach it but the user it belongs to. It listens on a socket file
+and on no port: the folder lets nobody else in, the kernel says whose process has connected, and nothing is opened
+before the server has signed a token with the key that is known here, as on a phone.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
+from runner.adb.loopback.auth import TOKEN_BYTES, PublicKey
 from runner.adb.loopback.faults import Faults
 from runner.adb.loopback.services import Sandbox, Stream, run_shell, run_shell_v2, run_sync
 from runner.adb.loopback.wire import MAX_PAYLOAD, VERSION, Gone, Message, read_message, write_message
 
-_AUTH_TOKEN = 1
+_TOKEN, _SIGNATURE = 1, 2
 
 
 class Daemon:
-    """An adb daemon for one sandbox. `start` returns at once; `port` is where a server connects."""
+    """An adb daemon for one sandbox. `start` returns at once.
 
-    def __init__(self, sandbox: Sandbox, banner: str, environment: Mapping[str, str], faults: Faults) -> None:
+    path: the socket file where a server connects. known_key: the one key it accepts, None for none at all; asked
+    for when a server connects, since that server may have made its key only then.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        banner: str,
+        environment: Mapping[str, str],
+        faults: Faults,
+        path: Path,
+        known_key: Callable[[], PublicKey | None],
+    ) -> None:
         self.sandbox = sandbox
         self.banner = banner
         self.environment = environment
         self.faults = faults
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self.known_key = known_key
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
         self._stopping = False
         self._away_until = 0.0
         self._connections: set[socket.socket] = set()
@@ -54,10 +76,9 @@ class Daemon:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            if time.monotonic() < self._away_until:
+            if peer_uid(connection) != os.geteuid() or time.monotonic() < self._away_until:
                 connection.close()
                 continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True, name="loopback-transport").start()
@@ -73,6 +94,13 @@ class Daemon:
             connection.close()
 
 
+def peer_uid(connection: socket.socket) -> int:
+    """Whose process connected, as the kernel saw it then (SO_PEERCRED, unix(7))."""
+    credentials = struct.Struct("3i")
+    _pid, uid, _gid = credentials.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size))
+    return int(uid)
+
+
 class _Transport:
     """One connected server: its streams by our id."""
 
@@ -81,6 +109,8 @@ class _Transport:
         self._connection = connection
         self._streams: dict[int, Stream] = {}
         self._next_id = 1
+        self._token = b""
+        self._authorized = False
         self._lock = threading.Lock()
 
     def serve(self) -> None:
@@ -96,16 +126,16 @@ class _Transport:
             write_message(self._connection, message)
 
     def _handle(self, message: Message) -> None:
-        faults = self._daemon.faults
         if message.command == b"CNXN":
-            if faults.unauthorized:
-                self._write(Message(b"AUTH", _AUTH_TOKEN, 0, os.urandom(20)))
-            elif not faults.offline:
-                self._announce()
-        elif message.command == b"AUTH":
-            # The key is never accepted: the dialogue on the phone stays unanswered.
-            if message.arg0 != 3:
-                self._write(Message(b"AUTH", _AUTH_TOKEN, 0, os.urandom(20)))
+            self._authorized = False
+            if not self._daemon.faults.offline:
+                self._challenge()
+        elif message.command == b"AUTH" and self._token:
+            # A new key that is offered instead of a signature is never accepted: the dialogue stays unanswered.
+            if message.arg0 == _SIGNATURE:
+                self._judge(message.data)
+        elif not self._authorized:
+            raise Gone(f"a {message.command!r} from a server that has not proved who it is")
         elif message.command == b"OPEN":
             self._open(message)
         elif message.command == b"OKAY":
@@ -123,6 +153,19 @@ class _Transport:
             stream = self._streams.pop(message.arg1, None)
             if stream is not None:
                 stream.give(None)
+
+    def _challenge(self) -> None:
+        self._token = os.urandom(TOKEN_BYTES)
+        self._write(Message(b"AUTH", _TOKEN, 0, self._token))
+
+    def _judge(self, signature: bytes) -> None:
+        key = self._daemon.known_key()
+        if key is None or self._daemon.faults.unauthorized or not key.signed(self._token, signature):
+            self._challenge()
+            return
+        self._token = b""  # one token, one connection
+        self._authorized = True
+        self._announce()
 
     def _announce(self) -> None:
         features = ["cmd", "fixed_push_mkdir"] + ([] if self._daemon.faults.shell_v1_only else ["shell_v2"])

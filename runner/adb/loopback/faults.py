@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 class Faults:
     """All off by default. Byte and line counts are of the stream in question, since the fault was set.
 
-    unauthorized, offline: how the device presents itself when a server connects.
+    unauthorized: it accepts no key. offline: it does not answer. Both when a server connects.
     shell_v1_only: announces no shell_v2. noexec: pushed files lose their execute bits.
     bytes_per_s: pushes and pulls are held to this rate.
     disk_full_after: pushes fail with "No space left on device" after so many bytes.

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from runner import children
 from runner.adb.loopback.faults import Faults
 from runner.adb.loopback.wire import Gone
 
@@ -160,7 +161,7 @@ def _start(
             "REPRO_FAULT_CLOCK_JUMP_S": str(int(faults.clock_jump_s)),
             "REPRO_FAULT_DISK_BYTES": str(-1 if faults.runner_disk_bytes is None else faults.runner_disk_bytes),
         }
-    return subprocess.Popen(
+    return children.start(
         # The bytes that came, whatever this process's own locale could say of them.
         ["/bin/sh", "-c", sandbox.command(command).encode("utf-8", "surrogateescape")],
         stdin=subprocess.PIPE,
@@ -168,7 +169,6 @@ def _start(
         stderr=stderr,
         env={**environment, **extra},
         cwd=sandbox.root,
-        start_new_session=True,
     )
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.elementwise import APPROXIMATE_BINARY, APPROXIMATE_UNARY, BINARY, UNARY
+from cases.evaluation.evaluate import evaluate
 from cases.graph import GraphError
+from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.single_op import result
 
 X = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4))
@@ -85,3 +87,40 @@ def test_select_takes_the_second_where_true_and_the_third_elsewhere():
 def test_cast_gives_the_declared_dtype(dtype: str, expected: list):
     values = result("CAST", np.array([-1.5, 2.5]), shape=(2,), dtype=dtype, arithmetic=FLOAT64)
     assert values.tolist() == expected
+
+
+def test_the_cube_root_has_the_sign_of_its_operand():
+    x = np.array([-27.0, 0.0, 8.0])
+    np.testing.assert_allclose(result("STABLEHLO_CBRT", x, shape=(3,)), [-3.0, 0.0, 2.0], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_a_remainder_has_the_sign_of_the_dividend_and_floor_mod_that_of_the_divisor(dtype: str):
+    a, b = np.array([7, -7, 7, -7], dtype), np.array([3, 3, -3, -3], dtype)
+    graph_result = OneOp("STABLEHLO_REMAINDER", (a, b), (dtype,)).graph([(4,)])
+    assert evaluate(graph_result, (a, b))["out0"].tolist() == [1, -1, 1, -1]
+    assert evaluate(OneOp("FLOOR_MOD", (a, b), (dtype,)).graph([(4,)]), (a, b))["out0"].tolist() == [1, 2, -2, -1]
+
+
+def test_clamp_takes_bounds_of_the_same_shape_or_without_dimensions():
+    x = np.array([-2.0, 0.5, 3.0])
+    assert result("STABLEHLO_CLAMP", np.float64(-1), x, np.float64(1), shape=(3,)).tolist() == [-1.0, 0.5, 1.0]
+    highest = np.array([0.0, 0.0, 9.0])
+    assert result("STABLEHLO_CLAMP", np.full(3, -3.0), x, highest, shape=(3,)).tolist() == [-2.0, 0.0, 3.0]
+
+
+@pytest.mark.parametrize("kind", ["DIV", "FLOOR_DIV", "FLOOR_MOD", "STABLEHLO_REMAINDER"])
+def test_whole_numbers_are_not_divided_by_zero_and_floats_are(kind: str):
+    a, b = np.array([7, -7, 0], np.int32), np.array([1, 0, 2], np.int32)
+    with pytest.raises(GraphError, match="whole numbers are divided by zero"):
+        evaluate(OneOp(kind, (a, b), ("int32",)).graph([(3,)]), (a, b))
+    quotient = result(kind, a.astype(np.float32), b.astype(np.float32), shape=(3,))
+    assert np.isfinite(quotient).tolist() == [True, False, True]
+
+
+def test_bits_shifted_out_are_gone():
+    x, by = np.array([1, -1, 5], np.int32), np.array([31, 3, 32], np.int32)
+    left = OneOp("STABLEHLO_SHIFT_LEFT", (x, by), ("int32",)).graph([(3,)])
+    assert evaluate(left, (x, by))["out0"].tolist() == [-(2**31), -8, 0]
+    right = OneOp("RIGHT_SHIFT", (x, np.array([1, 40, -2], np.int32)), ("int32",)).graph([(3,)])
+    assert evaluate(right, (x, np.array([1, 40, -2], np.int32)))["out0"].tolist() == [0, -1, 5]

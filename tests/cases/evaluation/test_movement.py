@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT64
+from cases.evaluation.evaluate import evaluate
+from cases.graph import GraphError
+from cases.tflite.extras import OpExtras
+from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.single_op import result, results
 
 X = np.arange(24, dtype=np.float64).reshape(2, 3, 4)
@@ -88,3 +93,35 @@ def test_one_element_of_a_vector_is_a_tensor_without_dimensions(arithmetic):
     )
     assert element.shape == ()
     assert element == 1.0
+
+
+@pytest.mark.parametrize("places", [(0, 2), (1, 2), (2, 0)])
+def test_axes_of_an_operand_go_where_broadcast_in_dim_sends_them(places: tuple[int, int]):
+    x = np.arange(6.0).reshape(2, 3)
+    shape = [4, 4, 4]
+    for axis, place in enumerate(places):
+        shape[place] = x.shape[axis]
+    given = result("STABLEHLO_BROADCAST_IN_DIM", x, ints(*places), shape=tuple(shape))
+    for index in np.ndindex(*shape):
+        assert given[index] == x[index[places[0]], index[places[1]]]
+
+
+def test_broadcast_in_dim_reads_its_axes_from_the_options_too():
+    options = schema.StablehloBroadcastInDimOptionsT()
+    options.broadcastDimensions = [1]
+    x = np.arange(3.0)
+    graph = OneOp("STABLEHLO_BROADCAST_IN_DIM", (x,), raw=OpExtras(options_2=options)).graph([(2, 3)])
+    np.testing.assert_array_equal(evaluate(graph, (x,))["out0"], [x, x])
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+@pytest.mark.parametrize("kind", ["GATHER", "EMBEDDING_LOOKUP"])
+def test_an_index_outside_the_table_is_refused_as_the_kernels_do(kind: str, index: int):
+    operands = (X[0], ints(index)) if kind == "GATHER" else (ints(index), X[0])
+    with pytest.raises(GraphError, match=f"index {index} into 3"):
+        result(kind, *operands, shape=(1, 4))
+
+
+def test_an_end_with_an_offset_counts_from_its_begin():
+    taken = result("STRIDED_SLICE", np.arange(9.0), ints(2), ints(3), ints(1), shape=(3,), offset=True)
+    assert taken.tolist() == [2, 3, 4]

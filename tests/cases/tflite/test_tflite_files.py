@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
-from cases.graph import Graph, GraphError, Op
+from cases.evaluation.evaluate import evaluate
+from cases.graph import Graph, GraphError, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
@@ -120,3 +121,33 @@ def test_an_unknown_attribute_is_refused_when_writing():
     wrong = Graph(graph.tensors, (coloured,), graph.inputs, graph.outputs)
     with pytest.raises(GraphError, match="no attribute 'colour'"):
         write_tflite(wrong)
+
+
+@pytest.mark.parametrize("name", ["y\ud800", "\udcff"])
+def test_a_name_that_utf_8_cannot_hold_is_refused(name: str):
+    tensors = {"x": Tensor("x", (1, 4)), name: Tensor(name, (1, 4))}
+    with pytest.raises(GraphError, match="no text that UTF-8 can hold"):
+        write_tflite(Graph(tensors, (Op("NEG", ("x",), (name,)),), ("x",), (name,)))
+
+
+def test_a_constant_without_elements_is_one_after_writing_and_reading():
+    tensors = {"x": Tensor("x", (1, 1)), "y": Tensor("y", ()), "s": Tensor("s", (0,), "int32", np.zeros(0, np.int32))}
+    scalar = Graph(tensors, (Op("RESHAPE", ("x", "s"), ("y",)),), ("x",), ("y",))
+    back = read_tflite(write_tflite(scalar))
+    assert back.tensors["s"].is_constant
+    assert back.tensors["s"].data.shape == (0,)
+    assert evaluate(back, (np.full((1, 1), 2.5, np.float32),))["y"] == 2.5
+
+
+def test_a_runtime_tensor_without_elements_is_no_constant():
+    tensors = {"x": Tensor("x", (0, 3)), "y": Tensor("y", (0, 3))}
+    back = read_tflite(write_tflite(Graph(tensors, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))))
+    assert [back.tensors[name].is_constant for name in ("x", "y")] == [False, False]
+
+
+def test_a_tensor_listed_twice_as_an_output_is_evaluated_for_both():
+    graph = small()
+    twice = Graph(graph.tensors, graph.ops, graph.inputs, ("y", "y"))
+    back = read_tflite(write_tflite(twice))
+    assert back.outputs == ("y", "y")
+    assert evaluate(back, (np.zeros((1, 8, 4), np.float32),))["y"].max() == 1.0

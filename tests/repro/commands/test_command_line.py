@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,23 +15,10 @@ from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
-from repro.cli import COMMANDS, entry, main
+from repro import check
+from repro.cli import COMMANDS, main
+from runner.errors import BadInput
 from tests.repro.display.schemas import require_junit
-
-
-@pytest.fixture
-def repro(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """Call the console script in this process: (exit code, stdout, stderr)."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["repro", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            entry()
-        out, err = capfd.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 def add_bug() -> bytes:
@@ -215,3 +201,26 @@ def test_every_command_has_help(repro):
         code, out, _ = repro(name, "--help")
         assert code == 0
         assert "Usage:" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "m.tflite", "--deadline", "nan"),
+        ("check", "m.tflite", "--deadline=-1"),
+        ("check", "m.tflite", "--deadline", "0"),
+        ("fuzz", "--seconds", "nan"),
+        ("detect", "p.jpg", "--threshold", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_is_in_no_range_is_wrong_usage(repro, words):
+    code, out, err = repro(*words)
+    assert (code, out) == (2, "")
+    assert "Invalid value for" in one_line(err)
+
+
+def test_from_python_a_deadline_that_no_run_can_keep_is_bad_input():
+    for deadline in (float("nan"), 0.0, -1.0):
+        with pytest.raises(BadInput, match="give seconds above 0"):
+            check(add_bug(), target="cpu", deadline=deadline)

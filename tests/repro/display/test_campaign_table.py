@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from rich.console import Console
-
 from repro.campaigns.campaign import CaseResult
 from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, write_html, wrong_line
+from repro.display.console import Screen
 from tests.repro.display.results import GOOD, KNOWN, NEWS, RESULTS, WRONG, result
 
 
 def printed(results: Sequence[CaseResult] = RESULTS, *, verbose: bool = False, controls: Sequence[str] = ()) -> str:
-    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console = Screen(file=io.StringIO(), width=200, color_system=None)
     print_campaign(console, results, controls=frozenset(controls), note=lambda slug: f"note of {slug}", verbose=verbose)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.table import Table
 
-from repro.display.console import STYLES, print_lines
+from repro.display.console import STYLES, Screen, cell, echo_line, print_lines
 from repro.records.lines import Tone, line
+from runner.encoding import one_line
+from tests.hostile_names import LONG, any_names
 
 
 def printed(*lines, colour: bool = False) -> str:
     kind = "truecolor" if colour else None
-    console = Console(file=io.StringIO(), width=500, color_system=kind, force_terminal=colour)
+    console = Screen(file=io.StringIO(), width=500, color_system=kind, force_terminal=colour)
     print_lines(console, lines)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -33,3 +37,64 @@ def test_a_tone_is_a_style_and_plain_is_none():
 
 def test_every_tone_has_a_style():
     assert set(STYLES) == set(Tone)
+
+
+def screen() -> Screen:
+    return Screen(file=io.StringIO(), width=5000, color_system=None, soft_wrap=True)
+
+
+def text_on(one: Screen) -> str:
+    assert isinstance(one.file, io.StringIO)
+    return one.file.getvalue()
+
+
+@given(any_names())
+@example(LONG)
+def test_a_name_takes_one_printable_line_wherever_it_is_printed(name: str):
+    shown = one_line(name)
+    for show in (
+        lambda one: one.print(name),
+        lambda one: one.say(name),
+        lambda one: one.say((name, Tone.BAD)),
+        lambda one: print_lines(one, [line(name)]),
+    ):
+        one = screen()
+        show(one)
+        assert text_on(one) == f"{shown}\n"
+
+
+@given(any_names())
+@example(LONG)
+def test_a_name_stays_in_its_cell(name: str):
+    one = screen()
+    table = Table("name", "toned", "end", box=None, pad_edge=False, show_header=False)
+    table.add_row(name, cell(name, Tone.GOOD), "end")
+    one.print(table)
+    assert [" ".join(row.split()) for row in text_on(one).splitlines()] == [
+        " ".join(f"{one_line(name)} {one_line(name)} end".split())
+    ]
+
+
+@given(any_names())
+@example(LONG)
+def test_what_is_done_now_is_one_printable_line(name: str):
+    for begun in (screen().status(name), screen().status("begun")):
+        begun.update(name)
+        assert str(begun.status) == one_line(name)
+
+
+@given(any_names())
+def test_a_line_on_stdout_is_printable(name: str):
+    kept = io.StringIO()
+    with contextlib.redirect_stdout(kept):
+        echo_line(name)
+    assert kept.getvalue() == f"{one_line(name)}\n"
+
+
+def test_a_reader_that_is_gone_is_no_exit_of_richs():
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Screen(file=Gone()).print("text")

@@ -6,8 +6,8 @@ import io
 import math
 
 import pytest
-from rich.console import Console
 
+from repro.display.console import Screen
 from repro.display.gate_table import json_objects, junit_rows, show
 from repro.layouts.result import GateAnswer, GateCheck, Report
 from runner.run import Fingerprint
@@ -25,7 +25,7 @@ def report(fingerprint: Fingerprint | None = ON, size: int | None = 640) -> Repo
 
 
 def test_a_table_shows_every_check_between_what_was_gated_and_the_answer():
-    console = Console(file=io.StringIO(), width=160, color_system=None)
+    console = Screen(file=io.StringIO(), width=160, color_system=None)
     show(console, report())
     assert isinstance(console.file, io.StringIO)
     head, titles, *rows, end = console.file.getvalue().splitlines()

@@ -34,3 +34,14 @@ def test_what_is_raised_inside_comes_out(capfd: pytest.CaptureFixture[str]):
     with pytest.raises(KeyError), progress_line("run", 3):
         raise KeyError("x")
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_in_hand_is_no_markup_and_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress_line("run", 3) as line:
+        line.advance("[/] [red]a\x1b]0;t\x07\nclean")
+    _, err = capfd.readouterr()
+    assert r"[/] [red]a\x1b]0;t\x07\nclean" in err
+    assert "\x07" not in err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.tflite.read import read_tflite
 from repro.findings.reader import showing_models
-from repro.fuzzer.corpus import Corpus, known_patterns
+from repro.fuzzer.corpus import Corpus, State, known_patterns, only_hunt_in
 from repro.fuzzer.pattern import role_pattern
 from repro.records.folders import FINDINGS
 from repro.reducer.problem import Specimen
@@ -63,3 +65,60 @@ def test_patterns_are_known_from_models_that_are_wrong_and_from_no_control():
     minimal, control = (read_tflite((place / f"{name}.tflite").read_bytes()) for name in ("minimal", "control"))
     assert known[role_pattern(minimal)] == "add-output-feeds-reduction"
     assert role_pattern(control) not in known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        '{"seed": 3}',
+        '{"seed": "3", "identity": "target|fp32"}',
+        '{"seed": 3, "identity": "target|fp32", "next_index": 64.5}',
+        '{"seed": 3, "identity": "target|fp32", "counts": {"PASS": "many"}}',
+        '{"seed": 3, "identity": "target|fp32", "colour": "red"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_state_is_said_and_the_hunt_begins_again(tmp_path: Path, text: str):
+    (tmp_path / "state.json").write_text(text, encoding="utf-8")
+    said: list[str] = []
+    assert Corpus(tmp_path, 3, "target|fp32", said.append).state == State(3, "target|fp32")
+    (line,) = said
+    assert "state.json is damaged: the hunt begins at graph 0 again" in line
+    corpus = Corpus(tmp_path, 3, "target|fp32", said.append)
+    corpus.save()
+    said.clear()
+    Corpus(tmp_path, 3, "target|fp32", said.append)
+    assert said == []
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from repro.fuzzer.corpus import only_hunt_in
+with only_hunt_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_hunt_is_refused_until_the_first_has_ended_however_it_ends(tmp_path: Path):
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline() == "held\n"
+    with pytest.raises(BadInput, match=r"another hunt is at work in .*; wait until it ends, or give another --corpus"):
+        hunt_in(tmp_path)
+    hunt_in(tmp_path / "another")
+    first.kill()
+    first.wait()
+    hunt_in(tmp_path)
+
+
+def hunt_in(folder: Path) -> None:
+    with only_hunt_in(folder):
+        assert (folder / "lock").exists()

@@ -157,3 +157,11 @@ def test_another_file_in_its_place_is_one_line(tmp_path: Path, content: str):
     recorded(layout, output(1e-3)).write_text(content, encoding="utf-8")
     with pytest.raises(BadInput, match="is not one; remove it, or record it again"):
         baseline_check(layout, ON, 640, [output(1e-3)])
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "..", "-f", "a/b"])
+def test_the_baselines_of_a_layout_are_in_its_folder_whatever_its_name(example, name: str):
+    layout = dataclasses.replace(layout_of(example), name=name)
+    path = baseline_path(layout, ON, 640)
+    assert path.parent.parent == layout.baselines
+    assert path.parent.name not in ("", ".", "..")

@@ -253,6 +253,15 @@ def test_an_empty_file_is_an_empty_journal(tmp_path: Path):
     assert said == []
 
 
+def test_a_folder_in_its_place_is_set_aside(tmp_path: Path):
+    path = tmp_path / "j.sqlite"
+    (path / "deep").mkdir(parents=True)
+    said: list[str] = []
+    assert readable(path, said) == {}
+    assert said == [f"journal {path} is a folder: kept as j.sqlite.aside-1; what it held is measured again"]
+    assert (tmp_path / "j.sqlite.aside-1" / "deep").is_dir()
+
+
 def test_a_second_file_is_set_aside_beside_the_first(tmp_path: Path):
     path = tmp_path / "j.sqlite"
     for text in ("one", "two"):
@@ -298,9 +307,7 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_folder_in_its_place_and_a_file_in_its_folders_place_are_one_line(tmp_path: Path):
-    (tmp_path / "j.sqlite").mkdir()
-    assert "unable to open database file" in refused(tmp_path / "j.sqlite")
+def test_a_file_in_its_folders_place_is_one_line(tmp_path: Path):
     (tmp_path / "file").touch()
     assert "File exists" in refused(tmp_path / "file" / "j.sqlite")
 
@@ -326,7 +333,7 @@ def nobody(tmp_path: Path):
 
 def test_a_folder_that_may_not_be_written_is_one_line(nobody: Path):
     assert "cannot be used (" in refused(nobody / "j.sqlite")
-    assert "cannot be used (Permission denied)" in refused(nobody / "deeper" / "j.sqlite")
+    assert "cannot be written (Permission denied)" in refused(nobody / "deeper" / "j.sqlite")
 
 
 FULL_DISK = """

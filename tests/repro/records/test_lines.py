@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.records.lines import CSS, Line, Tone, Worded, indented, line
+from runner.encoding import printable
 
 spans = st.lists(st.one_of(st.text(max_size=8), st.tuples(st.text(max_size=8), st.sampled_from(Tone))), max_size=4)
 
@@ -27,9 +28,9 @@ class Result(Worded):
 def test_the_text_of_a_line_is_that_of_its_parts(parts: list[str | tuple[str, Tone]]):
     text = "".join(part if isinstance(part, str) else part[0] for part in parts)
     one = line(*parts)
-    assert one.text == text
+    assert one.text == printable(text)
     (moved,) = indented([one], by="    ")
-    assert moved.text == f"    {text}"
+    assert moved.text == f"    {printable(text)}"
     assert moved.spans[1:] == one.spans
 
 

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import Field
 
-from repro.records.strict import Misfit, Said, Word, fitted, fitted_or_none
+from repro.records.strict import FileWord, Misfit, Said, Word, fitted, fitted_or_none
+from runner.encoding import file_name, well_formed
+from tests.hostile_names import LONG, any_names
 
 
 class Colour(enum.StrEnum):
@@ -138,3 +142,40 @@ def test_data_nested_without_end_is_a_misfit():
     for _ in range(100_000):
         deep = [deep]
     assert fitted_or_none(Bicycle, bicycle(about=deep)) is None
+
+
+@given(any_names())
+@example(LONG)
+def test_a_file_word_is_the_name_of_one_file(name: str):
+    name = well_formed(name)
+    if name and file_name(name) == name:
+        assert fitted(Filed, {"name": name}).name == name
+        return
+    with pytest.raises(Misfit) as refused:
+        fitted(Filed, {"name": name})
+    assert refused.value.mistakes[0].place == ("name",)
+
+
+@dataclass(frozen=True)
+class Filed:
+    name: FileWord
+
+
+@given(st.lists(st.sampled_from(["a", "`b`", "TODO"]), min_size=1), st.sampled_from([" ", "\n", "\t\n  ", "\u2028"]))
+def test_a_text_that_people_wrote_is_on_one_line(words: list[str], between: str):
+    wanted = " ".join(words)
+    if wanted.startswith("TODO"):
+        return
+    assert fitted(Told, {"text": between.join(words)}).text == wanted
+
+
+@dataclass(frozen=True)
+class Told:
+    text: Said
+
+
+@pytest.mark.parametrize("text", ["a\x1b[2Jb", "a\u202eb", "a\0"])
+def test_a_text_with_what_cannot_be_printed_is_refused(text: str):
+    with pytest.raises(Misfit) as refused:
+        fitted(Told, {"text": text})
+    assert "cannot be printed" in refused.value.mistakes[0].problem

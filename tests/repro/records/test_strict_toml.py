@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_one_line_that_says_where(tmp_path, data, says):
 
 
 def test_an_absent_file_and_a_folder_are_one_line(tmp_path):
-    for path, says in ((tmp_path / "none.toml", "no such file"), (tmp_path, "cannot be read")):
+    for path, says in ((tmp_path / "none.toml", "no such file"), (tmp_path, "is a folder")):
         with pytest.raises(BadInput, match=says):
             read_toml(path, Document, "document 'd'")
 

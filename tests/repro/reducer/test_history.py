@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +76,15 @@ def test_a_failure_of_the_run_as_a_whole_has_no_role(tmp_path: Path):
     assert (record["signature"], record["role"], record["output"]) == ("CRASH", None, "")
 
 
-@pytest.mark.parametrize("names", [("file", "z"), ("allow_pickle", "a b"), ("args_0:0", "stem/conv")])
+HOSTILE = [("../../x", "z"), ("/etc/x", "z"), ("a\0b", "a\0c"), ("x" * 70_000, "z"), ("", "z"), ("\x1b[2J\n", "\u202e")]
+
+
+@pytest.mark.parametrize("names", [("file", "z"), ("allow_pickle", "a b"), ("args_0:0", "stem/conv"), *HOSTILE])
 def test_inputs_of_any_name_are_kept(tmp_path: Path, names: tuple[str, str]):
     one = specimen(graph(*names))
     history.write_specimen(tmp_path, one)
+    members = zipfile.ZipFile(tmp_path / "inputs.npz").namelist()
+    assert members == (["arr_0.npy", "arr_1.npy"] if names in HOSTILE else sorted(f"{name}.npy" for name in names))
     feed = feed_from_npz(tmp_path / "inputs.npz", [one.graph.tensors[name] for name in names])
     for array, wanted in zip(feed, one.feeds[0], strict=True):
         np.testing.assert_array_equal(array, wanted)

@@ -16,6 +16,7 @@ from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import Given
 from repro.verdicts.saved_run import BESIDE, folder_name, load_judgeable, save_judgeable
 from repro.verdicts.subject import Subject, graph_subject
+from runner.encoding import well_formed
 from runner.errors import BadInput
 from runner.run import Fingerprint, Outcome, Precision, Run
 from tests.repro.verdicts.judging import scene
@@ -138,3 +139,15 @@ def test_a_folder_is_called_after_subject_precision_and_target(name: str, target
     run = scene().run()
     run = dataclasses.replace(run, fingerprint=dataclasses.replace(run.fingerprint, target=target))
     assert folder_name(Subject(name, b"", GivenFeeds(()), Given(())), run) == folder
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", ".hidden", "a\nb\x1b[2J", "m\udcff.tflite", "x" * 300, ""])
+@pytest.mark.parametrize("target", ["gpu:lavapipe", "gpu:lavapipe@Mali/../../G"])
+def test_a_run_is_saved_in_one_folder_whatever_its_names_are(tmp_path: Path, name: str, target: str):
+    made = scene(Precision.FP32)
+    fingerprint = dataclasses.replace(made.run().fingerprint, target=target)
+    run = dataclasses.replace(made.run(), name=name, output_names=(name, "b"), fingerprint=fingerprint)
+    folder = tmp_path / folder_name(dataclasses.replace(made.subject, name=name), run)
+    save_judgeable(folder, run, made.subject)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert load_judgeable(folder)[0].output_names == (well_formed(name), "b")

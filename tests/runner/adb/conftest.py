@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from runner.adb.devices import AdbServer
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.target import AdbTarget
@@ -44,7 +43,7 @@ def heal(device: LoopbackDevice) -> None:
 
 
 def link_to(device: LoopbackDevice) -> DeviceLink:
-    return DeviceLink(AdbServer("127.0.0.1", device.server.port), device.serial, silence_s=PATIENCE_S)
+    return DeviceLink(device.server.address, device.serial, silence_s=PATIENCE_S)
 
 
 def target_on(device: LoopbackDevice, **options: object) -> AdbTarget:

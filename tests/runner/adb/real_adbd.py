@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from runner.adb.build import host_runner
-from runner.adb.devices import AdbServer
-from runner.adb.loopback.device import LoopbackServer, default_adapter
+from runner.adb.loopback.device import default_adapter
+from runner.adb.private_server import PrivateServer
 from runner.adb.session import Supplies
 from runner.adb.target import AdbTarget
 from runner.errors import ReproError
@@ -47,10 +47,10 @@ def main(adbd: str) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/data"], check=True)
     Path("/data/local/tmp").mkdir(parents=True)
     daemon = start_adbd(adbd)
-    server = LoopbackServer()
+    server = PrivateServer()
     result: dict[str, object] = {}
     try:
-        address = AdbServer("127.0.0.1", server.port)
+        address = server.address
         serial = f"127.0.0.1:{PORT}"
         deadline = time.monotonic() + 20
         while "connected" not in address.client().connect(serial, timeout=5) and time.monotonic() < deadline:

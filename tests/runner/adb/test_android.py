@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import known_downloads
 from runner.adb import android
 from runner.errors import BadInput, TargetUnavailable
 
@@ -105,6 +106,32 @@ def test_a_wrong_checksum_is_refused(bucket: Bucket) -> None:
         android.fetch("2.3.0", "arm64-v8a", base=bucket.url)
     with pytest.raises(TargetUnavailable, match="repro device setup"):
         android.android_libraries("arm64-v8a")
+
+
+NAME = "binaries/2.3.0/android_arm64/libLiteRt.so"
+
+
+def test_files_that_are_not_known_are_said_aloud_with_their_digests(bucket: Bucket) -> None:
+    said: list[str] = []
+    android.fetch("2.3.0", "arm64-v8a", base=bucket.url, tell=said.append)
+    assert f"{NAME} is not known here; its sha256 is {bucket.sums['libLiteRt.so']}, not checked" in said
+    assert len(said) == len(FILES)
+
+
+def test_a_known_file_that_is_another_is_refused_even_where_the_place_agrees_with_itself(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_downloads, "LIST", tmp_path / "list")
+    (tmp_path / "list").write_text(f"{'0' * 64}  {NAME}\n", encoding="utf-8")
+    with pytest.raises(TargetUnavailable, match=rf"{NAME} came with sha256 {bucket.sums['libLiteRt.so']}, and 0{{64}}"):
+        android.fetch("2.3.0", "arm64-v8a", base=bucket.url)
+    with pytest.raises(TargetUnavailable, match="repro device setup"):
+        android.android_libraries("arm64-v8a")
+    right = bucket.sums["libLiteRt.so"]
+    (tmp_path / "list").write_text(f"{right}  {NAME}\n", encoding="utf-8")
+    said: list[str] = []
+    assert android.fetch("2.3.0", "arm64-v8a", base=bucket.url, tell=said.append) == bucket.sums
+    assert not any(NAME in line for line in said)
 
 
 def test_offline_and_absent_versions_say_what_to_do(bucket: Bucket) -> None:

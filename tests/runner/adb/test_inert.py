@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.adb.build import host_runner
-from runner.adb.link import quoted
-from runner.adb.loopback.device import LoopbackDevice, plain_folder
+from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.loopback.services import Sandbox
 from runner.adb.manifest import BatchCase, BatchLimits, escape, manifest_text
 from runner.adb.properties import parse_getprop
 from runner.adb.results import CaseLine, parse_line
+from runner.encoding import shell_command
 from runner.errors import TargetUnavailable
 from runner.run import Job
+from runner.scratch import plain_folder
 from tests.runner.adb.conftest import link_to, sums, target_on
 
 NASTY = [
@@ -46,7 +47,7 @@ texts = st.one_of(st.sampled_from(NASTY), st.text(alphabet=st.characters(codec="
 @given(st.lists(texts, min_size=1, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_words_reach_a_shell_as_they_are(words: list[str]) -> None:
-    command = quoted(["printf", r"%s\0", *words]).encode()
+    command = shell_command(["printf", r"%s\0", *words]).encode()
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == words
 
@@ -121,7 +122,7 @@ def test_the_sandbox_lies_where_no_shell_minds_its_path(tmp_path: Path, monkeypa
     nasty = tmp_path / "it's mine; really"
     nasty.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(nasty))
-    assert plain_folder() == quoted([plain_folder()])
+    assert plain_folder() == shell_command([plain_folder()])
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(TargetUnavailable, match="set TMPDIR"):
         plain_folder()

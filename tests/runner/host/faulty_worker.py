@@ -7,9 +7,14 @@ named way; every other job is run by the real engine.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import stat
+import struct
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from runner.host.worker import Engine, Feeds, JobResult, Refused, make_engine, serve
@@ -35,6 +40,24 @@ def hang() -> None:
     time.sleep(3600)
 
 
+def babble() -> None:
+    """Begin a reply that promises a megabyte, then a byte every 10 ms, on every pipe that can be written to."""
+    header = json.dumps({"blobs": [1 << 20]}).encode()
+    part = struct.pack("<Q", len(header)) + header
+    while True:
+        for descriptor in range(3, 64):
+            with suppress(OSError):
+                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                    os.write(descriptor, part)
+        part = b"."
+        time.sleep(0.01)
+
+
+def babble_and_eat() -> None:
+    threading.Thread(target=babble, daemon=True).start()
+    eat()
+
+
 def eat() -> None:
     """Grow, page by page touched, until somebody stops it (or 4 GiB, should nobody)."""
     held = [bytearray(b"x" * _CHUNK) for _ in range(64)]
@@ -50,7 +73,7 @@ def noise() -> None:
 
 
 FAULTS: Mapping[str, Callable[[], None]] = {
-    f.__name__: f for f in (abort, segfault, leave, hang, eat, fail_to_allocate, noise)
+    f.__name__: f for f in (abort, segfault, leave, hang, babble, babble_and_eat, eat, fail_to_allocate, noise)
 }
 
 

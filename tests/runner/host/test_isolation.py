@@ -32,7 +32,7 @@ def healthy(seed: int) -> Job:
 
 
 def faulty(fault: str, deadline_s: float = 600.0) -> Job:
-    """A job that misbehaves. All but `hang` end by themselves, so their deadline is for machines that are broken."""
+    """A job that misbehaves. Where it does not hang it ends by itself: its deadline is for machines that are broken."""
     return Job(add_model(), (feed(0),), name=fault, deadline_s=deadline_s, options={"simulated_fault": fault})
 
 
@@ -44,11 +44,13 @@ def faulty(fault: str, deadline_s: float = 600.0) -> Job:
         ("leave", Outcome.CRASH, "exit code 7"),
         ("eat", Outcome.CRASH, "out of memory"),
         ("fail_to_allocate", Outcome.CRASH, "out of memory"),
+        ("babble_and_eat", Outcome.CRASH, "out of memory"),
         ("hang", Outcome.HANG, "no answer within 1 s"),
+        ("babble", Outcome.HANG, "no answer within 1 s"),
     ],
 )
 def test_a_fault_costs_its_own_job_only(target: HostTarget, fault: str, outcome: Outcome, words: str):
-    bad = faulty(fault, 1.0) if fault == "hang" else faulty(fault)
+    bad = faulty(fault, 1.0) if outcome is Outcome.HANG else faulty(fault)
     jobs = [healthy(1), bad, healthy(2), healthy(3)]
     runs = list(target.run_many(jobs))
     assert [run.outcome for run in runs] == [Outcome.OK, outcome, Outcome.OK, Outcome.OK]

@@ -1,0 +1,163 @@
+"""Which ops are evaluated, by which function, and what of a graph cannot be.
+
+Key insight: this table is the whole of what the evaluator knows, by the kind of an op, or by name for custom ops and
+composites. All that LiteRT's GPU delegate takes is in it (its `NewOperationParser` in
+`ml_drift_delegate/tflite/model_builder.cc` lists 101 kinds), apart from a few names whose meaning no public source
+tells; `tests/cases/evaluation/test_handlers.py` holds the two lists against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cases.evaluation import composites, contractions, elementwise, mediapipe, movement, recurrent
+from cases.evaluation.named import name_of
+from cases.evaluation.quantised import grid_of
+from cases.evaluation.step import Handler
+from cases.graph import Graph, GraphError, Op, Tensor
+from cases.shapes import REDUCTIONS
+
+BY_KIND: Mapping[str, Handler] = {
+    # one element of each operand per output element
+    **dict.fromkeys(elementwise.UNARY, elementwise.unary),
+    **dict.fromkeys(elementwise.APPROXIMATE_UNARY, elementwise.approximate_unary),
+    **dict.fromkeys(elementwise.BINARY, elementwise.binary),
+    **dict.fromkeys(elementwise.APPROXIMATE_BINARY, elementwise.approximate_binary),
+    **dict.fromkeys(elementwise.OF_BITS, elementwise.of_bits),
+    "ELU": elementwise.elu,
+    "GELU": elementwise.gelu,
+    "LEAKY_RELU": elementwise.leaky_relu,
+    **dict.fromkeys(("SELECT", "SELECT_V2"), elementwise.select),
+    "ADD_N": elementwise.sum_of_all,
+    "STABLEHLO_CLAMP": elementwise.clamp,
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), elementwise.same_number),
+    "CAST": elementwise.cast,
+    # several input elements per output element
+    **dict.fromkeys((*REDUCTIONS, *contractions.LOGICAL), contractions.reduce),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), contractions.arg_extremum),
+    "TOPK_V2": contractions.largest,
+    "CUMSUM": contractions.cumsum,
+    "FULLY_CONNECTED": contractions.fully_connected,
+    "BATCH_MATMUL": contractions.batch_matmul,
+    "CONV_2D": contractions.convolution,
+    "DEPTHWISE_CONV_2D": contractions.depthwise_convolution,
+    "TRANSPOSE_CONV": contractions.transposed_convolution,
+    **dict.fromkeys(contractions.POOLS, contractions.pool),
+    **dict.fromkeys(contractions.RESIZES, contractions.resize),
+    **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), contractions.softmax),
+    "L2_NORMALIZATION": contractions.l2_normalization,
+    "LSTM": recurrent.lstm,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.sequence_lstm,
+    # elements moved, none computed
+    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), movement.reshape),
+    "TRANSPOSE": movement.transpose,
+    "CONCATENATION": movement.concatenation,
+    **dict.fromkeys(("PAD", "PADV2"), movement.pad),
+    "MIRROR_PAD": movement.mirror_pad,
+    "SLICE": movement.slice_by_sizes,
+    "STRIDED_SLICE": movement.slice_by_strides,
+    **dict.fromkeys(("SPLIT", "SPLIT_V"), movement.split),
+    "PACK": movement.pack,
+    "UNPACK": movement.unpack,
+    "GATHER": movement.gather,
+    "EMBEDDING_LOOKUP": movement.embedding_lookup,
+    "ONE_HOT": movement.one_hot,
+    "REVERSE_V2": movement.reverse,
+    "DYNAMIC_UPDATE_SLICE": movement.dynamic_update_slice,
+    "BITCAST": movement.bitcast,
+    "STABLEHLO_BROADCAST_IN_DIM": movement.broadcast_in_dim,
+    "TILE": movement.tile,
+    "BROADCAST_TO": movement.broadcast_to,
+    **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), movement.space_and_depth),
+}
+BY_NAME: Mapping[str, Handler] = {**composites.BY_NAME, **mediapipe.BY_NAME}
+NOT_EVALUATED: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("AlignmentPointsToTransformMatrix", "KeepIfMax2D", "RoIToTransformMatrix"),
+            *("custom_call.absolute_positional_embedding", "custom_call.rotary_positional_embedding"),
+        ),
+        "no public source defines it",
+    ),
+    **dict.fromkeys(
+        ("odml.cache_update", "odml.runtime_bmm", "odml.sdpa_transposed", "moe"),
+        "a tensor of run-time parameters says how much of its result counts",
+    ),
+}
+"""Names that the delegate knows and the evaluator does not, and why. A composite's body can stand for it."""
+# Inputs that hold parameters: the evaluator reads them at any time, a delegate only as constants.
+PARAMETERS: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys((*REDUCTIONS, *contractions.RESIZES, "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE"), (1,)),
+    "SLICE": (1, 2),
+    "STRIDED_SLICE": (1, 2, 3),
+    "SPLIT": (0,),
+    "TILE": (1,),
+}
+_NEEDS_OPTIONS = frozenset(
+    {
+        *("GATHER", "PACK", "UNPACK", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "MIRROR_PAD", "CUMSUM", "SPLIT_V", "CAST"),
+        *("ONE_HOT", "TRANSPOSE_CONV", "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "REDUCE_ALL", "REDUCE_ANY"),
+    }
+)
+_DTYPES = frozenset(
+    {
+        *("float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+    }
+)
+# Ops that work on the integers of a quantised tensor, whatever they stand for.
+_OF_INTEGERS = frozenset({"CAST", "BITCAST", *elementwise.OF_BITS, "STABLEHLO_REMAINDER", "FLOOR_DIV", "FLOOR_MOD"})
+_RECURRENT = frozenset({"LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
+
+
+def handler_of(op: Op) -> Handler | None:
+    """What computes an op; None for one that is not known."""
+    return BY_NAME.get(name_of(op)) if op.kind in ("CUSTOM", "STABLEHLO_COMPOSITE") else BY_KIND.get(op.kind)
+
+
+def unsupported(graph: Graph) -> list[str]:
+    """What of this graph cannot be evaluated, as words for the user; empty if all can."""
+    reasons: dict[str, None] = {}
+    for op in graph.ops:
+        reasons |= dict.fromkeys(_unsupported_op(op, graph))
+    for tensor in graph.tensors.values():
+        if tensor.name in graph.uses or tensor.name in graph.outputs:
+            reasons |= dict.fromkeys(_unsupported_tensor(tensor))
+    if any(graph.tensors[name].is_state and name not in graph.inputs for name in graph.outputs):
+        reasons["a state tensor as an output"] = None
+    return list(reasons)
+
+
+def _unsupported_op(op: Op, graph: Graph) -> list[str]:
+    name, reasons = name_of(op), []
+    if handler_of(op) is None:
+        why = f" ({NOT_EVALUATED[name]})" if name in NOT_EVALUATED else ""
+        return [name if name == op.kind else f"{op.kind} {name}{why}".rstrip()]
+    reason = composites.not_evaluated(op)
+    if reason is not None:
+        reasons.append(reason)
+    if getattr(op.raw, "options", None) is not None and op.kind in _NEEDS_OPTIONS:
+        reasons.append(f"{op.kind} with options that were not read")
+    if op.kind in _OF_INTEGERS and any(_is_quantised(graph, tensor) for tensor in op.inputs):
+        reasons.append(f"{op.kind} of a quantised tensor")
+    if op.kind in _RECURRENT and _is_quantised(graph, op.outputs[0]):
+        reasons.append(f"{op.kind} in integers")
+    for index in PARAMETERS.get(op.kind, ()):
+        if index < len(op.inputs) and op.inputs[index] and not graph.tensors[op.inputs[index]].is_constant:
+            reasons.append(f"{op.kind} with a parameter computed at run time")
+    return reasons
+
+
+def _is_quantised(graph: Graph, name: str) -> bool:
+    return bool(name) and not _unsupported_tensor(graph.tensors[name]) and grid_of(graph.tensors[name]) is not None
+
+
+def _unsupported_tensor(tensor: Tensor) -> list[str]:
+    if tensor.raw is None:
+        return [] if tensor.dtype in _DTYPES else [f"{tensor.dtype} tensors"]
+    if getattr(tensor.raw, "sparsity", None) is not None:
+        return ["sparse tensors"]
+    try:
+        return [] if grid_of(tensor) is not None or tensor.dtype in _DTYPES else [f"{tensor.dtype} tensors"]
+    except GraphError as error:
+        return [str(error)]

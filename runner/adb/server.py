@@ -1,0 +1,159 @@
+"""Where an adb server listens, and how it is talked to: the user's own on a TCP port, ours on a socket file.
+
+The user's is adb's: for phones, it is asked, and where it is not running it is started as `adb` itself starts it, for
+all their tools, on 127.0.0.1. Everything of ours has a server of its own (`runner.adb.private_server`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbutils
+
+from runner.errors import BadInput, TargetUnavailable
+
+_CONNECT_S = 3.0
+_FILE = "localfilesystem:"
+
+
+@dataclass(frozen=True)
+class AdbServer:
+    """address: host and port, or the path of a socket file."""
+
+    address: tuple[str, int] | str
+
+    def __str__(self) -> str:
+        return self.address if isinstance(self.address, str) else "{}:{}".format(*self.address)
+
+    @property
+    def options(self) -> list[str]:
+        """What makes the `adb` command use, or be, this server."""
+        return ["-L", _FILE + self.address] if isinstance(self.address, str) else ["-P", str(self.address[1])]
+
+    def client(self) -> adbutils.AdbClient:
+        return _FileClient(self.address) if isinstance(self.address, str) else adbutils.AdbClient(*self.address)
+
+    def listens(self) -> bool:
+        try:
+            if isinstance(self.address, str):
+                _connect_file(self.address).close()
+            else:
+                socket.create_connection(self.address, timeout=_CONNECT_S).close()
+        except OSError:
+            return False
+        return True
+
+
+class _FileClient(adbutils.AdbClient):
+    """adbutils' client, which knows TCP alone, on a socket file. Where nothing answers it starts no server."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, 1)  # a host and a port that are not used; without, it takes the environment's
+        self._path = path
+
+    def make_connection(self, timeout: float | None = None) -> adbutils.AdbConnection:
+        connection = _FileConnection(self._path)
+        if timeout:
+            connection.conn.settimeout(timeout)
+        return connection
+
+
+class _FileConnection(adbutils.AdbConnection):
+    def __init__(self, path: str) -> None:
+        self._path = path
+        super().__init__(path, 1)
+
+    def _safe_connect(self) -> socket.socket:
+        return _connect_file(self._path)
+
+
+def _connect_file(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_CONNECT_S)
+    try:
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    connection.settimeout(None)
+    return connection
+
+
+def default_server() -> AdbServer:
+    """The user's adb server, started if it is not running.
+
+    adb's own variables say where: $ADB_SERVER_SOCKET, or $ANDROID_ADB_SERVER_ADDRESS and $ANDROID_ADB_SERVER_PORT.
+    Raises TargetUnavailable if it cannot be started.
+    """
+    server = _configured()
+    if not server.listens():
+        _start(server)
+    return server
+
+
+def server_is_running() -> bool:
+    """Whether the user's adb server listens. Starts nothing, so that looking for phones leaves no trace."""
+    return _configured().listens()
+
+
+def bundled_adb() -> Path:
+    """The adb that the adbutils wheel brings. Raises TargetUnavailable where it has none."""
+    binary = Path(adbutils.__file__).parent / "binaries" / "adb"
+    if not binary.is_file():
+        raise TargetUnavailable(
+            "the adbutils wheel here has no adb binary; reinstall it: pip install --force-reinstall adbutils"
+        )
+    return binary
+
+
+def _configured() -> AdbServer:
+    given = os.environ.get("ADB_SERVER_SOCKET")
+    if given:
+        return _from_socket(given)
+    host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
+    return AdbServer((host, _port(os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037", "ANDROID_ADB_SERVER_PORT")))
+
+
+def _from_socket(given: str) -> AdbServer:
+    """`localfilesystem:PATH`, `tcp:PORT` or `tcp:HOST:PORT`."""
+    if given.startswith(_FILE):
+        return AdbServer(given.removeprefix(_FILE))
+    kind, _, rest = given.partition(":")
+    if kind != "tcp":
+        raise BadInput(
+            f"ADB_SERVER_SOCKET is '{given}', which cannot be used here; give tcp:HOST:PORT or {_FILE}PATH, or unset it"
+        )
+    host, _, port = rest.rpartition(":")
+    return AdbServer((host or "127.0.0.1", _port(port, "ADB_SERVER_SOCKET")))
+
+
+def _port(text: str, variable: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise BadInput(f"{variable} is '{text}', which is no port; unset it or give a number")
+    return int(text)
+
+
+def _start(server: AdbServer) -> None:
+    # The user's own adb first: a second version on the same port would end the first one's server.
+    binary = os.environ.get("ADBUTILS_ADB_PATH") or shutil.which("adb") or str(bundled_adb())
+    try:
+        done = subprocess.run(
+            [binary, *server.options, "start-server"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetUnavailable(
+            f"the adb server cannot be started with {binary}: {error}; start it with `adb start-server`"
+        ) from error
+    if not server.listens():
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise TargetUnavailable(f"the adb server did not start ({said}); run `adb start-server` to see why")

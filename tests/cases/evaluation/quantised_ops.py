@@ -1,0 +1,150 @@
+"""Fully quantised ops on random operands, with the scales that TFLite's kernels ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from hypothesis import strategies as st
+
+from cases.evaluation.evaluate import evaluate
+from cases.evaluation.quantised import HOLDING_DTYPES, RANGES
+from cases.tflite.extras import TensorExtras
+from tests.cases.evaluation import drawn_ops
+from tests.cases.evaluation.drawn_ops import Draw, rng_of, shape_of
+from tests.cases.evaluation.kernels import Fixed, OneOp, fixed
+
+ACTIVATIONS = ("NONE", "RELU", "RELU6")
+
+
+def record(scale: Any, zero_point: Any = 0, dimension: int = 0) -> TensorExtras:
+    """What a file says of a quantised tensor: one scale, or one per index along a dimension."""
+    quantization = schema.QuantizationParametersT()
+    quantization.scale = np.asarray(scale, np.float32).reshape(-1).tolist()
+    quantization.zeroPoint = np.broadcast_to(np.asarray(zero_point), (len(quantization.scale),)).tolist()
+    quantization.quantizedDimension = dimension
+    return TensorExtras(quantization)
+
+
+def integers(draw: Draw, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    low, high = RANGES[dtype]
+    return rng_of(draw).integers(low, high, shape, endpoint=True).astype(HOLDING_DTYPES.get(dtype, dtype))
+
+
+def activation_record(draw: Draw, dtype: str) -> TensorExtras:
+    scale = draw(st.sampled_from([0.02, 0.05, 0.1])) / (256 if dtype == "int16" else 1)
+    low, high = RANGES[dtype]
+    middle = (low + high + 1) // 2
+    return record(scale, 0 if dtype == "int16" else middle + draw(st.integers(-40, 40)))
+
+
+def covering(op: OneOp, dtype: str, shape: tuple[int, ...]) -> OneOp:
+    """The op with an output whose grid covers most of what it computes, so that a few values are clamped."""
+    as_floats = replace(op, outputs=("float32",), tensor_raws={k: v for k, v in op.tensor_raws.items() if k != "out0"})
+    values = evaluate(as_floats.graph([shape]), op.feed)["out0"]
+    low, high = RANGES[dtype]
+    if dtype == "int16":
+        made = record(max(np.abs(values).max() * 0.9, 0.5) / high)
+    else:
+        bottom, top = min(0.0, values.min() * 0.9), max(0.5, values.max() * 0.9)
+        scale = (top - bottom) / (high - low)
+        made = record(scale, int(np.clip(np.round(low - bottom / scale), low, high)))
+    return replace(op, outputs=(dtype,), shapes=[shape], tensor_raws={**op.tensor_raws, "out0": made})
+
+
+def elementwise_pair(draw: Draw, kind: str) -> OneOp:
+    dtype = draw(st.sampled_from(["int8", "uint8", "int16"]))
+    left, right = drawn_ops.broadcasting(draw, 2)
+    attrs = {"fused_activation_function": draw(st.sampled_from(ACTIVATIONS))}
+    raws = {"in0": activation_record(draw, dtype), "in1": activation_record(draw, dtype)}
+    op = OneOp(kind, (integers(draw, left, dtype), integers(draw, right, dtype)), (dtype,), attrs, tensor_raws=raws)
+    return covering(op, dtype, np.broadcast_shapes(left, right))
+
+
+def same_grid(draw: Draw, kind: str) -> OneOp:
+    """Ops whose output has the grid of their input: what a float op was drawn as, in integers."""
+    dtype = draw(st.sampled_from(["int8", "uint8"]))
+    op = drawn_ops.DRAWS[kind](draw, kind)
+    grid = activation_record(draw, dtype)
+    operands, raws = [], {"out0": grid}
+    for place, operand in enumerate(op.operands):
+        if isinstance(operand, np.ndarray) and operand.dtype == np.float32:
+            operands.append(integers(draw, operand.shape, dtype))
+            raws[f"in{place}"] = grid
+        else:
+            operands.append(operand)
+    return replace(op, operands=tuple(operands), outputs=(dtype,), tensor_raws=raws)
+
+
+def to_given_grid(draw: Draw, kind: str) -> OneOp:
+    """LOGISTIC, TANH, SOFTMAX and L2_NORMALIZATION: TFLite fixes the grid of their output."""
+    dtype = draw(st.sampled_from(["int8", "uint8"]))
+    low, _ = RANGES[dtype]
+    scale, zero = (1 / 256, low) if kind in ("LOGISTIC", "SOFTMAX") else (1 / 128, low + 128)
+    shape = shape_of(draw, 1)
+    raws = {"in0": activation_record(draw, dtype), "out0": record(scale, zero)}
+    attrs = {"beta": 1.0} if kind == "SOFTMAX" else {}
+    return OneOp(kind, (integers(draw, shape, dtype),), (dtype,), attrs, shapes=[shape], tensor_raws=raws)
+
+
+def one_operand(draw: Draw, kind: str) -> OneOp:
+    dtype = draw(st.sampled_from(["int8", "uint8"] if kind != "ABS" else ["int8"]))
+    shape = shape_of(draw, 1)
+    attrs = {"alpha": 0.2} if kind == "LEAKY_RELU" else {}
+    raws = {"in0": activation_record(draw, dtype)}
+    return covering(OneOp(kind, (integers(draw, shape, dtype),), (dtype,), attrs, tensor_raws=raws), dtype, shape)
+
+
+def mean(draw: Draw, kind: str) -> OneOp:
+    dtype, shape = draw(st.sampled_from(["int8", "uint8"])), shape_of(draw, 4, 4)
+    axes = draw(st.sampled_from([[1, 2], [3], [-1, 1], [1]]))
+    kept = tuple(1 if i in [a % 4 for a in axes] else d for i, d in enumerate(shape))
+    raws = {"in0": activation_record(draw, dtype)}
+    op = OneOp(kind, (integers(draw, shape, dtype), fixed(axes)), (dtype,), {"keep_dims": True}, tensor_raws=raws)
+    return covering(op, dtype, kept)
+
+
+def weighted(draw: Draw, kind: str) -> OneOp:
+    """Weights of int8 per channel or per tensor, a bias on the product of the scales; int16 activations too."""
+    dtype = draw(st.sampled_from(["int8", "int8", "int16"]))
+    op = drawn_ops.DRAWS[kind](draw, kind)
+    x_at, bias_at = (2, 3) if kind == "TRANSPOSE_CONV" else (0, 2)
+    x, weights = op.operands[x_at], op.operands[1].data
+    grouped = kind == "CONV_2D" and weights.shape[3] != x.shape[3]
+    if grouped:  # XNNPACK and the optimised kernels take float groups only
+        weights = np.concatenate([weights] * 2, axis=3)
+    axis = 3 if kind == "DEPTHWISE_CONV_2D" else 0
+    channels = weights.shape[axis]
+    per_channel = draw(st.booleans())
+    weight_scale = rng_of(draw).uniform(0.005, 0.02, channels if per_channel else 1).astype(np.float32)
+    x_grid = activation_record(draw, dtype)
+    bias_scale = weight_scale.astype(np.float64) * x_grid.quantization.scale[0]
+    bias = rng_of(draw).integers(-500, 500, channels).astype("int32" if dtype == "int8" else "int64")
+    raws = {f"in{x_at}": x_grid, "in1": record(weight_scale, 0, axis), f"in{bias_at}": record(bias_scale)}
+    operands = list(op.operands)
+    operands[x_at], operands[1] = integers(draw, x.shape, dtype), Fixed(integers(draw, weights.shape, "int8"))
+    operands[bias_at] = Fixed(bias)
+    quantised = replace(op, operands=tuple(operands), outputs=(dtype,), tensor_raws=raws)
+    shape = op.shaped()[0].tensors["out0"].shape
+    return covering(quantised, dtype, shape)
+
+
+QUANTISED: Mapping[str, Callable[[Draw, str], OneOp]] = {
+    **dict.fromkeys(("ADD", "SUB", "MUL"), elementwise_pair),
+    **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), same_grid),
+    **dict.fromkeys(("RESHAPE", "TRANSPOSE", "PAD", "MIRROR_PAD", "SLICE", "STRIDED_SLICE", "GATHER"), same_grid),
+    **dict.fromkeys(("TILE", "REVERSE_V2", "SPACE_TO_DEPTH"), same_grid),
+    **dict.fromkeys(("LOGISTIC", "TANH", "SOFTMAX", "L2_NORMALIZATION"), to_given_grid),
+    **dict.fromkeys(("RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "ABS"), one_operand),
+    "MEAN": mean,
+    **dict.fromkeys(("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"), weighted),
+}
+
+
+@st.composite
+def quantised_ops(draw: Draw, kind: str) -> OneOp:
+    """A fully quantised op of a kind, on operands that TFLite's kernels take."""
+    return QUANTISED[kind](draw, kind)
