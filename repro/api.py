@@ -37,6 +37,7 @@ from repro.verdicts.subject import Subject
 from runner import targets
 from runner.encoding import path_label
 from runner.errors import BadInput
+from runner.memory import Size, limited
 from runner.run import Precision
 from runner.scratch import ScratchFolder
 from runner.target import Target
@@ -60,24 +61,28 @@ def check(
     device: str | None = None,
     engine: str | None = None,
     cpu: Target | None = None,
+    memory: Size | None = None,
 ) -> Checked:
     """Run a model on a target and judge each output against what the file's own ops compute, as `repro check` does.
 
     precision: `fp32` or `fp16` (a cpu target computes fp32 whatever is asked). inputs: an .npz, arrays by input name,
     or arrays in the inputs' order; None makes them of `seed`. deadline: seconds for one run. runtime: a LiteRT
-    version. device, engine: for phones. cpu: an open cpu target to compare with, else one is opened.
+    version. device, engine: for phones. cpu: an open cpu target to compare with, else one is opened. memory: what this
+    process may use for models and arrays, bytes or a text such as `2GiB`; None leaves the limit in force, by default
+    half of what is available.
 
-    Raises BadInput for what cannot be read, TargetUnavailable, DeviceFailed, NothingRan. What the model does to a
-    target is a verdict.
+    Raises BadInput for what cannot be read, TooMuchMemory (a BadInput) for what would not fit, TargetUnavailable,
+    DeviceFailed, NothingRan. What the model does to a target is a verdict.
     """
     if deadline is not None and not deadline > 0:
         raise BadInput(f"deadline {deadline}: give seconds above 0, or none")
-    subject = _subject(model, inputs, seed, runtime)
-    with _opened(cpu or "cpu", runtime=runtime) as witness:
-        is_cpu = target == "cpu" or target is witness
-        opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
-        with opened as chosen:
-            return trials.check(subject, chosen, witness, _precision(chosen.name, precision), deadline)
+    with limited(memory):
+        subject = _subject(model, inputs, seed, runtime)
+        with _opened(cpu or "cpu", runtime=runtime) as witness:
+            is_cpu = target == "cpu" or target is witness
+            opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
+            with opened as chosen:
+                return trials.check(subject, chosen, witness, _precision(chosen.name, precision), deadline)
 
 
 def assert_right(model: AnyModel, **options: object) -> None:
@@ -90,10 +95,14 @@ def assert_right(model: AnyModel, **options: object) -> None:
         raise AssertionError(str(checked))
 
 
-def lint(model: AnyModel) -> Linted:
-    """Hazards of a model, then its risks, by reading it only, as `repro lint` does. Raises BadInput."""
-    name, graph = _named_graph(model)
-    return Linted(hazards.lint(graph), name)
+def lint(model: AnyModel, *, memory: Size | None = None) -> Linted:
+    """Hazards of a model, then its risks, by reading it only, as `repro lint` does. memory: as for `check`.
+
+    Raises BadInput.
+    """
+    with limited(memory):
+        name, graph = _named_graph(model)
+        return Linted(hazards.lint(graph), name)
 
 
 def fix(
@@ -104,22 +113,25 @@ def fix(
     inputs: AnyInputs | None = None,
     seed: int = 0,
     runtime: str | None = None,
+    memory: Size | None = None,
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
 
-    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime: as for `check`.
+    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime, memory: as for
+    `check`.
     Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
     cannot be shown, BadInput, TargetUnavailable.
     """
-    subject = _subject(model, inputs, seed, runtime)
-    (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
-    precisions = precisions_for(name, str(precision))
-    return fix_subject(
-        subject,
-        functools.partial(_opened, target, runtime=runtime),
-        functools.partial(open_target, "cpu", runtime=runtime),
-        precisions,
-    )
+    with limited(memory):
+        subject = _subject(model, inputs, seed, runtime)
+        (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
+        precisions = precisions_for(name, str(precision))
+        return fix_subject(
+            subject,
+            functools.partial(_opened, target, runtime=runtime),
+            functools.partial(open_target, "cpu", runtime=runtime),
+            precisions,
+        )
 
 
 def reduce(
@@ -134,6 +146,7 @@ def reduce(
     max_runs: int = 200,
     workers: int | None = None,
     runtime: str | None = None,
+    memory: Size | None = None,
     on_start: Callable[[Subject, Precision, int], None] = lambda subject, precision, known: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_runs: Callable[[int, Specimen], None] = lambda runs, specimen: None,
@@ -144,13 +157,15 @@ def reduce(
 
     output: index of the failing output, else the first that fails. out: a folder that gets every accepted step and
     the result, and from which an interrupted search goes on; None keeps nothing. max_runs: of the delegate, at most.
-    workers: candidates that run at once, else one per core. precision, inputs, seed, runtime: as for `check`.
+    workers: candidates that run at once, else one per core. precision, inputs, seed, runtime, memory: as for
+    `check`.
     on_start: is told the subject, the precision and how many answers are known; on_step: each accepted step; on_runs:
     the number of runs and what is reduced now.
 
     Raises NotReducible and BadInput where nothing fails, TargetUnavailable, DeviceFailed.
     """
     with ExitStack() as stack:
+        stack.enter_context(limited(memory))
         chosen = stack.enter_context(_opened(target, runtime=runtime, workers=workers or targets.default_workers()))
         folder = out or Path(stack.enter_context(ScratchFolder("reduce")))
         journal = stack.enter_context(Journal(folder / history.JOURNAL))
@@ -181,13 +196,14 @@ def gate(
     runtime: str | None = None,
     device: str | None = None,
     no_python: bool = False,
+    memory: Size | None = None,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Pass or refuse a declared split on one target in one precision, as `repro gate` does.
 
-    size: one of the layout's sizes, else its first. settings: parameters of the layout to override. runtime, device:
-    as for `check`. no_python: raise BadInput for a layout that names functions, before anything is imported. on_step:
-    is told what is done now.
+    size: one of the layout's sizes, else its first. settings: parameters of the layout to override. runtime, device,
+    memory: as for `check`. no_python: raise BadInput for a layout that names functions, before anything is imported.
+    on_step: is told what is done now.
 
     A layout runs Python of its author. Raises BadInput, TargetUnavailable, DeviceFailed; a layout that is not right is
     refused in the Report.
@@ -197,7 +213,7 @@ def gate(
         require_no_python(declared)
     at, level = gates.chosen_size(declared, size), _one_precision(precision)
     gates.require_precision(declared, level)
-    with _opened(target, runtime=runtime, device=device) as chosen:
+    with limited(memory), _opened(target, runtime=runtime, device=device) as chosen:
         return gates.gate(declared, chosen, level, at, on_step)
 
 

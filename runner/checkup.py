@@ -71,9 +71,10 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     checks = [check_python(), *check_runtime(), check_loader()]
     infos, problem = _targets() if scratch.state is OK else ([], scratch)
     checks += [problem] if problem else check_targets(infos)
-    over_opencl, found = check_opencl() if scratch.state is OK else ([], [])
-    checks += over_opencl
-    infos += found
+    if problem is None:
+        over_opencl, found = check_opencl()
+        checks += over_opencl
+        infos += found
     checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
     checks += [scratch] if scratch.state is OK else []
     return checks, infos

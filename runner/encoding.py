@@ -5,7 +5,7 @@ strangers, and each place obeys other characters: a terminal ESC, markdown a bac
 all. So nobody escapes by hand: whoever writes names the place. For programs (literals, JSON, TOML, a shell) a text
 comes back exactly as it was. For people (terminal, comments, markdown, HTML, XML) each character that cannot be
 printed is its escape (`\x1b`, `\u202e`), so that a text takes one line, cannot turn or hide what stands beside it, and
-two texts that differ look different; and it is short.
+two texts that differ look different unless one spells an escape; and it is short, but for logs in XML.
 
 Lone surrogates, which are how Python holds the bytes of a file name that are no UTF-8, are in no encoding of text:
 they are written as their escape, six characters, everywhere but in source code, which can say them.
@@ -30,6 +30,7 @@ NAME = 120
 _FILE_NAME_BYTES = 200
 """Of the 255 that file systems take, which leaves room for what temporary files put around a name."""
 
+_NOT_A_LABEL = re.compile(r"[^A-Za-z0-9 .,:+*/=\-_'()\[\]]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -63,7 +64,7 @@ def shown_name(text: str) -> str:
 
 def html_text(text: str) -> str:
     """Text of a page, or an attribute's value in quotes."""
-    return html.escape(printable(text))
+    return html.escape(one_line(text))
 
 
 def xml_text(text: str) -> str:
@@ -205,6 +206,13 @@ def fenced(lines: Sequence[str], language: str = "") -> str:
     text = "\n".join(lines)
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def mermaid_text(text: str) -> str:
+    """A label between quotes in mermaid, which draws HTML: all but letters, digits and a few marks goes by number."""
+    label = _NOT_A_LABEL.sub(lambda found: f"#{ord(found[0])};", one_line(text))
+    # Two dollars would begin a formula and \n a new line, by number too: a joiner that takes no room is put between.
+    return re.sub("(#36;(?=#36;)|#92;(?=n))", r"\1#8288;", label)
 
 
 def _inert(text: str) -> str:

@@ -139,8 +139,10 @@ class LiteRt:
         function.restype = c_char_p
         return (function(status) or b"").decode(errors="replace")
 
-    def create_model(self, environment: int, data: ctypes.Array[ctypes.c_char] | bytes) -> int:
+    def create_model(self, environment: int, data: ctypes.Array[ctypes.c_char] | bytes | bytearray) -> int:
         """A model over `data`, which must outlive it. Raises LiteRtError for what is no model."""
+        if isinstance(data, bytearray):
+            data = (ctypes.c_char * len(data)).from_buffer(data)  # in place: a model may take much of the memory
         first = (c_void_p(environment),) if self._model_takes_env else ()
         return int(self.out("LiteRtCreateModelFromBuffer", *first, data, c_size_t(len(data))))
 
@@ -194,7 +196,7 @@ class Model:
     `input_order[i]` is the signature's index of the file's input i, `output_order` likewise.
     """
 
-    def __init__(self, environment: Environment, data: bytes) -> None:
+    def __init__(self, environment: Environment, data: bytes | bytearray) -> None:
         self.lib = environment.lib
         self._data = data
         self.handle = self.lib.create_model(environment.handle, data)

@@ -58,8 +58,8 @@ class Job:
 
     model: the bytes of a .tflite file.
     feeds: the input sets to run one after another through one compiled model. The usual plan is
-        (a, b, a): two different inputs, then the first again, so that stale and non-deterministic
-        outputs can be told apart.
+        (a, b, c), sometimes with a once more: different inputs, so that what an earlier run left behind is told
+        apart from what is right, and equal ones, so that non-deterministic outputs are.
     precision: arithmetic asked for.
     name: for messages and logs only.
     deadline_s: wall seconds for the whole job after which it is a HANG; None lets the target

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+
+from runner import memory
 from runner.cache import canonical_json, read_json, write_atomically
 from runner.errors import BadInput
-from runner.npz import packed_groups, read_arrays
+from runner.npz import packed_groups, read_arrays, read_headers
 from runner.run import Fingerprint, Outcome, Run
 
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """What meta.json holds. outputs: how many there are per feed."""
+
+    format: int
+    name: str
+    outcome: Outcome
+    fingerprint: Fingerprint
+    outputs: tuple[NonNegativeInt, ...]
+    output_names: tuple[str, ...]
+    fully_accelerated: bool | None
+    stages: dict[str, float]
+    log: str | dict[Literal["utf-16"], str]
+    message: str | dict[Literal["utf-16"], str]
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+
+
+_META = TypeAdapter(_Meta)
 
 
 def save_run(run: Run, folder: Path) -> None:
@@ -35,24 +61,32 @@ def save_run(run: Run, folder: Path) -> None:
 
 def load_run(folder: Path) -> Run:
     """Read back what `save_run` wrote. Raises BadInput for anything else."""
+    memory.require_json(folder / "meta.json")
     meta = read_json(folder / "meta.json")
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise BadInput(f"{folder} holds no saved run: meta.json is missing or of another format; save it again")
     try:
+        held = _META.validate_json(json.dumps(meta))
+        there = len(read_headers(folder / "arrays.npz"))
+        if sum(held.outputs) != there:
+            raise ValueError(f"arrays.npz holds {there} arrays, meta.json says {sum(held.outputs)}")
         arrays = read_arrays(folder / "arrays.npz")
-        outputs = tuple(tuple(arrays[f"{k}_{i}"] for i in range(count)) for k, count in enumerate(meta["outputs"]))
         return Run(
-            name=meta["name"],
-            outcome=Outcome(meta["outcome"]),
-            fingerprint=Fingerprint(**meta["fingerprint"]),
-            outputs=outputs,
-            output_names=tuple(meta["output_names"]),
-            fully_accelerated=meta["fully_accelerated"],
-            stages=meta["stages"],
-            log=_unescape(meta["log"]),
-            message=_unescape(meta["message"]),
+            name=held.name,
+            outcome=held.outcome,
+            fingerprint=held.fingerprint,
+            outputs=tuple(tuple(arrays[f"{k}_{i}"] for i in range(count)) for k, count in enumerate(held.outputs)),
+            output_names=held.output_names,
+            fully_accelerated=held.fully_accelerated,
+            stages=held.stages,
+            log=_unescape(held.log),
+            message=_unescape(held.message),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{folder} holds a damaged run (meta.json: {where}: {first['msg']}); save it again") from error
+    except (ValueError, KeyError) as error:
         raise BadInput(f"{folder} holds a damaged run ({error}); save it again") from error
 
 

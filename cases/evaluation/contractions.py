@@ -105,9 +105,10 @@ def cumsum(step: Step) -> Sequence[Value]:
 
 def fully_connected(step: Step) -> Sequence[Value]:
     """Rows as long as the weights are deep, wherever the dimensions of the input end."""
-    weights = step[1]
-    x = step[0].reshape(-1, weights.shape[1])
-    return (biased(step, step.arithmetic.matmul(x, weights.T)).reshape(step.shape()),)
+    x = step[0].reshape(-1, step[1].shape[1])
+    products = [step.arithmetic.matmul(x, weights.T) for weights in step.parts(1)]
+    value = products[0] if len(products) == 1 else np.concatenate(products, axis=1)
+    return (biased(step, value).reshape(step.shape()),)
 
 
 def biased(step: Step, value: Value, operand: int = 2) -> Value:

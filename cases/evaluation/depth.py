@@ -23,8 +23,10 @@ def _terms(graph: Graph, op: Op) -> int:
     shapes = [graph.tensors[n].shape if n else () for n in op.inputs]
     if op.kind == "FULLY_CONNECTED":
         return int(shapes[1][-1])
-    if op.kind == "CONV_2D":
+    if op.kind in ("CONV_2D", "TRANSPOSE_CONV"):
         return int(np.prod(shapes[1][1:]))
+    if op.kind in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        return _terms_of_cell(op, shapes)
     if op.kind == "DEPTHWISE_CONV_2D":
         return int(np.prod(shapes[1][1:3]))
     if op.kind == "BATCH_MATMUL":
@@ -32,4 +34,14 @@ def _terms(graph: Graph, op: Op) -> int:
     if op.kind in ("SUM", "MEAN", "REDUCE_PROD", "SOFTMAX"):
         before, after = math.prod(shapes[0]), math.prod(graph.tensors[op.outputs[0]].shape)
         return int(shapes[0][-1]) if op.kind == "SOFTMAX" else max(1, before // max(1, after))
+    if op.kind in ("CUSTOM", "STABLEHLO_COMPOSITE"):
+        return max((int(shape[-1]) for shape in shapes if shape), default=1)  # a norm's channels, attention's keys
     return 1
+
+
+def _terms_of_cell(op: Op, shapes: list[tuple[int, ...]]) -> int:
+    """Of the sums of a gate, once for each step of a sequence."""
+    if op.attrs.get("kernel_type"):
+        return int(shapes[2][-1])
+    steps = 1 if op.kind == "LSTM" else shapes[0][0 if op.attrs.get("time_major") else 1]
+    return int(steps * (shapes[2][-1] + shapes[6][-1]))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
+from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
-from cases.evaluation.quantised import HOLDING_DTYPES, Grid, constant_of, grid_of
-from cases.evaluation.step import Step, Value
+from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
+from cases.evaluation.step import Step, Value, is_read_in_parts
 from cases.graph import Graph, GraphError, Op, Tensor
 
 __all__ = [
@@ -45,15 +47,16 @@ def evaluate(
     feed: the graph's inputs in order. strict_shapes: as many elements in another shape than declared do not fit
     either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
-    or a shape that does not fit.
+    or a shape that does not fit, and TooMuchMemory, before anything is computed, for what would not fit the limit.
     """
     unknown = unsupported(graph)
     if unknown:
         raise GraphError(f"cannot evaluate {', '.join(unknown)}")
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
+    require_room(graph, keep)
     wanted = set(graph.outputs) | set(keep)
-    grids = {name: grid for name, t in graph.tensors.items() if t.raw is not None and (grid := grid_of(t)) is not None}
+    grids = _grids(graph)
     values: dict[str, Value] = {}
     for name, array in zip(graph.inputs, feed, strict=True):
         if tuple(np.shape(array)) != tuple(graph.tensors[name].shape):
@@ -62,7 +65,9 @@ def evaluate(
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op.inputs}
     for index, op in enumerate(graph.ops):
         for name in op.inputs:
-            if name and name not in values:
+            if name and name not in values and is_read_in_parts(graph, name):
+                values[name] = np.asarray(graph.tensors[name].data)
+            elif name and name not in values:
                 values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
         values |= _computed(op, graph, values, grids, arithmetic, strict_shapes)
         for name in set(op.inputs):
@@ -71,6 +76,17 @@ def evaluate(
     for name in wanted - values.keys():
         values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
     return {name: _handed_out(values[name], grids.get(name), graph.tensors[name].dtype) for name in wanted}
+
+
+def _grids(graph: Graph) -> dict[str, Grid]:
+    """Of the quantised tensors that the graph touches."""
+    grids = {}
+    for name, tensor in graph.tensors.items():
+        if tensor.raw is not None and (name in graph.uses or name in graph.producers or name in graph.outputs):
+            grid = grid_of(tensor)
+            if grid is not None:
+                grids[name] = grid
+    return grids
 
 
 def _computed(
@@ -109,13 +125,17 @@ def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Val
     """What an array of a file or a feed stands for."""
     if grid is not None:
         array = grid.real(array)
-    return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
+    with np.errstate(all="ignore"):
+        return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
 
 
 def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value:
     """The value of a tensor that no op writes: a constant's, or zero for a state. Raises GraphError for any other."""
     data = constant_of(tensor)
     if data is not None:
+        if grid is not None and tensor.dtype in WEIGHT_DTYPES:
+            # A delegate keeps such weights as they are, and their scales in its own format.
+            grid = replace(grid, scale=arithmetic.stored(grid.scale))
         return _loaded(data, grid, arithmetic)
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")

@@ -8,7 +8,7 @@ tells; `tests/cases/evaluation/test_handlers.py` holds the two lists against eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cases.evaluation import composites, contractions, elementwise, mediapipe, movement, recurrent
 from cases.evaluation.named import name_of
@@ -86,7 +86,7 @@ NOT_EVALUATED: Mapping[str, str] = {
 }
 """Names that the delegate knows and the evaluator does not, and why. A composite's body can stand for it."""
 # Inputs that hold parameters: the evaluator reads them at any time, a delegate only as constants.
-PARAMETERS: Mapping[str, tuple[int, ...]] = {
+_PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys((*REDUCTIONS, *contractions.RESIZES, "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE"), (1,)),
     "SLICE": (1, 2),
     "STRIDED_SLICE": (1, 2, 3),
@@ -119,45 +119,49 @@ def unsupported(graph: Graph) -> list[str]:
     """What of this graph cannot be evaluated, as words for the user; empty if all can."""
     reasons: dict[str, None] = {}
     for op in graph.ops:
-        reasons |= dict.fromkeys(_unsupported_op(op, graph))
+        reasons |= dict.fromkeys(_of_op(op, graph) if op.kind in BY_KIND else _of_named_op(op))
     for tensor in graph.tensors.values():
-        if tensor.name in graph.uses or tensor.name in graph.outputs:
-            reasons |= dict.fromkeys(_unsupported_tensor(tensor))
+        if tensor.raw is not None or tensor.dtype not in _DTYPES:
+            used = tensor.name in graph.uses or tensor.name in graph.outputs
+            reasons |= dict.fromkeys(_of_tensor(tensor) if used else ())
     if any(graph.tensors[name].is_state and name not in graph.inputs for name in graph.outputs):
         reasons["a state tensor as an output"] = None
     return list(reasons)
 
 
-def _unsupported_op(op: Op, graph: Graph) -> list[str]:
-    name, reasons = name_of(op), []
+def _of_named_op(op: Op) -> Iterator[str]:
+    name = name_of(op)
     if handler_of(op) is None:
         why = f" ({NOT_EVALUATED[name]})" if name in NOT_EVALUATED else ""
-        return [name if name == op.kind else f"{op.kind} {name}{why}".rstrip()]
+        yield name if name == op.kind else f"{op.kind} {name}{why}".rstrip()
+        return
     reason = composites.not_evaluated(op)
     if reason is not None:
-        reasons.append(reason)
-    if getattr(op.raw, "options", None) is not None and op.kind in _NEEDS_OPTIONS:
-        reasons.append(f"{op.kind} with options that were not read")
-    if op.kind in _OF_INTEGERS and any(_is_quantised(graph, tensor) for tensor in op.inputs):
-        reasons.append(f"{op.kind} of a quantised tensor")
+        yield reason
+
+
+def _of_op(op: Op, graph: Graph) -> Iterator[str]:
+    if op.kind in _NEEDS_OPTIONS and getattr(op.raw, "options", None) is not None:
+        yield f"{op.kind} with options that were not read"
+    if op.kind in _OF_INTEGERS and any(_is_quantised(graph, name) for name in op.inputs):
+        yield f"{op.kind} of a quantised tensor"
     if op.kind in _RECURRENT and _is_quantised(graph, op.outputs[0]):
-        reasons.append(f"{op.kind} in integers")
-    for index in PARAMETERS.get(op.kind, ()):
+        yield f"{op.kind} in integers"
+    for index in _PARAMETERS.get(op.kind, ()):
         if index < len(op.inputs) and op.inputs[index] and not graph.tensors[op.inputs[index]].is_constant:
-            reasons.append(f"{op.kind} with a parameter computed at run time")
-    return reasons
+            yield f"{op.kind} with a parameter computed at run time"
 
 
 def _is_quantised(graph: Graph, name: str) -> bool:
-    return bool(name) and not _unsupported_tensor(graph.tensors[name]) and grid_of(graph.tensors[name]) is not None
+    return bool(name) and not any(_of_tensor(graph.tensors[name])) and grid_of(graph.tensors[name]) is not None
 
 
-def _unsupported_tensor(tensor: Tensor) -> list[str]:
-    if tensor.raw is None:
-        return [] if tensor.dtype in _DTYPES else [f"{tensor.dtype} tensors"]
+def _of_tensor(tensor: Tensor) -> Iterator[str]:
     if getattr(tensor.raw, "sparsity", None) is not None:
-        return ["sparse tensors"]
+        yield "sparse tensors"
+        return
     try:
-        return [] if grid_of(tensor) is not None or tensor.dtype in _DTYPES else [f"{tensor.dtype} tensors"]
+        if grid_of(tensor) is None and tensor.dtype not in _DTYPES:
+            yield f"{tensor.dtype} tensors"
     except GraphError as error:
-        return [str(error)]
+        yield str(error)

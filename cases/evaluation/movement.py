@@ -97,10 +97,9 @@ def gather(step: Step) -> Sequence[Value]:
     if not batches:
         return (np.take(source, indices, axis=axis),)
     shape = (*source.shape[:axis], *indices.shape[batches:], *source.shape[axis + 1 :])
-    batch = source.shape[:batches]
     sources, of_batch = source.reshape(-1, *source.shape[batches:]), indices.reshape(-1, *indices.shape[batches:])
     taken = [np.take(one, by, axis=axis - batches) for one, by in zip(sources, of_batch, strict=True)]
-    return (np.reshape(taken, shape) if batch else taken[0],)
+    return (np.reshape(taken, shape),)
 
 
 def embedding_lookup(step: Step) -> Sequence[Value]:

@@ -29,6 +29,8 @@ RANGES: Mapping[str, tuple[int, int]] = {
 }
 """The smallest and largest integer of each type that a quantised tensor may have."""
 _PACKED_BITS: Mapping[str, int] = {"int2": 2, "int4": 4, "uint4": 4}
+WEIGHT_DTYPES = frozenset({"int2", "int4", "uint4", "int8", "uint8"})
+"""The types of quantised weights, unlike those of biases."""
 HOLDING_DTYPES: Mapping[str, str] = {"int2": "int8", "int4": "int8", "uint4": "uint8"}
 """The numpy dtype that holds the integers of a type that numpy does not have."""
 

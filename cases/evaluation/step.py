@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,26 @@ from cases.graph import Graph, Op
 Value = np.ndarray
 Handler = Callable[["Step"], Sequence[Value]]
 """Computes the outputs of one op in their order; their values are not yet rounded to the stored format."""
+PART_ELEMENTS = 1 << 22
+"""Of a weight matrix that are loaded at a time, where it is larger than that and `is_read_in_parts`."""
+
+
+def is_read_in_parts(graph: Graph, name: str) -> bool:
+    """Whether a constant is so large that it is never loaded whole: as weights of FULLY_CONNECTEDs and nothing else.
+
+    Its value is then what the file holds, not yet rounded, and `Step.parts` loads it.
+    """
+    tensor = graph.tensors[name]
+    return (
+        tensor.data is not None
+        and tensor.data.dtype.kind == "f"
+        and tensor.data.size > PART_ELEMENTS
+        and name not in graph.outputs
+        and all(
+            op.kind == "FULLY_CONNECTED" and name not in (op.inputs[0], *op.inputs[2:])
+            for op in graph.uses.get(name, ())
+        )
+    )
 
 
 class Step:
@@ -30,6 +50,15 @@ class Step:
 
     def __getitem__(self, index: int) -> Value:
         return self.values[self.op.inputs[index]]
+
+    def parts(self, index: int) -> Iterator[Value]:
+        """The value of an operand that may be read in parts: so many of its rows at a time, then the next."""
+        value, rows = self[index], len(self[index])
+        step = rows if value.size <= PART_ELEMENTS else max(1, PART_ELEMENTS * rows // value.size)
+        for first in range(0, rows, max(1, step)):
+            part = value[first : first + step]
+            is_whole = step == rows
+            yield part if is_whole else self.arithmetic.stored(part.astype(self.arithmetic.container))
 
     def optional(self, index: int) -> Value | None:
         """The value of an operand that the op may have; None where it is absent."""

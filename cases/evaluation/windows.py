@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cases.evaluation.arithmetic import Arithmetic
+from cases.graph import GraphError
 from cases.shapes import window
+from runner import memory
 
-_PATCH_ELEMENTS = 1 << 23  # unrolled patches held at a time
+_MANY_TAPS = 1 << 12  # positions of a window, each of which costs a pass over the image
+PATCH_ELEMENTS = 1 << 23
+"""Of unrolled patches held at a time, unless one row of the result has more."""
 
 
 def _strides(attrs: Mapping[str, Any]) -> tuple[int, int]:
@@ -47,6 +52,10 @@ def _padded(
     """x with TFLite's SAME or VALID padding, and the output's height and width."""
     out, pads = _placed(x.shape[1:3], kernel, attrs)
     if any(sum(p) for p in pads):
+        sides = math.prod(size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True))
+        memory.require(
+            x.shape[0] * sides * x.shape[3] * x.itemsize, f"padding {list(x.shape)} for a window of {kernel}"
+        )
         x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
     return x, out
 
@@ -74,7 +83,7 @@ def convolve(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arith
         patches = _tap(padded, 0, 0, out, attrs).reshape(-1, depth)
         return arithmetic.matmul(patches, flat).reshape(batch, *out, out_channels)
     taps = [_tap(padded, i, j, out, attrs) for i in range(kh) for j in range(kw)]
-    band = max(1, _PATCH_ELEMENTS // max(1, batch * out[1] * kh * kw * depth))
+    band = max(1, PATCH_ELEMENTS // max(1, batch * out[1] * kh * kw * depth))
     bands = []
     for top in range(0, out[0], band):
         patches = np.concatenate([tap[:, top : top + band] for tap in taps], axis=-1)
@@ -107,6 +116,7 @@ def transpose_convolve(
     out_channels, kh, kw, depth = weights.shape
     (sh, sw), (batch, height, width, _) = _strides(attrs), x.shape
     whole = ((height - 1) * sh + kh, (width - 1) * sw + kw)
+    memory.require(batch * math.prod(whole) * out_channels * x.itemsize, f"spreading {list(x.shape)} to {whole}")
     total = np.zeros((batch, *whole, out_channels), dtype=arithmetic.container)
     pixels = x.reshape(-1, depth)
     for i in range(kh):
@@ -120,13 +130,16 @@ def transpose_convolve(
     return np.pad(total, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
 
 
-def _pool_window(attrs: Mapping[str, Any]) -> tuple[int, int]:
-    return attrs["filter_height"], attrs["filter_width"]
+def _pool_window(x: np.ndarray, attrs: Mapping[str, Any]) -> tuple[int, int]:
+    kernel = attrs["filter_height"], attrs["filter_width"]
+    if math.prod(kernel) > _MANY_TAPS and any(k > 2 * size for k, size in zip(kernel, x.shape[1:3], strict=True)):
+        raise GraphError(f"a window of {kernel} over an image of {x.shape[1:3]} is mostly padding")
+    return kernel
 
 
 def max_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
     """MAX_POOL_2D: padding never wins."""
-    kernel = _pool_window(attrs)
+    kernel = _pool_window(x, attrs)
     padded, out = _padded(x, kernel, attrs, -np.inf)
     taps = (_tap(padded, i, j, out, attrs) for i in range(kernel[0]) for j in range(kernel[1]))
     result = next(taps).copy()
@@ -137,8 +150,10 @@ def max_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) ->
 
 def max_pool_with_places(x: np.ndarray, attrs: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The maxima, and in which row and column of its window each is; the first of several equal ones."""
-    kernel = _pool_window(attrs)
+    kernel = _pool_window(x, attrs)
     padded, out = _padded(x, kernel, attrs, -np.inf)
+    found = x.shape[0] * math.prod((*kernel, *out, x.shape[3])) * x.itemsize
+    memory.require(found, f"pooling {list(x.shape)} in windows of {kernel}")
     taps = np.stack([_tap(padded, i, j, out, attrs) for i in range(kernel[0]) for j in range(kernel[1])])
     places = taps.argmax(axis=0)
     return taps.max(axis=0), places // kernel[1], places % kernel[1]
@@ -146,7 +161,7 @@ def max_pool_with_places(x: np.ndarray, attrs: Mapping[str, Any]) -> tuple[np.nd
 
 def average_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic) -> np.ndarray:
     """AVERAGE_POOL_2D: padding is not counted."""
-    kernel = _pool_window(attrs)
+    kernel = _pool_window(x, attrs)
     padded, out = _padded(x, kernel, attrs, 0.0)
     counted, _ = _padded(np.ones((1, *x.shape[1:3], 1), dtype=x.dtype), kernel, attrs, 0.0)
     total = np.zeros((x.shape[0], *out, x.shape[3]), dtype=arithmetic.container)

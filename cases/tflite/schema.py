@@ -17,6 +17,7 @@ OPERATOR_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.BuiltinOperator
 OPERATOR_NAME: Mapping[int, str] = {v: k for k, v in OPERATOR_CODE.items()}
 OPTIONS_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.BuiltinOptions).items() if k[0].isupper()}
 OPTIONS_NAME: Mapping[int, str] = {v: k for k, v in OPTIONS_CODE.items()}
+OPTIONS_2_NAME: Mapping[int, str] = {v: k for k, v in vars(schema.BuiltinOptions2).items() if k[0].isupper()}
 ACTIVATION_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.ActivationFunctionType).items() if k.isupper()}
 ACTIVATION_NAME: Mapping[int, str] = {v: k for k, v in ACTIVATION_CODE.items()}
 PADDING_CODE: Mapping[str, int] = {k: v for k, v in vars(schema.Padding).items() if k.isupper()}
@@ -81,13 +82,19 @@ def options_to_attrs(options: Any) -> dict[str, Any]:
             continue
         name = _snake(field)
         if field == "fusedActivationFunction":
-            value = ACTIVATION_NAME.get(value, str(value))
+            value = _word(ACTIVATION_NAME, value, "activation")
         elif field == "padding" and isinstance(value, int) and hasattr(options, "strideW"):
-            value = PADDING_NAME.get(value, str(value))
+            value = _word(PADDING_NAME, value, "padding")
         elif hasattr(value, "tolist"):
             value = tuple(value.tolist())
         attrs[name] = value
     return attrs
+
+
+def _word(words: Mapping[int, str], number: int, what: str) -> str:
+    if number not in words:
+        raise ValueError(f"{what} {number} is not in the schema")
+    return words[number]
 
 
 def attrs_to_options(kind: str, attrs: Mapping[str, Any]) -> tuple[int, Any]:

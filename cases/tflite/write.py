@@ -18,13 +18,20 @@ from ai_edge_litert import schema_py_generated as schema
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.tflite.extras import FileExtras, OpExtras, TensorExtras
 from cases.tflite.schema import DTYPE_CODE, OPERATOR_CODE, attrs_to_options
+from runner import memory
 
 # The newest version of a kind that our options need; the rest are version 1.
 VERSIONS = {"FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "CONV_2D": 1, "SOFTMAX": 1, "STRIDED_SLICE": 1}
 
+MOST_BYTES = 1 << 31
+"""Of a flatbuffer, whose offsets are 32 bits with a sign."""
+
 
 def write_tflite(graph: Graph) -> bytes:
-    """Bytes of a single-subgraph .tflite with one signature. Raises GraphError for a graph that is not well formed."""
+    """Bytes of a single-subgraph .tflite with one signature.
+
+    Raises GraphError for a graph that is not well formed or too large, TooMuchMemory above the limit.
+    """
     graph = _with_block_scales(graph.validate())
     try:
         return _written(graph)
@@ -33,22 +40,32 @@ def write_tflite(graph: Graph) -> bytes:
 
 
 def _written(graph: Graph) -> bytes:
-    size = sum(t.data.nbytes for t in graph.tensors.values() if t.data is not None)
-    builder = flatbuffers.Builder(size + 4096 + 256 * (len(graph.tensors) + len(graph.ops)))
     extras = graph.extras if isinstance(graph.extras, FileExtras) else FileExtras()
 
-    blobs: list[bytes] = [b""]
+    blobs: list[bytes | memoryview] = [b""]
     buffer_of: dict[str, int] = {}
+    shared: dict[tuple[int, int], int] = {}
     for tensor in graph.tensors.values():
+        place = _place(tensor)
+        if place is not None and place in shared:
+            buffer_of[tensor.name] = shared[place]
+            continue
         data = _constant_bytes(tensor)
         if data is not None:
             buffer_of[tensor.name] = len(blobs)
             blobs.append(data)
+            if place is not None:
+                shared[place] = buffer_of[tensor.name]
     metadata_buffers = []
     for _, data in extras.metadata:
         metadata_buffers.append(len(blobs))
         blobs.append(data)
 
+    size = sum(map(len, blobs))
+    if size >= MOST_BYTES:
+        raise GraphError(f"its constants take {size} bytes, and a .tflite holds less than 2 GiB")
+    memory.require(2 * size, "writing the model")
+    builder = flatbuffers.Builder(size + 4096 + 256 * (len(graph.tensors) + len(graph.ops)))
     index = {name: i for i, name in enumerate(graph.tensors)}
     buffers = _offsets(builder, schema.ModelStartBuffersVector, [_buffer(builder, blob) for blob in blobs])
     tensors = [_tensor(builder, t, buffer_of.get(t.name, 0), index) for t in graph.tensors.values()]
@@ -85,14 +102,23 @@ def _written(graph: Graph) -> bytes:
     return bytes(builder.Output())
 
 
-def _constant_bytes(tensor: Tensor) -> bytes | None:
+def _place(tensor: Tensor) -> tuple[int, int] | None:
+    """Where the bytes of a constant lie in memory: tensors that were read from one buffer are written to one."""
+    if isinstance(tensor.raw, TensorExtras) and tensor.raw.data is not None:
+        return (id(tensor.raw.data), -1)
+    if tensor.data is None or not tensor.data.nbytes or not tensor.data.flags.c_contiguous:
+        return None
+    return (tensor.data.ctypes.data, tensor.data.nbytes)
+
+
+def _constant_bytes(tensor: Tensor) -> bytes | memoryview | None:
     if isinstance(tensor.raw, TensorExtras) and tensor.raw.data is not None:
         return tensor.raw.data
     if tensor.data is None:
         return None
     if tensor.data.dtype != np.dtype(tensor.dtype):
         raise GraphError(f"constant '{tensor.name}' is {tensor.data.dtype}, declared {tensor.dtype}")
-    return np.ascontiguousarray(tensor.data).tobytes()
+    return np.ascontiguousarray(tensor.data).reshape(-1).view(np.uint8).data
 
 
 def _offsets(builder: Any, start: Any, offsets: Sequence[int]) -> int:
@@ -106,7 +132,7 @@ def _ints(builder: Any, values: Sequence[int]) -> int:
     return builder.CreateNumpyVector(np.asarray(values, dtype=np.int32))
 
 
-def _buffer(builder: Any, blob: bytes) -> int:
+def _buffer(builder: Any, blob: bytes | memoryview) -> int:
     data = None
     if blob:
         builder.StartVector(1, len(blob), 16)

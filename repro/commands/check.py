@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,15 +12,19 @@ from repro import api
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
+from repro.commands.outputs import keep_apart
 from repro.display import json_lines
 from repro.display.console import Screen, print_lines
-from repro.records.lines import Tone, indented, line
+from repro.pages.of_check import Shown, check_page
+from repro.pages.render import write_page
+from repro.records.lines import Line, Tone, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
+from runner.encoding import shell_command
 from runner.residency import residency_line
 from runner.run import Precision
 from runner.target import Target
@@ -45,6 +50,8 @@ from runner.targets import precisions_for
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
 @options.json_per_output
+@options.memory
+@options.html
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -62,6 +69,7 @@ def command(
     expected_as: str | None,
     save: Path | None,
     as_json: bool,
+    html_file: Path | None,
 ) -> None:
     """Run MODEL on a target and judge every output; no expectations, so anything but PASS exits 1.
 
@@ -73,6 +81,7 @@ def command(
     2. repro check model.tflite --target gpu:swiftshader --precision fp32 --inputs x.npz --json
     3. repro check model.tflite --taps              which tensor is the first wrong one
     """
+    keep_apart({"--html": html_file}, (model, inputs_file))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
@@ -82,6 +91,8 @@ def command(
     console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
     unexpected = 0
     unclean: Checked | None = None
+    shown: list[Shown] = []
+    given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
     with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine) as target:
@@ -89,14 +100,17 @@ def command(
                     checked = api.check(subject, target=target, precision=chosen, deadline=deadline, cpu=cpu)
                     comparisons = _compare(checked, expected_as, runtime)
                     unexpected += _show(console, checked, comparisons, as_json)
+                    shown.append(Shown(checked, comparisons, _again(model, given, checked)))
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
-                        _show_taps(console, subject, target, chosen)
+                        shown[-1].notes += _show_taps(console, subject, target, chosen)
                     if not checked.passed:
                         unclean = checked
     if blamed and unclean is not None:
-        _show_blame(console, unclean, precision, runtime)
+        shown[-1].notes += _show_blame(console, unclean, precision, runtime)
+    if html_file is not None:
+        write_page(html_file, check_page(shown, options.typed()))
     ctx.exit(1 if unexpected else 0)
 
 
@@ -143,19 +157,31 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
     return bad
 
 
-def _show_taps(console: Screen, subject: Subject, target: Target, precision: Precision) -> None:
+def _show_taps(console: Screen, subject: Subject, target: Target, precision: Precision) -> list[Line]:
     from repro.trials.taps import localise
 
     report = localise(subject, target, precision)
-    print_lines(console, (line(f"  {text}") for text in report.lines()))
+    said = [line(f"  {text}") for text in report.lines()]
+    print_lines(console, said)
+    return said
 
 
-def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> None:
+def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
     found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
+    said = []
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:
             observations = found[max(verdict.output, 0)]
             culprit = f"  blame: output {verdict.output} '{verdict.name}': {blame(observations)}"
-            print_lines(console, [line(culprit)])
+            said.append(line(culprit))
+            print_lines(console, said[-1:])
+    return said
+
+
+def _again(model: Path, given: Mapping[str, object], checked: Checked) -> str:
+    """The command that repeats one target and precision. given: the options that decide what is run there."""
+    fingerprint = checked.run.fingerprint
+    where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
+    return shell_command(["repro", "check", str(model), *where, *options.words(given)])

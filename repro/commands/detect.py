@@ -49,6 +49,7 @@ class GraphDidNotRun(ReproError):
     "--out", type=click.Path(path_type=Path), default=Path("detections.png"), show_default=True, help="The PNG."
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per detection on stdout.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

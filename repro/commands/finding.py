@@ -1,4 +1,4 @@
-"""`repro finding`: new, measure, verify, list."""
+"""`repro finding`: list, show, new, measure, verify, render."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from repro.findings.seal import check_seal
 from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
+from repro.pages.of_finding import finding_page
+from repro.pages.render import write_page
 from repro.records.folders import FINDINGS
 from repro.records.journal import Journal
 from repro.records.lines import Tone
@@ -40,8 +42,9 @@ def command() -> None:
 
     \b
     1. repro finding list
-    2. repro finding verify --all                what still holds here
-    3. repro finding new my-bug --model bad.tflite --control good.tflite
+    2. repro finding show add-output-feeds-reduction --html finding.html
+    3. repro finding verify --all                what still holds here
+    4. repro finding new my-bug --model bad.tflite --control good.tflite
     """
 
 
@@ -76,6 +79,23 @@ def list_(as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("slug", metavar="FINDING")
+@options.html
+def show(slug: str, html_file: Path | None) -> None:
+    """What is known of FINDING: its report, or with --html a page with its graph drawn.
+
+    A finding whose files are not what was sealed is refused (exit 2).
+    """
+    finding = reader.load(slug)
+    check_seal(finding)
+    if html_file is None:
+        click.echo((finding.folder / REPORT).read_text(encoding="utf-8"), nl=False)
+        return
+    write_page(html_file, finding_page(finding))
+    echo_line(str(html_file))
+
+
+@command.command()
 @click.argument("slug")
 @click.option("--model", "model", type=click.Path(path_type=Path), required=True, help="The minimal .tflite.")
 @click.option("--control", type=click.Path(path_type=Path), required=True, help="Its healthy twin.")
@@ -88,6 +108,7 @@ def list_(as_json: bool) -> None:
     help="Index of a wrong output. May be repeated.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
+@options.memory
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
     """Start a finding from a minimal model and its healthy twin.
 
@@ -114,6 +135,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
 @options.again
+@options.memory
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -151,7 +173,7 @@ def measure(
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
             evidence.record_evidence(draft, measured)
-            evidence.seal(draft, render_report(draft))
+            evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
@@ -175,6 +197,7 @@ def measure(
 @options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Every claim, not only those that do not hold.")
+@options.memory
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -197,7 +220,7 @@ def verify(
         if render_report(finding).encode() != (finding.folder / REPORT).read_bytes():
             raise BadInput(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
-                f"`repro finding measure {finding.slug}` renders it"
+                f"`repro finding render {finding.slug}` renders it"
             )
     names = targets.resolve(target_names) if target_names else default_targets()
     if all(name.partition(":")[0] == "cpu" for name in names):
@@ -239,6 +262,24 @@ def verify(
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
     ctx.exit(1 if failed else 3 if unmeasured else 0)
+
+
+@command.command()
+@click.argument("slugs", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+def render(slugs: tuple[str, ...], everything: bool) -> None:
+    """Render the report of findings anew from what was measured, and seal it.
+
+    For a claim that was reworded, or another look of the report: nothing is measured. A finding whose files are not
+    what was sealed is refused (exit 2).
+    """
+    for finding in _chosen(slugs, everything):
+        check_seal(finding)
+        with ScratchFolder("render") as scratch:
+            draft = draft_of(finding, Path(scratch))
+            evidence.seal(draft, render_report(draft, finding.folder.parent))
+            publish(draft, finding.folder)
+        echo_line(f"{finding.slug}: report and seal are of today's templates")
 
 
 def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:

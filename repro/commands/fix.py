@@ -13,6 +13,7 @@ from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
 from repro.hazards.hazard import Hazard
+from repro.records.canonical_json import finite_or_none
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically
@@ -28,6 +29,7 @@ from runner.encoding import json_text
 @options.inputs
 @options.input_seed
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -83,7 +85,7 @@ def _summary(model: Path, out: Path | None, fixed: Fixed) -> dict[str, object]:
         "proven": not proof.refusals,
         "hazards": [{"rule": hazard.rule, "tensor": hazard.tensor, "done": what} for hazard, what in mended.done],
         "cpu_exact": proof.is_exact,
-        "cpu": [{"output": d.name, "exact": d.exact, "max_abs": d.max_abs} for d in proof.cpu],
+        "cpu": [{"output": d.name, "exact": d.exact, "max_abs": finite_or_none(d.max_abs)} for d in proof.cpu],
         "target": {
             str(precision): {
                 "before": [str(v.status) for v in proof.before[precision].verdicts],

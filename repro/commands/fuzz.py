@@ -43,6 +43,7 @@ from runner.run import Precision
 )
 @options.stream_workers
 @click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -20,6 +20,8 @@ from repro.layouts.gate import chosen_size, require_precision
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from repro.layouts.without_python import files_of, require_no_python
+from repro.pages.of_gate import gate_page
+from repro.pages.render import write_page
 from repro.records.lines import Tone
 from runner import targets
 from runner.errors import BadInput, NothingRan
@@ -39,7 +41,9 @@ LOG_WIDTH = 180
 @click.option("--no-python", is_flag=True, help="Refuse a layout that names functions: run only .tflite and data.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML here.")
+@options.junit
+@options.html
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -53,7 +57,8 @@ def command(
     no_python: bool,
     update_baseline: bool,
     as_json: bool,
-    junit: Path | None,
+    junit_file: Path | None,
+    html_file: Path | None,
 ) -> None:
     """Pass (0) or refuse (1) the split that LAYOUT declares, on each target.
 
@@ -71,7 +76,7 @@ def command(
     declared = read_layout(layout, _overrides(settings))
     if no_python:
         require_no_python(declared)
-    keep_apart({"--junit": junit}, files_of(declared))
+    keep_apart({"--junit": junit_file, "--html": html_file}, files_of(declared))
     at = chosen_size(declared, size)
     precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
@@ -102,8 +107,10 @@ def command(
                 show(console, report)
                 for record in json_objects(report) if as_json else ():
                     click.echo(json_lines.dump(record))
-    if junit is not None:
-        write_junit(junit, declared.name, [row for report in reports for row in junit_rows(report)], began)
+    if junit_file is not None:
+        write_junit(junit_file, declared.name, [row for report in reports for row in junit_rows(report)], began)
+    if html_file is not None and reports:
+        write_page(html_file, gate_page(reports, options.typed()))
     for report in reports if update_baseline else ():
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}")

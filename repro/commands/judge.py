@@ -49,6 +49,7 @@ from runner.run import Outcome, Precision
     help="TOML with other thresholds, each with its reason.",
 )
 @options.json_per_output
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -143,14 +144,14 @@ def _bare(
     for index, (name, wanted) in enumerate(references.items()):
         floor = Floor(0.0, "rule", depth)
         if name in floors:
-            floor = _floor(wanted, floors[name], depth, f"{floor_file}: '{name}'")
+            floor = _floor(wanted, floors[name], depth, precision, f"{floor_file}: '{name}'")
         yield (
             where,
             judge_arrays(actuals[name], wanted, floor, precision=precision, output=index, name=name, thresholds=table),
         )
 
 
-def _floor(reference: np.ndarray, given: np.ndarray, depth: int, where: str) -> Floor:
+def _floor(reference: np.ndarray, given: np.ndarray, depth: int, precision: Precision, where: str) -> Floor:
     """A floor from one number (its RMSE), from an emulation's output, or from element-wise error sizes."""
     from repro.verdicts.emulation import floor_between
 
@@ -166,7 +167,7 @@ def _floor(reference: np.ndarray, given: np.ndarray, depth: int, where: str) -> 
     size, signal = float(np.sqrt(np.mean(np.square(given)))), float(np.sqrt(np.mean(np.square(reference))))
     if (given >= 0).all() and size < 0.25 * signal:
         return Floor(size, "emulation", depth)
-    floor = floor_between(reference, given, depth)
+    floor = floor_between(reference, given, depth, precision)
     if floor is None:
         raise BadInput(f"{where} is not finite where the reference is; such an emulation says nothing about noise")
     return floor

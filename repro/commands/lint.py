@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from repro import api
+from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.display.sarif import sarif_log
@@ -24,6 +25,7 @@ from runner.errors import BadInput, NothingRan
 @click.option("--json", "as_json", is_flag=True, help="One object per hazard on stdout.")
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout).")
 @click.option("--no-risky", is_flag=True, help="Leave out risks: what may go wrong but was not seen to.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context, models: tuple[Path, ...], as_json: bool, sarif_file: Path | None, no_risky: bool

@@ -23,6 +23,8 @@ from repro.matrix.measure import Environment, Measured, default_targets, environ
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
+from repro.pages.of_matrix import matrix_page
+from repro.pages.render import write_page
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.records.lines import Tone
@@ -57,7 +59,9 @@ from runner.targets import precisions_for
     help="Canonical JSON of all cells and rows.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object per row on stdout.")
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every row, not only those that show something.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -71,6 +75,7 @@ def command(
     workers: int,
     out: Path,
     as_json: bool,
+    html_file: Path | None,
     verbose: bool,
 ) -> None:
     """Measure CASES in every cell of runtimes x drivers x precisions, each beside its controls.
@@ -87,7 +92,7 @@ def command(
     3. repro matrix 'public-reports/*' --bisect            since which runtime
     """
     started = time.monotonic()
-    keep_apart({"--out": out}, [Path(name) for name in cases if name.endswith(".tflite")])
+    keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
     subjects = choose_subjects(cases, seed)
     names = targets.resolve(target_names) if target_names else default_targets()
     for subject in subjects if "cpu" in names else ():
@@ -118,6 +123,9 @@ def command(
         f"{len(measured.records)} cells, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
         f"stored in {out}",
     )
+    if html_file is not None and rows:
+        page = matrix_page(rows, measured.records, measured.environments, measured.unavailable, options.typed())
+        write_page(html_file, page)
     if not measured.records:
         raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from runner.encoding import shell_command
+from runner.memory import limited
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
 
@@ -58,4 +62,33 @@ pool_workers = click.option(
 stream_workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Graphs that run at once; default one per core."
 )
+
+
+def _limit_memory(ctx: click.Context, parameter: click.Parameter, size: str | None) -> None:
+    ctx.with_resource(limited(size))
+
+
+memory = click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=_limit_memory,
+    expose_value=False,
+    help="What this process may use for models and arrays, such as 2GiB; default half of what is available.",
+)
 json_per_output = click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
+junit = click.option(
+    "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
+)
+html = click.option(
+    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."
+)
+
+
+def typed() -> str:
+    """The command as it was typed, for a page that says how it was made."""
+    return shell_command(["repro", *sys.argv[1:]])
+
+
+def words(given: Mapping[str, object]) -> list[str]:
+    """Options as words of a command line. given: option -> what was given for it, None where nothing was."""
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]

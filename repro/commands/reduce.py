@@ -12,6 +12,8 @@ from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display import json_lines
 from repro.display.console import Screen, print_lines
+from repro.pages.of_reduce import reduce_page
+from repro.pages.render import write_page
 from repro.records.lines import line
 from repro.reducer import history
 from repro.reducer.problem import Specimen
@@ -32,7 +34,9 @@ from runner.run import Precision
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for history and result; default MODEL.reduced.")
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
 @options.stream_workers
+@options.html
 @click.option("--json", "as_json", is_flag=True, help="One object per step on stdout, the summary last.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -46,6 +50,7 @@ def command(
     out: Path | None,
     max_runs: int,
     workers: int | None,
+    html_file: Path | None,
     as_json: bool,
 ) -> None:
     """Reduce MODEL to the smallest graph with the same signature on the same output's role.
@@ -60,8 +65,9 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
-    keep_apart({"--out": folder}, (model, inputs_file))
+    keep_apart({"--out": folder, "--html": html_file}, (model, inputs_file))
     console = Screen(stderr=True, soft_wrap=True)
+    steps: list[Step] = []
     with console.status("confirming the failure") as progress:
 
         def on_start(subject: Subject, chosen: Precision, known: int) -> None:
@@ -72,6 +78,7 @@ def command(
             role_note = f", roles changed: {len(step.specimen.drift)}" if step.specimen.drift else ""
             counts = f"{step.number:04d}  {len(step.specimen.graph.ops):4d} ops  {step.runs:4d} runs"
             print_lines(console, [line(f"{counts}  {step.specimen.made_by}{role_note}")])
+            steps.append(step)
             if as_json:
                 click.echo(json_lines.dump(_step_record(step)))
 
@@ -98,6 +105,8 @@ def command(
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
     if as_json:
         click.echo(json_lines.dump(record))
+    if html_file is not None:
+        write_page(html_file, reduce_page(model.name, reduced, steps, record, options.typed()))
     ctx.exit(0)
 
 

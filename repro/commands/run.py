@@ -19,7 +19,11 @@ from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.findings.note import note
+from repro.findings.reader import finding_or_none
+from repro.pages.of_run import run_page
+from repro.pages.render import write_page
 from repro.records.journal import Journal
+from repro.verdicts.subject import case_subject
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput
@@ -45,13 +49,10 @@ def journal_path(target_name: str) -> Path:
 @options.pool_workers
 @options.save
 @options.json_per_output
-@click.option(
-    "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
-)
-@click.option(
-    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as HTML."
-)
+@options.junit
+@options.html
 @click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one example per group.")
+@options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -114,7 +115,17 @@ def command(
     if junit_file is not None:
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
     if html_file is not None:
-        campaign_table.write_html(html_file, results, summary)
+        named = {case.name: case for case in chosen}
+        given = {"--runtime": runtime, "--inputs": kind, "--seed": seed}
+        page = run_page(
+            results,
+            summary,
+            options.typed(),
+            finding_or_none,
+            lambda case: case_subject(named[case]).graph,
+            options.words(given),
+        )
+        write_page(html_file, page)
     ctx.exit(1 if any(r.is_news for r in results) else 0)
 
 

@@ -11,6 +11,7 @@ Source: LiteRT's `ml_drift_delegate/tflite/model_builder_helper.cc` (shapes) and
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -188,7 +189,7 @@ def bhwc(shape: tuple[int, ...]) -> Bhwc:
         return (shape[0], 1, 1, shape[1])
     if len(shape) == 3:
         return (shape[0], 1, shape[1], shape[2])
-    return (int(np.prod(shape[:-3])), shape[-3], shape[-2], shape[-1])
+    return (math.prod(shape[:-3]), shape[-3], shape[-2], shape[-1])
 
 
 def broadcast_bhwc(shape: tuple[int, ...]) -> Bhwc:

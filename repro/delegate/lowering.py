@@ -77,11 +77,9 @@ class Lowering:
 
     def add(self, node: Node, *inputs: Value) -> Node:
         """Append a node that reads each of `inputs` once; a value named twice is what some parsers abort on."""
-        for value in inputs:
-            if value in node.inputs:
-                node.reads_one_twice = True
-                continue
-            node.inputs.append(value)
+        node.inputs.extend(dict.fromkeys(inputs))
+        node.reads_one_twice = len(node.inputs) < len(inputs)
+        for value in node.inputs:
             value.consumers[node] = None
         self.nodes.append(node)
         return node

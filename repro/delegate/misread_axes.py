@@ -26,7 +26,7 @@ def constant_misread(constant: np.ndarray, runtime: tuple[int, ...], result: tup
     W=N for a constant, so the constant's row 0 is used for every row. That is harmless where all its rows
     are alike; a tensor in the wrong place is not.
     """
-    if len(result) > MAX_RANK or constant.ndim > MAX_RANK:
+    if max(len(result), len(runtime), constant.ndim) > MAX_RANK:
         return False
     result_letters = axis_letters(len(result))
 

@@ -56,12 +56,12 @@ def parse_slice(lowering: Lowering, op: Op) -> None:
 
 def parse_concat(lowering: Lowering, op: Op) -> None:
     """CONCATENATION; the delegate copies an input that is used twice."""
-    inputs: list[Value] = []
+    inputs: dict[Value, None] = {}
     for name in op.inputs:
         value = lowering.data_value(op, name)
         if value in inputs:
             value = lowering.new_value(lowering.add(Node("COPY", op), value), value.shape)
-        inputs.append(value)
+        inputs[value] = None
     lowering.finish(lowering.add(Node("CONCAT", op, axis=_result_axis(lowering, op)), *inputs))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.table import Table
 
@@ -14,8 +13,6 @@ from repro.display.console import Screen, cell
 from repro.display.junit import TestRow
 from repro.records.lines import Tone
 from repro.verdicts.verdict import Status, Verdict
-from runner.cache import write_atomically
-from runner.encoding import html_text
 
 
 def family(case: str) -> str:
@@ -141,36 +138,3 @@ def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
                 )
             )
     return rows
-
-
-def write_html(path: Path, results: Sequence[CaseResult], summary: str) -> None:
-    """One self-contained page: every output, news first. Raises Unwritable."""
-    order = {True: 0, False: 1}
-    rows = []
-    for result in sorted(results, key=lambda r: (order[r.is_news], r.target, r.case, r.precision)):
-        for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
-            cells = (
-                result.target,
-                result.precision,
-                result.case,
-                f"{verdict.output} {verdict.name}",
-                f"{verdict.status} {verdict.signature}".strip(),
-                comparison.expected,
-                verdict.held,
-            )
-            kind = "news" if comparison.standing.is_news else str(comparison.standing)
-            rows.append(f'<tr class="{kind}">' + "".join(f"<td>{html_text(c)}</td>" for c in cells) + "</tr>")
-    fingerprints = {
-        f"{r.target}: LiteRT {r.runtime}, {r.adapter or 'cpu'}, {r.fingerprint['driver'] or 'no driver'}"
-        for r in results
-    }
-    heads = "".join(f"<th>{h}</th>" for h in ("target", "precision", "case", "output", "verdict", "expected", "holds"))
-    page = (
-        "<!doctype html><meta charset=utf-8><title>repro run</title><style>"
-        "body{font:14px system-ui;margin:2em;max-width:110em}table{border-collapse:collapse;width:100%}"
-        "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
-        "tr.news{background:#fdd}tr.known{background:#fff6d6}th{position:sticky;top:0;background:#fff}</style>"
-        f"<h1>repro run</h1><p>{html_text(summary)}</p><p>{'<br>'.join(map(html_text, sorted(fingerprints)))}</p>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>\n"
-    )
-    write_atomically(path, page.encode())

@@ -18,9 +18,12 @@ import numpy as np
 
 import runner
 from cases.findings.model import Purpose
+from cases.graph import Graph
+from repro.drawings.mermaid import to_mermaid
 from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile
 from repro.findings.reader import load
+from repro.hazards.culprit import failure_picture
 from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
@@ -60,9 +63,9 @@ _environment.filters |= {
 _environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
-def render_report(finding: Finding) -> str:
-    """report.md: the issue's text, marked as rendered."""
-    return _environment.get_template("issue.md.j2").render(local=True, **_context(finding))
+def render_report(finding: Finding, beside: Path | None = None) -> str:
+    """report.md: the issue's text, marked as rendered. beside: the folder of its siblings, where it is a draft."""
+    return _environment.get_template("issue.md.j2").render(local=True, **_context(finding, beside))
 
 
 def report_files(finding: Finding) -> dict[str, bytes]:
@@ -95,7 +98,7 @@ def write_report(finding: Finding, out: Path) -> list[str]:
     return list(files)
 
 
-def _context(finding: Finding) -> dict[str, Any]:
+def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     evidence = finding.evidence()
     records = finding.evidence_records()
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
@@ -111,6 +114,7 @@ def _context(finding: Finding) -> dict[str, Any]:
         "ops": graph.ops,
         "model_size": len(finding.model_bytes(finding.minimal)),
         "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
+        "drawing": _drawing(finding, graph),
         "inline": _inline(finding),
         "sample": {**sample, "target": facts.public_target(sample["target"])},
         "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
@@ -123,10 +127,15 @@ def _context(finding: Finding) -> dict[str, Any]:
         "ruled_out": facts.ruled_out(finding, on_gpu),
         "helps": facts.tried(finding, on_gpu, Purpose.HELPS),
         "no_help": facts.tried(finding, on_gpu, Purpose.NO_HELP),
-        "siblings": {slug: load(slug, finding.folder.parent).title for slug in finding.siblings},
+        "siblings": {slug: load(slug, beside or finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
     }
+
+
+def _drawing(finding: Finding, graph: Graph) -> list[str]:
+    """The graph in mermaid, which GitHub draws: its roles, the wrong outputs red."""
+    return to_mermaid(failure_picture(graph, [graph.outputs[index] for index in finding.minimal.wrong]))
 
 
 def _numbers(values: Sequence[float | None] | None) -> str:

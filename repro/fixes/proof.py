@@ -15,7 +15,7 @@ import numpy as np
 from cases.graph import Graph, Op
 from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.hazard import Hazard
-from repro.hazards.lint import adapter_risks
+from repro.hazards.lint import adapter_risks, find_hazards
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
@@ -132,6 +132,8 @@ def fix_subject(
 
     Raises NotProven, and BadInput where the cpu cannot run the model at all.
     """
+    if find_hazards(subject.graph):
+        subject.require_reference()  # what cannot be judged cannot be proven, and no edit fits shapes that do not fit
     mended, risks = avoid_hazards(subject.graph), adapter_risks(subject.graph)
     if not mended.done and not mended.left:
         return Fixed(subject, mended, subject.model, None, risks)

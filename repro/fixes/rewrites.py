@@ -16,6 +16,7 @@ from cases.edit import GraphEdit, renamed, with_attributes, with_operand
 from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, broadcast_bhwc, constant_data
 from repro.hazards.hazard import Hazard
+from runner import memory
 
 
 def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
@@ -168,6 +169,7 @@ def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
     out, height, width, taken = weights.shape
     channels = int(edit.tensors[op.inputs[0]].shape[3])
     made = out // (channels // taken)
+    memory.require(out * height * width * channels * weights.itemsize, f"weights of all groups of '{op.outputs[0]}'")
     dense = np.zeros((out, height, width, channels), weights.dtype)
     for filters in range(0, out, made):
         first = filters // made * taken

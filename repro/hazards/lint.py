@@ -64,6 +64,7 @@ def _replayed(graph: Graph) -> tuple[Hazard, ...]:
         return ()
     reach = _outputs_reached(graph, [event.tensor for event in events if event.effect is Effect.WRONG])
     positions = {name: index for index, name in enumerate(graph.outputs)}
+    every_output = tuple(range(len(graph.outputs)))
     matches: dict[tuple[str, str], Hazard] = {}
     for event in events:
         affected: tuple[int, ...]
@@ -72,7 +73,7 @@ def _replayed(graph: Graph) -> tuple[Hazard, ...]:
         elif event.effect is Effect.WRONG:
             affected = reach[event.tensor]
         else:
-            affected = tuple(range(len(graph.outputs)))
+            affected = every_output
         key = (event.rule, event.tensor)
         if key not in matches:
             matches[key] = _match(event, positions.get(event.tensor), affected)

@@ -80,7 +80,8 @@ def _why_outside_fp16(data: np.ndarray) -> str:
     """What fp16 makes of a constant's largest values, or empty where it holds them."""
     if data.size == 0:
         return ""
-    low, high = float(data.min()), float(data.max())
+    with np.errstate(invalid="ignore"):  # a NaN that signals is not finite either
+        low, high = float(data.min()), float(data.max())
     peak = max(abs(low), abs(high))
     if not np.isfinite(peak) or peak > FP16_MAX:
         return f"holds {peak:g}, the largest fp16 number is {FP16_MAX:g}"

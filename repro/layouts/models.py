@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import GraphPart, Inputs, Layout
 from repro.layouts.named_functions import call
+from runner import memory
 from runner.errors import BadInput
 from runner.npz import UnreadableArrays, read_arrays
 from runner.run import Precision
@@ -41,7 +43,7 @@ def load_model(layout: Path, part: GraphPart, size: int | None, precision: Preci
     path = part.file
     if path is None:
         path = Path(call(layout, part.builder, precision=str(precision), **sized(size), **parameters))
-    data = path.read_bytes()
+    data = memory.read_file(path)
     graph = read_tflite(data, where=str(path))
     for what, names, found in (("inputs", part.inputs, graph.inputs), ("outputs", part.outputs, graph.outputs)):
         if len(names) != len(found):
@@ -77,6 +79,8 @@ def load_inputs(layout: Layout, size: int | None) -> list[Values]:
 
 
 def _drawn(inputs: Inputs) -> list[Values]:
+    drawn = sum(math.prod(shape) for shape in inputs.shapes.values()) * np.dtype(np.float32).itemsize
+    memory.require(inputs.count * drawn, "drawing the inputs of the layout")
     sets = []
     for index in range(inputs.count):
         generator = np.random.default_rng([inputs.seed, index])

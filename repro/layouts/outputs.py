@@ -105,7 +105,7 @@ def output_checks(
     )
     judged = replace(run, outputs=tuple(run.outputs[k] for k in planned.judged))
     thresholds = thresholds_of(layout, layout.thresholds.get(precision, {}))
-    verdicts = judge(judged, subject, thresholds=thresholds, metrics="none")
+    verdicts = judge(judged, subject, thresholds=thresholds)
     residuals = {residual.tensor: residual for residual in layout.residuals}
     for index, verdict in enumerate(verdicts):
         tensor = model.part.outputs[index]
@@ -124,9 +124,7 @@ def output_checks(
         )
         wanted = tuple((minus_constant(outputs[index], constant),) for outputs in references)
         floor = source.residual_floor(model, feeds[0], index, constant, precision) or subject.floors(precision)[index]
-        (inner,) = judge(
-            bare, bare_subject(tensor, feeds, wanted, {precision: (floor,)}), thresholds=thresholds, metrics="none"
-        )
+        (inner,) = judge(bare, bare_subject(tensor, feeds, wanted, {precision: (floor,)}), thresholds=thresholds)
         yield _check(model, tensor, inner, _rmse(bare, wanted, 0), f" without {residual.subtract} ({residual.reason})")
 
 
@@ -173,4 +171,4 @@ def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, note: s
     signature = f" {verdict.signature}" if verdict.signature else ""
     holds = f"; it holds {verdict.holds}" if verdict.holds else ""
     reason = f"{verdict.status}{signature}: {verdict.reason}{holds}{note}"
-    return GateCheck("output", part, tensor, GateAnswer.REFUSED, reason, numbers)
+    return GateCheck("output", part, tensor, GateAnswer.REFUSED, reason, numbers, verdict.error_map)

@@ -24,7 +24,7 @@ from repro.layouts.models import PartModel, Values, sized
 from repro.layouts.named_functions import call, home
 from repro.verdicts.emulation import floor_between
 from repro.verdicts.noise_floor import Floor, floor_from_json
-from runner import targets
+from runner import memory, targets
 from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.errors import BadInput
 from runner.npz import packed, read_arrays
@@ -104,7 +104,7 @@ class ReferenceSource:
 
     def _whole(self, file: Path, values: Values) -> Values:
         """The unsplit model, evaluated in float64. Its tensors carry the layout's names, or are taken in order."""
-        data = file.read_bytes()
+        data = memory.read_file(file)
         graph = read_tflite(data, where=str(file))
         wanted = self._layout.final_outputs
         names = list(values)
@@ -157,7 +157,7 @@ def _residual_floor(
     kind = FLOAT16 if precision is Precision.FP16 else FLOAT32
     emulated = evaluate(graph, feed, kind)[output]
     depth = accumulation_depth(graph, output)
-    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth)
+    return floor_between(minus_constant(reference, constant), minus_constant(emulated, constant), depth, precision)
 
 
 def minus_constant(array: np.ndarray, constant: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from repro.records.lines import Line, Tone, Worded, line
+from repro.verdicts.error_map import ErrorMap
 from runner.run import Fingerprint
 
 KINDS = ("structure", "residency", "output", "chain", "control", "baseline")
@@ -25,6 +26,7 @@ class GateCheck:
     """One answer. kind: one of KINDS. part: graph or host step, `chain`, or the control's name. tensor: or empty.
 
     reason: one line, also for a pass. numbers: what was measured, by name; the baseline keeps them.
+    error_map: of an output that fails, where it is wrong.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class GateCheck:
     answer: GateAnswer
     reason: str
     numbers: Mapping[str, float] = field(default_factory=dict)
+    error_map: ErrorMap | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -42,6 +42,11 @@ def line(*parts: str | tuple[str, Tone]) -> Line:
     return Line(tuple((one_line(text), tone) for text, tone in toned))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 output`, `2 outputs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def indented(lines: Iterable[Line], by: str = "  ") -> Iterator[Line]:
     """The same lines further to the right."""
     return (Line(((by, Tone.PLAIN), *one.spans)) for one in lines)

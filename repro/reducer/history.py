@@ -58,10 +58,11 @@ def write_step(folder: Path, step: Step, target: str, precision: Precision) -> P
 
 
 def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite") -> None:
-    """The model and its distinct feeds: inputs.npz, and inputs_2.npz where there is a second."""
+    """The model and its distinct feeds: inputs.npz, inputs_2.npz and so on."""
     write_atomically(place / model, write_tflite(specimen.graph))
     distinct = {id(feed): feed for feed in specimen.feeds}.values()
-    for name, feed in zip((INPUTS, "inputs_2.npz"), distinct, strict=False):
+    for k, feed in enumerate(distinct):
+        name = f"inputs_{k + 1}.npz" if k else INPUTS
         write_atomically(place / name, packed(dict(zip(member_names(specimen.graph.inputs), feed, strict=True))))
 
 

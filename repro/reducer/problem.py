@@ -46,7 +46,7 @@ class Failure:
 class Specimen:
     """A graph that (perhaps) fails. output: the failing output's tensor name, empty for a run-level failure.
 
-    feeds: (a, b, a), where the third is the same object as the first.
+    feeds: one per run; a feed that comes again is the same object.
     drift: tensors whose role differs from the original's. about_role: the proposal is to change the
     failing output's own role, so the same signature is enough, if other inputs show it as well.
     """
@@ -125,7 +125,7 @@ def cut(specimen: Specimen, keep: Collection[int], values: Callable[[int], Value
 
 
 def map_feeds(feeds: tuple[Feed, ...], change: Callable[[int, Feed], Feed]) -> tuple[Feed, ...]:
-    """Each distinct feed changed once, so that (a, b, a) stays (a, b, a) by identity."""
+    """Each distinct feed changed once, so that (a, b, c, a) stays (a, b, c, a) by identity."""
     done: dict[int, Feed] = {}
     for index, feed in enumerate(feeds):
         if id(feed) not in done:

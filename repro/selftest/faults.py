@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repro.verdicts.numeric_rule import as_rows
+from repro.verdicts.deviations import as_rows
 from runner.run import SENTINEL, Precision
 
 Apply = Callable[["Healthy", np.random.Generator], np.ndarray | None]
@@ -20,16 +20,26 @@ Apply = Callable[["Healthy", np.random.Generator], np.ndarray | None]
 
 @dataclass(frozen=True)
 class Healthy:
-    """A healthy float32 output and what a fault may mix it with.
+    """A healthy float32 output of one run and what a fault may mix it with.
 
-    previous: this output after another input. others: other outputs of the same run. inputs: this run's inputs.
+    by_run: this output in every run, of different inputs; run: which one of them this is. others: other outputs of the
+    same run. inputs: this run's inputs.
     """
 
-    value: np.ndarray
-    previous: np.ndarray
+    by_run: tuple[np.ndarray, ...]
+    run: int
     others: tuple[np.ndarray, ...]
     inputs: tuple[np.ndarray, ...]
     precision: Precision
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.by_run[self.run]
+
+    @property
+    def previous(self) -> np.ndarray:
+        """What the run before gave; before the first one, what the second will give."""
+        return self.by_run[self.run - 1] if self.run else self.by_run[1 % len(self.by_run)]
 
     @property
     def std(self) -> np.float32:
@@ -38,11 +48,11 @@ class Healthy:
 
 @dataclass(frozen=True)
 class Fault:
-    """local: touches only a part, whose change may by chance be as small as legal noise."""
+    """faint: the change may be as small as legal noise, since it touches only a part or is small itself."""
 
     name: str
     apply: Apply
-    local: bool = False
+    faint: bool = False
 
 
 def _rows_of(x: Healthy) -> np.ndarray:
@@ -190,6 +200,50 @@ def _doubled(array: np.ndarray, where: int) -> np.ndarray:
     return np.asarray(array[where] * 2)
 
 
+def _scaled(share: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    return lambda array, where: np.asarray(array[where] * np.float32(1 + share))
+
+
+def _negative(array: np.ndarray, where: int) -> np.ndarray:
+    return np.asarray(-array[where])
+
+
+def _sizeable(flat: np.ndarray, rng: np.random.Generator) -> int:
+    """An element of the larger half: a share of next to nothing is next to nothing."""
+    return int(rng.choice(np.flatnonzero(np.abs(flat) >= np.median(np.abs(flat)))))
+
+
+def _bfloat16(x: Healthy, rng: np.random.Generator) -> np.ndarray:
+    """Rounded to the nearest number of 8 significant bits."""
+    bits = np.ascontiguousarray(x.value).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    return rounded.view(np.float32)
+
+
+def _second_batch_stale(x: Healthy, rng: np.random.Generator) -> np.ndarray | None:
+    """The second half along the first axis that has two (of a batch of one: of its rows) holds the previous run."""
+    axis = next((i for i, extent in enumerate(x.value.shape[:-1]) if extent > 1), None)
+    if axis is None:
+        return None
+    half = np.arange(x.value.shape[axis]) >= x.value.shape[axis] // 2
+    return np.where(half.reshape([-1 if i == axis else 1 for i in range(x.value.ndim)]), x.previous, x.value)
+
+
+def _off_by_one(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.concatenate([rows[1:], rows[-1:]])
+
+
+def _flushed(x: Healthy, rng: np.random.Generator) -> np.ndarray | None:
+    """What is too small for a normal number of the precision is zero; WGSL and OpenCL allow a device to do so."""
+    smallest = np.float32(2.0**-14 if x.precision is Precision.FP16 else 2.0**-126)
+    small = (np.abs(x.value) < smallest) & (x.value != 0)
+    return np.where(small, np.float32(0), x.value) if small.any() else None
+
+
+def _two_runs_old(x: Healthy, rng: np.random.Generator) -> np.ndarray:
+    return x.by_run[max(x.run - 2, x.run % 2)]
+
+
 def _row0(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.broadcast_to(rows[:1], rows.shape)
 
@@ -210,46 +264,64 @@ FAULTS: tuple[Fault, ...] = (
         "stale: half of it",
         lambda x, rng: np.where(np.arange(x.value.size).reshape(x.value.shape) % 2, x.value, x.previous),
     ),
+    Fault("stale: one of two batches", _second_batch_stale),
+    Fault("stale by two runs", _two_runs_old),
+    Fault("right on the first input only", lambda x, rng: x.by_run[0]),
     Fault("values of the right distribution", lambda x, rng: rng.permutation(x.value.ravel()).reshape(x.value.shape)),
     Fault("unwritten", lambda x, rng: np.full_like(x.value, SENTINEL)),
     Fault("unwritten in part", _on_flat(lambda flat, rng: _tail(flat, SENTINEL))),
     Fault("unwritten element", _on_flat(_put(_any, SENTINEL))),
     Fault("zeros", lambda x, rng: np.zeros_like(x.value)),
-    Fault("zeros in part", _on_flat(lambda flat, rng: _tail(flat, 0.0)), local=True),
+    Fault("zeros in part", _on_flat(lambda flat, rng: _tail(flat, 0.0)), faint=True),
     Fault("constant", lambda x, rng: np.full_like(x.value, x.value.mean())),
     Fault("one NaN", _on_flat(_put(_any, np.nan))),
     Fault("all NaN", lambda x, rng: np.full_like(x.value, np.nan)),
     Fault("one Inf", _on_flat(_put(_any, np.inf))),
     Fault("fp16 overflow", _overflow),
-    Fault("one wrong element", _wrong_element, local=True),
+    Fault("one wrong element", _wrong_element, faint=True),
     Fault("largest element's sign", _on_flat(_flipped_sign)),
-    Fault("one dead row", _on_rows(_put(_any, 0.0)), local=True),
-    Fault("one wrong row", _on_rows(_neighbour), local=True),
-    Fault("one row doubled", _on_rows(_put(_any, _doubled)), local=True),
-    Fault("two rows swapped", _on_rows(_swap_two), local=True),
+    Fault("one row's sign", _on_rows(_put(_any, _negative)), faint=True),
+    Fault("one channel's sign", _on_channels(_put(_any, _negative)), faint=True),
+    Fault("one dead row", _on_rows(_put(_any, 0.0)), faint=True),
+    Fault("one wrong row", _on_rows(_neighbour), faint=True),
+    Fault("one row doubled", _on_rows(_put(_any, _doubled)), faint=True),
+    Fault("two rows swapped", _on_rows(_swap_two), faint=True),
     Fault("rows permuted", _on_rows(_permuted)),
     Fault("rows reversed", _on_rows(lambda rows, rng: rows[::-1])),
     Fault("shifted by a row", _on_rows(_rolled)),
+    Fault("off by one row", _on_rows(_off_by_one)),
     Fault("row 0 in the place of all", _on_rows(_row0)),
-    Fault("one dead channel", _on_channels(_put(_any, 0.0)), local=True),
-    Fault("one wrong channel", _on_channels(_neighbour), local=True),
-    Fault("one channel doubled", _on_channels(_put(_any, _doubled)), local=True),
-    Fault("two channels swapped", _on_channels(_swap_two), local=True),
+    Fault("one dead channel", _on_channels(_put(_any, 0.0)), faint=True),
+    Fault("one wrong channel", _on_channels(_neighbour), faint=True),
+    Fault("one channel doubled", _on_channels(_put(_any, _doubled)), faint=True),
+    Fault("two channels swapped", _on_channels(_swap_two), faint=True),
     Fault("channels permuted", _on_channels(_permuted)),
     Fault("shifted by a channel", _on_channels(_rolled)),
     Fault("channel 0 in the place of all", _on_channels(_row0)),
     Fault("lanes of four swapped", _on_channels(_lanes_swapped)),
-    Fault("every fourth channel dead", _on_channels(_dead_lane), local=True),
+    Fault("every fourth channel dead", _on_channels(_dead_lane), faint=True),
     Fault("transposed", _transposed),
     Fault("shifted by an element", _on_flat(_shift_zero)),
     Fault("second half repeats the first", _on_flat(_half_duplicated)),
-    Fault("clipped", _clipped, local=True),
-    Fault("negatives cut (RELU)", lambda x, rng: np.maximum(x.value, 0), local=True),
-    Fault("sign lost (ABS)", lambda x, rng: np.abs(x.value), local=True),
+    Fault("clipped", _clipped, faint=True),
+    Fault("negatives cut (RELU)", lambda x, rng: np.maximum(x.value, 0), faint=True),
+    Fault("sign lost (ABS)", lambda x, rng: np.abs(x.value), faint=True),
     Fault("negated", lambda x, rng: -x.value),
     Fault("doubled", lambda x, rng: x.value * np.float32(2)),
-    Fault("1 % scale", lambda x, rng: x.value * np.float32(1.01)),
+    Fault("1 % scale", lambda x, rng: x.value * np.float32(1.01), faint=True),
+    Fault("0.5 % scale", lambda x, rng: x.value * np.float32(1.005), faint=True),
+    *(
+        Fault(f"{percent} % in {what}", on(_put(pick, _scaled(percent / 100))), faint=True)
+        for what, on, pick in (
+            ("a channel", _on_channels, _any),
+            ("a row", _on_rows, _any),
+            ("an element", _on_flat, _sizeable),
+        )
+        for percent in (3, 2, 1)
+    ),
     Fault("small offset (3 % of std)", lambda x, rng: x.value + np.float32(0.03) * x.std),
     Fault("large offset (one std)", lambda x, rng: x.value + x.std),
     Fault("computed in fp16, asked fp32", _half_precision),
+    Fault("rounded to bfloat16", _bfloat16, faint=True),
+    Fault("denormals flushed", _flushed, faint=True),
 )

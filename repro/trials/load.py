@@ -13,10 +13,10 @@ from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
-from runner import targets
+from runner import memory, targets
 from runner.encoding import path_label
 from runner.errors import BadInput
-from runner.npz import UnreadableArrays, read_arrays
+from runner.npz import Header, UnreadableArrays, read_arrays, read_headers
 from runner.run import Feed
 
 AnyInputs = str | Path | Mapping[str, np.ndarray] | Sequence[np.ndarray]
@@ -55,11 +55,11 @@ def fed_subject(
 
 
 def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) -> FeedPlan:
-    """What a model is fed: what was given, a made feed of `seed`, what was given again; or only made ones.
+    """What a model is fed: what was given, two made feeds of `seed`, what was given again; or only made ones.
 
     given: an .npz, arrays by input name, or arrays in the inputs' order. Raises BadInput for what does not fit.
     """
-    standard = StandardFeeds(seed)
+    standard = StandardFeeds(seed, again=True)
     if given is None:
         return standard
     if isinstance(given, str | Path):
@@ -69,14 +69,14 @@ def feed_plan(declared: Sequence[Tensor], given: AnyInputs | None, seed: int) ->
             raise BadInput(f"inputs: {len(given)} arrays are given and the model has {len(declared)} inputs")
         by_name = given if isinstance(given, Mapping) else {f"arr_{i}": array for i, array in enumerate(given)}
         first, source = feed_from_arrays(by_name, declared, "inputs"), "given arrays"
-    second = standard.make(declared)[1]
-    return GivenFeeds((first, second, first), f"{source}, then {standard.kind} seed {seed}")
+    _, second, third, _ = standard.make(declared)
+    return GivenFeeds((first, second, third, first), f"{source}, then {standard.kind} seed {seed}")
 
 
 def read_bytes(path: Path, what: str) -> bytes:
     """The bytes of a file the user named. Raises BadInput where it is missing or unreadable."""
     try:
-        return path.read_bytes()
+        return memory.read_file(path)
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such file; give {what}") from error
     except OSError as error:
@@ -93,26 +93,36 @@ def feed_from_npz(path: Path, declared: Sequence[Tensor]) -> Feed:
     if not zipfile.is_zipfile(path):
         raise BadInput(f"{path}: not an .npz file; write it with numpy.savez")
     try:
-        arrays = read_arrays(path)
+        keys = _fitting(read_headers(path), declared, str(path))
+        arrays = read_arrays(path, names=keys)
     except UnreadableArrays as error:
         raise BadInput(f"{path}: a damaged .npz ({error}); write it again with numpy.savez") from error
-    return feed_from_arrays(arrays, declared, str(path))
+    return _feed([arrays[key] for key in keys], declared)
 
 
 def feed_from_arrays(arrays: Mapping[str, np.ndarray], declared: Sequence[Tensor], where: str) -> Feed:
     """One feed from arrays by input name (or arr_0, arr_1, ... in order). Raises BadInput as `feed_from_npz` does."""
-    feed = []
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    return _feed([given[key] for key in _fitting(given, declared, where)], declared)
+
+
+def _fitting(given: Mapping[str, np.ndarray | Header], declared: Sequence[Tensor], where: str) -> list[str]:
+    """The key of each input's array. Raises BadInput where one is missing or does not fit, by what is said of it."""
+    keys = []
     for index, tensor in enumerate(declared):
-        key = tensor.name if tensor.name in arrays else f"arr_{index}"
-        if key not in arrays:
-            have = ", ".join(sorted(arrays)) or "nothing"
+        key = tensor.name if tensor.name in given else f"arr_{index}"
+        if key not in given:
+            have = ", ".join(sorted(given)) or "nothing"
             raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so")
-        array = np.asarray(arrays[key])
-        if tuple(array.shape) != tensor.shape:
-            raise BadInput(f"{where}: '{key}' has shape {array.shape}, input '{tensor.name}' wants {tensor.shape}")
-        if array.dtype != np.dtype(tensor.dtype):
-            if not np.can_cast(array.dtype, tensor.dtype, casting="same_kind"):
-                raise BadInput(f"{where}: '{key}' is {array.dtype}, input '{tensor.name}' wants {tensor.dtype}")
-            array = array.astype(tensor.dtype)
-        feed.append(np.asarray(array, order="C"))  # ascontiguousarray would turn a scalar into a vector
-    return tuple(feed)
+        shape, dtype = given[key].shape, given[key].dtype
+        if tuple(shape) != tensor.shape:
+            raise BadInput(f"{where}: '{key}' has shape {shape}, input '{tensor.name}' wants {tensor.shape}")
+        if dtype != np.dtype(tensor.dtype) and not np.can_cast(dtype, tensor.dtype, casting="same_kind"):
+            raise BadInput(f"{where}: '{key}' is {dtype}, input '{tensor.name}' wants {tensor.dtype}")
+        keys.append(key)
+    return keys
+
+
+def _feed(arrays: Sequence[np.ndarray], declared: Sequence[Tensor]) -> Feed:
+    # ascontiguousarray would turn a scalar into a vector
+    return tuple(np.asarray(array, tensor.dtype, order="C") for array, tensor in zip(arrays, declared, strict=True))

@@ -17,6 +17,7 @@ from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
+from runner.memory import TooMuchMemory
 from runner.run import Precision
 from runner.target import Target
 
@@ -108,6 +109,10 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
     candidates = _before(plain, [plain.outputs[i] for i, _, _ in failures])
     chosen = candidates[-limit:]
     everything = original.edited(dataclasses.replace(plain, outputs=(*plain.outputs, *chosen)))
+    try:
+        everything.require_reference()
+    except TooMuchMemory as error:
+        return TapReport(failures, (), obstacle=str(error))
     tapped = [_tapped(everything, plain, name, precision) for name in chosen]
     jobs = (one.job(precision) for one in tapped)
     taps = []

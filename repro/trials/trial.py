@@ -16,6 +16,7 @@ from repro.verdicts.judge import judge
 from repro.verdicts.references import NoReference, OwnOps
 from repro.verdicts.subject import Subject, graph_subject
 from repro.verdicts.verdict import Status, Verdict
+from runner.memory import TooMuchMemory
 from runner.run import Feed, Job, Precision, Run
 from runner.target import Target
 
@@ -24,6 +25,7 @@ from runner.target import Target
 UNFIT = (
     GraphError,
     NoReference,
+    TooMuchMemory,
     ValueError,
     KeyError,
     IndexError,

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cases.graph import Graph
+from repro.verdicts.deviations import as_rows
 from repro.verdicts.misplaced_values import misplacement_of
-from repro.verdicts.numeric_rule import as_rows
 from repro.verdicts.thresholds import Thresholds
 from runner.run import Feed, Precision, unwritten_mask
 

@@ -15,12 +15,13 @@ import numpy as np
 
 from cases.graph import Graph
 from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
+from repro.verdicts.error_map import error_map
 from repro.verdicts.metrics import all_metrics, quoted_metrics
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.numeric_rule import NumericVerdict, judge_numbers
+from repro.verdicts.numeric_rule import judge_numbers
 from repro.verdicts.subject import Subject
 from repro.verdicts.thresholds import DEFAULT, Thresholds
-from repro.verdicts.verdict import Status, Verdict
+from repro.verdicts.verdict import NumericVerdict, Status, Verdict
 from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
 
 MetricSet = Literal["none", "quoted", "all"]
@@ -144,6 +145,7 @@ class _Judging:
                 index, self.names, self.feeds, self.references, self.outputs, self.precision, self.graph
             )
             held = diagnose(evidence, failed, self.table)
+        reference, actual = self.references[worst][index], self.outputs[worst][index]
         if status is not Status.PASS and len(judged) > 1:
             which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"
             reason = f"{reason} ({which})"
@@ -156,7 +158,8 @@ class _Judging:
             holds=held.holds,
             floor=floor.source,
             power=max(numeric.power for numeric in judged),
-            metrics=_metrics(self.references[worst][index], self.outputs[worst][index], self.metrics),
+            metrics=_metrics(reference, actual, self.metrics),
+            error_map=error_map(reference, actual) if failed and self.explain and self.metrics != "none" else None,
         )
 
     def _per_feed(self, index: int) -> list[NumericVerdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.verdicts.numeric_rule import as_rows
+from repro.verdicts.deviations import as_rows
 from runner.run import Precision
 
 SHARE = 0.95  # of the tensor that an arrangement must explain

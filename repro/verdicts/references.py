@@ -96,7 +96,8 @@ class OwnOps:
         else:
             computed = self._evaluated(graph, feed, keep=computed_names)
         inputs = dict(zip(graph.inputs, feed, strict=True))
-        return inputs | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in computed_names}
+        with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite, as it does in a target
+            return inputs | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in computed_names}
 
     def _evaluated(self, graph: Graph, feed: Feed, keep: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
         try:

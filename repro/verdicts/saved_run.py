@@ -7,14 +7,14 @@ Layout of a folder: what `runner.store` writes (meta.json, arrays.npz), and besi
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from cases.inputs import GivenFeeds
 from repro.verdicts.noise_floor import floor_from_json
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject, model_subject
-from runner.cache import canonical_json, write_atomically
+from runner import memory
+from runner.cache import canonical_json, read_json, write_atomically
 from runner.encoding import file_name
 from runner.errors import BadInput
 from runner.npz import packed_groups, read_groups
@@ -49,8 +49,13 @@ def load_judgeable(folder: Path) -> tuple[Run, Subject]:
     if missing:
         raise BadInput(f"{folder}: {missing[0]} is missing, so this run cannot be judged; save it again with --save")
     try:
-        records = json.loads((folder / "floors.json").read_text(encoding="utf-8"))
+        memory.require_json(folder / "floors.json")
+        records = read_json(folder / "floors.json")
+        if not isinstance(records, list):
+            raise ValueError("floors.json holds no list")
         floors = tuple(floor_from_json(record) for record in records)
+        precision = Precision(run.fingerprint.precision)
+        model = memory.read_file(folder / "model.tflite")
         feeds, references = read_groups(folder / "feeds.npz"), read_groups(folder / "reference.npz")
         # Of a model without inputs there are as many feeds as references, each of no array.
         feeds = feeds or ((),) * len(references)
@@ -59,7 +64,6 @@ def load_judgeable(folder: Path) -> tuple[Run, Subject]:
             raise ValueError(f"what was fed, what is right and the floors do not belong together: {counts}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder}: a damaged saved run ({error}); save it again with --save") from error
-    model = folder / "model.tflite"
-    subject = model_subject(str(model), model.read_bytes(), GivenFeeds(feeds, "saved"), Given(references, "saved"))
-    known = {Precision(run.fingerprint.precision): floors}
-    return run, dataclasses.replace(subject, name=run.name, given_floors=known)
+    where = str(folder / "model.tflite")
+    subject = model_subject(where, model, GivenFeeds(feeds, "saved"), Given(references, "saved"))
+    return run, dataclasses.replace(subject, name=run.name, given_floors={precision: floors})

@@ -20,8 +20,10 @@ from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
 from repro.verdicts.emulation import floors_for
+from repro.verdicts.footprint import judging_bytes
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import Given, NoReference, References, TorchOf
+from runner import memory
 from runner.encoding import shown_name
 from runner.run import Feed, Job, Precision
 
@@ -70,8 +72,19 @@ class Subject:
 
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:
-        """[k][i]: input i, in the file's order, of the k-th run. Raises BadInput where given arrays do not fit."""
-        return self.plan.make(() if self.is_bare else [self.graph.tensors[name] for name in self.graph.inputs])
+        """[k][i]: input i, in the file's order, of the k-th run.
+
+        Raises BadInput where given arrays do not fit, and TooMuchMemory as `require_room` does: feeds are the first
+        thing that is made.
+        """
+        if self.is_bare:
+            return self.plan.make(())
+        self.require_room()
+        return self.plan.make([self.graph.tensors[name] for name in self.graph.inputs])
+
+    def require_room(self) -> None:
+        """Raise TooMuchMemory where its feeds and all that judging makes of them would not fit the limit."""
+        memory.require(judging_bytes(self.graph, len(self.model)), f"{self.name}: evaluating and judging it")
 
     @cached_property
     def references(self) -> References:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from repro.records.lines import Line, Tone, line
+from repro.verdicts.error_map import ErrorMap
 from runner.encoding import shown_name
 
 
@@ -25,6 +26,18 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class NumericVerdict:
+    """What a rule says of one output after one feed.
+
+    status: PASS, FAIL or INVALID. reason: one line. power: as in `Verdict`.
+    """
+
+    status: Status
+    reason: str
+    power: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the judge says of one output of one Run.
 
@@ -37,6 +50,7 @@ class Verdict:
     floor: which noise floor was used, `emulation` or `rule`.
     power: smallest RMS error that would have been noticed, in the output's units.
     metrics: reported, gating nothing: pearson, cosine, psnr, max_abs, p99_abs, rmse, max_ulp.
+    error_map: for FAIL, where the error is, for pictures; None where nobody asked for numbers.
     """
 
     output: int
@@ -48,6 +62,7 @@ class Verdict:
     floor: str = ""
     power: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    error_map: ErrorMap | None = None
 
     @property
     def said(self) -> str:

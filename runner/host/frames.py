@@ -48,8 +48,12 @@ def write_frame(
         raise Closed("the reader is gone") from error
 
 
-def read_frame(fd: int, wait: Callable[[], None] | None = None) -> tuple[dict[str, Any], list[bytearray]]:
+def read_frame(
+    fd: int, wait: Callable[[], None] | None = None, expect: Callable[[int], None] | None = None
+) -> tuple[dict[str, Any], list[bytearray]]:
     """Read one frame: header and blobs. `wait` is called before each read and may raise to give up.
+
+    expect: is told how many bytes all blobs have, before any is read, and may raise to give up.
 
     Raises Closed at the end of the stream or where the bytes are no frame.
     """
@@ -63,6 +67,8 @@ def read_frame(fd: int, wait: Callable[[], None] | None = None) -> tuple[dict[st
         raise Closed(f"not a frame: {error}") from error
     if min(sizes, default=0) < 0 or sum(sizes) > _MAX_BLOBS:
         raise Closed("not a frame: the blobs would be implausibly large")
+    if expect is not None:
+        expect(sum(sizes))
     return header, [_read_exactly(fd, size, wait) for size in sizes]
 
 

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,7 +154,7 @@ class HostTarget(Target):
         try:
             for job in jobs:
                 self._check(job)
-                waiting.append(pool.submit(self._run_job, job))
+                waiting.append(pool.submit(copy_context().run, self._run_job, job))
                 if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:

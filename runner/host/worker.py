@@ -34,7 +34,7 @@ class Refused(Exception):
 class Engine(Protocol):
     """What runs a model inside the worker: the C API, or the reference interpreter."""
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult: ...
+    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult: ...
 
 
 class JobResult:
@@ -70,7 +70,7 @@ class CApiEngine:
         self._accelerators = litert.GPU if accelerator == "gpu" else litert.CPU
         self._environment = litert.Environment(litert.LiteRt(folder))
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
+    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         litert = self._litert
         result = JobResult()
         gpu = self._accelerators == litert.GPU
@@ -134,12 +134,12 @@ class ReferenceEngine:
 
         self._interpreter = interpreter
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
+    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         result = JobResult()
         started = time.perf_counter()
         try:
             loaded = self._interpreter.Interpreter(
-                model_content=model,
+                model_content=bytes(model),
                 num_threads=1,
                 experimental_op_resolver_type=self._interpreter.OpResolverType.BUILTIN_REF,
             )
@@ -204,7 +204,7 @@ def run_job(
     engine: Engine, header: Mapping[str, Any], blobs: list[bytearray]
 ) -> tuple[dict[str, Any], list[memoryview]]:
     """One job to one reply. Nothing that the model or the runtime reports escapes as an exception."""
-    model = bytes(blobs[0])
+    model = blobs[0]
     arrays = iter(blobs[1:])
     feeds = [[restore(description, next(arrays)) for description in feed] for feed in header["feeds"]]
     try:
@@ -248,6 +248,7 @@ def serve(make_engine: Callable[[Mapping[str, Any]], Engine]) -> None:
             os._exit(0)
         os.ftruncate(log, 0)
         reply, out = run_job(engine, header, blobs)
+        del blobs  # or it would stand beside the next job's while that is read
         sys.stdout.flush()
         sys.stderr.flush()
         write_frame(replies, {**reply, "resident_bytes": resident_bytes()}, out)

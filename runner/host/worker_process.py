@@ -6,6 +6,7 @@ memory. Resident, not virtual: a software Vulkan driver reserves far more than i
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from runner import children
+from runner import children, memory
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
 from runner.python_child import child_command, child_environment
 from runner.run import Job, Outcome
@@ -127,7 +128,10 @@ class WorkerProcess:
         return not self._stopped and self._process.poll() is None
 
     def execute(self, job: Job, deadline_s: float) -> Reply:
-        """Run one job. A worker that crashed, hung or ate memory is stopped, and the reply says which it was."""
+        """Run one job. A worker that crashed, hung or ate memory is stopped, and the reply says which it was.
+
+        Raises TooMuchMemory where its outputs would not fit the limit of this process.
+        """
         deadline = time.monotonic() + deadline_s
         header = {
             "name": job.name,
@@ -138,7 +142,11 @@ class WorkerProcess:
         arrays = [blob(array) for feed in job.feeds for array in feed]
         try:
             write_frame(self._to, header, [job.model, *arrays], lambda: self._watch(deadline, self._to))
-            answer, blobs = read_frame(self._from, lambda: self._watch(deadline))
+            expect = functools.partial(memory.require, what=f"{job.name or 'a model'}: reading its outputs")
+            answer, blobs = read_frame(self._from, lambda: self._watch(deadline), expect)
+        except memory.TooMuchMemory:
+            self.stop()  # it is still writing
+            raise
         except _Overdue:
             return self._lost(Outcome.HANG, f"no answer within {deadline_s:.0f} s")
         except _TooBig:

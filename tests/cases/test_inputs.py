@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.graph import Tensor
-from cases.inputs import make_feed, standard_feeds
+from cases.inputs import KINDS, StandardFeeds, make_feed, standard_feeds
 from runner.errors import BadInput
 
 SHAPES = st.lists(st.integers(1, 6), min_size=0, max_size=4).map(tuple)
 
 
 @given(shape=SHAPES, seed=st.integers(0, 1000), kind=st.sampled_from(["gaussian", "watermark"]))
-def test_the_same_seed_gives_the_same_feeds_and_the_third_is_the_first(shape, seed, kind):
+def test_the_same_seed_gives_the_same_feeds_and_each_of_them_is_another(shape, seed, kind):
     tensors = [Tensor("x", shape), Tensor("z", shape)]
-    first, second, third = standard_feeds(tensors, seed, kind)
-    again = standard_feeds(tensors, seed, kind)
-    assert third is first
-    assert all(np.array_equal(a, b) for a, b in zip(first, again[0], strict=True))
-    assert all(a.shape == shape and a.dtype == np.float32 for a in first)
-    assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    feeds = standard_feeds(tensors, seed, kind)
+    for feed, same in zip(feeds, standard_feeds(tensors, seed, kind), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(feed, same, strict=True))
+        assert all(a.shape == shape and a.dtype == np.float32 for a in feed)
+    for one, other in itertools.combinations(feeds, 2):
+        assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    repeated = StandardFeeds(seed, kind, again=True).make(tensors)
+    assert len(repeated) == 4
+    assert repeated[3] is repeated[0]
+
+
+@pytest.mark.parametrize("delay", [1, 2])
+@pytest.mark.parametrize("since", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_gives_what_an_earlier_one_should_have_given_is_fed_something_else(delay, since, kind):
+    """Whatever is late by one run or by two, from the second or the third run on, is late for other inputs."""
+    feeds = [feed[0] for feed in standard_feeds([Tensor("x", (4, 8))], 0, kind)]
+    late = [run for run in range(since, len(feeds)) if run >= delay]
+    shown = [run for run in late if np.abs(feeds[run] - feeds[run - delay]).mean() > 0.25]
+    assert shown == late != []
 
 
 @given(rows=st.integers(1, 40), channels=st.integers(1, 300))

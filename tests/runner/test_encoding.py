@@ -170,8 +170,8 @@ def test_a_page_shows_the_name_and_has_no_tag_of_its(name: str):
     reader.feed(f'<td title="{encoding.html_text(name)}">{encoding.html_text(name)}</td>')
     reader.close()
     assert reader.tags == ["td"]
-    assert reader.text == encoding.printable(name) * 2
-    assert html.unescape(encoding.html_text(name)) == encoding.printable(name)
+    assert reader.text == encoding.one_line(name) * 2
+    assert html.unescape(encoding.html_text(name)) == encoding.one_line(name)
 
 
 @given(any_names())

@@ -202,7 +202,7 @@ def test_nothing_is_opened_without_the_right_signature(
     path, pwned = opened
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        with pytest.raises(Gone):  # at the last message or, where it was quick, while that is written
+        with pytest.raises(Gone):  # noqa: PT012 - at the last message or, where it was quick, while that is written
             attack(connection, pwned)
             read_message(connection)
     assert not pwned.exists()

@@ -94,6 +94,18 @@ def test_attention_shares_heads_scales_and_caps_its_logits(heads: tuple[int, int
 
 
 @pytest.mark.parametrize("proportion", [1.0, 0.5])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_rotary_embedding_turns_each_pair_as_a_complex_number(proportion: float, batch: tuple[int, ...]):
+    x, positions = drawn(2, 3, 5, 8), np.arange(10, dtype=np.int32).reshape(2, 5)[slice(None) if batch else 0]
+    options = {"min_timescale": 2.0, "max_timescale": 100.0, "proportion": proportion}
+    speeds = np.array([1 / (2.0 * 50.0 ** (i / 4)) if i < 4 * proportion else 0.0 for i in range(4)])
+    turned = (x[..., :4] + 1j * x[..., 4:]) * np.exp(1j * positions.reshape(-1, 1, 5, 1) * speeds)
+    ours = evaluated(composite("odml.rope", (x, positions), options), x.shape)
+    np.testing.assert_allclose(ours, np.concatenate([turned.real, turned.imag], axis=-1), atol=1e-5)
+
+
+@pytest.mark.slow  # imports litert_torch
+@pytest.mark.parametrize("proportion", [1.0, 0.5])
 def test_rotary_embedding_is_what_litert_torch_traces_for_it(proportion: float):
     rope = pytest.importorskip("litert_torch.generative.export_hf.experimental.composites.rope")
     x, positions = drawn(1, 3, 5, 8), np.arange(2, 7, dtype=np.int32)

@@ -7,6 +7,8 @@ import pytest
 
 from cases.builder import GraphBuilder, Name
 from cases.evaluation.depth import accumulation_depth
+from tests.cases.evaluation.kernels import OneOp, fixed
+from tests.cases.evaluation.named_ops import composite
 
 TERMS = {
     "FULLY_CONNECTED": (lambda g, x: g.fully_connected(x, np.ones((3, 8))), 8),
@@ -40,3 +42,21 @@ def test_the_longest_path_counts_and_inputs_have_none():
     assert accumulation_depth(graph, "short") == 16
     assert accumulation_depth(graph, "both") == 16 + 4 + 1
     assert accumulation_depth(graph, "x") == 1
+
+
+def test_a_transposed_convolution_adds_up_its_window_and_a_sequence_each_of_its_steps():
+    x, weights = np.ones((1, 4, 4, 8), np.float32), fixed(np.ones((2, 3, 3, 8)), "float32")
+    spread = OneOp("TRANSPOSE_CONV", (fixed([1, 4, 4, 2]), weights, x), attrs={"padding": "SAME"}).graph([(1, 4, 4, 2)])
+    assert accumulation_depth(spread, "out0") == 3 * 3 * 8
+    gates = [None, *(fixed(np.ones((2, 5)), "float32") for _ in range(3))]
+    recurrent = [None, *(fixed(np.ones((2, 2)), "float32") for _ in range(3))]
+    for kind, shape, steps in (("LSTM", (1, 5), 1), ("UNIDIRECTIONAL_SEQUENCE_LSTM", (1, 7, 5), 7)):
+        cell = OneOp(kind, [np.ones(shape, np.float32), *gates, *recurrent]).graph([(*shape[:-1], 2)])
+        assert accumulation_depth(cell, "out0") == steps * (5 + 2)
+    basic = [np.ones((1, 5), np.float32), np.ones((1, 2), np.float32), fixed(np.ones((8, 7)), "float32")]
+    assert accumulation_depth(OneOp("LSTM", basic, attrs={"kernel_type": 1}).graph([(1, 2)]), "out0") == 7
+
+
+def test_an_op_by_name_adds_up_as_many_terms_as_its_longest_row():
+    x, keys = np.ones((1, 3, 2, 8), np.float32), np.ones((1, 1, 3, 40), np.float32)
+    assert accumulation_depth(composite("odml.rms_norm", (x, keys), {}).graph([x.shape]), "out0") == 40

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cases.evaluation.arithmetic import FLOAT16, FLOAT32
+from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
@@ -189,6 +189,19 @@ def test_weights_of_int8_under_float_activations_are_their_real_numbers():
     op = OneOp("FULLY_CONNECTED", (x, fixed(values, "int8"), None), tensor_raws={"in1": record(scales)})
     ours = evaluate(op.graph([(4, 8)]), (x,))["out0"]
     np.testing.assert_allclose(ours, x.astype(np.float64) @ (values * scales[:, None].astype(np.float64)).T, rtol=1e-12)
+
+
+def test_an_emulation_rounds_the_scales_of_weights_and_not_the_weights_alone():
+    """All weights of a row are off by the same factor then, as a delegate's are that keeps them as integers."""
+    values, scale = np.array([[3, 5, -7, 100]], np.int8), np.float32(1.0 + 2.0**-12)
+    op = OneOp(
+        "FULLY_CONNECTED",
+        (np.eye(4, dtype=np.float32), fixed(values, "int8"), None),
+        tensor_raws={"in1": record(scale)},
+    )
+    exact, rounded = (evaluate(op.graph([(4, 1)]), op.feed, a)["out0"][:, 0] for a in (FLOAT64, FLOAT16))
+    np.testing.assert_array_equal(exact, values[0] * np.float64(scale))
+    np.testing.assert_array_equal(rounded, values[0])
 
 
 def test_kept_tensors_are_handed_out_as_integers_and_fp16_keeps_those_of_8_bits():

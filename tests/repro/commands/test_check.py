@@ -44,8 +44,14 @@ def test_a_known_bug_of_a_case_is_expected_where_it_is_asked_for(tmp_path: Path)
     path = model(tmp_path, write_tflite(case.graph()))
     words = [path, "--target", "gpu", "--precision", "fp32", "--json"]
     bare = CliRunner().invoke(command, words)
-    known = CliRunner().invoke(command, [*words, "--expect", CASE])
+    page = tmp_path / "page.html"
+    known = CliRunner().invoke(command, [*words, "--expect", CASE, "--taps", "--html", str(page)])
     assert (bare.exit_code, known.exit_code) == (1, 0), known.output
     wrong = [r for r in map(json.loads, known.stdout.splitlines()) if r["verdict"] == "FAIL"]
     assert wrong
     assert all(r["expected"] == f"FAIL {r['signature']}" for r in wrong)
+    shown = page.read_text(encoding="utf-8")
+    assert "Every output is right" not in shown
+    assert "as expected" in shown
+    assert f"repro check {path} --target gpu:lavapipe --precision fp32" in shown
+    assert "taps: the original failure" in shown or "taps: no intermediates" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from repro.cli import main
+from repro.findings.finding import MANIFEST
 from repro.findings.reader import load, slugs
-from repro.findings.seal import write_seal
+from repro.findings.seal import SEAL, check_seal, write_seal
 from repro.records.folders import FINDINGS
 from runner.errors import BadInput, NothingRan, TargetUnavailable
 from tests.repro.findings.shipped import ONE
@@ -42,16 +44,53 @@ def test_verify_refuses_a_report_that_was_written_by_hand(copy, monkeypatch):
     assert "report.md is not what" in str(result.exception)
 
 
+def test_a_report_is_rendered_anew_from_what_was_measured(copy, monkeypatch):
+    monkeypatch.setattr(load, "__defaults__", (copy,))
+    path, manifest = copy / ONE / "report.md", copy / ONE / MANIFEST
+    before = {p.relative_to(copy): p.read_bytes() for p in copy.rglob("*") if p.is_file()}
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace('title = "', 'title = "Reworded: ', 1), encoding="utf-8"
+    )
+    result = CliRunner().invoke(main, ["finding", "render", ONE])
+    assert result.exit_code == 0, result.output
+    assert "# Reworded: " in path.read_text(encoding="utf-8")
+    check_seal(load(ONE, copy))
+    changed = {name.name for name, data in before.items() if (copy / name).read_bytes() != data}
+    assert changed == {MANIFEST, "report.md", SEAL}
+
+
+def test_rendering_does_not_launder_an_edit(copy, monkeypatch):
+    monkeypatch.setattr(load, "__defaults__", (copy,))
+    path = copy / ONE / "report.md"
+    path.write_text(path.read_text(encoding="utf-8") + "edited\n", encoding="utf-8")
+    for task in ("render", "show"):
+        result = CliRunner().invoke(main, ["finding", task, ONE])
+        assert isinstance(result.exception, BadInput)
+        assert "is not the file that was sealed" in str(result.exception)
+
+
+def test_show_prints_the_report_or_writes_a_page(tmp_path: Path):
+    printed = CliRunner().invoke(main, ["finding", "show", ONE])
+    assert printed.stdout == (FINDINGS / ONE / "report.md").read_text(encoding="utf-8")
+    page = tmp_path / "page.html"
+    written = CliRunner().invoke(main, ["finding", "show", ONE, "--html", str(page)])
+    assert written.stdout == f"{page}\n"
+    assert load(ONE).claim in html.unescape(page.read_text(encoding="utf-8"))
+
+
 def test_verify_on_a_target_that_is_not_here_is_3():
     result = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:no-such-adapter"])
     assert isinstance(result.exception, TargetUnavailable)
     assert result.exception.exit_code == 3
 
 
-@pytest.mark.parametrize("task", ["verify", "measure"])
-def test_all_of_no_findings_is_no_pass(task, tmp_path, monkeypatch):
+ON_CPU = ["--target", "cpu", "--runtime", "2.3.0"]
+
+
+@pytest.mark.parametrize("words", [["verify", *ON_CPU], ["measure", *ON_CPU], ["render"]], ids=lambda words: words[0])
+def test_all_of_no_findings_is_no_pass(words, monkeypatch):
     monkeypatch.setattr("repro.findings.reader.slugs", lambda: [])
-    result = CliRunner().invoke(main, ["finding", task, "--all", "--target", "cpu", "--runtime", "2.3.0"])
+    result = CliRunner().invoke(main, ["finding", *words, "--all"])
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
     assert "holds no finding" in str(result.exception)

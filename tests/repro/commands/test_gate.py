@@ -27,8 +27,10 @@ def test_json_junit_and_exit_code(example):
     (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
     junit = example / "out" / "gate.xml"
     arguments = [str(example / "split.toml"), "--target", "cpu", "--json", "--junit", str(junit)]
-    result = CliRunner().invoke(command, arguments)
+    page = example / "out" / "gate.html"
+    result = CliRunner().invoke(command, [*arguments, "--html", str(page)])
     assert result.exit_code == 1
+    assert "REFUSED: " in page.read_text(encoding="utf-8")
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert records[-1]["check"] == "summary"
     assert records[-1]["passed"] is False

@@ -24,8 +24,10 @@ def test_the_command_names_what_shows_and_stores_canonical_json(tmp_path):
     version = measure.runtime_of(None).version
     out = tmp_path / "matrix.json"
     options = ["--runtime", version, "--target", "gpu:lavapipe", "--precision", "fp32", "--out", str(out), "--json"]
-    result = CliRunner().invoke(main, ["matrix", str(model), *options])
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(main, ["matrix", str(model), *options, "--html", str(page)])
     assert result.exit_code == 0, result.output
+    assert "1 of 1 output wrong somewhere" in page.read_text(encoding="utf-8")
     (row,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert (row["case"], row["output"], row["since"]) == ("bad.tflite", 0, version)
     assert is_canonical(out.read_bytes())

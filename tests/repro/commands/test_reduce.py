@@ -37,8 +37,10 @@ def kept_answers(folder: Path) -> dict:
 @pytest.mark.gpu
 def test_reduce_brings_a_lost_output_to_its_two_ops_and_resumes(tmp_path: Path):
     arguments = [str(model(tmp_path / "m.tflite")), "--out", str(tmp_path / "out"), "--json"]
-    first = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
+    page = tmp_path / "page.html"
+    first = CliRunner().invoke(reduce, [*arguments, "--html", str(page)], catch_exceptions=False)
     assert first.exit_code == 0
+    assert "2 ops with the same failure" in page.read_text(encoding="utf-8")
     summary = json.loads(first.stdout.splitlines()[-1])
     assert summary["ops"] == 2
     assert summary["signature"] == "unwritten"

@@ -29,12 +29,14 @@ def test_again_and_resume_contradict_each_other():
 @pytest.mark.convert
 def test_a_campaign_says_its_results_saves_its_runs_and_is_not_run_twice(tmp_path: Path):
     words = [CONTROL, "--target", "cpu", "--json", "--seed", "3"]
-    first = CliRunner().invoke(command, [*words, "--save", str(tmp_path / "saved")])
+    page = tmp_path / "page.html"
+    first = CliRunner().invoke(command, [*words, "--save", str(tmp_path / "saved"), "--html", str(page)])
     assert first.exit_code == 0, first.output
     records = [json.loads(line) for line in first.stdout.splitlines()]
     assert {(r["case"], r["target"], r["precision"]) for r in records} == {(CONTROL, "cpu", "fp32")}
     assert {r["outcome"] for r in records} == {"passed"}
     assert "seed 3" in first.stderr
+    assert "Everything is as expected" in page.read_text(encoding="utf-8")
     (folder,) = (tmp_path / "saved").iterdir()
     run, subject = load_judgeable(folder)
     assert (run.name, subject.name) == (CONTROL, CONTROL)

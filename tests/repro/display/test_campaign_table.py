@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from html.parser import HTMLParser
-from pathlib import Path
 
 from repro.campaigns.campaign import CaseResult
-from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, write_html, wrong_line
+from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, wrong_line
 from repro.display.console import Screen
 from tests.repro.display.results import GOOD, KNOWN, NEWS, RESULTS, WRONG, result
 
@@ -73,44 +71,6 @@ def test_junit_has_a_row_for_each_output_and_skips_what_is_known_with_its_reason
     assert rows[3].log == "the delegate's last words"
     assert rows[3].suite == "gpu:a.other"
     assert sum(row.seconds for row in rows) == 4.0
-
-
-class Table(HTMLParser):
-    """The rows of a page: (class, cells)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[tuple[str, list[str]]] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag == "tr":
-            self.rows.append((dict(attrs).get("class") or "", []))
-        elif tag == "td":
-            self.rows[-1][1].append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1][1] and self.tags[-1] == "td":
-            self.rows[-1][1][-1] += data
-
-
-def test_a_page_lists_every_output_news_first_and_takes_no_name_for_markup(tmp_path: Path):
-    path = tmp_path / "deep" / "page.html"
-    results = [*RESULTS, result("family/<script>", GOOD)]
-    write_html(path, results, "a <summary>")
-    table = Table()
-    text = path.read_text(encoding="utf-8")
-    table.feed(text)
-    assert "script" not in table.tags
-    assert "summary" not in table.tags
-    kinds = [kind for kind, cells in table.rows if cells]
-    assert kinds == ["news", "passed", "passed", "passed", "known", "passed"]
-    assert table.rows[1][1] == [
-        *("gpu:a", "fp32", "other/new", "1 acc", "FAIL alias(x)", "PASS"),
-        "holds input 0 'x' (bit-exact, 4/4)",
-    ]
-    assert "gpu:a: LiteRT 2.3.0, adapter, driver 1" in text
 
 
 def test_a_new_failure_is_news_on_the_screen_and_in_junit():

@@ -88,7 +88,7 @@ def test_what_is_not_finite_is_out_of_every_bound(damage: float):
 
 
 def test_a_limit_of_the_judge_is_not_the_chains():
-    assert chain_checks(layout_of(), [values()], [values()], {"element_floors": Limit(3, "why")}) == []
+    assert chain_checks(layout_of(), [values()], [values()], {"element_floors_fp32": Limit(3, "why")}) == []
 
 
 @given(st.integers(0, 1000), st.floats(1e-6, 1e2), st.floats(-1e3, 1e3))

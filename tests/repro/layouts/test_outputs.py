@@ -186,8 +186,8 @@ def test_rows_without_a_constant_are_left_out(plain: Layout, tmp_path: Path):
 
 
 def test_a_layouts_own_limits_replace_the_judges_and_the_chains_stay_out():
-    limits = {"element_floors": Limit(2.0, "mine"), "chain_snr_db": Limit(90, "the chain's")}
+    limits = {"element_floors_fp32": Limit(2.0, "mine"), "chain_snr_db": Limit(90, "the chain's")}
     table = thresholds_of(layout_of(), limits)
-    assert (table.name, table["element_floors"]) == ("two-graphs", 2.0)
+    assert (table.name, table["element_floors_fp32"]) == ("two-graphs", 2.0)
     assert table["tensor_rmse_floors"] == DEFAULT["tensor_rmse_floors"]
     assert thresholds_of(layout_of(), {"chain_snr_db": Limit(90, "the chain's")}) is DEFAULT

@@ -14,7 +14,7 @@ import pytest
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph
-from cases.inputs import standard_feeds
+from cases.inputs import StandardFeeds
 from cases.tflite.read import read_tflite
 from repro.reducer import history
 from repro.reducer.problem import Failure, Specimen
@@ -31,7 +31,7 @@ def graph(x: str = "x", z: str = "z") -> Graph:
 
 def specimen(one: Graph | None = None, made_by: str = "original", output: str = "y") -> Specimen:
     one = one or graph()
-    feeds = standard_feeds([one.tensors[name] for name in one.inputs], 0)
+    feeds = StandardFeeds(0, again=True).make([one.tensors[name] for name in one.inputs])
     return Specimen(one, feeds, output, frozenset({"mean"}), made_by=made_by)
 
 
@@ -43,12 +43,12 @@ REDUCED = Reduced(specimen(), FAILURE, (Need("ADD", "passes"),), 40, 5, "read by
 def test_a_step_is_a_folder_with_the_model_and_each_feed_once(tmp_path: Path):
     place = history.write_step(tmp_path, STEP, "gpu:lavapipe", Precision.FP16)
     assert place == tmp_path / "reductions" / "0003"
-    names = {"model.tflite", "inputs.npz", "inputs_2.npz", "verdict.json", "replay.sh"}
+    names = {"model.tflite", "inputs.npz", "inputs_2.npz", "inputs_3.npz", "verdict.json", "replay.sh"}
     assert {path.name for path in place.iterdir()} == names
     kept = read_tflite((place / "model.tflite").read_bytes())
     assert (kept.inputs, kept.outputs) == (("x", "z"), ("mean", "y"))
     declared = [kept.tensors[name] for name in kept.inputs]
-    for name, feed in zip(("inputs.npz", "inputs_2.npz"), STEP.specimen.feeds, strict=False):
+    for name, feed in zip(("inputs.npz", "inputs_2.npz", "inputs_3.npz"), STEP.specimen.feeds, strict=False):
         for array, wanted in zip(feed_from_npz(place / name, declared), feed, strict=True):
             np.testing.assert_array_equal(array, wanted)
 
@@ -121,7 +121,7 @@ def test_a_result_lies_beside_its_history_and_its_summary_is_read_back(tmp_path:
     history.write_result(tmp_path, REDUCED, record)
     assert history.read_summary(tmp_path) == json.loads(json.dumps(record))
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("reduced.tflite", "inputs.npz", "inputs_2.npz", "summary.json"),
+        *("reduced.tflite", "inputs.npz", "inputs_2.npz", "inputs_3.npz", "summary.json"),
     }
     assert Path(record["model"]).read_bytes() == (tmp_path / "reduced.tflite").read_bytes()
     assert (record["ops"], record["runs"], record["signature"], record["output"]) == (2, 40, "unwritten", 1)

@@ -10,7 +10,7 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph
-from cases.inputs import standard_feeds
+from cases.inputs import StandardFeeds
 from repro.reducer import passes
 from repro.reducer.problem import ReferenceValues, Specimen, role_drift
 from runner.run import Feed
@@ -21,7 +21,7 @@ def values_of(graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
 
 
 def specimen(graph: Graph, output: str = "") -> Specimen:
-    return Specimen(graph, standard_feeds([graph.tensors[name] for name in graph.inputs], 0), output)
+    return Specimen(graph, StandardFeeds(0, again=True).make([graph.tensors[name] for name in graph.inputs]), output)
 
 
 def proposals(propose: passes.Propose, graph: Graph, output: str = "") -> list[Specimen]:
@@ -122,7 +122,7 @@ def test_dimensions_shrink_through_parameters_and_an_ops_own_data_stays_with_it(
     shape = next(t for t in smaller.graph.tensors.values() if t.dtype == "int32")
     assert shape.data is not None
     assert shape.data.tolist() == [2, 8]
-    assert smaller.feeds[0] is smaller.feeds[2]
+    assert smaller.feeds[0] is smaller.feeds[3]
     assert passes.resized(specimen(foreign, "y"), {20: 0}) is None
 
 

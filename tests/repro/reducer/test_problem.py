@@ -7,7 +7,7 @@ import numpy as np
 from cases.builder import GraphBuilder
 from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph
-from cases.inputs import standard_feeds
+from cases.inputs import StandardFeeds
 from repro.reducer.problem import (
     Failure,
     ReferenceValues,
@@ -29,7 +29,7 @@ def values_of(graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
 
 
 def specimen(graph: Graph, output: str = "") -> Specimen:
-    return Specimen(graph, standard_feeds([graph.tensors[name] for name in graph.inputs], 0), output)
+    return Specimen(graph, StandardFeeds(0, again=True).make([graph.tensors[name] for name in graph.inputs]), output)
 
 
 def two_readers() -> Graph:
@@ -49,13 +49,13 @@ def test_losing_one_of_two_readers_is_a_drift_and_losing_all_is_an_end():
     assert role_drift(graph, cut(original, {1, 2}, values, "").graph) == set()
 
 
-def test_a_cut_is_fed_what_the_graph_computes_there_and_keeps_a_b_a():
+def test_a_cut_is_fed_what_the_graph_computes_there_and_keeps_a_b_c_a():
     original = specimen(two_readers(), "a")
     values = ReferenceValues(values_of, original)
     part = cut(original, {1, 2}, values, "cut off TANH")
     assert part.graph.inputs == ("t",)
     np.testing.assert_array_equal(part.feeds[0][0], np.tanh(original.feeds[0][0].astype(np.float64)))
-    assert part.feeds[0] is part.feeds[2]
+    assert part.feeds[0] is part.feeds[3]
     assert part.feeds[0] is not part.feeds[1]
     assert (part.output, part.made_by) == ("a", "cut off TANH")
 
@@ -69,9 +69,9 @@ def test_reference_values_are_computed_once_per_feed():
         return values_of(graph, feed)
 
     values = ReferenceValues(compute, original)
-    for index in (0, 1, 2, 0):
+    for index in (0, 1, 2, 3, 0):
         values(index)
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_an_edited_graph_is_fed_what_its_inputs_had_by_name():

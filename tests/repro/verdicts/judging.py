@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cases import inputs
 from cases.builder import GraphBuilder
 from cases.evaluation.evaluate import FLOAT64, evaluate
 from cases.graph import Graph
-from cases.inputs import GivenFeeds
+from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.judge import judge
@@ -66,6 +65,6 @@ def scene(precision: Precision = Precision.FP32) -> Scene:
     y = g.add(x, z, name="y")
     g.output(y, g.fully_connected(y, np.random.default_rng(0).standard_normal((16, 16)) / 4, name="w"))
     graph = g.build()
-    feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], 0, "gaussian")
+    feeds = StandardFeeds(0, again=True).make([graph.tensors[n] for n in graph.inputs])
     references = tuple(tuple(evaluate(graph, feed, FLOAT64)[n] for n in graph.outputs) for feed in feeds)
     return Scene(graph, feeds, references, emulated_floors(graph, feeds, references, precision), precision)

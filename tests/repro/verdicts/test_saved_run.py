@@ -118,7 +118,7 @@ def test_files_of_two_runs_do_not_belong_together(tmp_path: Path):
     shorter = dataclasses.replace(made.subject, plan=GivenFeeds(made.feeds[:2]))
     save_judgeable(tmp_path / "other", made.run(), shorter)
     (tmp_path / "feeds.npz").write_bytes((tmp_path / "other" / "feeds.npz").read_bytes())
-    with pytest.raises(BadInput, match="do not belong together: 2 feeds, 3 references of 2 outputs"):
+    with pytest.raises(BadInput, match="do not belong together: 2 feeds, 4 references of 2 outputs"):
         load_judgeable(tmp_path)
 
 

@@ -18,15 +18,15 @@ from tests.repro.verdicts.judging import normal
 
 def entry(**changed: str) -> str:
     fields = {"value": "2", "reason": '"try"', "since": '"2026-01-01"', **changed}
-    return "[element_floors]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items() if value)
+    return "[element_floors_fp32]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items() if value)
 
 
 def test_a_table_replaces_the_entries_that_it_names(tmp_path: Path):
     path = tmp_path / "stricter.toml"
     path.write_text(entry(), encoding="utf-8")
     stricter = load_thresholds(path)
-    assert stricter["element_floors"] == 2
-    assert stricter.entries["element_floors"].reason == "try"
+    assert stricter["element_floors_fp32"] == 2
+    assert stricter.entries["element_floors_fp32"].reason == "try"
     assert stricter["tensor_rmse_floors"] == DEFAULT["tensor_rmse_floors"]
     reference = normal(64, 64)
     actual = (reference + 1e-3 * normal(64, 64, seed=2)).astype(np.float32)
@@ -44,12 +44,12 @@ def test_a_table_is_called_after_its_file(tmp_path: Path):
     ("text", "words"),
     [
         ('[no_such]\nvalue=1\nreason="a"\nsince="b"', "no_such: unknown key; known are tensor_rmse_floors"),
-        ('[element_floor]\nvalue=1\nreason="a"\nsince="b"', "element_floor: .* did you mean 'element_floors'?"),
+        ('[element_floor]\nvalue=1\nreason="a"\nsince="b"', "element_floor: .* did you mean 'element_floors_fp32'?"),
         (entry(reason=""), "reason: is missing"),
         (entry(since=""), "since: is missing"),
         (entry(value=""), "value: is missing; it is a finite number above 0"),
         (entry(limit="2"), "limit: unknown key"),
-        ("element_floors = 2\n", "element_floors: must be a table: value, reason and since, not 2"),
+        ("element_floors_fp32 = 2\n", "element_floors_fp32: must be a table: value, reason and since, not 2"),
         (entry(value="-2"), "value: must be a finite number above 0, not -2"),
         (entry(value="0"), "value: must be a finite number above 0, not 0"),
         (entry(value="nan"), "value: must be a finite number above 0, not nan"),

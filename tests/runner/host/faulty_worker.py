@@ -82,7 +82,7 @@ class FaultyEngine:
         self._engine = engine
         self._jobs = 0
 
-    def run(self, model: bytes, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
+    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         self._jobs += 1
         rest = dict(options)
         fault = rest.pop("simulated_fault", "")

@@ -25,7 +25,7 @@ def seen(driver: OpenClDriver, settings: LoaderSettings, source: str = SOURCE, *
     environment = {**driver.environment(os.environ), **settings.environment(), **variables}
     script = Path(__file__).with_name("opencl_program.py")
     child = subprocess.run(
-        [sys.executable, str(script), source], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, str(script), source], env=environment, capture_output=True, encoding="utf-8", check=False
     )
     assert child.returncode == 0, child.stderr
     told: dict[str, Any] = json.loads(child.stdout)

@@ -72,6 +72,8 @@ def test_androids_standard_streams_are_this_process_own_and_an_absent_function_s
         "l.bionic_fprintf(ctypes.c_void_p(streams + 152), b'to stdout\\n'); l.bionic_fflush(None)\n"
         "l.glFlush(); l.glFlush()\n"
     )
-    child = subprocess.run([sys.executable, "-c", script, str(library)], capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", script, str(library)], capture_output=True, encoding="utf-8", check=True
+    )
     assert child.stdout == "to stdout\n"
     assert child.stderr.splitlines() == ["to stderr 2", "glFlush was called, which is absent here"]

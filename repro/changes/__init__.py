@@ -1,0 +1,1 @@
+"""Two runs held against each other: which answers changed, and which of them for the worse."""

@@ -1,0 +1,111 @@
+"""The floor that emulations show: as wide as the noise where it is, no wider elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cases.builder import GraphBuilder
+from cases.evaluation.evaluate import FLOAT64, evaluate
+from repro.verdicts.deviations import Yardstick
+from repro.verdicts.emulation import emulated_floors
+from repro.verdicts.floor_fit import fitted_floor, relative_sizes
+from repro.verdicts.noise_floor import Floor
+from repro.verdicts.thresholds import DEFAULT
+from runner.run import Precision
+
+
+def fitted(reference: np.ndarray, *errors: np.ndarray, precision: Precision = Precision.FP16) -> Floor:
+    floor = fitted_floor([reference], [[reference + error] for error in errors], 1, precision)
+    assert floor is not None
+    return floor
+
+
+def floors_of(floor: Floor, reference: np.ndarray) -> np.ndarray:
+    return Yardstick(floor, Precision.FP16, DEFAULT).of(np.ascontiguousarray(reference, np.float64))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**20),
+    absolute=st.sampled_from([0.0, 1e-4, 1e-2]),
+    relative=st.sampled_from([2e-3, 2e-2]),
+    square=st.sampled_from([0.0, 1e-3]),
+)
+def test_the_curve_is_the_noise_it_was_fitted_to(seed: int, absolute: float, relative: float, square: float):
+    rng = np.random.default_rng(seed)
+    reference = rng.standard_normal((256, 64)) * 2.0 ** rng.integers(-8, 6, (256, 64))
+    size = absolute + relative * np.abs(reference) + square * reference**2
+    floor = fitted(reference, size * rng.standard_normal(reference.shape))
+    ratio = floors_of(floor, reference) / size
+    assert 0.4 < np.quantile(ratio, 0.01) < np.quantile(ratio, 0.99) < 2.5
+
+
+@pytest.mark.parametrize("quiet", [0.1, 0.01])
+def test_a_channel_with_less_noise_than_its_magnitude_says_gets_a_factor(quiet: float):
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((512, 8))
+    error = 1e-2 * rng.standard_normal(reference.shape)
+    error[:, 3] *= quiet
+    factors = fitted(reference, error).channels
+    assert factors[3] < 0.25
+    assert all(0.8 < factor < 1.3 for channel, factor in enumerate(factors) if channel != 3)
+
+
+def test_few_rows_are_not_enough_to_tell_channels_apart():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((4, 64))
+    assert fitted(reference, 1e-2 * rng.standard_normal(reference.shape)).channels == ()
+
+
+def test_the_noisier_of_two_arithmetics_counts_at_every_magnitude():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((256, 16)) * 2.0 ** rng.integers(-6, 4, (256, 16))
+    one, other = 1e-3 * rng.standard_normal(reference.shape), 1e-2 * reference * rng.standard_normal(reference.shape)
+    both = floors_of(fitted(reference, one, other), reference)
+    for error in (one, other):
+        small = np.abs(error) > 8 * both
+        assert small.mean() < 1e-3
+
+
+def test_a_peaked_softmax_has_a_floor_far_below_its_peaks():
+    """One probability near 1 in each row, 299 near 0: their errors differ a thousandfold."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 32, 300))
+    graph = g.build(outputs=[g.softmax(g.scaled(x, 4.0), name="y")])
+    feed = (np.random.default_rng(0).standard_normal((1, 32, 300)).astype(np.float32),)
+    reference = evaluate(graph, feed, FLOAT64)["y"]
+    (floor,) = emulated_floors(graph, (feed,), ((reference,),), Precision.FP16)
+    s = floors_of(floor, reference[0])
+    assert np.median(s) < 1e-3 * s.max()
+    assert np.median(s) < 1e-6
+
+
+@given(st.integers(-3, 3))
+def test_feeds_of_other_sizes_have_floors_of_their_own_sizes(power: int):
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((64, 16))
+    size = 4.0**power
+    feeds = [reference, size * reference]
+    by_feed = relative_sizes(feeds)
+    assert by_feed == (() if power == 0 else (1.0, size))
+    error = 1e-2 * rng.standard_normal(reference.shape)
+    alone = fitted(reference, error)
+    pooled = fitted_floor(feeds, [[reference + error, size * (reference + error)]], 1, Precision.FP16)
+    assert pooled is not None
+    np.testing.assert_allclose(floors_of(pooled, reference), floors_of(alone, reference), rtol=0.1)
+
+
+def test_values_beyond_float16_may_overflow_and_no_others():
+    reference = np.array([[1.0, 1e6]])
+    assert fitted_floor([reference], [[np.array([[1.0, np.inf]])]], 1, Precision.FP16) is not None
+    assert fitted_floor([reference], [[np.array([[np.inf, 1e6]])]], 1, Precision.FP16) is None
+
+
+def test_exact_arithmetic_leaves_only_the_rounding_of_the_values_themselves():
+    reference = np.random.default_rng(0).standard_normal((64, 8))
+    floor = fitted(reference, np.zeros_like(reference))
+    assert floor.curve == (0.0, 0.0, 0.0)
+    assert (floors_of(floor, reference) < 2.0**-10 * np.abs(reference) + 1e-7).all()
