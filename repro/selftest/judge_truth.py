@@ -105,7 +105,8 @@ def _about(healthy: Healthy, chosen: int, options: argparse.Namespace) -> list[s
     return [
         f"{datetime.now(UTC):%Y-%m-%d}, {machine}, seed {options.seed}.",
         f"{ran}.",
-        f"{len(healthy.runs)} healthy runs, {sum(healthy.counts.values())} outputs, {len(healthy.alarms)} false alarms;",
+        f"{len(healthy.runs)} healthy runs, {sum(healthy.counts.values())} outputs,",
+        f"{len(healthy.alarms)} false alarms;",
         f"faults in {chosen} of the outputs.",
         "Of two numbers the first is fp32's.",
     ]
