@@ -31,14 +31,15 @@ from runner.target import Target
 from runner.targets import GpuName, open_target
 
 _SAME = 1e-4  # relative; fp32 kernels against float64 values, over some hundred accumulations
+_FEWEST = 8  # values; a few are the multiple of others by chance
 
 
 @dataclass(frozen=True)
 class Defect:
     """Reports of one kind, of one kernel and one argument of it.
 
-    count: how many reports. lines: of the generated source, where an access is. first: the first of them. tensors: whose
-    memory it is, where its values say so. benign: a write-write race in which equal bytes were written every time.
+    count: how many reports. lines: of the generated source, where an access is. first: the first of them. tensors:
+    whose memory it is, where its values say so. benign: a write-write race that wrote equal bytes every time.
     """
 
     kind: Kind
@@ -63,7 +64,7 @@ class Defect:
         """One line: what, where in the generated kernel, which memory."""
         message = self.first.message
         parts = [self._what()]
-        for place in message.places[:2]:
+        for place in message.places[: 1 if self.benign else 2]:
             item = f"work item {place.item} " if place.item else ""
             parts.append(f"{item}at line {place.line}, `{place.source}`")
         if self.count > 1:
@@ -113,8 +114,8 @@ class MemoryCheck:
         return any(not defect.benign for defect in self.defects)
 
     def mark(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-        """The verdicts, marked where the kernels behind them are not sound."""
-        if not self.unsound:
+        """The verdicts, marked where the kernels behind them are not sound. Where nothing ran, nothing is marked."""
+        if not self.unsound or self.unjudged:
             return tuple(verdicts)
         return tuple(dataclasses.replace(verdict, marks=(*verdict.marks, UNSOUND)) for verdict in verdicts)
 
@@ -126,9 +127,10 @@ class MemoryCheck:
             yield line((f"memory: {defect.said}", Tone.ASIDE if defect.benign else Tone.BAD))
         if self.cut:
             yield line(("memory: more was reported than Oclgrind writes down; some is missing here", Tone.WARN))
-        if not self.defects and not self.unjudged:
+        if not self.unsound and not self.unjudged:
             ran = counted(self.kernels, "run") + " of kernels"
-            yield line((f"memory: no access outside of a buffer, no race, no invalid API use in {ran}", Tone.ASIDE))
+            said = f"no access outside of a buffer, no harmful race, no invalid API use in {ran}"
+            yield line((f"memory: {said}", Tone.ASIDE))
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -142,30 +144,32 @@ class MemoryCheck:
 
 def checks_memory(target: Target) -> bool:
     """Whether a target's driver checks every access of a kernel."""
-    return isinstance(target, HostTarget) and target.name.startswith("gpu") and GpuName.parse(target.name).key == OCLGRIND
+    return (
+        isinstance(target, HostTarget) and target.name.startswith("gpu") and GpuName.parse(target.name).key == OCLGRIND
+    )
 
 
 def run_checked(target: Target, subject: Subject, job: Job) -> tuple[Run, MemoryCheck]:
     """Run a job under the memory checker of a target that has one: the Run, and what was reported.
 
-    Write-write races are reported twice: those of any bytes, and where there are any, in a second run those of unequal
-    bytes alone; what is only in the first is benign for these inputs.
+    A race in which equal bytes are written is not reported there. A second run, of the first feed, reports those too:
+    what is only in it is benign for these inputs.
     """
     assert isinstance(target, HostTarget)
-    run, trace = _traced(target, job, equal_writes=True)
+    run, trace = _traced(target, job)
     why = _unjudged(run, trace)
-    races = [report for report in trace.reports if report.message.kind is Kind.WRITE_WRITE]
-    unequal: set[object] | None = None
-    if races and not why:
-        again, other = _traced(target, job, equal_writes=False)
-        if not _unjudged(again, other) and not other.cut:
-            unequal = {_spot(r) for r in other.reports if r.message.kind is Kind.WRITE_WRITE}
-    benign = {_spot(r) for r in races if unequal is not None} - (unequal or set())
-    values = _Values(subject.graph, subject.feeds)
-    return run, MemoryCheck(tuple(defects(trace.reports, benign, values)), trace.kernels, trace.cut, why)
+    harmless: list[Report] = []
+    if not why and not trace.cut:  # of a cut one it is not known which races it would have reported
+        _, all_writes = _traced(target, dataclasses.replace(job, feeds=job.feeds[:1]), equal_writes=True)
+        unequal = {_spot(report) for report in trace.reports}
+        races = (report for report in all_writes.reports if report.message.kind is Kind.WRITE_WRITE)
+        harmless = [report for report in races if _spot(report) not in unequal]
+    values = Values(subject.graph, subject.feeds)
+    found = (*defects(trace.reports, values), *defects(harmless, values, benign=True))
+    return run, MemoryCheck(found, trace.kernels, trace.cut, why)
 
 
-def _traced(target: HostTarget, job: Job, *, equal_writes: bool) -> tuple[Run, Trace]:
+def _traced(target: HostTarget, job: Job, *, equal_writes: bool = False) -> tuple[Run, Trace]:
     with ScratchFolder("trace") as folder:
         loader = LoaderSettings(trace=Path(folder), equal_writes=equal_writes)
         with open_target(target.name, runtime=target.runtime, loader=loader) as checked:
@@ -187,22 +191,21 @@ def _spot(report: Report) -> tuple[object, ...]:
     return report.source, frozenset((place.line, place.column) for place in report.message.places)
 
 
-def defects(reports: Iterable[Report], benign: set[tuple[object, ...]], values: _Values) -> Iterator[Defect]:
-    """Reports grouped by kind, kernel and argument. benign: the spots of races in which equal bytes are written."""
-    groups: dict[object, list[Report]] = {}
+def defects(reports: Iterable[Report], values: Values, *, benign: bool = False) -> Iterator[Defect]:
+    """Reports grouped by kind, kernel and argument. values: to say which tensors are in the memory that they are of."""
+    groups: dict[tuple[object, ...], list[Report]] = {}
     for report in reports:
         message = report.message
-        harmless = message.kind is Kind.WRITE_WRITE and _spot(report) in benign
         arguments = tuple(memory.argument for memory in report.memory)
         words = message.words if message.kind in (Kind.OTHER, Kind.API) else ""
-        groups.setdefault((message.kind, harmless, report.source, arguments, words), []).append(report)
-    for (kind, harmless, *_), alike in groups.items():  # type: ignore[misc]
+        groups.setdefault((message.kind, report.source, arguments, words), []).append(report)
+    for alike in groups.values():
         lines = sorted({place.line for report in alike for place in report.message.places if place.line})
         held = next((memory.content for r in alike for memory in r.memory if memory.content is not None), None)
-        yield Defect(kind, len(alike), tuple(lines), alike[0], values.held_by(held), harmless)
+        yield Defect(alike[0].message.kind, len(alike), tuple(lines), alike[0], values.held_by(held), benign)
 
 
-class _Values:
+class Values:
     """The values of a graph's tensors, computed when they are first asked for."""
 
     def __init__(self, graph: Graph, feeds: Sequence[Feed]) -> None:
@@ -213,32 +216,46 @@ class _Values:
         """The tensors whose values are those of a buffer, in any order and with zeros in between.
 
         A delegate lays a tensor out in groups of four channels and rearranges weights, so the order says nothing; that
-        all values are there and no others does. Empty where none is, or several hundred zeros say nothing.
+        all values are there and no others does. Empty where none is, as for a buffer of zeros.
         """
         if content is None or len(content) % 4:
             return ()
         held = _sorted_values(np.frombuffer(content, np.float32))
         if held.size == 0 or not np.isfinite(held).all():
             return ()
-        return tuple(name for name, values in self._all().items() if any(_same(held, some) for some in values))
+        same = [name for name, values in self._all().items() if any(_same(held, some) for some in values)]
+        return tuple(same or (f"a multiple of {name}" for name, data in self._constants() if _proportional(held, data)))
+
+    def _constants(self) -> Iterator[tuple[str, np.ndarray]]:
+        """A MUL that follows is folded into the weights before it, so that what is in memory is a multiple of them."""
+        for name, tensor in self._graph.tensors.items():
+            if tensor.data is not None:
+                yield f"constant '{name}'", _sorted_values(tensor.data)
 
     def _all(self) -> dict[str, list[np.ndarray]]:
         if self._sorted is None:
             graph = self._graph
-            found = {f"constant '{n}'": [t.data] for n, t in graph.tensors.items() if t.data is not None}
+            found = {name: [values] for name, values in self._constants()}
             for i, name in enumerate(graph.inputs):
-                found[f"input '{name}'"] = [feed[i] for feed in self._feeds]
+                found[f"input '{name}'"] = [_sorted_values(feed[i]) for feed in self._feeds]
             if not unsupported(graph):
                 names = [name for op in graph.ops for name in op.outputs]
                 computed = [evaluate(graph, feed, keep=names) for feed in self._feeds]
-                found |= {f"'{name}'": [values[name] for values in computed] for name in names}
-            self._sorted = {name: [_sorted_values(array) for array in arrays] for name, arrays in found.items()}
+                found |= {f"'{name}'": [_sorted_values(values[name]) for values in computed] for name in names}
+            self._sorted = found
         return self._sorted
 
 
 def _sorted_values(array: np.ndarray) -> np.ndarray:
     flat = np.asarray(array, np.float64).reshape(-1)
     return np.sort(flat[flat != 0])
+
+
+def _proportional(held: np.ndarray, values: np.ndarray) -> bool:
+    if held.shape != values.shape or held.size < _FEWEST:
+        return False
+    scaled = values * float(np.linalg.norm(held) / np.linalg.norm(values))
+    return _same(held, scaled) or _same(held, -scaled[::-1])
 
 
 def _same(held: np.ndarray, values: np.ndarray) -> bool:

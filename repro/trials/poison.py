@@ -118,13 +118,10 @@ def compare_fills(runs: Mapping[str, Run], again: Run) -> Poisoned:
             return Poisoned((), first.output_names, why)
         differs = np.any([words["0"] != other for other in words.values()], axis=0)
         if differs.any():
-            filled = np.all([words[name] == FILLS[name] for name in runs], axis=0) if _is_word(first, output) else differs & False
+            # An element of another size than 32 bits is no whole fill, and equals none of these words.
+            filled = np.all([words[name] == FILLS[name] for name in runs], axis=0)
             changed.append(Changed(output, int(differs.sum()), differs.size, int((filled & differs).sum())))
     return Poisoned(tuple(changed), first.output_names)
-
-
-def _is_word(run: Run, output: int) -> bool:
-    return run.outputs[0][output].dtype.itemsize == 4
 
 
 def _words(run: Run, output: int) -> np.ndarray:

@@ -31,6 +31,8 @@ LOADER_VARIABLES = (
     "REPRO_CL_TRACE",
 )
 """What the stand-in for Android's libc and the loader library read from the environment."""
+FOLDER_VARIABLES = ("REPRO_CL_KERNELS", "REPRO_CL_TRACE")
+"""Those of them that name a folder, and change no result."""
 
 
 @dataclass(frozen=True)
