@@ -9,7 +9,7 @@ help:
 	@echo "make test        set up what is missing, then the tests"
 	@echo "make setup       only the set-up (says what it installs, and how to undo it)"
 	@echo "make bench       benchmarks, into build/bench.json"
-	@echo "make oracle      the judge against injected faults and healthy runs"
+	@echo "make oracle      the judge against injected faults and healthy runs, into docs/judge.md"
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
 	@echo "make layout      the layout of the code: wings, floors, and what imports what"
 	@echo "make clean       remove what was built here (the cache and .venv stay)"
@@ -39,7 +39,7 @@ bench: prepared
 	@$(PY) -m tests.bench
 
 oracle: prepared
-	@$(PY) -m repro.selftest.judge_truth
+	@$(PY) -m repro.selftest.judge_truth --document docs/judge.md
 
 lint-truth: prepared
 	@$(PY) -m repro.selftest.lint_truth

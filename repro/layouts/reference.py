@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from cases.evaluation.depth import accumulation_depth
-from cases.evaluation.evaluate import FLOAT16, FLOAT32, FLOAT64, evaluate, unsupported
+from cases.evaluation.evaluate import FLOAT16, FLOAT32, evaluate, unsupported
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
 from repro.layouts.models import PartModel, Values, sized
 from repro.layouts.named_functions import call, home
 from repro.verdicts.emulation import floor_between
 from repro.verdicts.noise_floor import Floor, floor_from_json
+from repro.verdicts.references import NoReference, float64_outputs
 from runner import memory, targets
 from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.errors import BadInput
@@ -193,8 +194,11 @@ def _float64(data: bytes, name: str, feed: Arrays) -> Arrays:
             f"graph {name}: no float64 reference for {', '.join(sorted(set(foreign)))};"
             " set [reference] graphs = 'cpu' or name a function"
         )
-    values = evaluate(graph, feed, FLOAT64)
-    return tuple(np.asarray(values[output], dtype=np.float64) for output in graph.outputs)
+    try:
+        (outputs,) = float64_outputs(graph, (feed,))
+    except NoReference as error:
+        raise BadInput(f"graph {name}: {error}") from error
+    return tuple(np.asarray(output, dtype=np.float64) for output in outputs)
 
 
 def _on_cpu(data: bytes, name: str, feed: Arrays) -> Arrays:

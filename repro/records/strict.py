@@ -155,10 +155,15 @@ def _shape(schema: Any) -> Any:
 def _at(shape: Any, place: Sequence[str | int]) -> Any:
     for part in place:
         if isinstance(part, int):
-            shape = shape["items"]
+            shape = _item(shape)
         else:
             shape = shape["properties"][part] if part in shape.get("properties", ()) else shape["additionalProperties"]
     return shape
+
+
+def _item(node: Any) -> Any:
+    """What a list holds; of a list of fixed length, whose entries are alike here, its first."""
+    return node["items"] if "items" in node else node["prefixItems"][0]
 
 
 def _mistakes(shape: Any, error: ValidationError) -> list[Mistake]:
@@ -184,7 +189,7 @@ def _mistake(shape: Any, place: tuple[str | int, ...], error: Mapping[str, Any])
     if reason == "missing":
         return Mistake(place, f"is missing; it is {_called(node, key)}")
     if reason in ("enum", "literal_error"):
-        return Mistake(place, choose(value, (node["items"] if item else node)["enum"]))
+        return Mistake(place, choose(value, (_item(node) if item else node)["enum"]))
     if reason == "value_error":
         problem = str(error["ctx"]["error"])
         if isinstance(value, dict):  # of a table as a whole
@@ -205,10 +210,10 @@ def _called(node: Mapping[str, Any], key: str, limits: bool = True) -> str:
         return f"a table: {about}" if about else "a table"
     if about and limits:
         return about
-    if node["type"] == "array" and node["items"]["type"] == "object":
+    if node["type"] == "array" and _item(node)["type"] == "object":
         return f"an array of tables, written [[{key}]]"
     if node["type"] == "array":
-        return f"a list of {_called(node['items'], key, limits).removeprefix('an ').removeprefix('a ')}s"
+        return f"a list of {_called(_item(node), key, limits).removeprefix('an ').removeprefix('a ')}s"
     return f"one of {', '.join(node['enum'])}" if "enum" in node else _CALLED[node["type"]]
 
 

@@ -34,7 +34,7 @@ from runner.run import Precision
 class Healthy:
     """What the judge made of healthy runs. counts: outputs by target, precision and status."""
 
-    runs: set[int] = field(default_factory=set)
+    runs: set[tuple[str, str]] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     alarms: list[str] = field(default_factory=list)
     peer_alarms: Counter[str] = field(default_factory=Counter)
@@ -42,10 +42,10 @@ class Healthy:
 
     def add(self, sample: Sample) -> None:
         """Judge one output."""
-        self.runs.add(id(sample.run))
         outputs = [o[sample.index] for o in sample.run.outputs]
         status = sample.judged(outputs)
         key = f"{sample.run.fingerprint.target} {sample.precision}"
+        self.runs.add((sample.subject.name, key))
         self.counts[f"{key} {status}"] += 1
         if status is Status.FAIL:
             self.alarms.append(sample.where)
@@ -103,8 +103,11 @@ def _about(healthy: Healthy, chosen: int, options: argparse.Namespace) -> list[s
     ran = ", ".join(f"{name} {precision}" for name, precision in target_plan(options.reduced))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     return [
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, seed {options.seed}: {ran}. {len(healthy.runs)} healthy runs,",
-        f"{sum(healthy.counts.values())} outputs, {len(healthy.alarms)} false alarms; faults in {chosen} of them.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, seed {options.seed}.",
+        f"{ran}.",
+        f"{len(healthy.runs)} healthy runs, {sum(healthy.counts.values())} outputs,",
+        f"{len(healthy.alarms)} false alarms;",
+        f"faults in {chosen} of the outputs.",
         "Of two numbers the first is fp32's.",
     ]
 

@@ -1,7 +1,7 @@
 """How much memory it will take to judge a model, told from its graph before anything is made.
 
-Key insight: two distinct feeds and their references stay, the outputs of a run on cpu and of one on the target come
-back for three feeds each, and beside them stands the larger of an evaluation and of the comparison of one output.
+Key insight: the feeds and their references stay, the outputs of a run on cpu and of one on the target come back, and
+beside them stands the larger of an evaluation and of what is made of one output to judge it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from cases.evaluation.evaluate import unsupported
 from cases.evaluation.footprint import ELEMENT_BYTES, evaluation_peak
 from cases.graph import Graph
 
-FEEDS = 2
-OUTPUTS = 2 + 3 + 3
-"""References of two feeds; outputs of three feeds on cpu, and on the target."""
-COMPARED = 12
-"""Arrays of the size of one output that the judge holds at once, at most."""
+FEEDS = 3
+OUTPUTS = 3 + 3 + 3
+"""References of three feeds, their outputs on cpu, and on the target."""
+COMPARED = 18
+"""Arrays of the size of one output that are held at once to fit its floor (16 measured) or to judge it (9)."""
 
 
 def judging_bytes(graph: Graph, model_bytes: int) -> int:

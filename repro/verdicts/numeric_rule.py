@@ -108,7 +108,7 @@ def _within(r: np.ndarray, a: np.ndarray, found: Measured, yardstick: Yardstick)
         return NumericVerdict(Status.INVALID, reason + _difference(r, a), power)
     for name, limit in yardstick.limits(r.shape).items():
         value = float(getattr(found.deviations, name))
-        if value > limit:
+        if not value <= limit:  # nor where it is not a number
             reason = _broken(name, value, limit, r, a, found, yardstick)
             return NumericVerdict(Status.FAIL, reason, power)
     if yardstick.precision is Precision.FP16 and is_rounded_to_bfloat16(r, a):

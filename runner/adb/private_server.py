@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+from io import RawIOBase
 from pathlib import Path
 
 from runner import children
@@ -40,8 +41,8 @@ class PrivateServer:
             environment |= {"HOME": str(home), "ANDROID_USER_HOME": str(home)}
             environment |= {"ADB_USB": "0", "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553"}
         ready, tell = os.pipe()
-        try:
-            with self.log.open("wb") as log:
+        with os.fdopen(ready, "rb", buffering=0) as ready_end:
+            with os.fdopen(tell, "wb", buffering=0), self.log.open("wb") as log:
                 self._process = children.start(
                     [str(binary), *self.address.options, "nodaemon", "server", "--reply-fd", str(tell)],
                     env=environment,
@@ -50,16 +51,13 @@ class PrivateServer:
                     stderr=log,
                     pass_fds=(tell,),
                 )
-            os.close(tell)
-            self._await(ready)
-        finally:
-            os.close(ready)
+            self._await(ready_end)
 
-    def _await(self, ready: int) -> None:
+    def _await(self, ready: RawIOBase) -> None:
         """Until it says OK, which it does once it has looked at every USB device."""
         poller = select.poll()
         poller.register(ready, select.POLLIN)
-        if poller.poll(_START_S * 1000) and os.read(ready, 2) == b"OK":
+        if poller.poll(_START_S * 1000) and ready.read(2) == b"OK":
             return
         tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
         self.stop()

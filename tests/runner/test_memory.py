@@ -41,10 +41,8 @@ def test_what_is_above_the_limit_is_refused_with_what_why_and_what_to_do():
         memory.require(2 << 30, "reading it")
         with pytest.raises(TooMuchMemory) as error:
             memory.require((2 << 30) + 1, "x.tflite: reading it")
-    said = (
-        "x.tflite: reading it would take about 2 GiB of memory, and the limit is 2 GiB; give a smaller one, or --memory"
-    )
-    assert str(error.value).startswith(said)
+    said = "x.tflite: reading it would take about 2 GiB of memory, and the limit is 2 GiB; give a smaller one, or "
+    assert str(error.value).startswith(f"{said}--memory SIZE")
     assert error.value.exit_code == 2
 
 

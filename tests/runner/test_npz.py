@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from runner.npz import UnreadableArrays, packed, packed_groups, read_arrays, read_groups
+from runner import memory, npz
+from runner.memory import TooMuchMemory
+from runner.npz import UnreadableArrays, packed, packed_groups, read_arrays, read_groups, read_headers
 
 ARRAYS = arrays_of.arrays(
     st.sampled_from([np.float32, np.float64, np.int32, np.bool_]), arrays_of.array_shapes(min_dims=0, min_side=0)
@@ -96,3 +99,93 @@ def test_damaged_bytes_are_arrays_or_one_kind_of_error(tmp_path: Path, save):
             said.append(str(error))
     assert len(said) > 200
     assert all(said)
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def member(shape: object, data: bytes = b"", descr: object = "<f4", header: str = "") -> bytes:
+    text = (header or repr({"descr": descr, "fortran_order": False, "shape": shape})).encode()
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + data
+
+
+def test_headers_say_shape_and_dtype_and_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 3), np.float32), y=np.arange(4))
+    monkeypatch.setattr(npz, "_elements", None)
+    headers = read_headers(tmp_path / "x.npz")
+    assert {name: (header.shape, header.dtype) for name, header in headers.items()} == {
+        "x": ((2, 3), np.dtype(np.float32)),
+        "y": ((4,), np.dtype(np.int64)),
+    }
+
+
+def test_only_what_is_asked_for_is_unpacked(tmp_path: Path):
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.ones(4), bomb=np.zeros(1 << 21))
+    with memory.limited("1MiB"):
+        assert list(read_arrays(tmp_path / "bomb.npz", names=["x"])) == ["x"]
+        with pytest.raises(TooMuchMemory, match=r"bomb.npz: unpacking its arrays would take about 16 MiB"):
+            read_arrays(tmp_path / "bomb.npz")
+
+
+def test_arrays_in_columns_come_back_as_they_were(tmp_path: Path):
+    columns = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.savez(tmp_path / "f.npz", f=columns)
+    assert same(np.ascontiguousarray(read_arrays(tmp_path / "f.npz")["f"]), np.ascontiguousarray(columns))
+
+
+MALFORMED = [
+    (member((1 << 40,), bytes(16)), "its header wants"),
+    (member((4,), bytes(15)), "its header wants"),
+    (member((4,), bytes(17)), "its header wants"),
+    (member((-1,)), "damaged shape"),
+    (member((True,), bytes(4)), "damaged shape"),
+    (member((1.0,), bytes(4)), "damaged shape"),
+    (member([1], bytes(4)), "damaged shape"),
+    (member((1,) * 40, bytes(4)), "40 dimensions"),
+    (member((1,), bytes(8), "|O"), "Python objects or records"),
+    (member((1,), bytes(8), [("a", "<f4"), ("b", "<f4")]), "Python objects or records"),
+    (member((1,), bytes(8), "2<f4"), "Python objects or records"),
+    (member((1,), bytes(4), "<f3"), "damaged header"),
+    (member((1,), header="("), "damaged header"),
+    (member((1,), header="(" * 5000), "damaged header"),
+    (member((1,), header="[]"), "damaged header"),
+    (member((1,), header="{'shape': (1,)}"), "damaged header"),
+    (member((1,), header="{'descr': '<f4', 'fortran_order': False, 'shape': " + "9" * 5000 + "}"), "damaged"),
+    (b"\x93NUMPY\1\0\xff\xff" + b" " * 70000, "header of 65535 bytes"),
+    (b"\x93NUMPY\2\0\xff\xff\xff\xff" + b" " * 100, "header of 4294967295 bytes"),
+    (b"\x93NUMPY\7\0" + bytes(8), "no array of numpy's"),
+    (b"", "no array of numpy's"),
+    (b"text", "no array of numpy's"),
+]
+
+
+@pytest.mark.parametrize(("data", "says"), MALFORMED, ids=range(len(MALFORMED)))
+def test_members_that_are_not_what_they_say_are_refused(tmp_path: Path, data: bytes, says: str):
+    path = zipped(tmp_path / "odd.npz", {"x.npy": data})
+    with pytest.raises(UnreadableArrays, match=says):
+        read_arrays(path)
+    (tmp_path / "odd.npy").write_bytes(data)
+    with pytest.raises(UnreadableArrays):
+        read_arrays(tmp_path / "odd.npy", alone="x")
+
+
+def test_a_folder_is_no_archive_and_an_archive_behind_other_bytes_is_one(tmp_path: Path):
+    with pytest.raises(UnreadableArrays, match="directory"):
+        read_arrays(tmp_path)
+    path = zipped(tmp_path / "two.npz", {"x": member((1,), bytes(4)), "y.npy": member((1,), bytes(4))})
+    path.write_bytes(b"something in front" + path.read_bytes())
+    assert sorted(read_arrays(path)) == ["x", "y"]
+
+
+def test_a_member_that_says_it_is_short_is_read_no_further(tmp_path: Path):
+    """16 MiB are packed; the archive and the header say that they are 16 bytes."""
+    lying = member((4,), bytes(1 << 24))
+    path = zipped(tmp_path / "long.npz", {"x.npy": lying})
+    true, said = (size.to_bytes(4, "little") for size in (len(lying), len(member((4,), bytes(16)))))
+    path.write_bytes(path.read_bytes().replace(true, said))
+    with memory.limited("1MiB"), pytest.raises(UnreadableArrays, match="CRC"):
+        read_arrays(path)

@@ -138,8 +138,9 @@ class Trial:
         return mentioning(str(self.tmp))
 
     def folders(self) -> list[str]:
-        """Temporary folders, here and where results lie."""
-        made = [*self.tmp.iterdir(), *self.place.rglob(f"{PREFIX}*")]
+        """Temporary folders, here and where results lie. Not torch's own cache: its import makes it."""
+        here = [path for path in self.tmp.iterdir() if not path.name.startswith("torchinductor_")]
+        made = [*here, *self.place.rglob(f"{PREFIX}*")]
         return sorted({str(path.relative_to(self.place)) for path in made})
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from runner import known_downloads
 from runner.c_compiler import compiler
 from runner.errors import BadInput, TargetUnavailable
 from runner.opencl import android_runtime
-from runner.opencl.android_runtime import KNOWN, NEWEST, WHEELS, check_loads, runtime_folder
+from runner.opencl.android_runtime import KNOWN, NEWEST, check_loads, runtime_folder
 
-VERSION = NEWEST.removeprefix("lm-")
+NAME = f"litert_lm_api-{NEWEST.removeprefix('lm-')}-py3-none-android_23_x86_64.whl"
 
 
 def quiet(line: str) -> None: ...
@@ -25,21 +26,27 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, *, files: dict[str, bytes], pinned: bool = True) -> None:
-    """Let pip's place give a wheel of these files, which is the pinned one or is not."""
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, bytes], *, is_known: bool = True) -> None:
+    """Let pip's place give a wheel of these files, which is the known one or is not."""
 
     def download(requirement: str, folder: Path, options: object = ()) -> Path:
-        wheel = folder / "litert_lm_api-0-py3-none-android_23_x86_64.whl"
+        wheel = folder / NAME
         with zipfile.ZipFile(wheel, "w") as archive:
             for name, data in files.items():
                 archive.writestr(zipfile.ZipInfo(name), data)
-        if pinned:
-            monkeypatch.setattr(
-                android_runtime, "WHEELS", {**WHEELS, VERSION: hashlib.sha256(wheel.read_bytes()).hexdigest()}
-            )
+        if is_known:
+            known = tmp_path / "known"
+            known.write_text(f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}\n", encoding="utf-8")
+            monkeypatch.setattr(known_downloads, "LIST", known)
         return wheel
 
     monkeypatch.setattr(android_runtime, "download_wheel", download)
+
+
+def test_every_known_release_has_its_digest():
+    for version in KNOWN:
+        name = f"litert_lm_api-{version.removeprefix('lm-')}-py3-none-android_23_x86_64.whl"
+        assert known_downloads.known_sha256(name), name
 
 
 def test_an_unknown_version_is_refused_with_those_that_are_known():
@@ -48,10 +55,10 @@ def test_an_unknown_version_is_refused_with_those_that_are_known():
 
 
 def test_a_wheel_with_another_hash_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    serve(monkeypatch, files={"litert_lm/liblitert-lm.so": b"x"}, pinned=False)
-    with pytest.raises(TargetUnavailable, match=r"came with sha256 .* pinned is .* it is not used"):
+    serve(monkeypatch, tmp_path, {"litert_lm/liblitert-lm.so": b"x"}, is_known=False)
+    with pytest.raises(TargetUnavailable, match=rf"{NAME} came with sha256 .*: refused"):
         runtime_folder(NEWEST, quiet)
-    assert not list((tmp_path / "cache" / "opencl" / "wheels").glob("[0-9a-f]*"))
+    assert not list((tmp_path / "cache" / "opencl" / "wheels").glob("[0-9]*"))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_a_wheel_with_another_hash_is_not_used(monkeypatch: pytest.MonkeyPatch, 
 def test_a_wheel_that_is_built_otherwise_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, bytes], why: str
 ):
-    serve(monkeypatch, files=files)
+    serve(monkeypatch, tmp_path, files)
     with pytest.raises(TargetUnavailable, match=why):
         runtime_folder(NEWEST, quiet)
     assert not list((tmp_path / "cache" / "opencl").glob("runtimes/lm-*"))
