@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repro import api
 from repro.trials.poison import FILLS, Changed, Poisoned, compare_fills, require_poison
 from repro.verdicts.verdict import READS_UNWRITTEN, Status, Verdict
 from runner.errors import BadInput
+from runner.opencl.android_runtime import made_versions
+from runner.opencl.drivers import opencl_driver
 from runner.run import Fingerprint, Outcome, Run
 
 FINDINGS = Path(__file__).resolve().parents[3] / "findings"
@@ -71,3 +74,36 @@ def test_only_a_failure_that_is_the_fill_alone_is_called_stale():
 def test_a_target_whose_memory_cannot_be_filled_is_refused(target: str):
     with pytest.raises(BadInput, match="--poison fills new OpenCL memory"):
         require_poison(target)
+
+
+@pytest.fixture
+def pocl() -> None:
+    if opencl_driver("pocl") is None or not made_versions():
+        pytest.skip("PoCL or LiteRT-LM's library is not here; `make opencl` brings both")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "filled", "size"),
+    [
+        ("split-put-together/models/emit-mul.tflite", 48, 48),
+        ("pad-before-broadcast-add/models/one-row.tflite", 24, 96),
+        ("fc-flattens-input/models/shallower.tflite", 18, 36),
+    ],
+)
+@pytest.mark.usefixtures("pocl")
+def test_an_output_that_nobody_wrote_is_stale_by_proof(model: str, filled: int, size: int):
+    checked = api.check(FINDINGS / model, target="gpu:pocl", poison=True)
+    first = checked.verdicts[0]
+    assert first.said == f"FAIL stale, {READS_UNWRITTEN}"
+    assert f"{filled}/{size} elements change" in first.holds
+    assert all(verdict.is_clean for verdict in checked.verdicts[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("finding", ["split-put-together", "pad-before-broadcast-add", "fc-flattens-input"])
+@pytest.mark.usefixtures("pocl")
+def test_a_control_reads_nothing_unwritten(finding: str):
+    checked = api.check(FINDINGS / finding / "models" / "control.tflite", target="gpu:pocl", poison=True)
+    assert checked.poison == Poisoned((), checked.run.output_names)
+    assert checked.passed
