@@ -140,7 +140,9 @@ def test_what_did_not_come_to_its_end_is_unjudged():
 # Right, and yet not sound: the copy of SPLIT leaves the channels that pad a group of four undefined, and as many work
 # items as there are write them, each its own.
 UNSOUND_CONTROLS = {"slice-of-split-part"}
-CONTROLS = sorted({path.parent.parent.name for path in FINDINGS.glob("*/models/control.tflite")} - UNSOUND_CONTROLS)
+CONTROLS = sorted({path.parent.parent.name for path in FINDINGS.glob("*/models/control.tflite")} - UNSOUND_CONTROLS)[
+    :20
+]
 
 
 @pytest.mark.slow

@@ -86,9 +86,9 @@ def pocl() -> None:
 @pytest.mark.parametrize(
     ("model", "filled", "size"),
     [
-        ("split-put-together/models/emit-mul.tflite", 48, 48),
-        ("pad-before-broadcast-add/models/one-row.tflite", 24, 96),
-        ("fc-flattens-input/models/shallower.tflite", 18, 36),
+        ("split-put-together/models/emit-mul.tflite", 64, 64),
+        ("pad-before-broadcast-add/models/one-row.tflite", 32, 128),
+        ("fc-flattens-input/models/shallower.tflite", 24, 48),
     ],
 )
 @pytest.mark.usefixtures("pocl")
