@@ -134,14 +134,13 @@ def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
         return None
     if not targets.runs_over_opencl(target):
         raise BadInput(
-            f"--dump-kernels: {target} does not run over OpenCL, and over WebGPU nothing outside of LiteRT's library can "
-            "make Dawn print its shaders (of one that does not compile the verdict has the line); give --target gpu:pocl"
+            f"--dump-kernels: {target} does not run over OpenCL, and over WebGPU nothing outside of LiteRT's library "
+            "makes Dawn print its shaders (of one that does not compile the verdict has the line); "
+            "give --target gpu:pocl"
         )
     into = folder.resolve() / file_name(target)
     if into.exists():
-        raise BadInput(
-            f"--dump-kernels: {into} is there already, and kernels of two runs would mix; give another folder"
-        )
+        raise BadInput(f"--dump-kernels: {into} is there already, and kernels of two runs would mix; give another DIR")
     into.mkdir(parents=True)
     return LoaderSettings(kernels=into)
 
