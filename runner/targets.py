@@ -114,7 +114,7 @@ def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loa
         environment=loader.environment(),
         gpu_options=storage,
         note=loader.note,
-        settings=f"{replace(loader, kernels=None)} {storage} {loader_version()}",
+        settings=f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {storage} {loader_version()}",
     )
 
 
