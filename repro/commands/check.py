@@ -25,7 +25,9 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
-from runner.encoding import shell_command
+from runner.encoding import file_name, shell_command
+from runner.errors import BadInput
+from runner.opencl.loader import LoaderSettings
 from runner.residency import residency_line
 from runner.run import Precision
 from runner.target import Target
@@ -53,6 +55,11 @@ from runner.targets import precisions_for
 )
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
+@click.option(
+    "--dump-kernels",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that gets the OpenCL source of each generated kernel, one folder per target.",
+)
 @options.json_per_output
 @options.memory
 @options.html
@@ -73,6 +80,7 @@ def command(
     poison: bool,
     expected_as: str | None,
     save: Path | None,
+    dump_kernels: Path | None,
     as_json: bool,
     html_file: Path | None,
 ) -> None:
@@ -86,6 +94,7 @@ def command(
     2. repro check model.tflite --target gpu:swiftshader --precision fp32 --inputs x.npz --json
     3. repro check model.tflite --taps              which tensor is the first wrong one
     4. repro check model.tflite --target gpu:oclgrind --precision fp32    also accesses outside of memory, and races
+    5. repro check model.tflite --target gpu:pocl --dump-kernels kernels
     """
     keep_apart({"--html": html_file}, (model, inputs_file))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
@@ -95,6 +104,7 @@ def command(
         require_comparison(subject, name)
         if poison:
             require_poison(name)
+    loaders = {name: _keeping_kernels(dump_kernels, name) for name in names}
     console = Screen(stderr=as_json, soft_wrap=True)
     console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
     unexpected = 0
@@ -104,7 +114,7 @@ def command(
     given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
     with open_cpu() as cpu:
         for name in names:
-            with targets.open_target(name, runtime=runtime, engine=engine) as target:
+            with targets.open_target(name, runtime=runtime, engine=engine, loader=loaders[name]) as target:
                 for chosen in precisions_for(name, precision):
                     checked = api.check(
                         subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
@@ -119,11 +129,32 @@ def command(
                         shown[-1].notes += _show_taps(console, subject, target, chosen)
                     if not checked.passed:
                         unclean = checked
+    for name, loader in loaders.items():
+        if loader is not None and loader.kernels is not None:
+            kept = len(list(loader.kernels.glob("*.cl")))
+            console.print(f"{name}: the source of {kept} programs is in {loader.kernels}")
     if blamed and unclean is not None:
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
     ctx.exit(1 if unexpected else 0)
+
+
+def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
+    """What makes a target over OpenCL write the source of its programs into a new folder of its own under `folder`."""
+    if folder is None:
+        return None
+    if not targets.runs_over_opencl(target):
+        raise BadInput(
+            f"--dump-kernels: {target} does not run over OpenCL, and over WebGPU nothing outside of LiteRT's library "
+            "makes Dawn print its shaders (of one that does not compile the verdict has the line); "
+            "give --target gpu:pocl"
+        )
+    into = folder.resolve() / file_name(target)
+    if into.exists():
+        raise BadInput(f"--dump-kernels: {into} is there already, and kernels of two runs would mix; give another DIR")
+    into.mkdir(parents=True)
+    return LoaderSettings(kernels=into)
 
 
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:

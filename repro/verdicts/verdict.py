@@ -50,7 +50,7 @@ class Verdict:
     output: index in the file's output order (-1 where the run as a whole has no outputs).
     name: tensor name.
     signature: for FAIL one of `unwritten`, `alias(<tensor>)`, `stale`, `constant`, `nonfinite`,
-        `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
+        `uncompiled`, `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
     reason: one line: which threshold was broken by how much, or why the comparison had no power.
     holds: for FAIL, what the output holds instead ("input 0 'x' (bit-exact, 256/256)"); else empty.
     floor: which noise floor was used, `emulation` or `rule`.
