@@ -150,6 +150,10 @@ def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
             "makes Dawn print its shaders (of one that does not compile the verdict has the line); "
             "give --target gpu:pocl"
         )
+    if target.startswith("gpu:oclgrind"):
+        raise BadInput(
+            f"--dump-kernels: {target} is run by its memory checker, which keeps none; give --target gpu:pocl"
+        )
     into = folder.resolve() / file_name(target)
     if into.exists():
         raise BadInput(f"--dump-kernels: {into} is there already, and kernels of two runs would mix; give another DIR")

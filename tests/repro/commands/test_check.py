@@ -64,7 +64,9 @@ def test_kernels_are_dumped_over_opencl_alone_and_into_a_new_folder(tmp_path: Pa
     (tmp_path / "kernels" / "gpu:pocl").mkdir(parents=True)
     cpu = CliRunner().invoke(command, [*words, "--target", "cpu"], standalone_mode=False)
     again = CliRunner().invoke(command, [*words, "--target", "gpu:pocl"], standalone_mode=False)
+    checker = CliRunner().invoke(command, [*words, "--target", "gpu:oclgrind"], standalone_mode=False)
     assert "cpu does not run over OpenCL" in str(cpu.exception)
+    assert "give --target gpu:pocl" in str(checker.exception)
     assert "is there already" in str(again.exception)
 
 
