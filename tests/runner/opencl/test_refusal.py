@@ -16,8 +16,7 @@ NOT_BUILT = BEFORE + "UNKNOWN: Failed to build program executable - Build progra
     ("log", "said"),
     [
         (
-            NOT_BUILT
-            + "error: /tmp/pocl/tempfile_NworCL.cl:18:15: use of undeclared identifier 'B'\nDevice a b",
+            NOT_BUILT + "error: /tmp/pocl/tempfile_NworCL.cl:18:15: use of undeclared identifier 'B'\nDevice a b",
             "the generated OpenCL does not compile: line 18, column 15: use of undeclared identifier 'B'",
         ),
         (
