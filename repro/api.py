@@ -62,6 +62,7 @@ def check(
     engine: str | None = None,
     cpu: Target | None = None,
     memory: Size | None = None,
+    poison: bool = False,
 ) -> Checked:
     """Run a model on a target and judge each output against what the file's own ops compute, as `repro check` does.
 
@@ -69,7 +70,8 @@ def check(
     or arrays in the inputs' order; None makes them of `seed`. deadline: seconds for one run. runtime: a LiteRT
     version. device, engine: for phones. cpu: an open cpu target to compare with, else one is opened. memory: what this
     process may use for models and arrays, bytes or a text such as `2GiB`; None leaves the limit in force, by default
-    half of what is available.
+    half of what is available. poison: over OpenCL, also run it with new memory filled with one word and another: what
+    changes reads memory that nobody wrote.
 
     Raises BadInput for what cannot be read, TooMuchMemory (a BadInput) for what would not fit, TargetUnavailable,
     DeviceFailed, NothingRan. What the model does to a target is a verdict.
@@ -82,7 +84,8 @@ def check(
             is_cpu = target == "cpu" or target is witness
             opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
             with opened as chosen:
-                return trials.check(subject, chosen, witness, _precision(chosen.name, precision), deadline)
+                level = _precision(chosen.name, precision)
+                return trials.check(subject, chosen, witness, level, deadline, poison=poison)
 
 
 def assert_right(model: AnyModel, **options: object) -> None:

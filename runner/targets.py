@@ -114,7 +114,7 @@ def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loa
         environment=loader.environment(),
         gpu_options=storage,
         note=loader.note,
-        settings=f"{replace(loader, kernels=None)} {storage} {loader_version()}",
+        settings=f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {storage} {loader_version()}",
     )
 
 
@@ -156,8 +156,12 @@ class GpuName:
 
 def known_runtimes(target: str) -> tuple[str, ...]:
     """The runtimes that are known for a target, oldest first: over OpenCL they are LiteRT-LM's."""
-    kind = _parts(target)[0]
-    return android_runtime.KNOWN if kind == "gpu" and is_opencl(GpuName.parse(target).key) else KNOWN
+    return android_runtime.KNOWN if runs_over_opencl(target) else KNOWN
+
+
+def runs_over_opencl(target: str) -> bool:
+    """Whether a target's name is that of an OpenCL driver of this host."""
+    return _parts(target)[0] == "gpu" and is_opencl(GpuName.parse(target).key)
 
 
 def default_workers() -> int:

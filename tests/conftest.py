@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,12 @@ settings.load_profile("suite")
 # How wide a terminal is and whether it has colours decides what commands print.
 for _name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"):
     os.environ.pop(_name, None)
+
+# What is ignored here (under nohup, in the background of a script) every process of a test would ignore as well. A
+# handler is not inherited: they begin with the defaults, and this process still lives through the signal.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -20,11 +20,14 @@ from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
+from repro.trials.poison import require_poison
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
-from runner.encoding import shell_command
+from runner.encoding import file_name, shell_command
+from runner.errors import BadInput
+from runner.opencl.loader import LoaderSettings
 from runner.residency import residency_line
 from runner.run import Precision
 from runner.target import Target
@@ -47,8 +50,16 @@ from runner.targets import precisions_for
 )
 @click.option("--taps", is_flag=True, help="Expose intermediates one at a time to find the first wrong tensor.")
 @click.option("--blame", "blamed", is_flag=True, help="Run it on cpu and every driver to say whose fault it is.")
+@click.option(
+    "--poison", is_flag=True, help="Over OpenCL: fill new memory with one word and another; what changes reads it."
+)
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
+@click.option(
+    "--dump-kernels",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that gets the OpenCL source of each generated kernel, one folder per target.",
+)
 @options.json_per_output
 @options.memory
 @options.html
@@ -66,8 +77,10 @@ def command(
     deadline: float | None,
     taps: bool,
     blamed: bool,
+    poison: bool,
     expected_as: str | None,
     save: Path | None,
+    dump_kernels: Path | None,
     as_json: bool,
     html_file: Path | None,
 ) -> None:
@@ -80,6 +93,8 @@ def command(
     1. repro check model.tflite
     2. repro check model.tflite --target gpu:swiftshader --precision fp32 --inputs x.npz --json
     3. repro check model.tflite --taps              which tensor is the first wrong one
+    4. repro check model.tflite --target gpu:oclgrind --precision fp32    also accesses outside of memory, and races
+    5. repro check model.tflite --target gpu:pocl --dump-kernels kernels
     """
     keep_apart({"--html": html_file}, (model, inputs_file))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
@@ -87,31 +102,59 @@ def command(
     names = targets.resolve(target_names, device)
     for name in names:
         require_comparison(subject, name)
+        if poison:
+            require_poison(name)
+    loaders = {name: _keeping_kernels(dump_kernels, name) for name in names}
     console = Screen(stderr=as_json, soft_wrap=True)
     console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
     unexpected = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
+    flags = ["--poison"] if poison else []
     given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
     with open_cpu() as cpu:
         for name in names:
-            with targets.open_target(name, runtime=runtime, engine=engine) as target:
+            with targets.open_target(name, runtime=runtime, engine=engine, loader=loaders[name]) as target:
                 for chosen in precisions_for(name, precision):
-                    checked = api.check(subject, target=target, precision=chosen, deadline=deadline, cpu=cpu)
+                    checked = api.check(
+                        subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
+                    )
                     comparisons = _compare(checked, expected_as, runtime)
                     unexpected += _show(console, checked, comparisons, as_json)
-                    shown.append(Shown(checked, comparisons, _again(model, given, checked)))
+                    shown.append(Shown(checked, comparisons, _again(model, given, checked, flags)))
+                    shown[-1].notes += checked.memory_lines()
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
                         shown[-1].notes += _show_taps(console, subject, target, chosen)
                     if not checked.passed:
                         unclean = checked
+    for name, loader in loaders.items():
+        if loader is not None and loader.kernels is not None:
+            kept = len(list(loader.kernels.glob("*.cl")))
+            console.print(f"{name}: the source of {kept} programs is in {loader.kernels}")
     if blamed and unclean is not None:
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
     ctx.exit(1 if unexpected else 0)
+
+
+def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
+    """What makes a target over OpenCL write the source of its programs into a new folder of its own under `folder`."""
+    if folder is None:
+        return None
+    if not targets.runs_over_opencl(target):
+        raise BadInput(
+            f"--dump-kernels: {target} does not run over OpenCL, and over WebGPU nothing outside of LiteRT's library "
+            "makes Dawn print its shaders (of one that does not compile the verdict has the line); "
+            "give --target gpu:pocl"
+        )
+    into = folder.resolve() / file_name(target)
+    if into.exists():
+        raise BadInput(f"--dump-kernels: {into} is there already, and kernels of two runs would mix; give another DIR")
+    into.mkdir(parents=True)
+    return LoaderSettings(kernels=into)
 
 
 def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Comparison] | None:
@@ -129,10 +172,10 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
     """Print one target and precision; the number of outputs that are not as they should be."""
     fingerprint = checked.run.fingerprint
     print_lines(console, checked.head())
-    bad = 0
+    bad = int(checked.unjudged)
     for index, verdict in enumerate(checked.verdicts):
         comparison = comparisons[index] if comparisons is not None else None
-        bad += comparison.standing.is_news if comparison else verdict.status is not Status.PASS
+        bad += bool(verdict.marks) or (comparison.standing.is_news if comparison else not verdict.is_clean)
         if comparison is not None and comparison.message:
             print_lines(console, [line((f"  {comparison.message}", Tone.BAD))])
         else:
@@ -148,12 +191,16 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 **json_lines.verdict_fields(verdict),
                 "residency": residency_line(checked.run.log),
                 "expected": comparison.expected if comparison else None,
+                "marks": list(verdict.marks),
+                "memory": checked.memory.as_json() if checked.memory else None,
+                "poison": checked.poison.as_json() if checked.poison else None,
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,
                 "stages": dict(checked.run.stages),
             }
             click.echo(json_lines.dump(record))
+    print_lines(console, indented(checked.memory_lines()))
     return bad
 
 
@@ -180,8 +227,8 @@ def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str 
     return said
 
 
-def _again(model: Path, given: Mapping[str, object], checked: Checked) -> str:
-    """The command that repeats one target and precision. given: the options that decide what is run there."""
+def _again(model: Path, given: Mapping[str, object], checked: Checked, flags: list[str]) -> str:
+    """The command that repeats one target and precision. given, flags: the options that decide what is run there."""
     fingerprint = checked.run.fingerprint
     where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
-    return shell_command(["repro", "check", str(model), *where, *options.words(given)])
+    return shell_command(["repro", "check", str(model), *where, *flags, *options.words(given)])

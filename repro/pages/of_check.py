@@ -61,8 +61,8 @@ def _answer(bad: int, judged: Sequence[tuple[Shown, int, Verdict]]) -> str:
 
 def _is_bad(shown: Shown, index: int, verdict: Verdict) -> bool:
     if shown.comparisons is not None:
-        return shown.comparisons[index].standing.is_news
-    return verdict.status is not Status.PASS
+        return shown.comparisons[index].standing.is_news or bool(verdict.marks)
+    return not verdict.is_clean
 
 
 def _tone(bad: int) -> Tone:
@@ -82,7 +82,7 @@ def _row(shown: Shown, index: int, verdict: Verdict) -> Row:
     return Row(
         (
             Text(f"{verdict.output} {verdict.name}" if verdict.output >= 0 else "none"),
-            Text(verdict.said, _tone(verdict.status is not Status.PASS)),
+            Text(verdict.said, _tone(not verdict.is_clean)),
             Text(of.target),
             Text(of.precision),
             Text(good if verdict.status is Status.PASS else verdict.held),

@@ -101,12 +101,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _about(healthy: Healthy, chosen: int, options: argparse.Namespace) -> list[str]:
     """What was measured, when and on what machine."""
     ran = ", ".join(f"{name} {precision}" for name, precision in target_plan(options.reduced))
+    runs, outputs, alarms = len(healthy.runs), sum(healthy.counts.values()), len(healthy.alarms)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     return [
         f"{datetime.now(UTC):%Y-%m-%d}, {machine}, seed {options.seed}.",
         f"{ran}.",
-        f"{len(healthy.runs)} healthy runs, {sum(healthy.counts.values())} outputs,",
-        f"{len(healthy.alarms)} false alarms;",
+        f"{runs} healthy runs, {outputs} outputs, {alarms} false alarms;",
         f"faults in {chosen} of the outputs.",
         "Of two numbers the first is fp32's.",
     ]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from repro.records.lines import Line, Tone, Worded, indented, line
+from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
+from repro.trials.poison import Poisoned, require_poison, run_poisoned
 from repro.verdicts.judge import judge
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
@@ -28,17 +30,26 @@ class Checked(Worded):
 
     verdicts: in the file's order of outputs; a single one with output -1 where the run ended before they were known.
     cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
+    memory: what a driver that checks memory accesses reported; None on others. poison: what filling new memory changed;
+    None where it was not asked for.
     """
 
     subject: Subject
     run: Run
     verdicts: tuple[Verdict, ...]
     cpu_note: str
+    memory: MemoryCheck | None = None
+    poison: Poisoned | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether every output is PASS. INVALID, which had no power to judge, is no pass."""
-        return all(verdict.status is Status.PASS for verdict in self.verdicts)
+        """Whether every output is PASS without a mark. INVALID, which had no power to judge, is no pass."""
+        return all(verdict.is_clean for verdict in self.verdicts) and not self.unjudged
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether memory was to be checked and could not be."""
+        return bool((self.memory and self.memory.unjudged) or (self.poison and self.poison.unjudged))
 
     @property
     def reference_from(self) -> str:
@@ -59,11 +70,18 @@ class Checked(Worded):
         if self.cpu_note:
             yield line((f"  {self.cpu_note}", Tone.WARN))
 
+    def memory_lines(self) -> Iterator[Line]:
+        """What was found out about the memory behind the outputs."""
+        for part in (self.memory, self.poison):
+            if part is not None:
+                yield from part.lines()
+
     def lines(self) -> Iterator[Line]:
         """What `repro check` prints."""
         yield from self.head()
         for verdict in self.verdicts:
             yield from indented(verdict.lines())
+        yield from indented(self.memory_lines())
 
 
 def require_comparison(subject: Subject, target: str) -> None:
@@ -79,18 +97,37 @@ def require_comparison(subject: Subject, target: str) -> None:
 
 
 def check(
-    subject: Subject, target: Target, cpu: Target, precision: Precision, deadline_s: float | None = None
+    subject: Subject,
+    target: Target,
+    cpu: Target,
+    precision: Precision,
+    deadline_s: float | None = None,
+    *,
+    poison: bool = False,
 ) -> Checked:
     """Run the subject on cpu and on the target, and judge the target's outputs.
+
+    On a driver that checks memory accesses, what it reports is in the answer. poison: see `repro.trials.poison`.
 
     Raises TargetUnavailable or DeviceFailed, NoReference where nothing says what is right, and NothingRan as
     `require_comparison` does; what the model does to a target is a verdict.
     """
     require_comparison(subject, target.name)
+    if poison:
+        require_poison(target.name)
     subject.require_reference()
     cpu_run = cpu.run(subject.job(Precision.FP32, deadline_s=deadline_s))
-    run = cpu_run if target is cpu else target.run(subject.job(precision, deadline_s=deadline_s))
-    return Checked(subject, run, judge(run, subject), _cpu_note(subject, cpu_run))
+    job = subject.job(precision, deadline_s=deadline_s)
+    memory = None
+    if checks_memory(target):
+        run, memory = run_checked(target, subject, job)
+    else:
+        run = cpu_run if target is cpu else target.run(job)
+    verdicts = judge(run, subject)
+    poisoned = run_poisoned(target, job) if poison else None
+    for part in (memory, poisoned):
+        verdicts = part.mark(verdicts) if part is not None else verdicts
+    return Checked(subject, run, verdicts, _cpu_note(subject, cpu_run), memory, poisoned)
 
 
 def _cpu_note(subject: Subject, cpu_run: Run) -> str:

@@ -19,6 +19,7 @@ from repro.verdicts.deviations import as_rows
 from repro.verdicts.misplaced_values import misplacement_of
 from repro.verdicts.thresholds import Thresholds
 from runner.run import Feed, Precision, unwritten_mask
+from runner.webgpu_log import RefusedCommand
 
 SAMPLE = 4096  # elements looked at before a candidate is compared in full
 PART_SHARE = 0.25  # smallest part of a tensor worth naming in words
@@ -99,12 +100,24 @@ class Candidate:
     exact: bool
 
 
-def diagnose(evidence: Evidence, failed: Sequence[int], thresholds: Thresholds) -> Diagnosis:
+def diagnose(
+    evidence: Evidence, failed: Sequence[int], thresholds: Thresholds, refused: RefusedCommand | None = None
+) -> Diagnosis:
     """Explain the failing runs `failed` (indices of feeds) of one output.
 
     The signature is what holds of every failing run; where they differ, the output holds what memory held:
-    `unwritten` if any run shows the sentinel, else `stale`.
+    `unwritten` if any run shows the sentinel, else `stale`. refused: the command that WebGPU refused in these runs.
+    Where it was to compile a shader, the signature is `uncompiled` whatever is held, since memory decides that.
     """
+    held = _held_in_all(evidence, failed, thresholds)
+    if refused is None:
+        return held
+    what = "a shader did not compile" if refused.compiling else "WebGPU refused a command"
+    holds = f"{held.holds or 'values that equal nothing known'}; {what} ({refused.words})"
+    return Diagnosis("uncompiled" if refused.compiling else held.signature, holds, held.share)
+
+
+def _held_in_all(evidence: Evidence, failed: Sequence[int], thresholds: Thresholds) -> Diagnosis:
     found = [_one_run(evidence, k, thresholds["explained"]) for k in failed]
     same = {d.signature for d in found}
     if len(same) == 1:

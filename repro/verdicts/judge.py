@@ -23,6 +23,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import NumericVerdict, Status, Verdict
 from runner.run import Feed, Outcome, Outputs, Precision, Run, unwritten_mask
+from runner.webgpu_log import RefusedCommand, refused_command
 
 MetricSet = Literal["none", "quoted", "all"]
 """Which numbers a verdict carries: `quoted` are pearson and max_abs."""
@@ -58,7 +59,10 @@ def judge(
     if len(floors) != len(references[0]):
         raise ValueError(f"{len(floors)} floors for {len(references[0])} outputs")
     names = _names(run, graph, len(references[0]))
-    judging = _Judging(run.outputs, feeds, references, floors, precision, names, graph, thresholds, metrics, explain)
+    refused = refused_command(run.log)
+    judging = _Judging(
+        run.outputs, feeds, references, floors, precision, names, graph, refused, thresholds, metrics, explain
+    )
     return tuple(judging.verdict(index) for index in range(len(names)))
 
 
@@ -125,6 +129,7 @@ class _Judging:
     precision: Precision
     names: tuple[str, ...]
     graph: Graph | None
+    refused: RefusedCommand | None
     table: Thresholds
     metrics: MetricSet
     explain: bool
@@ -144,7 +149,7 @@ class _Judging:
             evidence = Evidence(
                 index, self.names, self.feeds, self.references, self.outputs, self.precision, self.graph
             )
-            held = diagnose(evidence, failed, self.table)
+            held = diagnose(evidence, failed, self.table, self.refused)
         reference, actual = self.references[worst][index], self.outputs[worst][index]
         if status is not Status.PASS and len(judged) > 1:
             which = "every run" if len(failed) == len(judged) else f"run {worst + 1} of {len(judged)}"

@@ -25,6 +25,12 @@ class Status(enum.StrEnum):
     NOT_RESIDENT = "NOT_RESIDENT"
 
 
+UNSOUND = "unsound"
+"""A mark: a kernel of the run accesses memory outside of a buffer, races, or misuses OpenCL. Right values are luck."""
+READS_UNWRITTEN = "reads unwritten memory"
+"""A mark: the output changes with what new memory is filled with."""
+
+
 @dataclass(frozen=True)
 class NumericVerdict:
     """What a rule says of one output after one feed.
@@ -44,13 +50,14 @@ class Verdict:
     output: index in the file's output order (-1 where the run as a whole has no outputs).
     name: tensor name.
     signature: for FAIL one of `unwritten`, `alias(<tensor>)`, `stale`, `constant`, `nonfinite`,
-        `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
+        `uncompiled`, `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
     reason: one line: which threshold was broken by how much, or why the comparison had no power.
     holds: for FAIL, what the output holds instead ("input 0 'x' (bit-exact, 256/256)"); else empty.
     floor: which noise floor was used, `emulation` or `rule`.
     power: smallest RMS error that would have been noticed, in the output's units.
     metrics: reported, gating nothing: pearson, cosine, psnr, max_abs, p99_abs, rmse, max_ulp.
     error_map: for FAIL, where the error is, for pictures; None where nobody asked for numbers.
+    marks: what is wrong with the run beside the output's values, of UNSOUND and READS_UNWRITTEN.
     """
 
     output: int
@@ -63,11 +70,17 @@ class Verdict:
     power: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     error_map: ErrorMap | None = None
+    marks: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
-        """`PASS`, `FAIL alias(x)`, `REFUSED`."""
-        return f"{self.status} {shown_name(self.signature)}".strip()
+        """`PASS`, `PASS, unsound`, `FAIL alias(x)`, `REFUSED`."""
+        return ", ".join((f"{self.status} {shown_name(self.signature)}".strip(), *self.marks))
+
+    @property
+    def is_clean(self) -> bool:
+        """PASS, and nothing is wrong beside the values."""
+        return self.status is Status.PASS and not self.marks
 
     @property
     def where(self) -> str:
@@ -85,7 +98,7 @@ class Verdict:
         """The verdict in words. wrong: the tone of one that is not PASS."""
         if self.status is Status.PASS:
             power = f"would have noticed an RMS error of {self.power:.2g}"
-            yield line(("PASS", Tone.GOOD), f" {self.where} ({power})")
+            yield line((self.said, wrong if self.marks else Tone.GOOD), f" {self.where} ({power})")
             return
         yield line((f"{self.where} {self.said}: {self.held}", wrong))
         if self.holds:

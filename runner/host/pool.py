@@ -26,6 +26,7 @@ from runner.opencl.refusal import kernel_failure
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.runtimes import Runtime
 from runner.target import Target
+from runner.webgpu_log import lacks_cause
 
 MAX_MEMORY_BYTES = 8 << 30
 SMALL_BYTES = 1_500_000
@@ -190,6 +191,9 @@ class HostTarget(Target):
             note = f"[{reply.outcome} in a first try ({reply.message}); run again with its shaders compiled]\n"
             reply, _ = self._attempt(job, deadline)
             reply = replace(reply, log=note + reply.log)
+        elif not alone and lacks_cause(reply.log) and not self._closing:
+            # What a kernel of this model is refused for was said to a former job of that worker.
+            reply, _ = self._attempt(job, deadline, fresh=True)
         return self._record(job, reply)
 
     def _attempt(self, job: Job, deadline: float, fresh: bool = False) -> tuple[Reply, bool]:

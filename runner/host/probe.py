@@ -16,7 +16,7 @@ import numpy as np
 from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.host.driver import Driver
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
-from runner.opencl.loader import LOADER_VARIABLES
+from runner.opencl.loader import FOLDER_VARIABLES, LOADER_VARIABLES
 from runner.run import Job, Outcome
 from runner.runtimes import Runtime
 
@@ -24,7 +24,11 @@ from runner.runtimes import Runtime
 MODEL = Path(__file__).parents[1] / "native" / "probe.tflite"
 DEADLINE_S = 60.0
 FORMAT = "3"  # of what is remembered: raise it when the meaning of a Probe's fields changes
-CHANGES_WHAT_IS_SEEN = ("VK_INSTANCE_LAYERS", "REPRO_ADAPTER_NAME", *LOADER_VARIABLES)
+CHANGES_WHAT_IS_SEEN = (
+    "VK_INSTANCE_LAYERS",
+    "REPRO_ADAPTER_NAME",
+    *(name for name in LOADER_VARIABLES if name not in FOLDER_VARIABLES),
+)
 
 
 @dataclass(frozen=True)

@@ -6,42 +6,12 @@
  *   REPRO_CL_BARRIER_OPTIONS added to the options of each program that has a barrier in it
  *   REPRO_CL_FILL            eight hex digits: the 32-bit word that each new buffer and image is filled with
  *   REPRO_CL_KERNELS         a folder that gets the source of each program, in the order of their creation
+ *   REPRO_CL_TRACE           a folder that gets what opencl_trace.c says of each kernel's run
  *
  * A device that is a CPU is always shown to who asks for a GPU: the delegate asks for nothing else. Everything that
  * is not defined here is libOpenCL.so.1's own, which this library is linked to.
- *
- * The few types that are needed are declared after the public specification (CL/cl.h, version 3.0), so that building
- * needs a C compiler and no OpenCL headers.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-typedef struct handle *handle; /* cl_platform_id, cl_device_id, cl_context, cl_command_queue, cl_mem, cl_program */
-typedef void (*notify)(handle program, void *data);
-
-enum { CL_SUCCESS = 0, CL_INVALID_VALUE = -30 };
-enum { DEVICE_TYPE_CPU = 1 << 1, DEVICE_TYPE_GPU = 1 << 2 };
-enum { DEVICE_COMPUTE_UNITS = 0x1002, DEVICE_NAME = 0x102B, DEVICE_VENDOR = 0x102C, DEVICE_VERSION = 0x102F };
-enum { CONTEXT_DEVICES = 0x1081, PROGRAM_SOURCE = 0x1164 };
-
-struct image_format {
-  uint32_t order, type;
-};
-struct image_description {
-  uint32_t type;
-  size_t width, height, depth, array_size, row_pitch, slice_pitch;
-  uint32_t levels, samples;
-  handle memory;
-};
-
-/* The next definition of the function that this is called in. */
-#define NEXT(function) \
-  static typeof(&function) next; \
-  if (!next) next = (typeof(next))dlsym(RTLD_NEXT, #function)
+#include "opencl_types.h"
 
 int clGetDeviceIDs(handle platform, uint64_t type, uint32_t room, handle *devices, uint32_t *count) {
   NEXT(clGetDeviceIDs);
@@ -75,10 +45,7 @@ int clGetDeviceInfo(handle device, uint32_t name, size_t room, void *value, size
   return CL_SUCCESS;
 }
 
-static void keep_source(const char *folder, uint32_t count, const char **parts, const size_t *lengths) {
-  static int number;
-  char path[4096];
-  snprintf(path, sizeof path, "%s/program-%04d.cl", folder, __sync_fetch_and_add(&number, 1));
+static void keep_source(const char *path, uint32_t count, const char **parts, const size_t *lengths) {
   FILE *file = fopen(path, "w");
   if (!file) {
     fprintf(stderr, "opencl_loader: cannot write %s\n", path);
@@ -91,12 +58,22 @@ static void keep_source(const char *folder, uint32_t count, const char **parts, 
 
 handle clCreateProgramWithSource(handle context, uint32_t count, const char **parts, const size_t *lengths, int *error) {
   NEXT(clCreateProgramWithSource);
-  const char *folder = getenv("REPRO_CL_KERNELS");
-  if (folder) keep_source(folder, count, parts, lengths);
-  return next(context, count, parts, lengths, error);
+  static int programs;
+  const char *folder = getenv("REPRO_CL_KERNELS"), *trace = getenv("REPRO_CL_TRACE");
+  int number = __sync_fetch_and_add(&programs, 1);
+  char path[4096];
+  if (folder) {
+    snprintf(path, sizeof path, "%s/program-%04d.cl", folder, number);
+    keep_source(path, count, parts, lengths);
+  }
+  if (trace) {
+    snprintf(path, sizeof path, "%s/program-%d-%d.cl", trace, (int)getpid(), number);
+    keep_source(path, count, parts, lengths);
+  }
+  handle made = next(context, count, parts, lengths, error);
+  trace_program(made, number);
+  return made;
 }
-
-extern int clGetProgramInfo(handle program, uint32_t name, size_t room, void *value, size_t *size);
 
 static int has_barrier(handle program) {
   size_t size = 0;
@@ -122,14 +99,10 @@ int clBuildProgram(handle program, uint32_t count, const handle *devices, const 
 
 /* --- filling new memory -------------------------------------------------------------------------------------------- */
 
-extern int clGetContextInfo(handle context, uint32_t name, size_t room, void *value, size_t *size);
-extern handle clCreateCommandQueue(handle context, handle device, uint64_t properties, int *error);
 extern int clEnqueueFillBuffer(handle queue, handle memory, const void *pattern, size_t pattern_size, size_t offset,
                                size_t size, uint32_t waits, const handle *wait, handle *event);
 extern int clEnqueueFillImage(handle queue, handle image, const void *color, const size_t *origin,
                               const size_t *region, uint32_t waits, const handle *wait, handle *event);
-extern int clFinish(handle queue);
-extern int clReleaseCommandQueue(handle queue);
 
 static int fill_word(uint32_t *word) {
   const char *text = getenv("REPRO_CL_FILL");
@@ -137,11 +110,13 @@ static int fill_word(uint32_t *word) {
   return text != NULL;
 }
 
-static handle queue_of(handle context) {
+handle device_of(handle context) {
   handle devices[16] = {NULL};
   clGetContextInfo(context, CONTEXT_DEVICES, sizeof devices, devices, NULL);
-  return clCreateCommandQueue(context, devices[0], 0, NULL);
+  return devices[0];
 }
+
+handle queue_of(handle context) { return clCreateCommandQueue(context, device_of(context), 0, NULL); }
 
 static void finish(handle queue, int status, const char *what) {
   if (status == CL_SUCCESS) status = clFinish(queue);
@@ -161,6 +136,7 @@ handle clCreateBuffer(handle context, uint64_t flags, size_t size, void *host, i
       status = clEnqueueFillBuffer(queue, made, &word, 1, whole, rest, 0, NULL, NULL);
     finish(queue, status, "buffer");
   }
+  trace_buffer(context, made, size);
   return made;
 }
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from runner.c_compiler import NATIVE, build_library
 from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput
+from runner.opencl.trace import CHECKS, EQUAL_WRITES
 from runner.presented import check_presented, naming_note
 
-SOURCE = NATIVE / "opencl_loader.c"
+SOURCES = (NATIVE / "opencl_loader.c", NATIVE / "opencl_trace.c")
+_HEADER = NATIVE / "opencl_types.h"
 LOADER_VARIABLES = (
     "REPRO_OPENCL_LIBRARY",
     "REPRO_CL_NAME",
@@ -26,8 +28,11 @@ LOADER_VARIABLES = (
     "REPRO_CL_BUILD_OPTIONS",
     "REPRO_CL_FILL",
     "REPRO_CL_KERNELS",
+    "REPRO_CL_TRACE",
 )
 """What the stand-in for Android's libc and the loader library read from the environment."""
+FOLDER_VARIABLES = ("REPRO_CL_KERNELS", "REPRO_CL_TRACE")
+"""Those of them that name a folder, and change no result."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,21 @@ class LoaderSettings:
 
     device: presented instead of a neutral one. build_options: replace those that the delegate builds its programs
     with (`""`: none). fill: the 32-bit word that each new buffer and image is filled with (0x7FC00000 is a NaN).
-    kernels: an existing folder that gets the source of each program.
+    kernels: an existing folder that gets the source of each program. trace: an existing folder that gets what Oclgrind
+    reports, and of which kernel and memory it is (see runner.opencl.trace). equal_writes: with a trace, also report
+    write-write races in which equal bytes are written.
     """
 
     device: PresentedDevice = NEUTRAL
     build_options: str | None = None
     fill: int | None = None
     kernels: Path | None = None
+    trace: Path | None = None
+    equal_writes: bool = False
 
     @property
     def note(self) -> str:
-        """What every result under these settings must say; empty without any. `kernels` changes no result."""
+        """What every result under these settings must say; empty without any. Folders change no result."""
         said = [naming_note(self.device.name)] if self.device is not NEUTRAL else []
         said += [f"built with '{self.build_options}'"] if self.build_options is not None else []
         said += [f"new memory filled with {self.fill:08X}"] if self.fill is not None else []
@@ -106,13 +115,17 @@ class LoaderSettings:
             self.build_options,
             None if self.fill is None else f"{self.fill:08X}",
             str(self.kernels) if self.kernels else None,
+            str(self.trace) if self.trace else None,
         )
-        return {name: value for name, value in zip(LOADER_VARIABLES, values, strict=True) if value is not None}
+        checks = {**CHECKS, **(EQUAL_WRITES if self.equal_writes else {})} if self.trace else {}
+        said = {name: value for name, value in zip(LOADER_VARIABLES, values, strict=True) if value is not None}
+        return {**said, **checks}
 
 
 def loader_version() -> str:
     """Changes with the source of the loader library."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    sources = b"".join(source.read_bytes() for source in (*SOURCES, _HEADER))
+    return hashlib.sha256(sources).hexdigest()[:16]
 
 
 def loader_library() -> Path:
@@ -123,7 +136,7 @@ def loader_library() -> Path:
         with folder_in_place(folder) as made:
             build_library(
                 "the OpenCL loader library",
-                [SOURCE],
+                SOURCES,
                 made / library,
                 ["-Wl,--no-as-needed", "-l:libOpenCL.so.1", "-ldl"],
             )

@@ -39,6 +39,7 @@ COMMANDS_ONLY = {
     "fuzz": "a campaign of hours, with a corpus",
     "finding": "works on folders of this project",
     "report": "writes a folder for an upstream issue",
+    "compare": "compares the files of two runs, for people",
     "detect": "draws a picture of the shipped detector",
 }
 

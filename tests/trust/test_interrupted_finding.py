@@ -100,7 +100,7 @@ def test_ended_while_measuring_it_is_as_it_was(
     monkeypatch.setattr(command, "environments_for", lambda versions, names: [])
     monkeypatch.setattr(evidence, "measure_findings", lambda findings, *_, **__: [None] * len(findings))
     monkeypatch.setattr(evidence, "record_evidence", lambda draft, measured: _touch(draft.folder / "evidence"))
-    monkeypatch.setattr(command, "render_report", lambda draft: "a report")
+    monkeypatch.setattr(command, "render_report", lambda draft, others: "a report")
     done: list[Path] = []
 
     def end(*arguments: object, **_: object) -> None:

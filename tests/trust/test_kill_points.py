@@ -199,9 +199,18 @@ def test_a_loopback_device_leaves_neither_its_server_nor_a_folder(
     end_and_look(trial, number, when_its_server_runs(trial))
 
 
+# One signal per command wherever the slow tests run, taken in turns; the other pairs are many minutes more.
+PAIRS = [
+    pytest.param(
+        name, number, id=f"{name}-{number.name}", marks=() if index % len(SIGNALS) == turn else pytest.mark.long
+    )
+    for index, name in enumerate(COMMANDS)
+    for turn, number in enumerate(SIGNALS)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(("name", "number"), PAIRS)
 def test_a_command_ended_at_drawn_moments_leaves_nothing_and_resumes_to_the_same_answer(
     trial_of: Callable[[Command], Trial], name: str, number: signal.Signals
 ) -> None:

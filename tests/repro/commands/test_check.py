@@ -14,6 +14,8 @@ from cases.tflite.write import write_tflite
 from repro.commands.check import command
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
+from runner.opencl.android_runtime import made_versions
+from runner.opencl.drivers import opencl_driver
 
 CASE = "public-reports/litert-8599-add-output-consumed"
 
@@ -55,3 +57,24 @@ def test_a_known_bug_of_a_case_is_expected_where_it_is_asked_for(tmp_path: Path)
     assert "as expected" in shown
     assert f"repro check {path} --target gpu:lavapipe --precision fp32" in shown
     assert "taps: the original failure" in shown or "taps: no intermediates" in shown
+
+
+def test_kernels_are_dumped_over_opencl_alone_and_into_a_new_folder(tmp_path: Path):
+    words = [model(tmp_path, write_tflite(add_reduce())), "--dump-kernels", str(tmp_path / "kernels")]
+    (tmp_path / "kernels" / "gpu:pocl").mkdir(parents=True)
+    cpu = CliRunner().invoke(command, [*words, "--target", "cpu"], standalone_mode=False)
+    again = CliRunner().invoke(command, [*words, "--target", "gpu:pocl"], standalone_mode=False)
+    assert "cpu does not run over OpenCL" in str(cpu.exception)
+    assert "is there already" in str(again.exception)
+
+
+def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
+    if opencl_driver("pocl") is None or not made_versions():
+        pytest.skip("PoCL or LiteRT-LM's library is not here; `make opencl` brings them")
+    words = [model(tmp_path, write_tflite(add_reduce())), "--target", "gpu:pocl", "--dump-kernels", str(tmp_path)]
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 1, result.output
+    sources = [file.read_text(encoding="utf-8") for file in (tmp_path / "gpu:pocl").iterdir()]
+    assert sources
+    assert all("__kernel" in source for source in sources)
+    assert f"the source of {len(sources)} programs is in" in result.output

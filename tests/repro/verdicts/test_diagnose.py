@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from repro.verdicts.judge import judge
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import SENTINEL, Precision
 from tests.repro.verdicts.judging import Scene, scene
@@ -126,3 +129,36 @@ def test_signatures_carry_no_numbers():
     made = scene()
     for change in (lambda k, y: 3 * y + 1, lambda k, y: np.full_like(y, 2.5), lambda k, y: np.full_like(y, SENTINEL)):
         assert not any(c.isdigit() for c in diagnosed(made, 0, change).signature)
+
+
+REFUSED = " error: {words}\n - While calling [Device].{call}([Descriptor]).\n"
+NOT_COMPILED = "Validation" + REFUSED.format(
+    words="Error while parsing WGSL: :20:10 error: unresolved value 'B'\n  for (; B < 1; B++) {",
+    call="CreateShaderModule",
+)
+NOT_BOUND = "Validation" + REFUSED.format(words="Binding size for [Buffer] is zero.", call="CreateBindGroup")
+LEFTOVERS = [
+    lambda outputs: 0 * outputs,
+    lambda outputs: np.full_like(outputs, SENTINEL),
+    lambda outputs: outputs[:, ::-1].copy(),
+    lambda outputs: outputs * np.float32(1.5),
+]
+
+
+@pytest.mark.parametrize("left", LEFTOVERS, ids=["zeros", "sentinel", "rows in another order", "other values"])
+@BOTH
+def test_a_shader_that_did_not_compile_is_named_whatever_memory_holds(precision: Precision, left):
+    made = scene(precision)
+
+    def change(outputs):
+        for feed in outputs:
+            feed[1] = left(feed[1])
+
+    silent, broken, unbound = (
+        judge(replace(made.run(change), log=log), made.subject) for log in ("", NOT_COMPILED, NOT_BOUND)
+    )
+    assert (broken[0].said, broken[1].said) == ("PASS", "FAIL uncompiled")
+    assert broken[1].holds.startswith(silent[1].holds)
+    assert "line 20, column 10 of the generated WGSL: unresolved value 'B': for (; B < 1; B++) {" in broken[1].holds
+    assert (unbound[1].signature, unbound[1].status) == (silent[1].signature, silent[1].status)
+    assert "WebGPU refused a command (CreateBindGroup: Binding size for [Buffer] is zero)" in unbound[1].holds

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.findings.concat_of_one import concat_of_one
 from cases.tflite.write import write_tflite
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.pool import HostTarget
@@ -17,6 +18,7 @@ from runner.host.vulkan import adapters
 from runner.run import Job, Outcome, Precision, unwritten_mask
 from runner.target import Target
 from runner.targets import open_target
+from runner.webgpu_log import refused_command
 from tests.runner.models import (
     add_model,
     add_then_sum_model,
@@ -40,6 +42,19 @@ def test_cpu_and_reference_kernels_compute_every_feed(cpu: Target):
                 np.testing.assert_array_equal(p, x * y)
             assert run.fully_accelerated is None
             assert run.fingerprint.driver == run.fingerprint.adapter == ""
+
+
+@pytest.mark.gpu
+def test_why_a_shader_does_not_compile_is_in_the_log_of_each_job_that_needs_it(gpu: Target):
+    models = [write_tflite(concat_of_one(axis=axis)) for axis in (2, 1)]
+    feeds = (tuple(np.zeros(shape, np.float32) for shape in ((1, 4, 4), (1, 4, 4))),)
+    runs = list(gpu.run_many(Job(model, feeds, name="one input") for model in models))
+    assert [run.outcome for run in runs] == [Outcome.OK, Outcome.OK]
+    for run in runs:
+        refused = refused_command(run.log)
+        assert refused is not None
+        assert refused.compiling
+        assert "of the generated WGSL: unresolved value 'B'" in refused.words
 
 
 @pytest.mark.gpu
