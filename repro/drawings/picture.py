@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from cases.graph import Graph, Op
+from runner.encoding import one_line
 
 MOST_OPS = 32
 """Ops that are drawn at most; of more, those nearest to what is wrong."""
@@ -32,7 +33,7 @@ class NodeKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Node:
-    """A box. id: `n0`, `n1`, ...: safe in any language. lines: its text, which may hold whatever a file's names hold.
+    """A box. id: `n0`, `n1`, ...: safe in any language. lines: its text, printable, in which a file's names stand.
 
     wrong: an output that is wrong, or the op that writes it. culprit: an op that is known to cause it.
     """
@@ -168,7 +169,7 @@ class _Drawing:
 
     def _op(self, op: Op) -> str:
         activation = op.attrs.get("fused_activation_function", "NONE")
-        head = op.kind + (f" + {activation}" if activation != "NONE" else "")
+        head = _short(op.kind) + (f" + {activation}" if activation != "NONE" else "")
         constants = [_constant(self.graph, n) for n in op.inputs if n and self.graph.tensors[n].is_constant]
         with_constants = ("with " + ", ".join(constants[:OPERANDS]) + (", ..." if constants[OPERANDS:] else ""),)
         made = tuple(_named(self.graph, name) for name in op.outputs[:OPERANDS])
@@ -184,8 +185,13 @@ class _Drawing:
 
 def _named(graph: Graph, name: str) -> str:
     """`'y' [1,64,16]`; of a long name its end, where converters put what tells it apart."""
-    short = name if len(name) <= NAME_LENGTH else f"...{name[3 - NAME_LENGTH :]}"
-    return f"'{short}' {_shape(graph.tensors[name].shape)}"
+    return f"'{_short(name)}' {_shape(graph.tensors[name].shape)}"
+
+
+def _short(name: str) -> str:
+    """As it is shown, so that a box is as wide as its text."""
+    shown = one_line(name)
+    return shown if len(shown) <= NAME_LENGTH else f"...{shown[3 - NAME_LENGTH :]}"
 
 
 def _constant(graph: Graph, name: str) -> str:

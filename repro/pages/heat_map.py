@@ -62,7 +62,7 @@ def caption(drawn: ErrorMap) -> str:
     cell = "a cell is an element" if block == ["1", "1"] else f"a cell is the worst of about {' x '.join(block)}"
     scale = f"values {drawn.low:.3g} to {drawn.high:.3g}"
     error = f"error 1e{drawn.smallest} to 1e{drawn.largest}, log scale"
-    return f"{of}, {cell}; {scale}; {error if set(drawn.error) - {'0', NOT_FINITE} else 'no finite error'}"
+    return f"{of}, {cell}; {scale}; {error if set(drawn.error) & set(LEVELS[1:]) else 'no finite error'}"
 
 
 def marks(drawn: ErrorMap) -> list[tuple[str, str]]:

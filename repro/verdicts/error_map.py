@@ -32,7 +32,7 @@ class ErrorMap:
 
     shape: of the output. of: its rows (all dimensions but the last) and channels. rows, columns: of the grids.
     low, high: the values of levels 0 and f of `expected` and `actual`; those of `expected` span them.
-    smallest, largest: the powers of ten of levels 1 and f of `error`.
+    smallest, largest: the powers of ten of levels 1 and f of `error`, of what was written.
     expected, actual, error: a character per cell, row by row: one of LEVELS, or BELOW, ABOVE, UNWRITTEN, NOT_FINITE.
     """
 
@@ -71,7 +71,8 @@ def error_map(reference: np.ndarray, actual: np.ndarray) -> ErrorMap | None:
     expected, got, error, unwritten = expected[places], got[places], error[places], unwritten[places]
     finite = expected[np.isfinite(expected)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    sizes = error[np.isfinite(error) & (error > 0)]
+    # What nothing wrote holds a number of ours, which says nothing of how wrong the rest is.
+    sizes = error[np.isfinite(error) & (error > 0) & ~unwritten]
     largest = math.ceil(math.log10(sizes.max())) if sizes.size else 0
     smallest = max(math.floor(math.log10(sizes.min())), largest - DECADES) if sizes.size else 0
     return ErrorMap(
@@ -85,7 +86,7 @@ def error_map(reference: np.ndarray, actual: np.ndarray) -> ErrorMap | None:
         largest=largest,
         expected=_values(expected, low, high, np.zeros(expected.shape, bool)),
         actual=_values(got, low, high, unwritten),
-        error=_errors(error, smallest, largest),
+        error=_errors(error, smallest, largest, unwritten),
     )
 
 
@@ -115,10 +116,12 @@ def _values(values: np.ndarray, low: float, high: float, unwritten: np.ndarray) 
     return "".join(marks)
 
 
-def _errors(values: np.ndarray, smallest: int, largest: int) -> str:
+def _errors(values: np.ndarray, smallest: int, largest: int, unwritten: np.ndarray) -> str:
     marks = []
-    for value in values.tolist():
-        if not math.isfinite(value):
+    for value, is_unwritten in zip(values.tolist(), unwritten.tolist(), strict=True):
+        if is_unwritten:
+            marks.append(UNWRITTEN)
+        elif not math.isfinite(value):
             marks.append(NOT_FINITE)
         elif value <= 0 or math.log10(value) < smallest:
             marks.append(LEVELS[0])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.drawings.picture import NodeKind, Picture, neighbours_by_node, picture_of
+from tests.hostile_names import any_names
 from tests.repro.drawings.graphs import add_bug, chain
 
 
@@ -75,6 +76,13 @@ def test_of_a_large_graph_the_neighbourhood_of_what_is_wrong_is_drawn(wrong: str
     assert cuts == (drawn[0] > 0) + (drawn[-1] < 99), "a cut end shows that the graph goes on"
     assert picture.hidden == 91
     assert "91 more are not drawn" in picture.caption
+
+
+@given(any_names())
+def test_a_box_holds_a_name_as_it_is_shown(name: str):
+    graph = add_bug(name if name and name not in ("x", "z", "reduced") else "y")
+    assert all(line.isprintable() for node in picture_of(graph).nodes for line in node.lines)
+    assert max(len(line) for node in picture_of(graph).nodes for line in node.lines) < 60
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.data())

@@ -42,7 +42,8 @@ def test_each_kind_of_value_has_its_mark():
     assert drawn.expected == "".join(LEVELS[n] for n in (0, 3, 6, 9, 12, 15))
     assert drawn.actual == LEVELS[0] + BELOW + ABOVE + NOT_FINITE + NOT_FINITE + UNWRITTEN
     assert drawn.error[0] == LEVELS[0], "no error is the lowest level"
-    assert drawn.error[3:5] == NOT_FINITE * 2
+    assert drawn.error[3:] == NOT_FINITE * 2 + UNWRITTEN
+    assert drawn.largest == 2, "what nothing wrote is not on the scale of the error"
     assert (drawn.low, drawn.high) == (0.0, 5.0)
 
 
