@@ -20,6 +20,7 @@ from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
+from repro.trials.memory_check import names_memory_checker
 from repro.trials.poison import require_poison
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
@@ -150,7 +151,7 @@ def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
             "makes Dawn print its shaders (of one that does not compile the verdict has the line); "
             "give --target gpu:pocl"
         )
-    if target.startswith("gpu:oclgrind"):
+    if names_memory_checker(target):
         raise BadInput(
             f"--dump-kernels: {target} is run by its memory checker, which keeps none; give --target gpu:pocl"
         )

@@ -144,9 +144,12 @@ class MemoryCheck:
 
 def checks_memory(target: Target) -> bool:
     """Whether a target's driver checks every access of a kernel."""
-    return (
-        isinstance(target, HostTarget) and target.name.startswith("gpu") and GpuName.parse(target.name).key == OCLGRIND
-    )
+    return isinstance(target, HostTarget) and names_memory_checker(target.name)
+
+
+def names_memory_checker(name: str) -> bool:
+    """Whether a host target of this name runs its kernels under Oclgrind."""
+    return name.startswith("gpu") and GpuName.parse(name).key == OCLGRIND
 
 
 def run_checked(target: Target, subject: Subject, job: Job) -> tuple[Run, MemoryCheck]:
