@@ -2,25 +2,26 @@
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`, `gpu:<adapter>`; over OpenCL
 `gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with `+buffers` or `+textures` (where the delegate
-keeps tensors), and then with `@<name>` (another device name is presented to the delegate); `adb`, `adb:SERIAL`.
+keeps tensors), and then with `@<name>` (another device name is presented to the delegate); `adb`, `adb:SERIAL`,
+`adb:loopback`, and `adb:loopback:GPU` with what stands behind `gpu:`.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.adb.loopback.name import loopback_gpu
 from runner.errors import BadInput, TargetUnavailable
+from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
+from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
-from runner.host.storage import Storage
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
+from runner.host.vulkan import Adapter, adapters
 from runner.opencl import android_runtime
-from runner.opencl.drivers import is_opencl, opencl_driver, opencl_drivers
-from runner.opencl.loader import LoaderSettings, loader_version, presented_device
-from runner.presented import naming_note
+from runner.opencl.drivers import opencl_driver, opencl_drivers
+from runner.opencl.loader import LoaderSettings
 from runner.run import Precision
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
@@ -69,7 +70,7 @@ def open_target(
         return open_adb_target(rest or None, runtime=version, device=device, engine=engine)
     _only_adb(name, device, engine)
     if kind == "gpu":
-        return _open_gpu(GpuName.parse(name), runtime, workers, loader or LoaderSettings())
+        return _open_gpu(GpuName.parse(name), runtime, workers, loader)
     if name not in ("cpu", "cpu:reference"):
         raise _unknown(name)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
@@ -78,90 +79,42 @@ def open_target(
     return HostTarget(name, "cpu" if name == "cpu" else "reference", chosen, workers=workers)
 
 
-def _open_gpu(name: GpuName, runtime: str | Runtime | None, workers: int, loader: LoaderSettings) -> HostTarget:
-    if is_opencl(name.key):
-        return _open_opencl(name, runtime, workers, loader)
-    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
-    adapter = _adapter(name.key) if name.key else _best(chosen)
-    _check_runtime(name, chosen)
-    name = replace(name, key=adapter.key)
-    make = functools.partial(
-        HostTarget, str(name), "gpu", chosen, driver=adapter, workers=workers, gpu_options=name.storage_options
-    )
-    if not name.presented:
-        return make()
-    from runner.host.presented_name import naming_environment
-
-    return make(environment=naming_environment(name.presented), note=naming_note(name.presented))
-
-
-def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loader: LoaderSettings) -> HostTarget:
-    driver = opencl_driver(name.key)
-    if driver is None:
-        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run `make opencl`")
-    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime or android_runtime.NEWEST)
-    _check_runtime(name, chosen)
-    if name.presented:
-        loader = replace(loader, device=presented_device(name.presented))
-    # A device of no vendor that the delegate knows gets images which PoCL does not have.
-    storage = name.storage_options or ({} if name.presented else Storage.BUFFERS.gpu_options)
+def _open_gpu(
+    name: GpuName, asked: str | Runtime | None, workers: int, loader: LoaderSettings | None = None
+) -> HostTarget:
+    runtime = runtime_for(name, asked)
+    gpu = host_gpu(name if name.key else replace(name, key=_best(runtime).key), loader)
     return HostTarget(
-        str(name),
+        str(gpu.name),
         "gpu",
-        chosen,
-        driver=driver,
+        runtime,
+        driver=gpu.driver,
         workers=workers,
-        environment=loader.environment(),
-        gpu_options=storage,
-        note=loader.note,
-        settings=f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {storage} {loader_version()}",
+        environment=gpu.variables,
+        gpu_options=gpu.gpu_options,
+        note=gpu.note,
+        settings=gpu.settings,
     )
-
-
-def _check_runtime(name: GpuName, runtime: Runtime) -> None:
-    if runtime.is_android is not is_opencl(name.key):
-        known = ", ".join(known_runtimes(str(name)))
-        raise BadInput(f"{name} does not run on {runtime.version}; for it the runtimes are {known}")
-
-
-@dataclass(frozen=True)
-class GpuName:
-    """The parts of a host GPU target's name: `gpu:pocl+textures@Mali-G610`. key is empty for plain `gpu`."""
-
-    key: str
-    storage: Storage | None = None
-    presented: str = ""
-
-    @classmethod
-    def parse(cls, name: str) -> GpuName:
-        """Raises BadInput for a setting that there is none of."""
-        plain, _, presented = name.partition("@")
-        plain, plus, setting = plain.partition("+")
-        if plus and setting not in list(Storage):
-            near = difflib.get_close_matches(setting, list(Storage), 1)
-            raise BadInput(
-                f"'+{setting}' in '{name}' is no storage; write +{near[0] if near else ' or +'.join(Storage)}"
-            )
-        return cls(plain.partition(":")[2].lower(), Storage(setting) if plus else None, presented)
-
-    @property
-    def storage_options(self) -> dict[str, str | int | bool]:
-        return self.storage.gpu_options if self.storage else {}
-
-    def __str__(self) -> str:
-        storage = f"+{self.storage}" if self.storage else ""
-        presented = f"@{self.presented}" if self.presented else ""
-        return f"gpu{':' if self.key else ''}{self.key}{storage}{presented}"
 
 
 def known_runtimes(target: str) -> tuple[str, ...]:
     """The runtimes that are known for a target, oldest first: over OpenCL they are LiteRT-LM's."""
-    return android_runtime.KNOWN if runs_over_opencl(target) else KNOWN
+    gpu = gpu_of(target)
+    return gpu_runtimes(gpu) if gpu else KNOWN
 
 
 def runs_over_opencl(target: str) -> bool:
-    """Whether a target's name is that of an OpenCL driver of this host."""
-    return _parts(target)[0] == "gpu" and is_opencl(GpuName.parse(target).key)
+    """Whether the GPU of a target is that of an OpenCL driver of this host."""
+    gpu = gpu_of(target)
+    return gpu is not None and gpu.over_opencl
+
+
+def gpu_of(target: str) -> GpuName | None:
+    """The GPU of this host that a target runs on, the loopback device's too; None for cpu and phones."""
+    kind, rest = _parts(target)
+    if kind == "adb":
+        return loopback_gpu(rest)
+    return GpuName.parse(target) if kind == "gpu" else None
 
 
 def default_workers() -> int:
@@ -193,9 +146,9 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
 
 
 def _resolve_gpu(name: GpuName) -> GpuName:
-    if is_opencl(name.key):
+    if name.over_opencl:
         return name
-    return replace(name, key=(_adapter(name.key) if name.key else _best(runtime_of(None))).key)
+    return replace(name, key=(vulkan_adapter(name.key) if name.key else _best(runtime_of(None))).key)
 
 
 def precisions_for(target: str, asked: str) -> list[Precision]:
@@ -204,12 +157,11 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
     target: full target name. asked: one of PRECISION_CHOICES. Raises ValueError for another word, BadInput where the
     target has no fp16 and only that is asked for.
     """
-    kind = _parts(target)[0]
-    if kind == "cpu":
+    if _parts(target)[0] == "cpu":
         return [Precision.FP32]
     wanted = [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
-    name = GpuName.parse(target) if kind == "gpu" else None
-    driver = opencl_driver(name.key) if name and is_opencl(name.key) else None
+    gpu = gpu_of(target)
+    driver = opencl_driver(gpu.key) if gpu and gpu.over_opencl else None
     if driver is None:
         return wanted
     possible = [precision for precision in wanted if precision in driver.precisions]
@@ -235,7 +187,7 @@ def available_opencl() -> list[TargetInfo]:
     chosen = runtime_of(android_runtime.made_versions()[-1])
     infos = []
     for driver in opencl_drivers():
-        info = _try(_open_opencl(GpuName(driver.key), chosen, 1, LoaderSettings()))
+        info = _try(_open_gpu(GpuName(driver.key), chosen, 1))
         infos.append(TargetInfo(info.name, info.usable, driver.device, info.adapter, driver.driver, info.reason))
     return infos
 
@@ -276,20 +228,6 @@ def _best(runtime: Runtime) -> Adapter:
     raise TargetUnavailable(
         f"no GPU target works here (Vulkan adapters found: {seen}); run `make setup`, or `repro doctor` for details"
     )
-
-
-def _adapter(key: str) -> Adapter:
-    found = adapters()
-    wanted = key.lower()
-    for adapter in found:
-        if wanted in (adapter.key, adapter.device.lower()):
-            return adapter
-    known = ", ".join(f"gpu:{adapter.key}" for adapter in found) or "none"
-    if wanted in (LAVAPIPE, SWIFTSHADER):
-        raise TargetUnavailable(
-            f"gpu:{wanted} is not here (adapters found: {known}); `repro doctor` says how to get it"
-        )
-    raise TargetUnavailable(f"no Vulkan adapter is called '{key}' here (adapters found: {known})")
 
 
 def _unknown(name: str) -> BadInput:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -78,6 +79,12 @@ def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
         "no runner for the phone: set ANDROID_NDK_HOME to an Android NDK (it is then built with CMake), "
         "or REPRO_ANDROID_RUNNER to a built batch_runner"
     )
+
+
+def runner_calls() -> list[str]:
+    """The functions of LiteRT's C API without which the runner does not start, as its source lists them."""
+    (block,) = re.findall(r"call_names\[CALLS\] = \{(.*?)\};", SOURCE.read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r'"(LiteRt\w+)"', block)
 
 
 def ndk_folder() -> Path | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runner.adb.devices import ALL, LOOPBACK, attached, choose, choose_all
+from runner.adb.devices import ALL, attached, choose, choose_all
+from runner.adb.loopback.name import is_loopback
 from runner.adb.run_model_engine import RunModelTarget
 from runner.adb.server import default_server
 from runner.adb.target import AdbTarget
@@ -10,7 +11,7 @@ from runner.errors import BadInput
 
 
 def resolve_serial(serial: str | None, device: str | None = None) -> str:
-    """The serial that `adb` or `adb:SERIAL` stands for; `loopback` stays. Raises TargetUnavailable."""
+    """The serial that `adb` or `adb:SERIAL` stands for; a loopback's name stays. Raises TargetUnavailable."""
     return resolve_serials(serial, device)[0]
 
 
@@ -19,8 +20,8 @@ def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
     if serial and device and device != serial:
         raise BadInput(f"target adb:{serial} and --device {device} name different devices; give one of them")
     wanted = serial or device
-    if wanted == LOOPBACK:
-        return [LOOPBACK]
+    if wanted and is_loopback(wanted):
+        return [wanted]
     devices = attached(default_server())
     if wanted == ALL:
         return [chosen.serial for chosen in choose_all(devices)]

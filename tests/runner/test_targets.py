@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadInput, TargetUnavailable
+from runner.host.gpu import GpuName
 from runner.run import Precision
 from runner.runtimes import Runtime
-from runner.targets import PRECISION_CHOICES, GpuName, known_runtimes, open_target, precisions_for, resolve
+from runner.targets import PRECISION_CHOICES, known_runtimes, open_target, precisions_for, resolve
 
 
 def test_unknown_and_absent_targets_have_their_own_errors():
