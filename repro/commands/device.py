@@ -38,7 +38,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--device", help="Only this serial number; 'loopback' starts a loopback device and shows it.")
+@click.option("--device", help="Only this serial number; 'loopback' or 'loopback:pocl' starts one and shows it.")
 @click.option("--json", "as_json", is_flag=True, help="One object per device on stdout.")
 @click.pass_context
 def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def _lines(device: AttachedDevice, fields: dict[str, str], version: str) -> list
 
 
 @command.command("setup")
-@click.option("--device", help="SERIAL, or 'loopback'; default $ANDROID_SERIAL or the only one attached.")
+@click.option("--device", help="SERIAL, 'loopback' or 'loopback:pocl'; default $ANDROID_SERIAL or the only one.")
 @click.option("--runtime", help=f"LiteRT version (default {DEFAULT_VERSION}; with --from-pypi {NEWEST}).")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="Folder or AAR with the libraries; no download."

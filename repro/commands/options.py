@@ -37,7 +37,7 @@ targets = click.option(
     show_default=True,
     help=f"Where to run: {TARGETS}. May be repeated.",
 )
-device = click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+device = click.option("--device", help="For --target adb: SERIAL, 'all', 'loopback' or 'loopback:pocl'.")
 engine = click.option(
     "--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone."
 )
