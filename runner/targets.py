@@ -1,9 +1,9 @@
 """Target names, what they stand for here, opening one, and which precisions it is asked for.
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`, `gpu:<adapter>`; over OpenCL
-`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with `+buffers` or `+textures` (where the delegate
-keeps tensors), and then with `@<name>` (another device name is presented to the delegate); `adb`, `adb:SERIAL`,
-`adb:loopback`, and `adb:loopback:GPU` with what stands behind `gpu:`.
+`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with settings of the delegate
+(`+buffers`, `+convert_weights_on_gpu=true`), and then with `@<name>` (another device name is presented to it); `adb`,
+`adb:SERIAL`, with settings too; `adb:loopback`, and `adb:loopback:GPU` with what stands behind `gpu:`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.adb.loopback.name import loopback_gpu
+from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
+from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
 from runner.host.gpu import known_runtimes as gpu_runtimes
@@ -67,7 +68,8 @@ def open_target(
         from runner.adb.choice import open_adb_target
 
         version = runtime.version if isinstance(runtime, Runtime) else runtime
-        return open_adb_target(rest or None, runtime=version, device=device, engine=engine)
+        serial, settings = phone_parts(rest)
+        return open_adb_target(serial, settings, runtime=version, device=device, engine=engine)
     _only_adb(name, device, engine)
     if kind == "gpu":
         return _open_gpu(GpuName.parse(name), runtime, workers, loader)
@@ -93,7 +95,7 @@ def _open_gpu(
         environment=gpu.variables,
         gpu_options=gpu.gpu_options,
         note=gpu.note,
-        settings=gpu.settings,
+        settings=gpu.decides,
     )
 
 
@@ -117,6 +119,30 @@ def gpu_of(target: str) -> GpuName | None:
     return GpuName.parse(target) if kind == "gpu" else None
 
 
+def with_settings(target: str, settings: Settings) -> str:
+    """The name of a target with settings of the delegate beside its own. Raises BadInput for a cpu target."""
+    if not settings:
+        return target
+    kind, rest = _parts(target)
+    if kind == "gpu":
+        name = GpuName.parse(target)
+        return str(replace(name, settings=name.settings.with_others(settings)))
+    if kind != "adb":
+        raise BadInput(f"'{settings}' is a setting of the GPU's delegate, and target {target} has none")
+    if loopback := loopback_gpu(rest):
+        return "adb:" + loopback_name(replace(loopback, settings=loopback.settings.with_others(settings)))
+    serial, own = phone_parts(rest)
+    return f"adb{':' if serial else ''}{serial or ''}{own.with_others(settings)}"
+
+
+def phone_parts(rest: str) -> tuple[str | None, Settings]:
+    """Serial number and settings of what stands behind `adb:`. A loopback device's settings are its GPU's."""
+    if is_loopback(rest):
+        return rest, Settings()
+    serial, *words = rest.split("+")
+    return serial or None, Settings.parse(words)
+
+
 def default_workers() -> int:
     """One job at a time per core."""
     return max(1, os.cpu_count() or 1)
@@ -137,7 +163,8 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         elif kind == "adb":
             from runner.adb.choice import resolve_serials
 
-            full += [f"adb:{serial}" for serial in resolve_serials(rest or None, device)]
+            serial, settings = phone_parts(rest)
+            full += [with_settings(f"adb:{each}", settings) for each in resolve_serials(serial, device)]
         elif name in ("cpu", "cpu:reference"):
             full.append(name)
         else:
@@ -161,6 +188,11 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
         return [Precision.FP32]
     wanted = [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
     gpu = gpu_of(target)
+    settings = gpu.settings if gpu else phone_parts(_parts(target)[1])[1]
+    if settings.gpu_options.get(PRECISION) == FP32_SUMS:
+        if Precision.FP16 not in wanted:
+            raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
+        wanted = [Precision.FP16]
     driver = opencl_driver(gpu.key) if gpu and gpu.over_opencl else None
     if driver is None:
         return wanted
@@ -193,9 +225,9 @@ def available_opencl() -> list[TargetInfo]:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Kind and the rest of a target's name; `gpu@NAME` and `gpu+STORAGE` are of the best adapter."""
-    if name.startswith(("gpu@", "gpu+")):
-        return "gpu", name.removeprefix("gpu")
+    """Kind and the rest of a target's name; `gpu@NAME` and `gpu+SETTING` are of the best adapter."""
+    if name.startswith(("gpu@", "gpu+", "adb+")):
+        return name[:3], name[3:]
     kind, _, rest = name.partition(":")
     return kind, rest
 

@@ -46,7 +46,17 @@ FLOORS_OF_WINGS = {
         {"dies_with_parent", "errors", "flatbuffer", "litert", "python_child", "residency", "run"}
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
-        {"c_compiler", "cache", "deadline", "known_downloads", "npz", "presented", "target", "wheels"},
+        {
+            "c_compiler",
+            "cache",
+            "deadline",
+            "delegate_settings",
+            "known_downloads",
+            "npz",
+            "presented",
+            "target",
+            "wheels",
+        },
         {"opencl", "store"},
         {"runtimes"},
         {"host"},

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from runner.delegate_settings import Settings
 from runner.encoding import shell_command
+from runner.errors import BadInput
 from runner.memory import limited
 from runner.run import Precision
-from runner.targets import PRECISION_CHOICES
+from runner.targets import PRECISION_CHOICES, with_settings
+
+Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
+Given = TypeVar("Given", str, tuple[str, ...])
 
 
 class NumberRange(click.FloatRange):
@@ -27,15 +32,40 @@ class NumberRange(click.FloatRange):
 
 
 TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
+_SETTINGS = "repro.delegate-settings"
 
-target = click.option("--target", "target_name", default="gpu", show_default=True, help=f"Where to run: {TARGETS}.")
-targets = click.option(
-    "--target",
-    "target_names",
-    multiple=True,
-    default=("gpu",),
-    show_default=True,
-    help=f"Where to run: {TARGETS}. May be repeated.",
+
+def _keep_settings(ctx: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> None:
+    ctx.meta[_SETTINGS] = Settings.parse(words)
+
+
+def _add_settings(ctx: click.Context, parameter: click.Parameter, given: Given) -> Given:
+    settings: Settings = ctx.meta[_SETTINGS]
+    if isinstance(given, str):
+        return with_settings(given, settings)
+    if settings and not given:
+        raise BadInput(f"--option changes a target, and none is named here; add --target gpu for {settings}")
+    return tuple(with_settings(name, settings) for name in given)
+
+
+def _target_option(name: str, help_text: str, **kind: Any) -> Callable[[Command], Command]:
+    """`--target` with the `--option` that changes it: the settings are in the names that the command gets."""
+    settings = click.option(
+        "--option",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_keep_settings,
+        is_eager=True,
+        expose_value=False,
+        help="A setting of the GPU's delegate (docs/settings.md), such as buffer_storage_type=1. May be repeated.",
+    )
+    chosen = click.option("--target", name, callback=_add_settings, help=help_text, **kind)
+    return lambda command: chosen(settings(command))
+
+
+target = _target_option("target_name", f"Where to run: {TARGETS}.", default="gpu", show_default=True)
+targets = _target_option(
+    "target_names", f"Where to run: {TARGETS}. May be repeated.", multiple=True, default=("gpu",), show_default=True
 )
 device = click.option("--device", help="For --target adb: SERIAL, 'all', 'loopback' or 'loopback:pocl'.")
 engine = click.option(
@@ -52,8 +82,13 @@ input_seed = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the inputs, where --inputs gives none."
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
-all_targets = click.option(
-    "--target", "target_names", multiple=True, help="May be repeated. Default: every Vulkan driver and phone here."
+layout_targets = _target_option(
+    "target_names",
+    f"Where to run: {TARGETS}. May be repeated. Default: the layout's own, else gpu.",
+    multiple=True,
+)
+all_targets = _target_option(
+    "target_names", "May be repeated. Default: every Vulkan driver and phone here.", multiple=True
 )
 again = click.option("--again", is_flag=True, help="Also measure what is unchanged since it was measured.")
 pool_workers = click.option(

@@ -26,6 +26,7 @@ from runner.adb.properties import describe, read_gles, read_properties, read_the
 from runner.adb.results import CaseLine
 from runner.adb.server import AdbServer, default_server
 from runner.adb.session import CaseAnswer, Stay, Supplies
+from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.encoding import one_line
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.host.gpu import HostGpu, runtime_for
@@ -54,14 +55,16 @@ class BatchRecord:
 
 
 class AdbTarget(Target):
-    """One device. `loopback`: use this running loopback device instead of starting one.
+    """One device.
 
-    patience_s: how long a lost device is awaited. per_child: cases that share a process on the device.
+    settings: of the delegate on a phone; a loopback device's are its GPU's. loopback: this running loopback device,
+    instead of starting one. patience_s: how long a lost device is awaited. per_child: cases that share a process there.
     """
 
     def __init__(
         self,
         serial: str,
+        settings: Settings = NO_SETTINGS,
         *,
         runtime: str | None = None,
         server: AdbServer | None = None,
@@ -76,7 +79,8 @@ class AdbTarget(Target):
         # Of a device that runs already, `serial` is the address of its socket.
         self._gpu_name = loopback_gpu(LOOPBACK if loopback is not None else serial)
         self.is_loopback = self._gpu_name is not None
-        self.name = f"adb:{LOOPBACK if loopback is not None else serial}"
+        self.name = f"adb:{LOOPBACK if loopback is not None else serial}{settings}"
+        self._settings = settings
         self._runtime = runtime
         self._server = server
         self._loopback = loopback
@@ -94,7 +98,7 @@ class AdbTarget(Target):
     @property
     def public_name(self) -> str:
         """The name in results: a serial number is replaced by its tag."""
-        return self.name if self.is_loopback else f"adb:{serial_tag(self.serial)}"
+        return self.name if self.is_loopback else f"adb:{serial_tag(self.serial)}{self._settings}"
 
     @property
     def device_model(self) -> str:
@@ -125,8 +129,8 @@ class AdbTarget(Target):
         stay = self._active()
         libraries = ",".join(f"{name}={sha[:16]}" for name, sha in stay.supplies.sha256.items())
         device = ",".join(f"{key}={value}" for key, value in sorted(self._device.items()))
-        settings = self._gpu().settings if self.is_loopback else ""
-        return "|".join((self.public_name, stay.supplies.version, libraries, device, *filter(None, [settings])))
+        decides = self._gpu().decides if self.is_loopback else ""
+        return "|".join((self.public_name, stay.supplies.version, libraries, device, *filter(None, [decides])))
 
     def _active(self) -> Stay:
         if self._stay is None:
@@ -175,7 +179,8 @@ class AdbTarget(Target):
             return Supplies(build.host_runner(), chosen.loaded, chosen.version, options=options, patience=patience)
         version, libraries = android_libraries(abi, self._runtime)
         runner, note = build.android_runner(abi)
-        return Supplies(runner, libraries, version, note, OPENCL_ALONE if is_android(version) else {})
+        options = {**(OPENCL_ALONE if is_android(version) else {}), **self._settings.gpu_options}
+        return Supplies(runner, libraries, version, note, options)
 
     def _self_test(self) -> None:
         a = np.array([1, 2, 3, 4], dtype=np.float32)

@@ -6,14 +6,13 @@ decided once: environment variables and delegate options, whoever starts the pro
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.driver import Driver
 from runner.host.presented_name import naming_environment
-from runner.host.storage import Storage
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 from runner.opencl import android_runtime
 from runner.opencl.drivers import is_opencl, opencl_driver
@@ -28,24 +27,15 @@ class GpuName:
     """The parts of a host GPU target's name: `gpu:pocl+textures@Mali-G610`. key is empty for plain `gpu`."""
 
     key: str
-    storage: Storage | None = None
+    settings: Settings = NO_SETTINGS
     presented: str = ""
 
     @classmethod
     def parse(cls, name: str) -> GpuName:
         """Raises BadInput for a setting that there is none of."""
         plain, _, presented = name.partition("@")
-        plain, plus, setting = plain.partition("+")
-        if plus and setting not in list(Storage):
-            near = difflib.get_close_matches(setting, list(Storage), 1)
-            raise BadInput(
-                f"'+{setting}' in '{name}' is no storage; write +{near[0] if near else ' or +'.join(Storage)}"
-            )
-        return cls(plain.partition(":")[2].lower(), Storage(setting) if plus else None, presented)
-
-    @property
-    def storage_options(self) -> dict[str, str | int | bool]:
-        return self.storage.gpu_options if self.storage else {}
+        plain, *words = plain.split("+")
+        return cls(plain.partition(":")[2].lower(), Settings.parse(words), presented)
 
     @property
     def over_opencl(self) -> bool:
@@ -53,9 +43,8 @@ class GpuName:
         return is_opencl(self.key)
 
     def __str__(self) -> str:
-        storage = f"+{self.storage}" if self.storage else ""
         presented = f"@{self.presented}" if self.presented else ""
-        return f"gpu{':' if self.key else ''}{self.key}{storage}{presented}"
+        return f"gpu{':' if self.key else ''}{self.key}{self.settings}{presented}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,7 @@ class HostGpu:
     """What a name stands for here.
 
     variables, gpu_options: what is added to the driver's own environment and delegate options. note: what every result
-    must say beside driver and device. settings: what else decides a result and is in no other name.
+    must say beside driver and device. decides: what else decides a result and is in no other name.
     """
 
     name: GpuName
@@ -71,7 +60,7 @@ class HostGpu:
     variables: Mapping[str, str]
     gpu_options: Mapping[str, str | int | bool]
     note: str = ""
-    settings: str = ""
+    decides: str = ""
 
     @property
     def all_options(self) -> dict[str, str | int | bool]:
@@ -96,11 +85,10 @@ def host_gpu(name: GpuName, loader: LoaderSettings | None = None) -> HostGpu:
     if name.over_opencl:
         return _over_opencl(name, loader or LoaderSettings())
     adapter = vulkan_adapter(name.key)
-    full = replace(name, key=adapter.key)
+    full, options = replace(name, key=adapter.key), name.settings.gpu_options
     if not name.presented:
-        return HostGpu(full, adapter, {}, name.storage_options)
-    variables = naming_environment(name.presented)
-    return HostGpu(full, adapter, variables, name.storage_options, naming_note(name.presented))
+        return HostGpu(full, adapter, {}, options)
+    return HostGpu(full, adapter, naming_environment(name.presented), options, naming_note(name.presented))
 
 
 def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
@@ -110,9 +98,9 @@ def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
     if name.presented:
         loader = replace(loader, device=presented_device(name.presented))
     # A device of no vendor that the delegate knows gets images which PoCL does not have.
-    storage = name.storage_options or ({} if name.presented else Storage.BUFFERS.gpu_options)
-    settings = f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {storage} {loader_version()}"
-    return HostGpu(name, driver, loader.environment(), storage, loader.note, settings)
+    options = {**({} if name.presented else Settings.parse(["buffers"]).gpu_options), **name.settings.gpu_options}
+    decides = f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {options} {loader_version()}"
+    return HostGpu(name, driver, loader.environment(), options, loader.note, decides)
 
 
 def runtime_for(name: GpuName, asked: str | Runtime | None) -> Runtime:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from runner.host.gpu import GpuName
 
 LOOPBACK = "loopback"
 
 
 def is_loopback(serial: str) -> bool:
-    """Whether it is no serial number: `loopback`, or `loopback:pocl@Mali-G610`."""
-    return serial.partition(":")[0] == LOOPBACK
+    """Whether it is no serial number: `loopback`, or `loopback:pocl+textures@Mali-G610`."""
+    return re.match(rf"{LOOPBACK}($|[:+@])", serial) is not None
 
 
 def loopback_gpu(serial: str) -> GpuName | None:
@@ -20,3 +22,8 @@ def loopback_gpu(serial: str) -> GpuName | None:
     if not is_loopback(serial):
         return None
     return GpuName.parse("gpu" + serial.removeprefix(LOOPBACK))
+
+
+def loopback_name(gpu: GpuName) -> str:
+    """The name of the loopback device that has this GPU."""
+    return LOOPBACK + str(gpu).removeprefix("gpu")
