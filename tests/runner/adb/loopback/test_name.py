@@ -35,7 +35,7 @@ def test_a_serial_number_is_a_phones(serial: str):
 
 
 def test_a_setting_that_there_is_none_of_is_refused():
-    with pytest.raises(BadInput, match="did you mean .buffers."):
+    with pytest.raises(BadInput, match=r"did you mean .buffers."):
         loopback_gpu("loopback:pocl+bufers")
 
 
