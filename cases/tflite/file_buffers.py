@@ -1,4 +1,4 @@
-"""The bytes that a .tflite file holds for its tensors: found by index, checked against the file, copied at most once."""
+"""The bytes that a .tflite file holds for its tensors: found by index, held to the file, copied at most once."""
 
 from __future__ import annotations
 
