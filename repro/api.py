@@ -17,6 +17,7 @@ from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
+from repro.hazards.examined import unexamined
 from repro.hazards.linted import Linted
 from repro.layouts import gate as gates
 from repro.layouts.layout import Layout
@@ -116,7 +117,7 @@ def lint(
     """
     with limited(memory):
         name, graph = _named_graph(model, _part(signature, shapes))
-        return Linted(hazards.lint(graph), name)
+        return Linted(hazards.lint(graph), name, unexamined(graph))
 
 
 def fix(

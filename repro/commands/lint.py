@@ -56,7 +56,7 @@ def command(
         api.lint(path, signature=key) for path in models for key in ([signature] if signature else signatures_of(path))
     ]
     if no_risky:
-        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
+        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name, one.unexamined) for one in results]
     if sarif_file is not None:
         text = json_text(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
         if str(sarif_file) == "-":

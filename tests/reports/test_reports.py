@@ -12,7 +12,6 @@ import pytest
 
 from cases.tflite.read import read_tflite
 from repro import api
-from repro.delegate.sighting import Effect
 from repro.verdicts.verdict import Status, Verdict
 from runner import targets
 from runner.errors import BadInput
@@ -26,6 +25,7 @@ QUESTIONS = [
     *((name, precision) for name, row in ROWS.items() for precision in ("fp32", "fp16") if precision in row),
     *((name, "lint") for name, row in ROWS.items() if row.get("foreseen")),
 ]
+FORESEES = {"op-refused", "graph-refused", "composite-aborts"}
 ENDINGS = (Status.REFUSED, Status.CRASH, Status.FAIL, Status.INVALID, Status.PASS)
 
 
@@ -78,14 +78,14 @@ def expected_to_be_wrong(request: pytest.FixtureRequest, name: str, asked: str) 
 def test_a_public_report_is_answered_right(name: str, asked: str, cpu: Target, gpu: Target) -> None:
     row = ROWS[name]
     if asked == "lint":
-        effects = {hazard.effect for hazard in api.lint(model_of(name))}
-        assert effects & {Effect.REFUSED, Effect.ABORT}, f"{name}: reading alone does not foresee {row['fp32']}"
+        rules = {hazard.rule for hazard in api.lint(model_of(name))}
+        assert rules & FORESEES, f"{name}: reading alone does not foresee {row['fp32']}, only {sorted(rules)}"
         return
     try:
         checked = api.check(model_of(name), target=gpu, precision=Precision(asked), inputs=inputs_of(name), cpu=cpu)
     except BadInput as error:
         pytest.fail(f"{name} is not judged at all: {error}")
-    assert answer(checked.verdicts) == row[asked], str(checked)
+    assert answer(checked.verdicts) in row[asked].split(" or "), str(checked)
     assert str(row.get("says", "")) in " ".join(verdict.reason for verdict in checked.verdicts)
 
 
