@@ -136,7 +136,7 @@ def check(
     poisoned = run_poisoned(target, job) if poison else None
     for part in (memory, poisoned):
         verdicts = part.mark(verdicts) if part is not None else verdicts
-    return Checked(subject, run, verdicts, _cpu_note(subject, cpu_run), memory, poisoned)
+    return Checked(subject, run, verdicts, "" if unknown is not None else _cpu_note(subject, cpu_run), memory, poisoned)
 
 
 def _cpu_note(subject: Subject, cpu_run: Run) -> str:
