@@ -32,7 +32,7 @@ from repro.reducer.problem import (
     op_label,
     role_drift,
 )
-from repro.trials.trial import UNFIT, Trial, candidate, try_all
+from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, try_all
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
@@ -185,7 +185,7 @@ class Search:
                 continue
             try:
                 subject = candidate(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
-            except UNFIT as error:
+            except CANNOT_BE_TRIED as error:
                 # Not journaled: it cost no run, and another version may be able to try it.
                 answers[index] = Response(None, f"cannot be tried: {error}", tried=False)
                 continue
