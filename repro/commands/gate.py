@@ -92,7 +92,7 @@ def command(
     for name in names:
         with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
-                if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
+                if wanted not in targets.precisions_for(name, "both"):
                     notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
                     continue
                 with notes.status(f"gate {declared.name}") as status:

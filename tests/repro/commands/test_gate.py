@@ -11,7 +11,9 @@ from cases.tflite.write import write_tflite
 from repro import api
 from repro.commands.gate import command
 from repro.verdicts.fitness import FailedControl, Fitness
+from runner import targets
 from runner.errors import BadInput, NothingRan
+from runner.run import Precision
 from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
 from tests.repro.layouts.gating import EXAMPLE
@@ -79,3 +81,14 @@ def test_a_target_that_fails_its_controls_neither_passes_nor_refuses(example, mo
     assert "no baseline is recorded of cpu fp32" in result.stderr
     require_junit(junit)
     assert junit.read_text(encoding="utf-8").count("<failure") == 1
+
+
+@pytest.mark.parametrize(("precision", "gated"), [("both", ["fp32"]), ("fp16", [])])
+def test_what_a_target_cannot_compute_is_not_gated_there_and_said(monkeypatch, precision, gated):
+    monkeypatch.setattr(targets, "precisions_for", lambda target, asked: [Precision.FP32])
+    result = CliRunner().invoke(
+        command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--precision", precision, "--json"]
+    )
+    assert "cpu computes fp32 only: fp16 is not gated there" in result.stderr
+    assert {json.loads(line)["precision"] for line in result.stdout.splitlines()} == set(gated)
+    assert isinstance(result.exception, NothingRan) is not bool(gated)
