@@ -20,6 +20,7 @@ from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
 from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
 from runner.host.vulkan import Adapter, adapters
+from runner.installation import install_everything
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_driver, opencl_drivers
 from runner.opencl.loader import LoaderSettings
@@ -258,7 +259,8 @@ def _best(runtime: Runtime) -> Adapter:
             return adapter
     seen = ", ".join(f"{a.device} ({a.driver})" for a in found) or "none"
     raise TargetUnavailable(
-        f"no GPU target works here (Vulkan adapters found: {seen}); run `make setup`, or `repro doctor` for details"
+        f"no GPU target works here (Vulkan adapters found: {seen}); run: {install_everything()}; "
+        "`repro doctor` says more"
     )
 
 

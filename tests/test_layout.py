@@ -40,6 +40,7 @@ FLOORS_OF_WINGS = {
         {"families", "random_builder"},
         {"findings"},
         {"catalogue"},
+        {"shipping"},
     ],
     "runner": [
         {"encoding"},
@@ -57,7 +58,7 @@ FLOORS_OF_WINGS = {
             "target",
             "wheels",
         },
-        {"opencl", "store"},
+        {"installation", "opencl", "store"},
         {"runtimes"},
         {"host"},
         {"adb"},

@@ -14,6 +14,7 @@ from runner.errors import BadInput, TargetUnavailable
 from runner.host.driver import Driver
 from runner.host.presented_name import naming_environment
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
+from runner.installation import opencl_install
 from runner.opencl import android_runtime
 from runner.opencl.drivers import is_opencl, opencl_driver
 from runner.opencl.loader import LoaderSettings, loader_version, presented_device
@@ -94,7 +95,7 @@ def host_gpu(name: GpuName, loader: LoaderSettings | None = None) -> HostGpu:
 def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
     driver = opencl_driver(name.key)
     if driver is None:
-        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run `make opencl`")
+        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run: {opencl_install()}")
     if name.presented:
         loader = replace(loader, device=presented_device(name.presented))
     # A device of no vendor that the delegate knows gets images which PoCL does not have.
