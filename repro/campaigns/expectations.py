@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field
 from repro.records.folders import EXPECTATIONS
 from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
-from repro.verdicts.verdict import Status, Verdict
+from repro.verdicts.verdict import Status, Verdict, is_of_memory
 from runner.encoding import shown_name
 from runner.opencl.drivers import is_opencl
 from runner.run import Precision
@@ -76,6 +76,10 @@ class Expectation:
     workaround: id of the workaround that exists because of it; named when it can go.
     signature: of a FAIL, or `any` where the output reads memory that nothing defined, so that the
         garbage differs from run to run.
+    memory: nothing writes the output, and which signature of that kind it has (`is_of_memory`) is decided by what lay
+        in its memory, which differs between adapters and settings. Any of them is expected; the verdict says which.
+    adapters: words, of which a presented adapter name must hold one, as the delegate looks for vendors: `nvidia`,
+        `mali-g7`. Without any it holds under every name.
     fixed_in: first runtime in which it is gone; from there on PASS is expected again.
     """
 
@@ -91,6 +95,25 @@ class Expectation:
     origin: Literal["measured", "reported"] = "measured"
     workaround: str = ""
     fixed_in: Runtime = ""
+    memory: bool = False
+    adapters: tuple[Word, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.memory and not is_of_memory(self.signature):
+            raise ValueError(f"memory: '{self.signature}' is not what memory decides; leave it out")
+        if any(word != word.lower() for word in self.adapters):
+            raise ValueError("adapters: the delegate compares in lower case; write the words so")
+
+    def covers(self, target: str) -> bool:
+        """Whether it is about the adapter name that a target presents."""
+        presented = target.partition("@")[2].lower()
+        return not self.adapters or any(word in presented for word in self.adapters)
+
+    def matches(self, status: str, signature: str) -> bool:
+        """Whether it is what was expected."""
+        if self.memory and is_of_memory(signature):
+            return self.status == status
+        return self.status == status and self.signature in (signature, ANY)
 
 
 @dataclass(frozen=True)
@@ -145,9 +168,11 @@ class Comparison:
 
 
 def expected_text(expectation: Expectation | None) -> str:
-    """`PASS`, `FAIL stale`, `REFUSED`: what the `expected` field of `--json` says."""
+    """`PASS`, `FAIL stale`, `FAIL memory`, `REFUSED`: what the `expected` field of `--json` says."""
     if expectation is None:
         return "PASS"
+    if expectation.memory:
+        return f"{expectation.status} memory"
     return f"{expectation.status} {expectation.signature}".strip()
 
 
@@ -173,7 +198,7 @@ def compare(
         said = f"{verdict.status} {verdict.signature}".strip()
         what = verdict.holds or verdict.reason
         return Comparison(Standing.NEW_FAILURE, text, f"new failure: {where}: {said}: {what}")
-    if verdict.status is expectation.status and expectation.signature in (verdict.signature, ANY):
+    if expectation.matches(verdict.status, verdict.signature):
         return Comparison(Standing.KNOWN, text, expectation=expectation)
     if verdict.status is Status.PASS:
         if expectation.origin == "reported":
@@ -196,12 +221,13 @@ def file_stem(target: str) -> str:
 def _parents(target: str) -> list[str]:
     """Files that apply to a target, general first. A renamed adapter is still its driver, and so is another storage.
 
-    What every driver over OpenCL does stands in `gpu-opencl.toml`.
+    What every driver over OpenCL does stands in `gpu-opencl.toml`, what any does under other names in `gpu-named.toml`.
     """
     plain, at, presented = target.partition("@")
     driver = plain.partition("+")[0]
     kind, _, key = driver.partition(":")
     over_opencl = ["gpu-opencl"] if kind == "gpu" and is_opencl(key) else []
+    over_opencl += ["gpu-named"] if kind == "gpu" and presented else []
     named = (driver, f"{driver}{at}{presented}", plain, target)
     return list(dict.fromkeys((file_stem(kind), *over_opencl, *map(file_stem, named))))
 
@@ -223,7 +249,8 @@ def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runti
         path = folder / f"{stem}.toml"
         if path.exists():
             for entry in read_entries(path):
-                entries[entry.case, entry.output, entry.precision] = entry
+                if entry.covers(target):
+                    entries[entry.case, entry.output, entry.precision] = entry
     # A more specific file can take back an inherited line by expecting PASS.
     entries = {
         key: entry

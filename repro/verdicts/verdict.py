@@ -31,6 +31,16 @@ READS_UNWRITTEN = "reads unwritten memory"
 """A mark: the output changes with what new memory is filled with."""
 
 
+_OF_MEMORY = ("stale", "constant", "nonfinite", "wrong")
+
+
+def is_of_memory(signature: str) -> bool:
+    """Whether an output with this signature may hold what lay in its memory before: a copy of another tensor, old or
+    mixed values, zeros, garbage. Which of them it is then depends on what else was kept there. `unwritten` and
+    `uncompiled` say more than that."""
+    return signature in _OF_MEMORY or signature.startswith("alias(")
+
+
 @dataclass(frozen=True)
 class NumericVerdict:
     """What a rule says of one output after one feed.

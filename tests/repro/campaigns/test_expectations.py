@@ -211,3 +211,42 @@ def test_a_fix_in_one_numbering_of_runtimes_says_nothing_of_the_other(tmp_path: 
     )
     assert not expectations.load("gpu:lavapipe", tmp_path, runtime="2.3.0").entries
     assert expectations.load("gpu:pocl", tmp_path, runtime="lm-0.18.1").entries
+
+
+def test_what_lay_in_memory_is_expected_whatever_it_was_but_not_that_nothing_wrote(tmp_path: Path):
+    write(tmp_path, "gpu", more="memory = true")
+    path = tmp_path / "gpu.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace('"unwritten"', '"alias(x)"'), encoding="utf-8")
+    for signature in ("alias(x)", "alias(z)", "stale", "constant", "nonfinite", "wrong"):
+        assert said(tmp_path, verdict(signature=signature)).standing is Standing.KNOWN
+    assert said(tmp_path, verdict(signature="stale")).expected == "FAIL memory"
+    for signature in ("unwritten", "uncompiled"):
+        assert said(tmp_path, verdict(signature=signature)).standing is Standing.CHANGED
+    assert said(tmp_path, verdict(Status.CRASH)).standing is Standing.CHANGED
+    assert said(tmp_path, verdict(Status.PASS)).standing is Standing.FIXED
+
+
+@pytest.mark.parametrize(
+    ("target", "covered"),
+    [
+        ("gpu:lavapipe@NVIDIA H100", True),
+        ("gpu:swiftshader+buffers@Mali-G715", True),
+        ("gpu:lavapipe@Mali-G71", False),
+        ("gpu:lavapipe@Adreno (TM) 740", False),
+        ("gpu:lavapipe", False),
+        ("cpu", False),
+    ],
+)
+def test_an_expectation_of_adapters_holds_under_their_names_only(tmp_path: Path, target: str, covered: bool):
+    write(tmp_path, "gpu-named", more='adapters = ["nvidia", "mali-g715"]')
+    assert bool(expectations.load(target, tmp_path).entries) is covered
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [("memory = true", "'unwritten' is not what memory decides"), ('adapters = ["NVIDIA"]', "in lower case")],
+)
+def test_a_kind_or_an_adapter_that_cannot_be_is_one_line(tmp_path: Path, more: str, says: str):
+    write(tmp_path, "gpu", more=more)
+    with pytest.raises(BadInput, match=says):
+        expectations.load("gpu:lavapipe", tmp_path)
