@@ -24,11 +24,14 @@ from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile
 from repro.findings.reader import load
 from repro.hazards.culprit import failure_picture
+from repro.matrix.record import CellRecord
 from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.cache import write_atomically
 from runner.encoding import one_line, python_literal, shown_name
+from runner.opencl.android_runtime import is_android
 from runner.run import Job, Precision
+from runner.runtime_version import LM_PREFIX, spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 RUNNER_SOURCE = Path(runner.__file__).parent / "native" / "batch_runner.c"
@@ -59,7 +62,9 @@ _environment.filters |= {
     "cell": encoding.markdown_cell,
     "fenced": encoding.fenced,
     "url": encoding.url,
+    "spoken": spoken,
 }
+_environment.tests["over_opencl_runtime"] = is_android
 _environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
@@ -101,13 +106,15 @@ def write_report(finding: Finding, out: Path) -> list[str]:
 def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     evidence = finding.evidence()
     records = finding.evidence_records()
+    litert, over_opencl = facts.by_backend(records)
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
     graph = finding.graph(finding.minimal)
     sample = finding.sample()
     return {
         "finding": finding,
-        "runtimes": facts.runtimes(records),
+        "runtimes": facts.runtimes(litert),
         "nightly": facts.nightly(records),
+        "over_opencl": _over_opencl(finding, over_opencl),
         "drivers": facts.drivers(evidence["environments"]),
         "phones": facts.phones(evidence["environments"]),
         "pinned": facts.pinned(finding, on_gpu),
@@ -116,9 +123,12 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
         "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
         "drawing": _drawing(finding, graph),
         "inline": _inline(finding),
-        "sample": {**sample, "target": facts.public_target(sample["target"])},
-        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
-        "matrix": facts.matrix_lines(records, finding.minimal),
+        "sample": sample,
+        "samples": [
+            {**run, "target": facts.public_target(run["target"])} for run in (sample, sample.get("over_opencl")) if run
+        ],
+        "sentence": facts.cell_sentence(litert, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(litert, finding.minimal),
         "control_sentence": facts.measured(on_gpu, finding.control),
         "note": facts.fp16_note(records),
         "tried": facts.tried(
@@ -130,6 +140,19 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
         "siblings": {slug: load(slug, beside or finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
+    }
+
+
+def _over_opencl(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:
+    """What a report says of the cells over OpenCL; empty where there are none."""
+    if not records:
+        return {}
+    return {
+        "runtimes": facts.runtimes(records),
+        "releases": [version.removeprefix(LM_PREFIX) for version in facts.runtimes(records)],
+        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(records, finding.minimal),
+        "limit": facts.opencl_limit(records),
     }
 
 
