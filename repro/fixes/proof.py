@@ -8,6 +8,7 @@ right before must stay right. Whatever cannot be shown is a reason to refuse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,9 @@ from repro.hazards.lint import adapter_risks, find_hazards
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
-from repro.verdicts.references import OpenTarget
+from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject
+from repro.verdicts.value_range import out_of_range
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
 from runner.errors import BadInput, ReproError
@@ -154,7 +156,7 @@ def prove(
     before = {precision: check(subject, target, cpu, precision) for precision in precisions}
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
     cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
-    refusals = [*_cpu_refusals(differences), *_left(fixed)]
+    refusals = [*_cpu_refusals(differences), *_left(fixed), *_made_out_of_range(subject, fixed, cpu, precisions)]
     notes: list[str] = []
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
@@ -214,6 +216,27 @@ def _cpu_refusals(differences: Sequence[CpuDifference]) -> Iterator[str]:
                 f"cpu: output '{difference.name}' changes by {difference.max_abs:.3g} "
                 f"({difference.share:.2g} of its range), which is more than rounding"
             )
+
+
+def _made_out_of_range(subject: Subject, fixed: Mended, cpu: Target, precisions: Sequence[Precision]) -> Iterator[str]:
+    """The values around a workaround that a precision cannot hold, where it held all that it is put in the place of.
+
+    With them nothing would be proven: what an infinity becomes may be another driver's to say.
+    """
+    own_ops = OwnOps(lambda: nullcontext(cpu))
+    feeds = {id(feed): feed for feed in subject.feeds}.values()
+
+    def beyond(graph: Graph, ops: Sequence[Op], precision: Precision) -> frozenset[str]:
+        near = {name for op in ops for name in (*op.inputs, *op.outputs) if name}
+        constant = {name: data for name in near if (data := graph.tensors[name].data) is not None}
+        computed = (own_ops.values(graph, feed, near.__contains__) for feed in feeds)
+        held = [constant, *({name: v for name, v in each.items() if name in near} for each in computed)]
+        return frozenset[str]().union(*(out_of_range(values, precision) for values in held))
+
+    for precision in precisions if fixed.added else ():
+        made = beyond(fixed.graph, fixed.added, precision)
+        if made and not beyond(fixed.before, fixed.removed, precision):
+            yield f"{precision}: the workaround makes '{min(made)}' larger than this precision holds"
 
 
 def _left(fixed: Mended) -> Iterator[str]:

@@ -13,14 +13,18 @@ from cases.builder import GraphBuilder
 from cases.findings.cumsum_options import directed_sums
 from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.graph import Graph
+from cases.inputs import StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.commands.fix import command
-from repro.fixes.proof import cpu_differences, op_line
-from repro.fixes.workarounds import avoid_hazards
+from repro.fixes.proof import _made_out_of_range, cpu_differences, op_line
+from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.lint import find_hazards
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import graph_subject
 from repro.verdicts.verdict import Status
-from runner.run import Fingerprint, Outcome, Run
+from runner.run import Fingerprint, Outcome, Precision, Run
+from tests.repro.simulated_delegate import SimulatedDelegate
 
 PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")
 
@@ -50,6 +54,32 @@ def test_cpu_differences_are_exact_or_measured():
     assert not found.exact
     assert found.max_abs == pytest.approx(0.5)
     assert found.share == pytest.approx(0.25)
+
+
+def scaled_there_and_back(*factors: float) -> Graph:
+    """x through a MUL by each factor; their product is 1."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 8))
+    for factor in factors[:-1]:
+        x = g.scaled(x, factor)
+    return g.build([g.scaled(x, factors[-1], name="y")])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ((1.0,), (2.0, 0.5), []),
+        ((1.0,), (1e5, 1e-5), ["fp16"]),
+        ((1.0,), (1e38, 1e3, 1e-3, 1e-38), ["fp32", "fp16"]),
+        ((1e5, 1e-5), (1e6, 1e-6), []),
+    ],
+)
+def test_a_workaround_may_make_nothing_that_a_precision_cannot_hold(before, after, refused):
+    old, new = scaled_there_and_back(*before), scaled_there_and_back(*after)
+    subject = graph_subject("scaled", old, StandardFeeds(0).make([old.tensors["x"]]), OwnOps(SimulatedDelegate))
+    mended = Mended(old, new, (), (), old.ops, new.ops)
+    said = list(_made_out_of_range(subject, mended, SimulatedDelegate(), [Precision.FP32, Precision.FP16]))
+    assert [line.partition(":")[0] for line in said] == refused
 
 
 def test_the_diff_names_ops_with_shapes():
