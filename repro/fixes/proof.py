@@ -7,7 +7,7 @@ right before must stay right. Whatever cannot be shown is a reason to refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -128,15 +128,21 @@ class NotProven(ReproError):
 
 
 def fix_subject(
-    subject: Subject, open_target: OpenTarget, open_cpu: OpenTarget, precisions: Sequence[Precision]
+    subject: Subject,
+    open_target: OpenTarget,
+    open_cpu: OpenTarget,
+    precisions: Sequence[Precision],
+    also: Collection[str] = (),
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it; nothing is opened where there is no hazard.
 
-    Raises NotProven, and BadInput where the cpu cannot run the model at all.
+    also: rules of risks that are mended as well. Raises NotProven, and BadInput where the cpu cannot run the model at
+    all.
     """
-    if find_hazards(subject.graph):
+    if also or find_hazards(subject.graph):
         subject.require_reference()  # what cannot be judged cannot be proven, and no edit fits shapes that do not fit
-    mended, risks = avoid_hazards(subject.graph), adapter_risks(subject.graph)
+    mended = avoid_hazards(subject.graph, also)
+    risks = tuple(risk for risk in adapter_risks(subject.graph) if risk.rule not in also)
     if not mended.done and not mended.left:
         return Fixed(subject, mended, subject.model, None, risks)
     with open_cpu() as cpu, open_target() as target:
@@ -161,7 +167,8 @@ def prove(
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
     ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
-    left_alone = {index: risk.rule for risk in adapter_risks(fixed.graph) for index in risk.affected}
+    # Of an output that is itself at risk; what is merely behind a tensor at risk is judged like any other.
+    left_alone = {risk.output: risk.rule for risk in adapter_risks(fixed.graph) if risk.output is not None}
     sound: set[int] = set()
     for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
         was = {verdict.output: verdict for verdict in before[precision].verdicts}
