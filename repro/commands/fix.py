@@ -32,6 +32,8 @@ MENDED_RISKS = [rule.id for rule in RULES.values() if rule.level is Level.RISKY 
 @options.both_precisions
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--also", multiple=True, type=click.Choice(MENDED_RISKS), help="Mend this risk, too. May be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @options.memory
@@ -45,6 +47,8 @@ def command(
     precision: str,
     inputs_file: Path | None,
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     also: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -52,7 +56,8 @@ def command(
 
     The proof: the cpu gives the same bits, the target has every output right, and nothing that was right
     before is wrong. Names, order and shapes of inputs and outputs stay. Exit 0: proven and written, or
-    nothing to mend. Exit 1: refused, and why; nothing is written.
+    nothing to mend. Exit 1: refused, and why; nothing is written. Exit 3 where the target fails
+    its own controls (UNFIT).
 
     \b
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe
@@ -64,7 +69,15 @@ def command(
     (name,) = targets.resolve([target_name])
     try:
         fixed = api.fix(
-            model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime, also=also
+            model,
+            target=name,
+            precision=precision,
+            inputs=inputs_file,
+            seed=seed,
+            runtime=runtime,
+            signature=signature,
+            shapes=shapes,
+            also=also,
         )
     except NotProven as refused:
         fixed = refused.fixed

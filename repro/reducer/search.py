@@ -32,7 +32,8 @@ from repro.reducer.problem import (
     op_label,
     role_drift,
 )
-from repro.trials.trial import UNFIT, Trial, candidate, try_all
+from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, try_all
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.value_range import constants, out_of_range
@@ -86,7 +87,8 @@ class Reduced(Worded):
     specimen: the reduced graph with its inputs and its failing output. failure: what it still shows.
     needs: one entry per op that is left. runs: of the delegate. steps: reductions that were accepted.
     role_steps: how the failing output's own role changed on the way, or empty.
-    complete: whether a fixed point was reached, and not `max_runs`.
+    complete: whether a fixed point was reached, and not `max_runs`. fitness: what the target's controls say, where they
+    were asked.
     """
 
     specimen: Specimen
@@ -96,6 +98,7 @@ class Reduced(Worded):
     steps: int
     role_steps: str
     complete: bool
+    fitness: Fitness | None = None
 
     @property
     def graph(self) -> Graph:
@@ -115,6 +118,8 @@ class Reduced(Worded):
         state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
         counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
         yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
+        if self.fitness is not None and self.fitness.is_unfit:
+            yield self.fitness.line()
         for described in describe_graph(self.graph):
             yield line(f"  {described}")
         if self.role_steps:
@@ -188,7 +193,7 @@ class Search:
                 continue
             try:
                 subject = candidate(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
-            except UNFIT as error:
+            except CANNOT_BE_TRIED as error:
                 # Not journaled: it cost no run, and another version may be able to try it.
                 answers[index] = Response(None, f"cannot be tried: {error}", tried=False)
                 continue
@@ -241,15 +246,16 @@ class Search:
 
         Where a right value is infinite or NaN anything may come out, and the failure that still shows is another one.
         """
-        try:
-            return self._beyond(specimen) <= self._out_of_range
-        except UNFIT:
-            return False  # what cannot be told is not taken
+        beyond = self._beyond(specimen)
+        return beyond is None or beyond <= self._out_of_range
 
-    def _beyond(self, specimen: Specimen) -> frozenset[str]:
-        """The tensors whose right values the precision cannot hold, after any of the feeds."""
+    def _beyond(self, specimen: Specimen) -> frozenset[str] | None:
+        """The tensors whose right values the precision cannot hold, after any feed; None where nothing tells them."""
         values = self._values(specimen)
-        everything = [constants(specimen.graph), *(values(k) for k in range(len(specimen.feeds)))]
+        try:
+            everything = [constants(specimen.graph), *(values(k) for k in range(len(specimen.feeds)))]
+        except CANNOT_BE_TRIED:
+            return None
         return frozenset[str]().union(*(out_of_range(each, self._precision) for each in everything))
 
     def _accept(self, specimen: Specimen, answer: Response) -> None:
@@ -268,7 +274,7 @@ class Search:
         self._original = original
         answers = [self.ask([original], f"confirmation {index}")[0] for index in range(CONFIRMATIONS)]
         self._failure = _stable(answers)
-        self._out_of_range = self._beyond(original)
+        self._out_of_range = self._beyond(original) or frozenset()
         self._on_step(Step(0, original, answers[0], self.runs))
         current = self._ddmin(self._windowed(original))
         before = None
