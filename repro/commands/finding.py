@@ -175,7 +175,7 @@ def measure(
         names = targets.resolve(target_names)
     else:
         names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
-        if lost := unmeasurable(findings, names):
+        if not runtimes and (lost := unmeasurable(findings, names)):
             raise TargetUnavailable(
                 f"{lost} cannot be measured here and would be lost; run `make opencl`, or name with --target what to "
                 "measure instead"

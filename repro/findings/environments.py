@@ -112,9 +112,11 @@ def _names_of(finding: Finding, names: Sequence[str]) -> list[str]:
 
 
 def _in_evidence(finding: Finding, names: Sequence[str]) -> list[str]:
-    """The presented targets of a finding's evidence whose adapter is among the targets."""
+    """The presented targets of a finding's evidence whose adapter is among the targets, or that run over OpenCL too."""
+    over_opencl = any(runs_over_opencl(name) for name in names)
     kept = {r["target"] for r in _evidence(finding) if "@" in r["target"]}
-    return sorted(name for name in kept if name.partition("@")[0].partition("+")[0] in names)
+    bare = {name: name.partition("@")[0].partition("+")[0] for name in kept}
+    return sorted(n for n in kept if bare[n] in names or (over_opencl and runs_over_opencl(n)))
 
 
 def _evidence(finding: Finding) -> list[CellRecord]:

@@ -208,7 +208,7 @@ def opencl_limit(records: Sequence[CellRecord]) -> str:
     drivers_said = " and ".join(map(markdown_text, bare))
     return (
         "Anything about a phone's OpenCL driver: what is said of OpenCL was measured over LITERT_CL, the phone's own "
-        f"delegate, on the host, on {drivers_said}. That is a software OpenCL driver, and not a Mali's."
+        f"delegate, on the host, on {drivers_said}: software, and not a Mali's driver."
     )
 
 
