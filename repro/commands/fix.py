@@ -28,6 +28,8 @@ from runner.encoding import json_text
 @options.both_precisions
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @options.memory
 @click.pass_context
@@ -40,6 +42,8 @@ def command(
     precision: str,
     inputs_file: Path | None,
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     as_json: bool,
 ) -> None:
     """Apply the smallest known workaround for each hazard of MODEL, prove it, and write it to OUT.
@@ -57,7 +61,16 @@ def command(
     keep_apart({"--out": out}, (model, inputs_file))
     (name,) = targets.resolve([target_name])
     try:
-        fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
+        fixed = api.fix(
+            model,
+            target=name,
+            precision=precision,
+            inputs=inputs_file,
+            seed=seed,
+            runtime=runtime,
+            signature=signature,
+            shapes=shapes,
+        )
     except NotProven as refused:
         fixed = refused.fixed
     print_lines(console, fixed.lines())

@@ -14,6 +14,7 @@ from cases import catalogue
 from cases.case import Case
 from repro.commands import options
 from repro.commands.outputs import keep_apart
+from repro.commands.without_torch import runnable
 from repro.display.console import Screen, cell, print_lines
 from repro.display.json_lines import dump, unfit_object
 from repro.display.progress import progress_line
@@ -152,7 +153,7 @@ def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
         chosen = failing_cases(catalogue.catalogue())
     else:
         chosen = []
-    return subjects + [case_subject(case) for case in _alone(chosen)]
+    return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:

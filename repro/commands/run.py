@@ -16,6 +16,7 @@ from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
 from repro.commands import options
 from repro.commands.outputs import keep_apart
+from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
 from repro.display.progress import progress_line
@@ -87,7 +88,7 @@ def command(
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
     keep_apart({"--junit": junit_file, "--html": html_file})
-    chosen = catalogue.select(cases, family)
+    chosen = runnable(catalogue.select(cases, family))
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []

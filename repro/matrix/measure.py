@@ -27,6 +27,7 @@ from repro.verdicts.version import judge_version
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput, TargetUnavailable
+from runner.installation import install_everything
 from runner.opencl.android_runtime import is_android
 from runner.run import Job, Outcome, Precision, Run
 from runner.runtimes import runtime as runtime_of
@@ -255,7 +256,7 @@ def default_targets() -> list[str]:
     names = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
     names += attached_phones()
     if not names:
-        raise TargetUnavailable("no GPU target works here; run `make setup`, or `repro doctor` for details")
+        raise TargetUnavailable(f"no GPU target works here; {install_everything()}; `repro doctor` says more")
     return names
 
 
