@@ -256,9 +256,10 @@ def _show_taps(console: Screen, subject: Subject, target: Target, precision: Pre
 def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
+    target = checked.run.fingerprint.target
     found = gather(
         checked.subject,
-        also=checked.run.fingerprint.target,
+        also=target if target.startswith("gpu:") else "",
         precisions=precision,
         runtimes=(runtime,),
         fitness_of=fitness,
