@@ -25,6 +25,7 @@ from repro.reducer.problem import (
     Failure,
     ReferenceValues,
     Specimen,
+    beyond_range,
     cut,
     describe_graph,
     failure_of,
@@ -36,7 +37,6 @@ from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, try_all
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
-from repro.verdicts.value_range import constants, out_of_range
 from repro.verdicts.verdict import Status
 from repro.verdicts.version import judge_version
 from runner.errors import BadInput, ReproError
@@ -251,12 +251,10 @@ class Search:
 
     def _beyond(self, specimen: Specimen) -> frozenset[str] | None:
         """The tensors whose right values the precision cannot hold, after any feed; None where nothing tells them."""
-        values = self._values(specimen)
         try:
-            everything = [constants(specimen.graph), *(values(k) for k in range(len(specimen.feeds)))]
+            return beyond_range(self._values(specimen), self._precision)
         except CANNOT_BE_TRIED:
             return None
-        return frozenset[str]().union(*(out_of_range(each, self._precision) for each in everything))
 
     def _accept(self, specimen: Specimen, answer: Response) -> None:
         assert answer.failure is not None
