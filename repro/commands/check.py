@@ -67,7 +67,7 @@ _OF_ONE_SIGNATURE = {"inputs_file": "inputs", "shapes": "shape", "expected_as": 
 @click.option(
     "--dump-kernels",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that gets the OpenCL source of each generated kernel, one folder per target.",
+    help="Folder that gets the OpenCL source of each generated kernel and its build options, one folder per target.",
 )
 @options.json_per_output
 @options.memory
