@@ -22,6 +22,7 @@ from cases.evaluation.arithmetic import (
     INTEGER_KERNELS,
     Arithmetic,
 )
+from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
 from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
@@ -68,6 +69,7 @@ def evaluate(
     unknown = unsupported(graph)
     if unknown:
         raise GraphError(f"cannot evaluate {', '.join(unknown)}")
+    graph = with_bodies_in_place(graph, unsupported)
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
     require_room(graph, keep)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cases.evaluation.bodies import evaluable_part
 from cases.evaluation.depth import accumulation_depth, accumulations
 from cases.evaluation.evaluate import (
     FLOAT16,
@@ -90,7 +91,7 @@ def emulated_floors(
     foreign = unsupported(graph)
     if foreign:
         why = f"the evaluator does not know {', '.join(foreign[:3])}"
-        return tuple(_rule(graph, name, why) for name in graph.outputs)
+        return _floors_in_parts(graph, feeds, references, precision, cpu, why)
     distinct = _distinct(feeds)
     terms = sum(accumulations(graph, op) for op in graph.ops)
     thorough, quick = _ARITHMETICS[precision]
@@ -148,6 +149,29 @@ def _is_healthy(reference: np.ndarray, cpu: np.ndarray, floor: Floor) -> bool:
     a, b, c = floor.curve
     wide = dataclasses.replace(floor, rmse=floor.rmse * _HEALTHY, curve=(a * _HEALTHY, b * _HEALTHY, c * _HEALTHY))
     return judge_numbers(reference, cpu, wide, Precision.FP32, DEFAULT).status is Status.PASS
+
+
+def _floors_in_parts(
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Outputs,
+    precision: Precision,
+    cpu: Outputs | None,
+    why: str,
+) -> tuple[Floor, ...]:
+    """By emulation where no op stands before an output that cannot be evaluated, by the rule elsewhere."""
+    floors = {name: _rule(graph, name, why) for name in graph.outputs}
+    part = evaluable_part(graph, unsupported)
+    if part is not None:
+        places = [graph.outputs.index(name) for name in part.outputs]
+        witness = _at(places, cpu) if cpu is not None else None
+        made = emulated_floors(part, feeds, _at(places, references), precision, witness)
+        floors |= dict(zip(part.outputs, made, strict=True))
+    return tuple(floors[name] for name in graph.outputs)
+
+
+def _at(places: Sequence[int], outputs: Outputs) -> Outputs:
+    return tuple(tuple(arrays[i] for i in places) for arrays in outputs)
 
 
 def floor_between(reference: np.ndarray, emulated: np.ndarray, depth: int, precision: Precision) -> Floor | None:
