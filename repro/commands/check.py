@@ -119,7 +119,7 @@ def command(
     keep_apart({"--html": html_file}, (model, inputs_file))
     if partial and (one := next(filter(ctx.params.get, _NOT_PARTIAL), None)):
         raise BadInput(
-            f"--partial is no run on the GPU alone, which --{one.replace('_', '-')} is about; give one of the two"
+            f"--partial is no run on the GPU alone, which --{_NOT_PARTIAL[one]} is about; give one of the two"
         )
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     signatures = [signature] if signature else signatures_of(model)

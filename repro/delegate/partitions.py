@@ -16,8 +16,8 @@ from cases.graph import Graph
 
 def delegated_ops(graph: Graph, refused: Collection[int]) -> frozenset[int]:
     """Places of the ops that the GPU gets. refused: places of those that the delegate does not take."""
-    parts = [part for part in _parts(graph, refused) if part[0] not in refused]
-    return frozenset(max(parts, key=len)) if parts else frozenset()
+    parts = [frozenset(part) for part in _parts(graph, refused) if part[0] not in refused]
+    return max(parts, key=len) if parts else frozenset()
 
 
 def border_tensors(graph: Graph, on_gpu: Collection[int]) -> tuple[str, ...]:
