@@ -11,10 +11,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.campaigns.controls import fitness
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
 from repro.hazards.examined import unexamined
@@ -80,7 +82,8 @@ def check(
     inputs whose extents the file leaves open, by name; None runs them at the file's own.
 
     Raises BadInput for what cannot be read, TooMuchMemory (a BadInput) for what would not fit, TargetUnavailable,
-    DeviceFailed, NothingRan. What the model does to a target is a verdict.
+    DeviceFailed, NothingRan. What the model does to a target is a verdict. Where something is wrong the target's
+    controls are run (once; they are remembered): `Checked.is_unfit` says that it fails them, and proves nothing.
     """
     if deadline is not None and not deadline > 0:
         raise BadInput(f"deadline {deadline}: give seconds above 0, or none")
@@ -91,7 +94,8 @@ def check(
             opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
             with opened as chosen:
                 level = _precision(chosen.name, precision)
-                return trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                checked = trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                return checked if checked.passed else replace(checked, fitness=fitness(chosen, level))
 
 
 def assert_right(model: AnyModel, **options: object) -> None:
@@ -201,6 +205,7 @@ def reduce(
 
         search = Search(chosen, level, reference, journal, max_runs=max_runs, on_step=keep, on_runs=on_runs)
         reduced = search.reduce(Specimen(subject.graph, subject.feeds, failing))
+        reduced = replace(reduced, fitness=fitness(chosen, level))
         history.write_result(folder, reduced, history.summary(reduced, chosen.name, level, folder, seed))
         return reduced
 
@@ -233,7 +238,8 @@ def gate(
     at, level = gates.chosen_size(declared, size), _one_precision(precision)
     gates.require_precision(declared, level)
     with limited(memory), _opened(target, runtime=runtime, device=device) as chosen:
-        return gates.gate(declared, chosen, level, at, on_step)
+        report = gates.gate(declared, chosen, level, at, on_step)
+        return replace(report, fitness=fitness(chosen, level)) if report.rests_on_a_failure else report
 
 
 def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str | None, part: Part) -> Subject:

@@ -11,6 +11,7 @@ import click
 
 from repro import api
 from repro.campaigns import expectations
+from repro.campaigns.controls import fitness
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
 from repro.commands.outputs import keep_apart
@@ -106,7 +107,8 @@ def command(
 
     The reference is a float64 evaluation of the file's own ops (the cpu where an op is unknown to it).
     Of a file with several signatures each is checked, or the one that --signature names.
-    With --expect CASE, known bugs of that case are expected and exit 0, as in `repro run`.
+    With --expect CASE, known bugs of that case are expected and exit 0, as in `repro run`. Exit 3 where only a target
+    that fails its own controls (UNFIT) says that something is wrong: that counts for nothing.
 
     \b
     1. repro check model.tflite
@@ -139,7 +141,7 @@ def command(
     console = Screen(stderr=as_json, soft_wrap=True)
     for subject in subjects:
         console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
-    unexpected = 0
+    unexpected = void = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
     flags = ["--poison"] if poison else []
@@ -150,6 +152,8 @@ def command(
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine, loader=loaders[name]) as target:
                 for subject, chosen in itertools.product(subjects, precisions_for(name, precision)):
+                    if dump_kernels is not None:
+                        _ask_controls_before(name, runtime, chosen)
                     checked = api.check(
                         subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
                     )
@@ -159,9 +163,11 @@ def command(
                         unexpected += _show_partial(console, subject, target, cpu, chosen, deadline, as_json)
                         continue
                     comparisons = _compare(checked, expected_as, runtime)
-                    unexpected += _show(console, checked, comparisons, as_json)
+                    bad = _show(console, checked, comparisons, as_json)
+                    void += bad if checked.is_unfit else 0
+                    unexpected += 0 if checked.is_unfit else bad
                     shown.append(Shown(checked, comparisons, _again(model, given, checked, flags)))
-                    shown[-1].notes += checked.memory_lines()
+                    shown[-1].notes += [*checked.unfit_lines(), *checked.memory_lines()]
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
@@ -176,7 +182,13 @@ def command(
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
-    ctx.exit(1 if unexpected else 0)
+    ctx.exit(1 if unexpected else 3 if void else 0)
+
+
+def _ask_controls_before(name: str, runtime: str | None, precision: Precision) -> None:
+    """Run the controls of a target now, without the folder of kernels, which is for those of the model."""
+    with targets.open_target(name, runtime=runtime) as target:
+        fitness(target, precision)
 
 
 def _show_partial(
@@ -260,6 +272,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "marks": list(verdict.marks),
                 "memory": checked.memory.as_json() if checked.memory else None,
                 "poison": checked.poison.as_json() if checked.poison else None,
+                "unfit": checked.fitness.as_json() if checked.fitness and checked.is_unfit else None,
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,
@@ -282,7 +295,13 @@ def _show_taps(console: Screen, subject: Subject, target: Target, precision: Pre
 def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
-    found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
+    found = gather(
+        checked.subject,
+        also=checked.run.fingerprint.target,
+        precisions=precision,
+        runtimes=(runtime,),
+        fitness_of=fitness,
+    )
     said = []
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:

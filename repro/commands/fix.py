@@ -50,7 +50,8 @@ def command(
 
     The proof: the cpu gives the same bits, the target has every output right, and nothing that was right
     before is wrong. Names, order and shapes of inputs and outputs stay. Exit 0: proven and written, or
-    nothing to mend. Exit 1: refused, and why; nothing is written.
+    nothing to mend. Exit 1: refused, and why; nothing is written. Exit 3 where the target fails
+    its own controls (UNFIT).
 
     \b
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe

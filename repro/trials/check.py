@@ -15,6 +15,7 @@ from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
 from repro.trials.poison import Poisoned, require_poison, run_poisoned
 from repro.trials.reasons import explained
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.references import NoReference, OwnOps
 from repro.verdicts.subject import Subject
@@ -32,7 +33,8 @@ class Checked(Worded):
     verdicts: in the file's order of outputs; a single one with output -1 where the run ended before they were known.
     cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
     memory: what a driver that checks memory accesses reported; None on others. poison: what filling new memory changed;
-    None where it was not asked for.
+    None where it was not asked for. fitness: what the target's controls say; None where nothing failed, so that
+    nobody asked.
     """
 
     subject: Subject
@@ -41,6 +43,12 @@ class Checked(Worded):
     cpu_note: str
     memory: MemoryCheck | None = None
     poison: Poisoned | None = None
+    fitness: Fitness | None = None
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether the target fails its controls, so that what is wrong here counts for nothing."""
+        return self.fitness is not None and self.fitness.is_unfit
 
     @property
     def passed(self) -> bool:
@@ -70,6 +78,12 @@ class Checked(Worded):
         yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
         if self.cpu_note:
             yield line((f"  {self.cpu_note}", Tone.WARN))
+        yield from indented(self.unfit_lines())
+
+    def unfit_lines(self) -> Iterator[Line]:
+        """That the target fails its controls, where it does."""
+        if self.fitness is not None and self.fitness.is_unfit:
+            yield self.fitness.line()
 
     def memory_lines(self) -> Iterator[Line]:
         """What was found out about the memory behind the outputs."""

@@ -154,11 +154,15 @@ def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenTarg
 
 def float64_outputs(graph: Graph, feeds: Sequence[Feed]) -> References:
     """The file's own ops in float64, per feed and output, for a graph whose every op our evaluator knows."""
-    return OwnOps(_no_cpu).outputs(graph, b"", tuple(feeds))
+    return OWN_OPS_ONLY.outputs(graph, b"", tuple(feeds))
 
 
 def _no_cpu() -> AbstractContextManager[Target]:
     raise NoReference("float64 evaluation does not know every op of this graph")
+
+
+OWN_OPS_ONLY = OwnOps(_no_cpu)
+"""Raises NoReference where our evaluator does not know an op."""
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
