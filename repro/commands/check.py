@@ -41,7 +41,10 @@ from runner.targets import precisions_for
 
 _OF_ONE_SIGNATURE = {"inputs_file": "inputs", "shapes": "shape", "expected_as": "expect", "html_file": "html"}
 """Options that mean one graph."""
-_NOT_PARTIAL = ("taps", "blamed", "poison", "expected_as", "html_file", "dump_kernels", "save")
+_NOT_PARTIAL = {
+    **{name: name for name in ("taps", "poison", "save")},
+    **{"blamed": "blame", "expected_as": "expect", "html_file": "html", "dump_kernels": "dump-kernels"},
+}
 """Options that mean a run on one target alone."""
 
 
