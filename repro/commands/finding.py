@@ -12,13 +12,16 @@ from repro.commands import options
 from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
+from repro.drawings.grid import grid_svg
 from repro.findings import evidence, reader
 from repro.findings.draft import draft_of, publish
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
+from repro.findings.grid import findings_grid
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
+from repro.findings.upstream import host_expectations, reaches_of
 from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
@@ -29,6 +32,7 @@ from repro.records.journal import Journal
 from repro.records.lines import Tone
 from repro.trials.load import read_bytes
 from runner import targets
+from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.opencl.android_runtime import NEWEST, is_android
 from runner.runtime_version import version_order
@@ -301,6 +305,20 @@ def sample(slugs: tuple[str, ...], everything: bool) -> None:
                 evidence.seal(draft, render_report(draft, finding.folder.parent))
                 publish(draft, finding.folder)
             line.advance(finding.slug)
+
+
+@command.command()
+@click.option(
+    "--svg", "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("findings.svg"), show_default=True
+)
+def grid(file: Path) -> None:
+    """Draw all findings over all runtimes and drivers as one picture, out of what was measured.
+
+    A row per finding, those of one root cause together and those that hit most first.
+    """
+    reaches = reaches_of(_chosen((), True), host_expectations(), FINDINGS)
+    write_atomically(file, grid_svg(findings_grid(reaches)).encode())
+    echo_line(str(file))
 
 
 def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:

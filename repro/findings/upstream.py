@@ -61,7 +61,7 @@ def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation],
 
     folder: where the findings and their root causes lie. A root cause with one finding is that finding's own issue.
     """
-    reaches = in_order_of_reach(root_causes(folder), {f.slug: f for f in findings}, expectations, shows_in_newest)
+    reaches = reaches_of(findings, expectations, folder)
     files: dict[str, bytes] = {}
     issues: list[dict[str, Any]] = []
     for number, reach in enumerate(reaches, 1):
@@ -71,6 +71,11 @@ def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation],
         issues.append({"reach": reach, "place": place})
     index = environment.get_template("index.md.j2").render(issues=issues, findings=len(findings))
     return {INDEX: index.encode(), **files}
+
+
+def reaches_of(findings: Sequence[Finding], expectations: Sequence[Expectation], folder: Path) -> list[Reach]:
+    """The root causes of the findings, in the order worth mending. folder: where they lie."""
+    return in_order_of_reach(root_causes(folder), {f.slug: f for f in findings}, expectations, shows_in_newest)
 
 
 def _issue(reach: Reach) -> dict[str, bytes]:
