@@ -17,7 +17,7 @@ from repro.display import json_lines
 from repro.display.console import Screen, print_lines
 from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
-from repro.records.lines import Line, Tone, indented, line
+from repro.records.lines import Line, Tone, counted, indented, line
 from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
 from repro.trials.memory_check import names_memory_checker
@@ -107,7 +107,7 @@ def command(
             require_poison(name)
     loaders = {name: _keeping_kernels(dump_kernels, name) for name in names}
     console = Screen(stderr=as_json, soft_wrap=True)
-    console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
+    console.print(f"{subject.name}: {counted(len(subject.graph.ops), 'op')}, inputs {subject.plan.words}")
     unexpected = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
@@ -133,12 +133,29 @@ def command(
     for name, loader in loaders.items():
         if loader is not None and loader.kernels is not None:
             kept = len(list(loader.kernels.glob("*.cl")))
-            console.print(f"{name}: the source of {kept} programs is in {loader.kernels}")
+            console.print(f"{name}: the source of {counted(kept, 'program')} is in {loader.kernels}")
     if blamed and unclean is not None:
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
+    print_lines(console, [_conclusion(shown, unexpected, unclean, model)])
     ctx.exit(1 if unexpected else 0)
+
+
+def _conclusion(shown: list[Shown], unexpected: int, unclean: Checked | None, model: Path) -> Line:
+    """How many outputs are not as they should be, and what to do about it."""
+    outputs = counted(sum(len(one.checked.verdicts) for one in shown), "output")
+    if unclean is None:
+        return line((f"{outputs}: right", Tone.GOOD))
+    if not unexpected:
+        return line(f"{outputs}: all as expected")
+    fingerprint = unclean.run.fingerprint
+    where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
+    if any(verdict.status in (Status.FAIL, Status.CRASH, Status.HANG) for verdict in unclean.verdicts):
+        then = "next: " + shell_command(["repro", "reduce", str(model), *where])
+    else:
+        then = "next: the reason above says what to change"
+    return line((f"{unexpected} of {outputs} not as it should be", Tone.BAD), f"; {then}")
 
 
 def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:

@@ -19,6 +19,7 @@ from repro.display.boxes_on_image import as_file, side_by_side
 from repro.display.console import Screen
 from repro.display.json_lines import dump
 from repro.layouts.detections import match_by_box
+from repro.records.lines import counted
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import NothingRan, ReproError
@@ -88,8 +89,8 @@ def command(
     match = match_by_box(expected, found)
     labels = coco_labels()
     panels = (
-        (f"torch float64: {len(expected)} detections", expected),
-        (f"{target.name} {precision}: {len(found)} detections", found),
+        (f"torch float64: {counted(len(expected), 'detection')}", expected),
+        (f"{target.name} {precision}: {counted(len(found), 'detection')}", found),
     )
     drawn = side_by_side(picture, panels, lambda label: labels[label])
     write_atomically(out, as_file(drawn, out))

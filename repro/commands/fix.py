@@ -23,7 +23,7 @@ from runner.encoding import json_text
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
-@click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
+@options.target
 @options.runtime
 @options.both_precisions
 @options.inputs

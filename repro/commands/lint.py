@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from repro.display.sarif import sarif_log
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
+from repro.records.lines import Line, Tone, counted, line
 from runner.cache import write_atomically
-from runner.encoding import json_text
+from runner.encoding import json_text, shell_command
 from runner.errors import BadInput, NothingRan
 
 
@@ -59,8 +61,16 @@ def command(
             for hazard in one:
                 click.echo(json_text(lint_object(one.name, hazard)))
     elif str(sarif_file) != "-":
-        print_lines(Screen(soft_wrap=True), (shown for one in results for shown in one.lines()))
+        print_lines(Screen(soft_wrap=True), [*(shown for one in results for shown in one.lines()), *_next(results)])
     ctx.exit(0 if all(one.passed for one in results) else 1)
+
+
+def _next(results: Sequence[Linted]) -> Iterator[Line]:
+    """What to do about the first model that has a hazard."""
+    unclean = [one.name for one in results if not one.passed]
+    if unclean:
+        said = f"{len(unclean)} of {counted(len(results), 'model')} with a hazard"
+        yield line((said, Tone.BAD), f"; next: {shell_command(['repro', 'fix', unclean[0], '-o', 'fixed.tflite'])}")
 
 
 def lint_object(model: str, hazard: Hazard) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from repro.commands import completion
 from runner.encoding import shell_command
 from runner.memory import limited
 from runner.run import Precision
@@ -28,7 +29,14 @@ class NumberRange(click.FloatRange):
 
 TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
 
-target = click.option("--target", "target_name", default="gpu", show_default=True, help=f"Where to run: {TARGETS}.")
+target = click.option(
+    "--target",
+    "target_name",
+    default="gpu",
+    show_default=True,
+    help=f"Where to run: {TARGETS}.",
+    shell_complete=completion.targets,
+)
 targets = click.option(
     "--target",
     "target_names",
@@ -36,6 +44,7 @@ targets = click.option(
     default=("gpu",),
     show_default=True,
     help=f"Where to run: {TARGETS}. May be repeated.",
+    shell_complete=completion.targets,
 )
 device = click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
 engine = click.option(
@@ -53,7 +62,11 @@ input_seed = click.option(
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 all_targets = click.option(
-    "--target", "target_names", multiple=True, help="May be repeated. Default: every Vulkan driver and phone here."
+    "--target",
+    "target_names",
+    multiple=True,
+    help="May be repeated. Default: every Vulkan driver and phone here.",
+    shell_complete=completion.targets,
 )
 again = click.option("--again", is_flag=True, help="Also measure what is unchanged since it was measured.")
 pool_workers = click.option(

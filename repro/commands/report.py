@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from repro.commands import completion
 from repro.commands.outputs import keep_apart
 from repro.display.console import Screen
 from repro.findings.finding import Finding
@@ -19,7 +20,7 @@ from runner.errors import BadInput, NothingRan
 
 
 @click.command()
-@click.argument("slug", metavar="[FINDING]", required=False)
+@click.argument("slug", metavar="[FINDING]", required=False, shell_complete=completion.findings)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: build/report/FINDING.")
 @click.option("--zip", "as_zip", is_flag=True, help="The attachments as one .zip, which GitHub takes.")
 @click.option("--all", "everything", is_flag=True, help="One issue per root cause, in the order worth mending.")

@@ -13,7 +13,7 @@ from cases import catalogue
 from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
-from repro.commands import options
+from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
@@ -35,7 +35,7 @@ def journal_path(target_name: str) -> Path:
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family of the catalogue.")
 @options.targets
 @options.device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from repro.matrix.record import CellRecord, Row, RowCell, Story
+from repro.records.lines import counted
 from repro.verdicts.verdict import Status
 from runner.runtime_version import version_order
 
@@ -92,22 +93,21 @@ def _sentence(
     said: list[str] = []
     shown = [c for c in cells if c["state"] == SHOWS]
     if not shown:
-        said.append(f"passes in all {len(cells)} cells" if not unclear else "shows in no cell whose controls pass")
+        passing = f"passes in all {counted(len(cells), 'cell')}"
+        said.append(passing if not unclear else "shows in no cell whose controls pass")
     else:
-        said.append(f"shows in {len(shown)} of {len(cells)} cells")
+        said.append(f"shows in {len(shown)} of {counted(len(cells), 'cell')}")
         whole = _differs(cells, shown)
         if whole:
             said.append(whole)
         gaps = [v for v in order if order.index(showing[0]) <= order.index(v) <= order.index(showing[-1])]
-        every = "every runtime" if gaps == list(showing) else f"{len(showing)} runtimes"
+        every = "every runtime" if gaps == list(showing) else counted(len(showing), "runtime")
         oldest = " (the oldest measured)" if showing[0] == order[0] else ""
         said.append(f"in {every} since {showing[0]}{oldest}")
         said.append(f"fixed in {fixed}" if fixed else f"not fixed in {showing[-1]}")
     if unclear:
         where = ", ".join(sorted({f"{c['runtime']} {c['target']}" for c in unclear}))
-        said.append(
-            f"{len(unclear)} cell{'' if len(unclear) == 1 else 's'} cannot tell, a control fails there too ({where})"
-        )
+        said.append(f"{counted(len(unclear), 'cell')} cannot tell, a control fails there too ({where})")
     return "; ".join(said)
 
 

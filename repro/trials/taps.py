@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
+from repro.records.lines import counted
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject
@@ -70,16 +71,16 @@ class TapReport:
             return
         failures = ", ".join(f"output {i} {s} {g}".strip() for i, s, g in self.failures)
         survivors = sum(t.survived for t in self.taps)
-        yield f"taps: {len(self.taps)} intermediates exposed one at a time; without a tap: {failures}"
+        yield f"taps: {counted(len(self.taps), 'intermediate')} exposed one at a time; without a tap: {failures}"
         if self.skipped:
-            yield f"taps: {self.skipped} intermediates further from the outputs were not tapped"
+            yield f"taps: {counted(self.skipped, 'intermediate')} further from the outputs not tapped"
         if not self.taps:
             yield "taps: no intermediates lie before the failing outputs: the op that writes them is the first wrong"
             return
         if self.is_void:
             yield "taps: VOID: the original failure survived none of the taps; looking at it hides it"
         else:
-            yield f"taps: the original failure survived {survivors} of {len(self.taps)} taps"
+            yield f"taps: the original failure survived {survivors} of {counted(len(self.taps), 'tap')}"
         first = self.first_wrong
         if first is not None:
             holds = f", holds {first.holds}" if first.holds else ""

@@ -12,6 +12,7 @@ from cases import catalogue
 from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
 from repro.commands.check import command
+from repro.records.folders import FINDINGS
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
 from runner.opencl.android_runtime import made_versions
@@ -80,3 +81,12 @@ def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
     assert sources
     assert all("__kernel" in source for source in sources)
     assert f"the source of {len(sources)} programs is in" in result.output
+
+
+@pytest.mark.gpu
+def test_the_last_line_counts_and_says_what_to_do_next():
+    folder = FINDINGS / "add-output-feeds-reduction" / "models"
+    wrong = CliRunner().invoke(command, [str(folder / "minimal.tflite"), "--precision", "fp32"])
+    assert wrong.stdout.splitlines()[-1].startswith("1 of 2 outputs not as it should be; next: repro reduce ")
+    right = CliRunner().invoke(command, [str(folder / "control.tflite"), "--precision", "fp32"])
+    assert right.stdout.splitlines()[-1] == "2 outputs: right"

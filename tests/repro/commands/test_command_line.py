@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
@@ -224,3 +225,18 @@ def test_from_python_a_deadline_that_no_run_can_keep_is_bad_input():
     for deadline in (float("nan"), 0.0, -1.0):
         with pytest.raises(BadInput, match="give seconds above 0"):
             check(add_bug(), target="cpu", deadline=deadline)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["chek"], "Did you mean 'check'"),
+        (["finding", "shwo"], "Did you mean 'show'"),
+        (["finding", "show", "add-before-mx"], "did you mean 'add-before-max'"),
+        (["check", "x.tflite", "--tapps"], "Did you mean '--taps'"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_answered_with_the_right_one(words: list[str], meant: str):
+    result = CliRunner().invoke(main, words)
+    said = str(result.exception) + result.output
+    assert meant in said
