@@ -13,7 +13,7 @@ from repro.campaigns import expectations
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
 from repro.commands.outputs import keep_apart
-from repro.display import json_lines
+from repro.display import json_lines, model_explorer
 from repro.display.console import Screen, print_lines
 from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
@@ -22,6 +22,7 @@ from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject
 from repro.trials.memory_check import names_memory_checker
 from repro.trials.poison import require_poison
+from repro.trials.taps import TapReport
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
@@ -61,6 +62,7 @@ from runner.targets import precisions_for
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that gets the OpenCL source of each generated kernel, one folder per target.",
 )
+@options.model_explorer
 @options.json_per_output
 @options.memory
 @options.html
@@ -82,6 +84,7 @@ def command(
     expected_as: str | None,
     save: Path | None,
     dump_kernels: Path | None,
+    explorer_file: Path | None,
     as_json: bool,
     html_file: Path | None,
 ) -> None:
@@ -96,8 +99,10 @@ def command(
     3. repro check model.tflite --taps              which tensor is the first wrong one
     4. repro check model.tflite --target gpu:oclgrind --precision fp32    also accesses outside of memory, and races
     5. repro check model.tflite --target gpu:pocl --dump-kernels kernels
+    6. repro check model.tflite --precision fp32 --taps --model-explorer errors.json     the error of each tensor, for
+       Model Explorer: --model model.tflite, then "upload node data"
     """
-    keep_apart({"--html": html_file}, (model, inputs_file))
+    keep_apart({"--html": html_file, "--model-explorer": explorer_file}, (model, inputs_file))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
@@ -126,8 +131,12 @@ def command(
                     shown[-1].notes += checked.memory_lines()
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
-                    if taps and not checked.passed:
-                        shown[-1].notes += _show_taps(console, subject, target, chosen)
+                    tapped = _tapped(subject, target, chosen) if taps and not checked.passed else None
+                    if tapped is not None:
+                        shown[-1].notes += _show_taps(console, tapped)
+                    if explorer_file is not None:
+                        several = len(names) > 1 or len(precisions_for(name, precision)) > 1
+                        _explore(console, explorer_file, several, checked, tapped)
                     if not checked.passed:
                         unclean = checked
     for name, loader in loaders.items():
@@ -226,10 +235,23 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
     return bad
 
 
-def _show_taps(console: Screen, subject: Subject, target: Target, precision: Precision) -> list[Line]:
+def _tapped(subject: Subject, target: Target, precision: Precision) -> TapReport:
     from repro.trials.taps import localise
 
-    report = localise(subject, target, precision)
+    return localise(subject, target, precision)
+
+
+def _explore(console: Screen, file: Path, several: bool, checked: Checked, tapped: TapReport | None) -> None:
+    """Write node data for Model Explorer; of several runs each has a file of its own."""
+    fingerprint = checked.run.fingerprint
+    run = f"{fingerprint.target} {fingerprint.precision}"
+    of_run = file_name(run.replace(" ", "-").replace(":", "-"))
+    place = file.with_name(f"{file.stem}-{of_run}{file.suffix}") if several else file
+    model_explorer.write_node_data(place, model_explorer.errors(checked.verdicts, tapped, f"largest error, {run}"))
+    console.print(f"node data for Model Explorer: {place}")
+
+
+def _show_taps(console: Screen, report: TapReport) -> list[Line]:
     said = [line(f"  {text}") for text in report.lines()]
     print_lines(console, said)
     return said

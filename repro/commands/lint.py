@@ -11,6 +11,7 @@ import click
 from repro import api
 from repro.commands import options
 from repro.commands.outputs import keep_apart
+from repro.display import model_explorer
 from repro.display.console import Screen, print_lines
 from repro.display.sarif import sarif_log
 from repro.hazards.hazard import Hazard, Level
@@ -26,11 +27,17 @@ from runner.errors import BadInput, NothingRan
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One object per hazard on stdout.")
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout).")
+@options.model_explorer
 @click.option("--no-risky", is_flag=True, help="Leave out risks: what may go wrong but was not seen to.")
 @options.memory
 @click.pass_context
 def command(
-    ctx: click.Context, models: tuple[Path, ...], as_json: bool, sarif_file: Path | None, no_risky: bool
+    ctx: click.Context,
+    models: tuple[Path, ...],
+    as_json: bool,
+    sarif_file: Path | None,
+    explorer_file: Path | None,
+    no_risky: bool,
 ) -> None:
     """Find hazards in MODELS without running them: outputs the delegate loses, values it gets wrong.
 
@@ -41,15 +48,20 @@ def command(
     1. repro lint model.tflite
     2. repro lint *.tflite --json
     3. repro lint model.tflite --sarif lint.sarif       for code-scanning annotations
+    4. repro lint model.tflite --model-explorer hazards.json    node data for Model Explorer
     """
     if as_json and str(sarif_file) == "-":
         raise BadInput("--json and --sarif - both write to stdout; give --sarif a file")
     if not models:
         raise NothingRan("no model was given, so none was read; name .tflite files")
-    keep_apart({"--sarif": sarif_file}, models)
+    if explorer_file is not None and len(models) > 1:
+        raise BadInput("--model-explorer is about one model; name one .tflite file")
+    keep_apart({"--sarif": sarif_file, "--model-explorer": explorer_file}, models)
     results = [api.lint(path) for path in models]
     if no_risky:
         results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
+    if explorer_file is not None:
+        model_explorer.write_node_data(explorer_file, model_explorer.hazards(results[0], "hazards"))
     if sarif_file is not None:
         text = json_text(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
         if str(sarif_file) == "-":

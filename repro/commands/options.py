@@ -92,6 +92,12 @@ json_per_output = click.option("--json", "as_json", is_flag=True, help="One obje
 junit = click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
 )
+model_explorer = click.option(
+    "--model-explorer",
+    "explorer_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write node data for Model Explorer here (JSON).",
+)
 html = click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."
 )

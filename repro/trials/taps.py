@@ -27,7 +27,10 @@ Failure = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Tap:
-    """What was seen with one intermediate exposed. survived: the original failures were all still there."""
+    """What was seen with one intermediate exposed. survived: the original failures were all still there.
+
+    max_abs: its largest error, which may be infinite or NaN; None where the run had no outputs.
+    """
 
     name: str
     producer: str
@@ -35,6 +38,7 @@ class Tap:
     status: Status
     signature: str
     holds: str
+    max_abs: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,11 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
     jobs = (one.job(precision) for one in tapped)
     taps = []
     for name, one, run in zip(chosen, tapped, target.run_many(jobs) if chosen else (), strict=True):
-        verdicts = judge(run, one, metrics="none")
+        verdicts = judge(run, one)
         last = verdicts[-1]
         survived = last.output >= 0 and set(failures) <= set(_failures(verdicts))
-        taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds))
+        wrong_by = last.metrics.get("max_abs")
+        taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds, wrong_by))
     return TapReport(failures, tuple(taps), len(candidates) - len(chosen))
 
 
