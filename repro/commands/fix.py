@@ -28,6 +28,8 @@ from runner.encoding import json_text
 @options.both_precisions
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @options.memory
 @click.pass_context
@@ -40,13 +42,16 @@ def command(
     precision: str,
     inputs_file: Path | None,
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     as_json: bool,
 ) -> None:
     """Apply the smallest known workaround for each hazard of MODEL, prove it, and write it to OUT.
 
     The proof: the cpu gives the same bits, the target has every output right, and nothing that was right
     before is wrong. Names, order and shapes of inputs and outputs stay. Exit 0: proven and written, or
-    nothing to mend. Exit 1: refused, and why; nothing is written.
+    nothing to mend. Exit 1: refused, and why; nothing is written. Exit 3 where the target fails
+    its own controls (UNFIT).
 
     \b
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe
@@ -56,7 +61,16 @@ def command(
     keep_apart({"--out": out}, (model, inputs_file))
     (name,) = targets.resolve([target_name])
     try:
-        fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
+        fixed = api.fix(
+            model,
+            target=name,
+            precision=precision,
+            inputs=inputs_file,
+            seed=seed,
+            runtime=runtime,
+            signature=signature,
+            shapes=shapes,
+        )
     except NotProven as refused:
         fixed = refused.fixed
     print_lines(console, fixed.lines())

@@ -18,6 +18,7 @@ from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, counted, line
+from repro.trials.load import signatures_of
 from runner.cache import write_atomically
 from runner.encoding import json_text, shell_command
 from runner.errors import BadInput, NothingRan
@@ -29,6 +30,7 @@ from runner.errors import BadInput, NothingRan
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout).")
 @options.model_explorer
 @click.option("--no-risky", is_flag=True, help="Leave out risks: what may go wrong but was not seen to.")
+@options.signature
 @options.memory
 @click.pass_context
 def command(
@@ -38,6 +40,7 @@ def command(
     sarif_file: Path | None,
     explorer_file: Path | None,
     no_risky: bool,
+    signature: str | None,
 ) -> None:
     """Find hazards in MODELS without running them: outputs the delegate loses, values it gets wrong.
 
@@ -57,10 +60,16 @@ def command(
     if explorer_file is not None and len(models) > 1:
         raise BadInput("--model-explorer is about one model; name one .tflite file")
     keep_apart({"--sarif": sarif_file, "--model-explorer": explorer_file}, models)
-    results = [api.lint(path) for path in models]
+    results = [
+        api.lint(path, signature=key) for path in models for key in ([signature] if signature else signatures_of(path))
+    ]
     if no_risky:
-        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
+        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name, one.unexamined) for one in results]
     if explorer_file is not None:
+        if len(results) > 1:
+            raise BadInput(
+                f"--model-explorer is about one signature, and {models[0]} has several; give --signature NAME"
+            )
         model_explorer.write_node_data(explorer_file, model_explorer.hazards(results[0], "hazards"))
     if sarif_file is not None:
         text = json_text(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from repro.commands import completion
 from runner.encoding import shell_command
+from runner.errors import BadInput
 from runner.memory import limited
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
@@ -59,6 +61,27 @@ both_precisions = click.option("--precision", type=click.Choice(PRECISION_CHOICE
 inputs = click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
 input_seed = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the inputs, where --inputs gives none."
+)
+signature = click.option("--signature", metavar="NAME", help="Which signature of a file that has several.")
+
+
+def _shapes(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for text in given:
+        name, equals, extents = text.rpartition("=")
+        if not equals or not re.fullmatch(r"[0-9]+(,[0-9]+)*", extents):
+            raise BadInput(f"--shape {text}: give INPUT=EXTENT,EXTENT,... such as --shape x=1,64,256")
+        shapes[name] = tuple(int(extent) for extent in extents.split(","))
+    return shapes
+
+
+shapes = click.option(
+    "--shape",
+    "shapes",
+    metavar="INPUT=1,64,256",
+    multiple=True,
+    callback=_shapes,
+    help="Shape of an input that the file leaves open; default the file's own. May be repeated.",
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 all_targets = click.option(
