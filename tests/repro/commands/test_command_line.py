@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
@@ -250,3 +251,18 @@ def test_another_module_that_is_missing_is_a_fault_of_this_project(repro, monkey
     monkeypatch.setattr(main, "get_command", lambda ctx, word: broken)
     with pytest.raises(ModuleNotFoundError):
         repro("detect")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["chek"], "Did you mean 'check'"),
+        (["finding", "shwo"], "Did you mean 'show'"),
+        (["finding", "show", "add-before-mx"], "did you mean 'add-before-max'"),
+        (["check", "x.tflite", "--tapps"], "Did you mean '--taps'"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_answered_with_the_right_one(words: list[str], meant: str):
+    result = CliRunner().invoke(main, words)
+    said = str(result.exception) + result.output
+    assert meant in said
