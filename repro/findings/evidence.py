@@ -128,6 +128,13 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
     write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
 
 
+def record_sample(finding: Finding) -> None:
+    """Take the sample run anew, where the sealed evidence says that the bug shows. Raises TargetUnavailable."""
+    evidence = finding.evidence()
+    measured = Measured(tuple(finding.evidence_records()), tuple(evidence["environments"]), (), 0)
+    write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
+
+
 # --- verifying ----------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of
+from repro.records.lines import counted
 from repro.verdicts.verdict import Status
 from runner.encoding import code_span, markdown_prose, markdown_text
 from runner.opencl.android_runtime import is_android
@@ -130,7 +131,7 @@ def _measured(mine: Sequence[CellRecord], model: ModelFile) -> str:
     """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`, `wrong in 6 of 22 cells, all of LiteRT 2.1.3`."""
     bad = [r for r in mine if wrong_outputs(r)]
     if not bad:
-        return f"right in all {len(mine)} cells"
+        return f"right in all {counted(len(mine), 'cell')}"
     kinds = ", ".join(sorted({mark(r) for r in bad} - {Status.REFUSED}))
     ends = {str(o["verdict"]) for r in bad for o in r["outputs"] if o["output"] == -1}
     verb = {"CRASH": "ends the process", "REFUSED": "refused"}.get(", ".join(ends), "wrong")

@@ -7,6 +7,7 @@ other.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from repro.verdicts.judge import judge
 from runner import targets
 from runner.opencl.android_runtime import is_android
 from runner.run import Outcome, Precision, Run, unwritten_mask
-from runner.runtime_version import version_order
+from runner.runtime_version import is_release, version_order
 
 SHOWN_VALUES = 6
 
@@ -32,9 +33,8 @@ def sample_of(finding: Finding, measured: Measured) -> dict[str, Any]:
     `over_opencl` of it: the same of a run over OpenCL, where there is one and the first is not.
     """
     on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
-    first = _shown_in(finding, measured, on_gpu)
     over_opencl = [e for e in on_gpu if is_android(e["runtime"])]
-    over_opencl.sort(key=lambda e: version_order(e["runtime"]), reverse=True)
+    first = _shown_in(finding, measured, sorted(on_gpu, key=lambda e: is_android(e["runtime"])))
     one = _run_in(finding, first)
     if not over_opencl or first in over_opencl:
         return one
@@ -42,13 +42,29 @@ def sample_of(finding: Finding, measured: Measured) -> dict[str, Any]:
 
 
 def _shown_in(finding: Finding, measured: Measured, environments: Sequence[EnvironmentRecord]) -> EnvironmentRecord:
-    """The first environment in which the minimal model is claimed to show; the first, where in none."""
-    showing = {
+    """The first target on which the minimal model is claimed to show, with the newest release in which it does.
+
+    A nightly only where no release shows it, since a reader installs a release.
+    """
+    cells = {
         (r["target"], r["runtime"])
         for r in measured.records
         if r["case"] == finding.minimal.name and finding.minimal.claimed(r)
     }
-    return next((e for e in environments if (e["target"], e["runtime"]) in showing), environments[0])
+    showing = [e for e in environments if (e["target"], e["runtime"]) in cells] or environments
+    return max(
+        (e for e in showing if e["target"] == showing[0]["target"]),
+        key=lambda e: (is_release(e["runtime"]), version_order(e["runtime"])),
+    )
+
+
+def host_line() -> str:
+    """What a report may say of the machine: kind of system, processor and Python; nothing that tells machines apart."""
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        system = platform.system()
+    return f"{system}, {platform.machine()}, Python {platform.python_version()}"
 
 
 def _run_in(finding: Finding, environment: EnvironmentRecord) -> dict[str, Any]:
@@ -71,6 +87,7 @@ def _run_in(finding: Finding, environment: EnvironmentRecord) -> dict[str, Any]:
         "runtime": environment["runtime"],
         "driver": environment["driver"],
         "precision": str(precision),
+        "host": host_line(),
         "outcome": str(run.outcome),
         "message": run.message,
         "outputs": outputs,

@@ -244,6 +244,8 @@ def _made_out_of_range(subject: Subject, fixed: Mended, cpu: Target, precisions:
 
     def beyond(graph: Graph, ops: Sequence[Op], precision: Precision) -> frozenset[str]:
         near = {name for op in ops for name in (*op.inputs, *op.outputs) if name}
+        if not near:
+            return frozenset()
         constant = {name: data for name in near if (data := graph.tensors[name].data) is not None}
         computed = (own_ops.values(graph, feed, near.__contains__) for feed in feeds)
         held = [constant, *({name: v for name, v in each.items() if name in near} for each in computed)]

@@ -18,13 +18,14 @@ import numpy as np
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
-from repro.records.lines import Line, Tone, Worded, line
+from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.records.strict import fitted_or_none
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reducer.problem import (
     Failure,
     ReferenceValues,
     Specimen,
+    beyond_range,
     cut,
     describe_graph,
     failure_of,
@@ -36,7 +37,6 @@ from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, try_all
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
-from repro.verdicts.value_range import constants, out_of_range
 from repro.verdicts.verdict import Status
 from repro.verdicts.version import judge_version
 from runner.errors import BadInput, ReproError
@@ -111,12 +111,14 @@ class Reduced(Worded):
         return write_tflite(self.graph)
 
     def __repr__(self) -> str:
-        return f"<Reduced to {len(self.graph.ops)} ops in {self.runs} runs: {self.failure.describe()}>"
+        size = counted(len(self.graph.ops), "op")
+        return f"<Reduced to {size} in {counted(self.runs, 'run')}: {self.failure.describe()}>"
 
     def lines(self) -> Iterator[Line]:
         """What `repro reduce` prints: how small, which graph, what each op of it is needed for."""
         state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
-        counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
+        size = counted(len(self.graph.ops), "op")
+        counts = f"{size} after {counted(self.steps, 'step')} and {counted(self.runs, 'run')}"
         yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
         if self.fitness is not None and self.fitness.is_unfit:
             yield self.fitness.line()
@@ -251,12 +253,10 @@ class Search:
 
     def _beyond(self, specimen: Specimen) -> frozenset[str] | None:
         """The tensors whose right values the precision cannot hold, after any feed; None where nothing tells them."""
-        values = self._values(specimen)
         try:
-            everything = [constants(specimen.graph), *(values(k) for k in range(len(specimen.feeds)))]
+            return beyond_range(self._values(specimen), self._precision)
         except CANNOT_BE_TRIED:
             return None
-        return frozenset[str]().union(*(out_of_range(each, self._precision) for each in everything))
 
     def _accept(self, specimen: Specimen, answer: Response) -> None:
         assert answer.failure is not None

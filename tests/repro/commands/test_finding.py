@@ -150,3 +150,14 @@ def test_measure_does_not_lose_evidence_that_it_cannot_measure(monkeypatch):
     result = CliRunner().invoke(main, ["finding", "measure", ONE])
     assert isinstance(result.exception, TargetUnavailable)
     assert "over OpenCL of 1 finding cannot be measured here and would be lost" in str(result.exception)
+
+
+def test_the_list_has_one_line_per_finding_and_v_says_more():
+    result = CliRunner().invoke(main, ["finding", "list"], env={"COLUMNS": "60"})
+    assert result.exit_code == 0, result.output
+    *lines, last = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == SHIPPED
+    assert last == f"{len(SHIPPED)} findings (-v: what each claims); next: repro finding show FINDING"
+    verbose = CliRunner().invoke(main, ["finding", "list", "-v"]).stdout
+    assert load(ONE).claim in verbose
+    assert len(verbose.splitlines()) == 3 * len(SHIPPED) + 1
