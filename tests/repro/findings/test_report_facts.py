@@ -200,7 +200,7 @@ def test_a_runtime_is_pinned_where_the_newest_release_no_longer_shows_it():
 def test_the_matrix_answers_for_each_output_of_one_model_over_gpus_only():
     records = [cell(wrong=(0,)), cell(target="cpu", wrong=(1,)), cell("control")]
     said = report_facts.cell_sentence(records, "minimal")
-    assert said.startswith("Output `o0` shows in 1 of 1 cells")
+    assert said.startswith("Output `o0` shows in 1 of 1 cell;")
     assert "o1" not in said
     assert report_facts.cell_sentence([cell()], "minimal") == "The model passes in all 1 cell"
     assert report_facts.cell_sentence([cell(verdict="CRASH")], "minimal").startswith("The end of the process shows in")
