@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ class _Line:
     pearson: float | None = None
     max_abs: float | None = None
     power: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 _NEEDED = {"case", "target", "runtime", "precision", "output", "verdict"}
@@ -166,7 +167,12 @@ def _line_answer(path: Path, number: int, text: str) -> Answer | None:
         line.adapter,
         line.model_sha256,
         numbers,
+        _seconds(line.stages),
     )
+
+
+def _seconds(stages: Mapping[str, float]) -> float | None:
+    return sum(stages.values()) if stages else None
 
 
 def _numbers(found: Mapping[str, float | None]) -> dict[str, float]:
@@ -220,10 +226,12 @@ def _journal(path: Path) -> Side:
 
 def _of_result(result: CaseResult) -> Iterator[Answer]:
     fingerprint = fitted(Fingerprint, dict(result.fingerprint))
-    return _of_verdicts(result.case, fingerprint, result.verdicts)
+    return _of_verdicts(result.case, fingerprint, result.verdicts, result.stages)
 
 
-def _of_verdicts(case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict]) -> Iterator[Answer]:
+def _of_verdicts(
+    case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict], stages: Mapping[str, float]
+) -> Iterator[Answer]:
     for verdict in verdicts:
         yield Answer(
             case,
@@ -239,6 +247,7 @@ def _of_verdicts(case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict
             fingerprint.adapter,
             fingerprint.model_sha256,
             _numbers({**verdict.metrics, "power": verdict.power}),
+            _seconds(stages),
         )
 
 
@@ -251,5 +260,5 @@ def _saved(folder: Path, on_run: Callable[[int, int], None]) -> Side:
     for number, each in enumerate(runs):
         on_run(number, len(runs))
         run, subject = load_judgeable(each)
-        answers += _of_verdicts(run.name, run.fingerprint, judge(run, subject))
+        answers += _of_verdicts(run.name, run.fingerprint, judge(run, subject), run.stages)
     return Side(str(folder), counted(len(runs), "saved run"), _latest(answers))

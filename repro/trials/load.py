@@ -11,6 +11,7 @@ import numpy as np
 from cases.graph import Graph, Tensor
 from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
 from cases.tflite.read import read_signatures
+from repro.records.strict import near_one
 from repro.trials.part import WHOLE, Part
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
@@ -120,7 +121,8 @@ def _fitting(given: Mapping[str, np.ndarray | Header], declared: Sequence[Tensor
         key = tensor.name if tensor.name in given else f"arr_{index}"
         if key not in given:
             have = ", ".join(sorted(given)) or "nothing"
-            raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so")
+            near = near_one(tensor.name, given)
+            raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so{near}")
         shape, dtype = given[key].shape, given[key].dtype
         if tuple(shape) != tensor.shape:
             raise BadInput(f"{where}: '{key}' has shape {shape}, input '{tensor.name}' wants {tensor.shape}")
