@@ -314,6 +314,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "poison": checked.poison.as_json() if checked.poison else None,
                 "unfit": checked.fitness.as_json() if checked.fitness and checked.is_unfit else None,
                 "reference": checked.reference_from,
+                "inputs": checked.subject.plan.words,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,
                 "stages": dict(checked.run.stages),
