@@ -30,7 +30,8 @@ from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
 from repro.trials import check as trials
 from repro.trials.check import Checked
-from repro.trials.load import AnyInputs, fed_subject, read_bytes
+from repro.trials.given_feeds import AnyInputs
+from repro.trials.load import fed_subject, read_bytes
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject

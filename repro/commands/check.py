@@ -15,6 +15,7 @@ from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display import json_lines
 from repro.display.console import Screen, print_lines
+from repro.display.input_plan import plan_json, plan_lines
 from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, indented, line
@@ -73,7 +74,8 @@ def command(
     engine: str | None,
     runtime: str | None,
     precision: str,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     deadline: float | None,
     taps: bool,
@@ -97,9 +99,9 @@ def command(
     4. repro check model.tflite --target gpu:oclgrind --precision fp32    also accesses outside of memory, and races
     5. repro check model.tflite --target gpu:pocl --dump-kernels kernels
     """
-    keep_apart({"--html": html_file}, (model, inputs_file))
+    keep_apart({"--html": html_file}, (model, *input_files))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
-    subject = load_subject(model, inputs_file, seed, open_cpu=open_cpu)
+    subject = load_subject(model, options.given_inputs(input_files, input_words), seed, open_cpu=open_cpu)
     names = targets.resolve(target_names, device)
     for name in names:
         require_comparison(subject, name)
@@ -108,11 +110,13 @@ def command(
     loaders = {name: _keeping_kernels(dump_kernels, name) for name in names}
     console = Screen(stderr=as_json, soft_wrap=True)
     console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
+    print_lines(console, plan_lines(subject.plan))
     unexpected = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
     flags = ["--poison"] if poison else []
-    given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
+    given: dict[str, object] = {"--runtime": runtime, "--engine": engine}
+    given |= {"--inputs": input_files, "--input": input_words, "--seed": seed or None}
     with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine, loader=loaders[name]) as target:
@@ -199,6 +203,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "marks": list(verdict.marks),
                 "memory": checked.memory.as_json() if checked.memory else None,
                 "poison": checked.poison.as_json() if checked.poison else None,
+                "inputs": plan_json(checked.subject.plan),
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,

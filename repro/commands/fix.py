@@ -38,7 +38,8 @@ def command(
     target_name: str,
     runtime: str | None,
     precision: str,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     as_json: bool,
 ) -> None:
@@ -53,10 +54,11 @@ def command(
     2. repro fix naive.tflite -o mended.tflite --precision fp32 --inputs x.npz --json
     """
     console = Screen(stderr=as_json, soft_wrap=True)
-    keep_apart({"--out": out}, (model, inputs_file))
+    keep_apart({"--out": out}, (model, *input_files))
     (name,) = targets.resolve([target_name])
+    inputs = options.given_inputs(input_files, input_words)
     try:
-        fixed = api.fix(model, target=name, precision=precision, inputs=inputs_file, seed=seed, runtime=runtime)
+        fixed = api.fix(model, target=name, precision=precision, inputs=inputs, seed=seed, runtime=runtime)
     except NotProven as refused:
         fixed = refused.fixed
     print_lines(console, fixed.lines())
