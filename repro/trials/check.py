@@ -14,6 +14,7 @@ from cases.evaluation.evaluate import unsupported
 from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
 from repro.trials.poison import Poisoned, require_poison, run_poisoned
+from repro.trials.range_causes import with_causes
 from repro.verdicts.judge import judge
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
@@ -123,7 +124,7 @@ def check(
         run, memory = run_checked(target, subject, job)
     else:
         run = cpu_run if target is cpu else target.run(job)
-    verdicts = judge(run, subject)
+    verdicts = with_causes(judge(run, subject), subject, Precision(run.fingerprint.precision))
     poisoned = run_poisoned(target, job) if poison else None
     for part in (memory, poisoned):
         verdicts = part.mark(verdicts) if part is not None else verdicts

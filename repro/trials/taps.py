@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
+from repro.trials.range_causes import ancestors, first_leaving
+from repro.trials.ranges import Leaving
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject
@@ -38,12 +40,16 @@ class Tap:
 
 @dataclass(frozen=True)
 class TapReport:
-    """A localisation. failures: (output, status, signature) without any tap. skipped: intermediates not tapped."""
+    """A localisation. failures: (output, status, signature) without any tap. skipped: intermediates not tapped.
+
+    cause: in fp16, the first tensor on the way to the failing outputs that fp16 does not hold.
+    """
 
     failures: tuple[Failure, ...]
     taps: tuple[Tap, ...]
     skipped: int = 0
     obstacle: str = ""
+    cause: Leaving | None = None
 
     @property
     def is_void(self) -> bool:
@@ -81,6 +87,9 @@ class TapReport:
         else:
             yield f"taps: the original failure survived {survivors} of {len(self.taps)} taps"
         first = self.first_wrong
+        if self.cause is not None:
+            yield f"taps: first wrong tensor: {self.cause.words}"
+            return
         if first is not None:
             holds = f", holds {first.holds}" if first.holds else ""
             yield f"taps: first wrong tensor: '{first.name}' (written by {first.producer}): {first.signature}{holds}"
@@ -121,7 +130,8 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
         last = verdicts[-1]
         survived = last.output >= 0 and set(failures) <= set(_failures(verdicts))
         taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds))
-    return TapReport(failures, tuple(taps), len(candidates) - len(chosen))
+    cause = first_leaving(original, [plain.outputs[i] for i, _, _ in failures]) if precision is Precision.FP16 else None
+    return TapReport(failures, tuple(taps), len(candidates) - len(chosen), cause=cause)
 
 
 def _tapped(everything: Subject, plain: Graph, name: str, precision: Precision) -> Subject:
@@ -145,10 +155,7 @@ def _failures(verdicts: Sequence[Verdict]) -> tuple[Failure, ...]:
 
 def _before(graph: Graph, outputs: Sequence[str]) -> list[str]:
     """Intermediates on the way to some outputs, in execution order; outputs themselves are seen anyway."""
-    needed = set(outputs)
-    for op in reversed(graph.ops):
-        if needed & set(op.outputs):
-            needed |= {n for n in op.inputs if n}
+    needed = ancestors(graph, outputs)
     return [
         name
         for op in graph.ops
