@@ -6,6 +6,7 @@ is wrong in this run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 
 import numpy as np
@@ -31,6 +32,8 @@ SUPPORTED_KINDS = """
 """
 SUPPORTED = frozenset(SUPPORTED_KINDS.split())
 """The op kinds that the delegate's parser table has (NewOperationParser in model_builder.cc)."""
+LONG_SUM = 8192
+"""Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 REFUSES_TWICE = (ELEMENTWISE | {"ATAN2"}) - {"ADD", "MUL"}
 """Ops that may not read one tensor twice ("No support of few identical inputs"); x + x and x * x become other ops."""
 
@@ -49,6 +52,10 @@ def risks_of(graph: Graph, already_named: Collection[str]) -> Iterator[Hazard]:
         why = _why_refused(graph, op)
         if why:
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
+        long = _why_long(graph, op)
+        if long:
+            readers = graph.uses.get(op.outputs[0], ())
+            yield _risk("fp16-long-sum", op.outputs[0], op.kind, readers[0].kind if readers else "", detail=long)
     for name, tensor in graph.tensors.items():
         if tensor.data is not None and tensor.data.dtype.kind == "f" and tensor.dtype != "float16":
             why = _why_outside_fp16(tensor.data)
@@ -74,6 +81,21 @@ def _why_refused(graph: Graph, op: Op) -> str:
         if name and len(graph.tensors[name].shape) > MAX_RANK:
             return f"'{name}' has rank {len(graph.tensors[name].shape)}, the delegate takes at most {MAX_RANK}"
     return ""
+
+
+def _why_long(graph: Graph, op: Op) -> str:
+    """What a sum over very many numbers needs to pass fp16's range, or empty for any other op."""
+    if op.kind not in ("SUM", "CUMSUM") or not op.outputs or not graph.tensors[op.outputs[0]].dtype.startswith("float"):
+        return ""
+    source, made = (graph.tensors[name].shape for name in (op.inputs[0], op.outputs[0]))
+    axis = constant_data(graph, op.inputs[1]) if op.kind == "CUMSUM" else None
+    if axis is not None and axis.size == 1 and -len(source) <= int(axis.reshape(-1)[0]) < len(source):
+        terms = source[int(axis.reshape(-1)[0])]
+    else:
+        terms = math.prod(source) // max(1, math.prod(made))
+    if terms < LONG_SUM:
+        return ""
+    return f"it adds up {terms} numbers, and a mean of {FP16_MAX / terms:.2g} is enough to pass {FP16_MAX:g}"
 
 
 def _why_outside_fp16(data: np.ndarray) -> str:

@@ -361,5 +361,19 @@ RULES = {
             "rescale the constant, clamp it on the host, or run this model in fp32",
             level=Level.RISKY,
         ),
+        Rule(
+            "fp16-long-sum",
+            "a SUM or CUMSUM over 8,192 elements or more",
+            "{producer} makes '{tensor}': {detail}; with fp16 arithmetic it is infinite then",
+            "take the MEAN and fold the count into what follows; `repro range` says whether your inputs get there",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "fp16-overflow",
+            "a tensor that passes fp16's range with these inputs (`repro range`)",
+            "{producer} makes '{tensor}': {detail}",
+            "compute it scaled down by a power of two",
+            level=Level.RISKY,
+        ),
     )
 }

@@ -37,14 +37,14 @@ def with_causes(verdicts: tuple[Verdict, ...], subject: Subject, precision: Prec
     found = _ranges(subject)
     is_made = not isinstance(subject.plan, GivenFeeds)
     beyond = [one for one in found if not one.stored.largest <= FLOAT32_MAX] if is_made else []
-    gone = _leaving(subject.graph, found) if precision is Precision.FP16 else []
+    gone = overflowing(subject.graph, found) if precision is Precision.FP16 else []
     return tuple(_explained(v, subject.graph, beyond, gone) if v in failing else v for v in verdicts)
 
 
 def first_leaving(subject: Subject, outputs: Iterable[str]) -> Leaving | None:
     """The first tensor on the way to some outputs that fp16 does not hold."""
     before = ancestors(subject.graph, outputs)
-    return next((one for one in _leaving(subject.graph, _ranges(subject)) if one.name in before), None)
+    return next((one for one in overflowing(subject.graph, _ranges(subject)) if one.name in before), None)
 
 
 def _ranges(subject: Subject) -> tuple[TensorRange, ...]:
@@ -56,7 +56,7 @@ def _ranges(subject: Subject) -> tuple[TensorRange, ...]:
         return ()  # without an evaluation there is no cause to name, and the verdict stands
 
 
-def _leaving(graph: Graph, found: Sequence[TensorRange]) -> list[Leaving]:
+def overflowing(graph: Graph, found: Sequence[TensorRange]) -> list[Leaving]:
     """What overflows in fp16, in execution order: what a tensor holds before what a sum inside may reach."""
     held = tensors_inside_norms(graph) if found else frozenset()
     gone = [one for each in found if (one := leaving(each, each.name in held)) is not None]
