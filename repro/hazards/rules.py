@@ -256,6 +256,25 @@ RULES = {
             finding="cumsum-options",
         ),
         Rule(
+            "arg-max-lanes",
+            "ARG_MAX over channels that are no multiple of 4, of values that may all be negative",
+            "'{tensor}' may hold an index that does not exist: {producer} also compares the unused lanes of the last "
+            "channels, mostly zeros, which win where all values are negative",
+            "RESHAPE so that the channels are another dimension, or make their number a multiple of 4",
+            workaround="arg-max-width",
+            finding="arg-max-padding",
+            upstream="tensorflow#48671",
+            latent=True,
+        ),
+        Rule(
+            "batch-matmul-broadcast",
+            "BATCH_MATMUL that broadcasts a batch, but for aligned matrices of batch 1 under adj_y",
+            "'{tensor}' is wrong: {producer} does not repeat the batch of one operand for the other's",
+            "repeat the operand along its batch, or put the rows of all batches into one",
+            workaround="repeat-batch",
+            finding="batch-matmul-broadcast",
+        ),
+        Rule(
             "fc-flattens",
             "FULLY_CONNECTED whose input's last dimension is not the weights' depth, so that TFLite flattens the input",
             "'{tensor}' is wrong: {producer} reads only the last dimension of its input, which it should flatten",
