@@ -30,7 +30,7 @@ repro: prepared
 # LiteRT-LM's library is fetched and made loadable by the first run.
 opencl: prepared
 	@bash runner/setup/opencl.sh
-	@$(PY) -m repro run --target gpu:pocl --precision fp32
+	@bash runner/setup/opencl_catalogue.sh $(PY)
 
 test: prepared
 	@$(PY) -m pytest

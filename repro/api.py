@@ -9,15 +9,17 @@ ReproError with one line.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from cases.graph import Graph
-from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
+from repro.campaigns.controls import fitness
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
+from repro.hazards.examined import unexamined
 from repro.hazards.linted import Linted
 from repro.layouts import gate as gates
 from repro.layouts.layout import Layout
@@ -33,6 +35,7 @@ from repro.trials import ranges
 from repro.trials.check import Checked
 from repro.trials.given_feeds import AnyInputs
 from repro.trials.load import fed_subject, read_bytes
+from repro.trials.part import Part
 from repro.trials.ranges import Ranged
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
@@ -61,6 +64,8 @@ __all__ = [
 
 AnyModel = str | Path | bytes | Graph | Subject
 AnyTarget = str | Target
+Shapes = Mapping[str, Sequence[int]]
+"""Input -> shape."""
 
 
 def check(
@@ -77,6 +82,8 @@ def check(
     cpu: Target | None = None,
     memory: Size | None = None,
     poison: bool = False,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
 ) -> Checked:
     """Run a model on a target and judge each output against what the file's own ops compute, as `repro check` does.
 
@@ -85,21 +92,24 @@ def check(
     version. device, engine: for phones. cpu: an open cpu target to compare with, else one is opened. memory: what this
     process may use for models and arrays, bytes or a text such as `2GiB`; None leaves the limit in force, by default
     half of what is available. poison: over OpenCL, also run it with new memory filled with one word and another: what
-    changes reads memory that nobody wrote.
+    changes reads memory that nobody wrote. signature: which of a file's signatures; None takes the first. shapes: of
+    inputs whose extents the file leaves open, by name; None runs them at the file's own.
 
     Raises BadInput for what cannot be read, TooMuchMemory (a BadInput) for what would not fit, TargetUnavailable,
-    DeviceFailed, NothingRan. What the model does to a target is a verdict.
+    DeviceFailed, NothingRan. What the model does to a target is a verdict. Where something is wrong the target's
+    controls are run (once; they are remembered): `Checked.is_unfit` says that it fails them, and proves nothing.
     """
     if deadline is not None and not deadline > 0:
         raise BadInput(f"deadline {deadline}: give seconds above 0, or none")
     with limited(memory):
-        subject = _subject(model, inputs, seed, runtime)
+        subject = _subject(model, inputs, seed, runtime, _part(signature, shapes))
         with _opened(cpu or "cpu", runtime=runtime) as witness:
             is_cpu = target == "cpu" or target is witness
             opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
             with opened as chosen:
                 level = _precision(chosen.name, precision)
-                return trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                checked = trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                return checked if checked.passed else replace(checked, fitness=fitness(chosen, level))
 
 
 def assert_right(model: AnyModel, **options: object) -> None:
@@ -112,14 +122,20 @@ def assert_right(model: AnyModel, **options: object) -> None:
         raise AssertionError(str(checked))
 
 
-def lint(model: AnyModel, *, memory: Size | None = None) -> Linted:
-    """Hazards of a model, then its risks, by reading it only, as `repro lint` does. memory: as for `check`.
+def lint(
+    model: AnyModel,
+    *,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
+    memory: Size | None = None,
+) -> Linted:
+    """Hazards of a model, then its risks, by reading it only, as `repro lint` does.
 
-    Raises BadInput.
+    signature, shapes, memory: as for `check`. Raises BadInput.
     """
     with limited(memory):
-        name, graph = _named_graph(model)
-        return Linted(hazards.lint(graph), name)
+        name, graph = _named_graph(model, _part(signature, shapes))
+        return Linted(hazards.lint(graph), name, unexamined(graph))
 
 
 def find_ranges(
@@ -128,16 +144,19 @@ def find_ranges(
     inputs: AnyInputs | None = None,
     seed: int = 0,
     search: bool = False,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
     memory: Size | None = None,
 ) -> Ranged:
     """How large every tensor of a model becomes, and which leaves fp16 first, as `repro range` says; nothing is run.
 
-    inputs, seed, memory: as for `check`. search: also look for the scale of the inputs at which something leaves.
+    inputs, seed, signature, shapes, memory: as for `check`. search: also look for the scale of the inputs at which
+    something leaves.
 
     Raises BadInput for what cannot be read or evaluated, TooMuchMemory (a BadInput) for what would not fit.
     """
     with limited(memory):
-        return ranges.find_ranges(_subject(model, inputs, seed, None), search=search)
+        return ranges.find_ranges(_subject(model, inputs, seed, None, _part(signature, shapes)), search=search)
 
 
 def fix(
@@ -148,17 +167,19 @@ def fix(
     inputs: AnyInputs | None = None,
     seed: int = 0,
     runtime: str | None = None,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
     memory: Size | None = None,
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
 
-    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime, memory: as for
-    `check`.
+    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime, signature, shapes,
+    memory: as for `check`.
     Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
     cannot be shown, BadInput, TargetUnavailable.
     """
     with limited(memory):
-        subject = _subject(model, inputs, seed, runtime)
+        subject = _subject(model, inputs, seed, runtime, _part(signature, shapes))
         (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
         precisions = precisions_for(name, str(precision))
         return fix_subject(
@@ -181,6 +202,8 @@ def reduce(
     max_runs: int = 200,
     workers: int | None = None,
     runtime: str | None = None,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
     memory: Size | None = None,
     on_start: Callable[[Subject, Precision, int], None] = lambda subject, precision, known: None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -192,8 +215,8 @@ def reduce(
 
     output: index of the failing output, else the first that fails. out: a folder that gets every accepted step and
     the result, and from which an interrupted search goes on; None keeps nothing. max_runs: of the delegate, at most.
-    workers: candidates that run at once, else one per core. precision, inputs, seed, runtime, memory: as for
-    `check`.
+    workers: candidates that run at once, else one per core. precision, inputs, seed, runtime, signature,
+    shapes, memory: as for `check`.
     on_start: is told the subject, the precision and how many answers are known; on_step: each accepted step; on_runs:
     the number of runs and what is reduced now.
 
@@ -206,7 +229,7 @@ def reduce(
         journal = stack.enter_context(Journal(folder / history.JOURNAL))
         open_cpu = opened_once(stack, functools.partial(open_target, "cpu", runtime=runtime))
         reference = OwnOps(open_cpu, strict_shapes=True)
-        subject = _subject(model, inputs, seed, runtime).judged_by(reference)
+        subject = _subject(model, inputs, seed, runtime, _part(signature, shapes)).judged_by(reference)
         level = _precision(chosen.name, precision)
         on_start(subject, level, len(journal))
         failing = failing_output(subject, chosen, level, output)
@@ -217,6 +240,7 @@ def reduce(
 
         search = Search(chosen, level, reference, journal, max_runs=max_runs, on_step=keep, on_runs=on_runs)
         reduced = search.reduce(Specimen(subject.graph, subject.feeds, failing))
+        reduced = replace(reduced, fitness=fitness(chosen, level))
         history.write_result(folder, reduced, history.summary(reduced, chosen.name, level, folder, seed))
         return reduced
 
@@ -249,25 +273,31 @@ def gate(
     at, level = gates.chosen_size(declared, size), _one_precision(precision)
     gates.require_precision(declared, level)
     with limited(memory), _opened(target, runtime=runtime, device=device) as chosen:
-        return gates.gate(declared, chosen, level, at, on_step)
+        report = gates.gate(declared, chosen, level, at, on_step)
+        return replace(report, fitness=fitness(chosen, level)) if report.rests_on_a_failure else report
 
 
-def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str | None) -> Subject:
+def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str | None, part: Part) -> Subject:
     if isinstance(model, Subject):
         return model
     name, data = _named_bytes(model)
-    graph = model if isinstance(model, Graph) else read_tflite(data, name)
+    data, graph = (data, model) if isinstance(model, Graph) else part.read(data, name)
     reference = OwnOps(functools.partial(open_target, "cpu", runtime=runtime))
-    return fed_subject(path_label(Path(name)), data, graph, inputs, seed, reference)
+    return fed_subject(path_label(Path(name)) + part.label(graph), data, graph, inputs, seed, reference)
 
 
-def _named_graph(model: AnyModel) -> tuple[str, Graph]:
+def _part(signature: str | None, shapes: Shapes | None) -> Part:
+    return Part(signature, {name: tuple(shape) for name, shape in (shapes or {}).items()})
+
+
+def _named_graph(model: AnyModel, part: Part) -> tuple[str, Graph]:
     if isinstance(model, Graph):
         return "graph", model
     if isinstance(model, Subject):
         return model.name, model.graph
     name, data = _named_bytes(model)
-    return name, read_tflite(data, name)
+    _, graph = part.read(data, name)
+    return name + part.label(graph), graph
 
 
 def _named_bytes(model: str | Path | bytes | Graph) -> tuple[str, bytes]:

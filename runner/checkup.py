@@ -20,7 +20,6 @@ from pathlib import Path
 
 import adbutils
 
-import runner
 from runner import runtimes
 from runner.adb import devices
 from runner.adb.private_server import PrivateServer
@@ -28,7 +27,16 @@ from runner.adb.server import default_server, server_is_running
 from runner.c_compiler import compiler
 from runner.cache import cache_root
 from runner.errors import BadInput, ReproError
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, swiftshader_manifest
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
+from runner.installation import (
+    apt_install,
+    converter_install,
+    install_everything,
+    mesa_install,
+    opencl_install,
+    pip_install,
+    swiftshader_install,
+)
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_drivers
 from runner.targets import TargetInfo, available, available_opencl
@@ -270,64 +278,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
-
-
-# --- the commands ---------------------------------------------------------------------------------
-
-
-def checkout() -> Path | None:
-    """The source tree this runs from, if it has the Makefile."""
-    root = Path(runner.__file__).resolve().parents[1]
-    return root if (root / "Makefile").is_file() else None
-
-
-def sudo() -> str:
-    return "" if os.geteuid() == 0 else "sudo "
-
-
-def apt_install(packages: str) -> str:
-    return f"{sudo()}apt-get install -y {packages}"
-
-
-def pip_install(requirement: str) -> str:
-    return f"{sys.executable} -m pip install '{requirement}'"
-
-
-def install_everything() -> str:
-    root = checkout()
-    return f"make -C '{root}' setup" if root else pip_install("mali-delegate-repro[convert]")
-
-
-def mesa_install() -> str:
-    """Mesa from where it is recent enough: Dawn refuses Debian 12's own 22.3."""
-    if os_release().get("VERSION_CODENAME") == "bookworm":
-        by_hand = f"{sudo()}apt-get install -y -t bookworm-backports mesa-vulkan-drivers libvulkan1"
-        root = checkout()
-        return f"make -C '{root}' setup (adds bookworm-backports, then: {by_hand})" if root else by_hand
-    return apt_install("mesa-vulkan-drivers libvulkan1")
-
-
-def swiftshader_install() -> str:
-    script = Path(runner.__file__).resolve().parent / "setup" / "swiftshader.sh"
-    return f"bash '{script}' '{swiftshader_manifest().parent}'"
-
-
-def opencl_install() -> str:
-    root = checkout()
-    return f"make -C '{root}' opencl" if root else f"bash '{Path(runner.__file__).parent / 'setup' / 'opencl.sh'}'"
-
-
-def converter_install() -> str:
-    root = checkout()
-    if root is None:
-        return pip_install("mali-delegate-repro[convert]")
-    return f"{sys.executable} -m pip install -c '{root / 'constraints.txt'}' -e '{root}[convert]'"
-
-
-def os_release() -> dict[str, str]:
-    """/etc/os-release as a dictionary; empty where there is none."""
-    path = Path("/etc/os-release")
-    if not path.is_file():
-        return {}
-    pairs = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if "=" in line)
-    return {name: value.strip('"') for name, _, value in pairs}

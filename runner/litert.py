@@ -91,11 +91,19 @@ class _RankedTensorType(ctypes.Structure):
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of the model. dtype is a numpy name, or `type <number>` for one numpy lacks."""
+    """An input or output of the model. dtype is a numpy name, or `type <number>` for one numpy lacks.
+
+    shape: as the signature declares it; -1 where it leaves an extent open.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever runs the model decides on an extent."""
+        return any(extent < 0 for extent in self.shape)
 
 
 class LiteRt:
@@ -281,15 +289,49 @@ class CompiledModel:
             name = "LiteRtCompiledModelIsFullyAccelerated"
         return bool(self.lib.out(name, c_void_p(self.handle), kind=c_bool))
 
-    def allocate(self) -> None:
-        """Create the buffers that the accelerator asks for. Raises LiteRtError."""
-        self._inputs = self._create("Input", self.model.inputs, self.model.input_order)
-        self._outputs = self._create("Output", self.model.outputs, self.model.output_order)
+    def resize(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Give the file's inputs, in its order, shapes that their signature leaves open. Raises LiteRtError.
 
-    def _create(self, kind: str, infos: Sequence[TensorInfo], order: Sequence[int]) -> Any:
+        What the file's own shape is already is left as it is, so that it runs as it runs for anybody.
+        """
+        for info, shape, index in zip(self.model.inputs, shapes, self.model.input_order, strict=True):
+            if not info.is_open or self._input_shape(index) == shape:
+                continue
+            if not self.lib.has("LiteRtCompiledModelResizeInputTensor"):
+                raise LiteRtError("LiteRtCompiledModelResizeInputTensor", 0, "this LiteRT cannot resize an input")
+            dims = (ctypes.c_int * len(shape))(*shape)
+            self.lib.call(
+                "LiteRtCompiledModelResizeInputTensor",
+                c_void_p(self.handle),
+                c_size_t(0),
+                c_size_t(index),
+                dims,
+                c_size_t(len(shape)),
+            )
+
+    def _input_shape(self, index: int) -> tuple[int, ...]:
+        layout = _Layout()
+        self.lib.call(
+            "LiteRtGetCompiledModelInputTensorLayout",
+            c_void_p(self.handle),
+            c_size_t(0),
+            c_size_t(index),
+            byref(layout),
+        )
+        return tuple(layout.dimensions[: layout.rank])
+
+    def allocate(self, input_shapes: Sequence[tuple[int, ...]]) -> None:
+        """Create the buffers that the accelerator asks for. input_shapes: in the file's order. Raises LiteRtError."""
+        self._inputs = self._create("Input", self.model.inputs, self.model.input_order, input_shapes)
+        output_shapes = [self.output_shape(i) for i in range(len(self.model.outputs))]
+        self._outputs = self._create("Output", self.model.outputs, self.model.output_order, output_shapes)
+
+    def _create(
+        self, kind: str, infos: Sequence[TensorInfo], order: Sequence[int], shapes: Sequence[tuple[int, ...]]
+    ) -> Any:
         count = max(order, default=-1) + 1
         handles = (c_void_p * max(count, 1))()
-        for info, index in zip(infos, order, strict=True):
+        for info, index, shape in zip(infos, order, shapes, strict=True):
             if handles[index]:
                 continue
             requirements = self.lib.out(
@@ -300,8 +342,8 @@ class CompiledModel:
             )
             ranked = _RankedTensorType()
             ranked.element_type = next(n for n, dtype in ELEMENT_TYPES.items() if dtype == info.dtype)
-            ranked.layout.rank = len(info.shape)
-            for axis, extent in enumerate(info.shape):
+            ranked.layout.rank = len(shape)
+            for axis, extent in enumerate(shape):
                 ranked.layout.dimensions[axis] = extent
             buffer = self.lib.out(
                 "LiteRtCreateManagedTensorBufferFromRequirements",
@@ -315,10 +357,10 @@ class CompiledModel:
 
     def output_shape(self, index: int) -> tuple[int, ...]:
         """Shape of the file's output `index`, asked of the compiled model where the file leaves it open."""
-        shape = self.model.outputs[index].shape
-        if all(extent >= 0 for extent in shape):
-            return shape
-        count = self._outputs[0]
+        info = self.model.outputs[index]
+        if not info.is_open:
+            return info.shape
+        count = max(self.model.output_order) + 1
         layouts = (_Layout * count)()
         self.lib.call(
             "LiteRtGetCompiledModelOutputTensorLayouts",

@@ -17,6 +17,7 @@ from runner.errors import BadInput, TargetUnavailable
 from runner.host.pool import HostTarget
 from runner.host.storage import Storage
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
+from runner.installation import install_everything, opencl_install
 from runner.opencl import android_runtime
 from runner.opencl.drivers import is_opencl, opencl_driver, opencl_drivers
 from runner.opencl.loader import LoaderSettings, loader_version, presented_device
@@ -98,7 +99,7 @@ def _open_gpu(name: GpuName, runtime: str | Runtime | None, workers: int, loader
 def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loader: LoaderSettings) -> HostTarget:
     driver = opencl_driver(name.key)
     if driver is None:
-        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run `make opencl`")
+        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run: {opencl_install()}")
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime or android_runtime.NEWEST)
     _check_runtime(name, chosen)
     if name.presented:
@@ -274,7 +275,8 @@ def _best(runtime: Runtime) -> Adapter:
             return adapter
     seen = ", ".join(f"{a.device} ({a.driver})" for a in found) or "none"
     raise TargetUnavailable(
-        f"no GPU target works here (Vulkan adapters found: {seen}); run `make setup`, or `repro doctor` for details"
+        f"no GPU target works here (Vulkan adapters found: {seen}); run: {install_everything()}; "
+        "`repro doctor` says more"
     )
 
 

@@ -40,6 +40,7 @@ FLOORS_OF_WINGS = {
         {"families", "input_plan", "random_builder"},
         {"findings"},
         {"catalogue"},
+        {"shipping"},
     ],
     "runner": [
         {"encoding"},
@@ -47,7 +48,7 @@ FLOORS_OF_WINGS = {
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
         {"c_compiler", "cache", "deadline", "known_downloads", "npz", "presented", "target", "wheels"},
-        {"opencl", "store"},
+        {"installation", "opencl", "store"},
         {"runtimes"},
         {"host"},
         {"adb"},

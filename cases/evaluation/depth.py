@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 
+from cases.evaluation.bodies import with_bodies_in_place
+from cases.evaluation.handlers import unsupported
 from cases.graph import Graph, Op
 
 
 def accumulation_depth(graph: Graph, output: str) -> int:
     """Number of accumulations on the longest path into a tensor, at least 1."""
+    graph = with_bodies_in_place(graph, unsupported)
     depth: dict[str, int] = {}
     for op in graph.ops:
         before = max((depth.get(name, 0) for name in op.inputs if name), default=0)

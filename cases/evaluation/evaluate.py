@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
+from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
 from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
@@ -57,6 +58,7 @@ def evaluate(
     unknown = unsupported(graph)
     if unknown:
         raise GraphError(f"cannot evaluate {', '.join(unknown)}")
+    graph = with_bodies_in_place(graph, unsupported)
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
     require_room(graph, keep)

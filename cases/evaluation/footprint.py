@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cases.evaluation.bodies import with_bodies_in_place
+from cases.evaluation.handlers import unsupported
 from cases.evaluation.step import PART_ELEMENTS, is_read_in_parts
 from cases.evaluation.windows import PATCH_ELEMENTS
 from cases.graph import Graph, GraphError, Op, Tensor
@@ -35,6 +37,7 @@ class Peak:
 
 def evaluation_peak(graph: Graph, keep: Collection[str] = ()) -> Peak:
     """Of an evaluation of the graph's outputs and of the tensors in `keep`, in any arithmetic. Pure."""
+    graph = with_bodies_in_place(graph, unsupported)
     wanted = set(graph.outputs) | set(keep)
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op.inputs}
     living = {name: _elements(graph.tensors[name]) for name in graph.inputs}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cases.evaluation import composites, contractions, elementwise, mediapipe, movement, recurrent
+from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.named import name_of
 from cases.evaluation.quantised import grid_of
 from cases.evaluation.step import Handler
@@ -117,6 +118,7 @@ def handler_of(op: Op) -> Handler | None:
 
 def unsupported(graph: Graph) -> list[str]:
     """What of this graph cannot be evaluated, as words for the user; empty if all can."""
+    graph = with_bodies_in_place(graph, unsupported)
     reasons: dict[str, None] = {}
     for op in graph.ops:
         reasons |= dict.fromkeys(_of_op(op, graph) if op.kind in BY_KIND else _of_named_op(op))

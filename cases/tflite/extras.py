@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from cases.graph import Tensor
+from cases.graph import Graph, Tensor
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class TensorExtras:
 
 @dataclass(frozen=True)
 class OpExtras:
-    """In `Op.raw`. options is set only for a kind whose options the language does not read into attrs."""
+    """In `Op.raw`. options is set only for a kind whose options the language does not read into attrs.
+
+    bodies: the subgraphs that the op runs, by the options' field that refers to them (`cases.tflite.bodies`).
+    """
 
     version: int = 1
     custom_code: str = ""
@@ -36,14 +40,19 @@ class OpExtras:
     options: Any = None
     options_2_code: int = 0
     options_2: Any = None
+    bodies: Mapping[str, tuple[Graph, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FileExtras:
-    """In `Graph.extras`: signature and metadata. Names are pairs (tensor name, name in the signature)."""
+    """In `Graph.extras`: signature and metadata. Names are pairs (tensor name, name in the signature).
+
+    other_signatures: keys of the file's other signatures, which are other graphs.
+    """
 
     signature_key: str = "serving_default"
     input_names: tuple[tuple[str, str], ...] = ()
     output_names: tuple[tuple[str, str], ...] = ()
     description: str = ""
     metadata: tuple[tuple[str, bytes], ...] = ()
+    other_signatures: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from cases.graph import Graph, GraphError, Op, Tensor
+from cases.tflite.bodies import bodies_of, with_body_indices
 from cases.tflite.extras import FileExtras, OpExtras, TensorExtras
 from cases.tflite.schema import DTYPE_CODE, OPERATOR_CODE, attrs_to_options
 from runner import memory
@@ -28,34 +29,34 @@ MOST_BYTES = 1 << 31
 
 
 def write_tflite(graph: Graph) -> bytes:
-    """Bytes of a single-subgraph .tflite with one signature.
+    """Bytes of a .tflite with one signature: its subgraph, and behind it those that its ops run.
 
     Raises GraphError for a graph that is not well formed or too large, TooMuchMemory above the limit.
     """
-    graph = _with_block_scales(graph.validate())
     try:
-        return _written(graph)
+        return _written(_with_bodies(graph.validate()), graph)
     except UnicodeEncodeError as error:
         raise GraphError(f"the name {error.object!r} is no text that UTF-8 can hold, as a .tflite must") from error
 
 
-def _written(graph: Graph) -> bytes:
-    extras = graph.extras if isinstance(graph.extras, FileExtras) else FileExtras()
+def _with_bodies(graph: Graph) -> dict[int, Graph]:
+    """The graph and every graph that its ops run, each once, by id; as they are written."""
+    found: dict[int, Graph] = {}
+    waiting = [graph]
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) not in found:
+            found[id(one)] = _with_block_scales(one)
+            waiting += [body for op in one.ops for body in bodies_of(op)]
+    return found
+
+
+def _written(graphs: Mapping[int, Graph], main: Graph) -> bytes:
+    extras = main.extras if isinstance(main.extras, FileExtras) else FileExtras()
 
     blobs: list[bytes | memoryview] = [b""]
-    buffer_of: dict[str, int] = {}
     shared: dict[tuple[int, int], int] = {}
-    for tensor in graph.tensors.values():
-        place = _place(tensor)
-        if place is not None and place in shared:
-            buffer_of[tensor.name] = shared[place]
-            continue
-        data = _constant_bytes(tensor)
-        if data is not None:
-            buffer_of[tensor.name] = len(blobs)
-            blobs.append(data)
-            if place is not None:
-                shared[place] = buffer_of[tensor.name]
+    buffers_of = [_buffers_of(graph, blobs, shared) for graph in graphs.values()]
     metadata_buffers = []
     for _, data in extras.metadata:
         metadata_buffers.append(len(blobs))
@@ -65,20 +66,20 @@ def _written(graph: Graph) -> bytes:
     if size >= MOST_BYTES:
         raise GraphError(f"its constants take {size} bytes, and a .tflite holds less than 2 GiB")
     memory.require(2 * size, "writing the model")
-    builder = flatbuffers.Builder(size + 4096 + 256 * (len(graph.tensors) + len(graph.ops)))
-    index = {name: i for i, name in enumerate(graph.tensors)}
+    entries = sum(len(graph.tensors) + len(graph.ops) for graph in graphs.values())
+    builder = flatbuffers.Builder(size + 4096 + 256 * entries)
     buffers = _offsets(builder, schema.ModelStartBuffersVector, [_buffer(builder, blob) for blob in blobs])
-    tensors = [_tensor(builder, t, buffer_of.get(t.name, 0), index) for t in graph.tensors.values()]
     codes: dict[tuple[str, str, int], int] = {}
-    operators = [_operator(builder, op, index, codes) for op in graph.ops]
-    subgraph = _subgraph(
-        builder, tensors, operators, [index[n] for n in graph.inputs], [index[n] for n in graph.outputs]
-    )
-    subgraphs = _offsets(builder, schema.ModelStartSubgraphsVector, [subgraph])
+    places = {key: number for number, key in enumerate(graphs)}
+    written = [
+        _subgraph(builder, graph, buffer_of, codes, places, f"body_{number}" if number else "main")
+        for number, (graph, buffer_of) in enumerate(zip(graphs.values(), buffers_of, strict=True))
+    ]
+    subgraphs = _offsets(builder, schema.ModelStartSubgraphsVector, written)
     operator_codes = _offsets(
         builder, schema.ModelStartOperatorCodesVector, [_operator_code(builder, *key) for key in codes]
     )
-    signatures = _offsets(builder, schema.ModelStartSignatureDefsVector, [_signature(builder, graph, extras, index)])
+    signatures = _offsets(builder, schema.ModelStartSignatureDefsVector, [_signature(builder, main, extras)])
     metadata = []
     for (name, _), buffer in zip(extras.metadata, metadata_buffers, strict=True):
         text = builder.CreateString(name)
@@ -100,6 +101,23 @@ def _written(graph: Graph) -> bytes:
     schema.ModelAddSignatureDefs(builder, signatures)
     builder.Finish(schema.ModelEnd(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def _buffers_of(graph: Graph, blobs: list[bytes | memoryview], shared: dict[tuple[int, int], int]) -> dict[str, int]:
+    """Tensor name -> its buffer; new ones are added to `blobs`. shared: place in memory -> buffer."""
+    buffer_of: dict[str, int] = {}
+    for tensor in graph.tensors.values():
+        place = _place(tensor)
+        if place is not None and place in shared:
+            buffer_of[tensor.name] = shared[place]
+            continue
+        data = _constant_bytes(tensor)
+        if data is not None:
+            buffer_of[tensor.name] = len(blobs)
+            blobs.append(data)
+            if place is not None:
+                shared[place] = buffer_of[tensor.name]
+    return buffer_of
 
 
 def _place(tensor: Tensor) -> tuple[int, int] | None:
@@ -237,23 +255,35 @@ def _operator_code(builder: Any, kind: str, custom_code: str, version: int) -> i
 
 
 def _subgraph(
-    builder: Any, tensors: Sequence[int], operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
+    builder: Any,
+    graph: Graph,
+    buffer_of: Mapping[str, int],
+    codes: dict[tuple[str, str, int], int],
+    places: Mapping[int, int],
+    name: str,
 ) -> int:
+    """codes: grows by those that its operators are the first to need. places: id of a body -> its subgraph's index."""
+    index = {name: i for i, name in enumerate(graph.tensors)}
+    tensors = [_tensor(builder, t, buffer_of.get(t.name, 0), index) for t in graph.tensors.values()]
+    ops = (with_body_indices(op, places) if any(bodies_of(op)) else op for op in graph.ops)
+    operators = [_operator(builder, op, index, codes) for op in ops]
+    inputs, outputs = [index[n] for n in graph.inputs], [index[n] for n in graph.outputs]
     tensor_vector = _offsets(builder, schema.SubGraphStartTensorsVector, tensors)
     operator_vector = _offsets(builder, schema.SubGraphStartOperatorsVector, operators)
     input_vector, output_vector = _ints(builder, inputs), _ints(builder, outputs)
-    name = builder.CreateString("main")
+    text = builder.CreateString(name)
     schema.SubGraphStart(builder)
     schema.SubGraphAddTensors(builder, tensor_vector)
     schema.SubGraphAddInputs(builder, input_vector)
     schema.SubGraphAddOutputs(builder, output_vector)
     schema.SubGraphAddOperators(builder, operator_vector)
-    schema.SubGraphAddName(builder, name)
+    schema.SubGraphAddName(builder, text)
     return schema.SubGraphEnd(builder)
 
 
-def _signature(builder: Any, graph: Graph, extras: FileExtras, index: dict[str, int]) -> int:
+def _signature(builder: Any, graph: Graph, extras: FileExtras) -> int:
     """One signature. Names that the file gave stay where their tensor is still an input or output."""
+    index = {name: i for i, name in enumerate(graph.tensors)}
 
     def maps(names: Sequence[str], given: dict[str, str], start: Any) -> int:
         offsets = []

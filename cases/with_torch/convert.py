@@ -20,10 +20,18 @@ from typing import Any
 
 from cases.case import Case, ModuleSource
 from cases.tflite.write import write_tflite
+from cases.with_torch.shipped import shipped_path
 from runner.cache import cache_root, is_whole_entry, make_folder, write_entry
 from runner.errors import BadInput
+from runner.installation import converter_install
 
 CONVERTER = "litert-torch"
+
+
+@functools.cache
+def has_converter() -> bool:
+    """Whether litert-torch is installed, and with it torch."""
+    return importlib.util.find_spec("litert_torch") is not None
 
 
 @functools.cache
@@ -33,8 +41,7 @@ def converter_version() -> str:
         return version(CONVERTER)
     except PackageNotFoundError as error:
         raise BadInput(
-            f"{CONVERTER} is not installed, and this case is not converted yet; "
-            "install the convert extra: make setup (or pip install -c constraints.txt '.[convert]')"
+            f"{CONVERTER} is not installed, and this case is not converted yet; install it: {converter_install()}"
         ) from error
 
 
@@ -45,11 +52,15 @@ def _source(path: str) -> str:
 
 def module_key(case: Case) -> str:
     """Content key of a module case. Raises ValueError for a case that is a graph."""
+    return hashlib.sha256("\n".join((*made_from(case), converter_version())).encode()).hexdigest()[:24]
+
+
+def made_from(case: Case) -> tuple[str, ...]:
+    """All that a conversion depends on but for the converter. Raises ValueError for a case that is a graph."""
     if case.module is None:
         raise ValueError(f"{case.name} is a graph, not a module")
     source = inspect.getsourcefile(inspect.unwrap(_plain(case.module)))
-    parts = (case.name, str(case.seed), repr(case.module.input_shapes), _source(str(source)), converter_version())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return (case.name, str(case.seed), repr(case.module.input_shapes), _source(str(source)))
 
 
 def _plain(module: ModuleSource) -> Callable[..., Any]:
@@ -63,7 +74,12 @@ def converted_path(case: Case) -> Path:
 
 
 def is_converted(case: Case) -> bool:
-    return case.module is None or is_whole_entry(converted_path(case))
+    """Whether its bytes are there already: it is a graph, in the cache, or came with the wheel."""
+    return case.module is None or (has_converter() and is_whole_entry(converted_path(case))) or _shipped(case).is_file()
+
+
+def _shipped(case: Case) -> Path:
+    return shipped_path(case, made_from(case))
 
 
 def model_bytes(case: Case) -> bytes:
@@ -73,6 +89,8 @@ def model_bytes(case: Case) -> bytes:
     """
     if case.graph is not None:
         return write_tflite(case.graph())
+    if not has_converter() and _shipped(case).is_file():
+        return _shipped(case).read_bytes()
     path = converted_path(case)
     if not is_whole_entry(path):
         convert_module(case, path)
@@ -92,7 +110,7 @@ def convert_module(case: Case, path: Path) -> None:
 def _need_converter() -> None:
     converter_version()
     if importlib.util.find_spec("litert_torch") is None:
-        raise BadInput(f"{CONVERTER} is installed but cannot be imported; reinstall the convert extra with make setup")
+        raise BadInput(f"{CONVERTER} is installed but cannot be imported; install it again: {converter_install()}")
 
 
 def _export(module: Any, examples: tuple[Any, ...], path: Path) -> None:

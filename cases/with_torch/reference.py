@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,12 +19,19 @@ from cases.tflite.write import write_tflite
 from cases.with_torch import convert
 from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.errors import BadInput
+from runner.installation import converter_install
 from runner.npz import packed_groups, read_groups
 from runner.run import Feed, Outputs
 from runner.source_version import source_version
 
 # Outputs larger than this are recomputed rather than kept: reading them would cost as much.
 _LARGEST_CACHED = 64 << 20
+
+
+@functools.cache
+def has_torch() -> bool:
+    """Whether torch is installed. It is not imported."""
+    return importlib.util.find_spec("torch") is not None
 
 
 @functools.lru_cache(maxsize=16)
@@ -73,8 +81,7 @@ def _compute(case: Case, feeds: Sequence[Feed]) -> Outputs:
         import torch
     except ImportError as error:
         raise BadInput(
-            f"{case.name}: its float64 reference needs torch, which is not installed; install the convert extra: "
-            "make setup (or pip install -c constraints.txt '.[convert]')"
+            f"{case.name}: its float64 reference needs torch, which is not installed; install it: {converter_install()}"
         ) from error
 
     from cases.with_torch.torch_module import GraphModule

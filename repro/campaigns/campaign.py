@@ -48,6 +48,11 @@ class CaseResult:
     def is_news(self) -> bool:
         return any(c.standing.is_news for c in self.comparisons)
 
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Where it was measured: runtime, target, precision."""
+        return (self.runtime, self.target, self.precision)
+
 
 def result_key(subject: Subject, target_identity: str, precision: Precision, options: Mapping[str, Any]) -> str:
     """Journal key: case, model, inputs, options, runtime and driver (in the identity), precision, judge.

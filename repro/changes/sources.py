@@ -126,6 +126,8 @@ def _lines(path: Path, text: str) -> Side:
         if not one.strip():
             continue
         answer = _line_answer(path, number, one)
+        if answer is None:
+            continue
         # A name in one file is one model; a journal may hold the same case from before and after a change.
         run = (answer.case, answer.precision, answer.place)
         if models.setdefault(run, answer.model_sha256) != answer.model_sha256:
@@ -134,11 +136,14 @@ def _lines(path: Path, text: str) -> Side:
     return Side(str(path), "lines of --json", _latest(answers.values()))
 
 
-def _line_answer(path: Path, number: int, text: str) -> Answer:
+def _line_answer(path: Path, number: int, text: str) -> Answer | None:
+    """None for what `run` says of a target as a whole: that it fails its controls."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: line {number} is no JSON ({error}); give {TAKEN}") from None
+    if isinstance(value, dict) and "unfit" in value and "case" not in value:
+        return None
     if not isinstance(value, dict) or not set(value) >= _NEEDED:
         _other(path, value)
     try:

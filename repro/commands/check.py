@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from repro import api
 from repro.campaigns import expectations
+from repro.campaigns.controls import fitness
 from repro.campaigns.expectations import Comparison, Standing, compare
 from repro.commands import options
 from repro.commands.outputs import keep_apart
@@ -20,8 +22,9 @@ from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, indented, line
 from repro.trials.check import Checked, require_comparison
-from repro.trials.load import load_subject
+from repro.trials.load import load_subject, signatures_of
 from repro.trials.memory_check import names_memory_checker
+from repro.trials.part import Part
 from repro.trials.poison import require_poison
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
@@ -35,6 +38,15 @@ from runner.run import Precision
 from runner.target import Target
 from runner.targets import precisions_for
 
+_OF_ONE_SIGNATURE = {
+    "input_files": "inputs",
+    "input_words": "input",
+    "shapes": "shape",
+    "expected_as": "expect",
+    "html_file": "html",
+}
+"""Options that mean one graph."""
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
@@ -45,6 +57,8 @@ from runner.targets import precisions_for
 @options.both_precisions
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option(
     "--deadline",
     type=options.NumberRange(min=0, min_open=True),
@@ -77,6 +91,8 @@ def command(
     input_files: tuple[Path, ...],
     input_words: tuple[str, ...],
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     deadline: float | None,
     taps: bool,
     blamed: bool,
@@ -90,7 +106,9 @@ def command(
     """Run MODEL on a target and judge every output; no expectations, so anything but PASS exits 1.
 
     The reference is a float64 evaluation of the file's own ops (the cpu where an op is unknown to it).
-    With --expect CASE, known bugs of that case are expected and exit 0, as in `repro run`.
+    Of a file with several signatures each is checked, or the one that --signature names.
+    With --expect CASE, known bugs of that case are expected and exit 0, as in `repro run`. Exit 3 where only a target
+    that fails its own controls (UNFIT) says that something is wrong: that counts for nothing.
 
     \b
     1. repro check model.tflite
@@ -101,33 +119,50 @@ def command(
     """
     keep_apart({"--html": html_file}, (model, *input_files))
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
-    subject = load_subject(model, options.given_inputs(input_files, input_words), seed, open_cpu=open_cpu)
+    signatures = [signature] if signature else signatures_of(model)
+    if len(signatures) > 1 and (one := next(filter(ctx.params.get, _OF_ONE_SIGNATURE), None)):
+        raise BadInput(
+            f"--{_OF_ONE_SIGNATURE[one]} is about one signature, and {model} has "
+            f"{', '.join(signatures)}; give --signature NAME"
+        )
+    inputs = options.given_inputs(input_files, input_words)
+    subjects = [load_subject(model, inputs, seed, open_cpu=open_cpu, part=Part(key, shapes)) for key in signatures]
     names = targets.resolve(target_names, device)
     for name in names:
-        require_comparison(subject, name)
+        for subject in subjects:
+            require_comparison(subject, name)
         if poison:
             require_poison(name)
     loaders = {name: _keeping_kernels(dump_kernels, name) for name in names}
     console = Screen(stderr=as_json, soft_wrap=True)
-    console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
-    print_lines(console, plan_lines(subject.plan))
-    unexpected = 0
+    for subject in subjects:
+        console.print(f"{subject.name}: {len(subject.graph.ops)} ops, inputs {subject.plan.words}")
+        print_lines(console, plan_lines(subject.plan))
+    unexpected = void = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
     flags = ["--poison"] if poison else []
     given: dict[str, object] = {"--runtime": runtime, "--engine": engine}
     given |= {"--inputs": input_files, "--input": input_words, "--seed": seed or None}
+    given["--signature"] = signature
+    flags += [word for name, shape in shapes.items() for word in ("--shape", f"{name}={','.join(map(str, shape))}")]
     with open_cpu() as cpu:
         for name in names:
             with targets.open_target(name, runtime=runtime, engine=engine, loader=loaders[name]) as target:
-                for chosen in precisions_for(name, precision):
+                for subject, chosen in itertools.product(subjects, precisions_for(name, precision)):
+                    if dump_kernels is not None:
+                        _ask_controls_before(name, runtime, chosen)
                     checked = api.check(
                         subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
                     )
+                    if len(subjects) > 1:
+                        console.print(subject.name)
                     comparisons = _compare(checked, expected_as, runtime)
-                    unexpected += _show(console, checked, comparisons, as_json)
+                    bad = _show(console, checked, comparisons, as_json)
+                    void += bad if checked.is_unfit else 0
+                    unexpected += 0 if checked.is_unfit else bad
                     shown.append(Shown(checked, comparisons, _again(model, given, checked, flags)))
-                    shown[-1].notes += checked.memory_lines()
+                    shown[-1].notes += [*checked.unfit_lines(), *checked.memory_lines()]
                     if save is not None:
                         save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
                     if taps and not checked.passed:
@@ -142,7 +177,13 @@ def command(
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
-    ctx.exit(1 if unexpected else 0)
+    ctx.exit(1 if unexpected else 3 if void else 0)
+
+
+def _ask_controls_before(name: str, runtime: str | None, precision: Precision) -> None:
+    """Run the controls of a target now, without the folder of kernels, which is for those of the model."""
+    with targets.open_target(name, runtime=runtime) as target:
+        fitness(target, precision)
 
 
 def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
@@ -204,6 +245,7 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "memory": checked.memory.as_json() if checked.memory else None,
                 "poison": checked.poison.as_json() if checked.poison else None,
                 "inputs": plan_json(checked.subject.plan),
+                "unfit": checked.fitness.as_json() if checked.fitness and checked.is_unfit else None,
                 "reference": checked.reference_from,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,
@@ -226,7 +268,13 @@ def _show_taps(console: Screen, subject: Subject, target: Target, precision: Pre
 def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
-    found = gather(checked.subject, precisions=precision, runtimes=(runtime,))
+    found = gather(
+        checked.subject,
+        also=checked.run.fingerprint.target,
+        precisions=precision,
+        runtimes=(runtime,),
+        fitness_of=fitness,
+    )
     said = []
     for verdict in checked.verdicts:
         if verdict.status is not Status.PASS:

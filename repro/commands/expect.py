@@ -51,7 +51,7 @@ def update_command(
 
     RESULTS is a file of the lines that `repro run --json` prints. Comments in the expectations are kept. A failure
     that is new or changed its signature is refused (exit 1) unless --reason, or with --from-lint a known hazard,
-    says why it is expected.
+    says why it is expected. Of a target that fails its controls (UNFIT) nothing is taken but those controls.
     """
 
     def explain(case: str, output: int) -> Reason | None:
@@ -95,9 +95,13 @@ def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
     """
     data = read_bytes(path, f"what `repro run --json > {path}` writes")
     by_target: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    unfit: dict[tuple[str, str, str], set[str]] = {}
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             record = json.loads(line)
+            if "unfit" in record and "case" not in record:
+                unfit[_cell(record)] = set(record["unfit"]["failed"])
+                continue
             by_target[record["target"]].append(record)
             if not {"case", "output", "precision", "verdict", "signature", "runtime"} <= set(record):
                 raise KeyError("a field")
@@ -105,7 +109,17 @@ def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
             raise BadInput(f"{path}, line {number}: not a line of `repro run --json` ({error})") from error
     if not by_target:
         raise NothingRan(f"{path} holds no results, so there is nothing to expect; write it with: repro run --json")
-    return by_target
+    return {target: [r for r in records if _counts(r, unfit)] for target, records in by_target.items()}
+
+
+def _cell(record: dict[str, Any]) -> tuple[str, str, str]:
+    return (record["target"], record["runtime"], record["precision"])
+
+
+def _counts(record: dict[str, Any], unfit: dict[tuple[str, str, str], set[str]]) -> bool:
+    """Of a target that failed its controls only those controls: what is known to fail there makes it unfit no more."""
+    failed = unfit.get(_cell(record))
+    return failed is None or record["case"] in failed
 
 
 def _lint_reason(case_name: str, output: int) -> Reason | None:

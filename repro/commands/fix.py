@@ -28,6 +28,8 @@ from runner.encoding import json_text
 @options.both_precisions
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @options.memory
 @click.pass_context
@@ -41,13 +43,16 @@ def command(
     input_files: tuple[Path, ...],
     input_words: tuple[str, ...],
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     as_json: bool,
 ) -> None:
     """Apply the smallest known workaround for each hazard of MODEL, prove it, and write it to OUT.
 
     The proof: the cpu gives the same bits, the target has every output right, and nothing that was right
     before is wrong. Names, order and shapes of inputs and outputs stay. Exit 0: proven and written, or
-    nothing to mend. Exit 1: refused, and why; nothing is written.
+    nothing to mend. Exit 1: refused, and why; nothing is written. Exit 3 where the target fails
+    its own controls (UNFIT).
 
     \b
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe
@@ -58,7 +63,16 @@ def command(
     (name,) = targets.resolve([target_name])
     inputs = options.given_inputs(input_files, input_words)
     try:
-        fixed = api.fix(model, target=name, precision=precision, inputs=inputs, seed=seed, runtime=runtime)
+        fixed = api.fix(
+            model,
+            target=name,
+            precision=precision,
+            inputs=inputs,
+            seed=seed,
+            runtime=runtime,
+            signature=signature,
+            shapes=shapes,
+        )
     except NotProven as refused:
         fixed = refused.fixed
     print_lines(console, fixed.lines())

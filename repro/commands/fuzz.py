@@ -12,6 +12,7 @@ import click
 from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
+from repro.campaigns.controls import fitness
 from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import Screen
@@ -62,7 +63,7 @@ def command(
 
     The same command goes on where it stopped; graph N of a seed is always the same graph. Failures
     that `repro lint` predicts are counted, not reduced. Exit 1 if a new bug was found, 3 if no graph was judged
-    (no time, or the target refused them all), else 0.
+    (no time, the target fails its own controls, or it refused them all), else 0.
 
     \b
     1. repro fuzz --seconds 600 --seed 3
@@ -85,6 +86,9 @@ def command(
 
         count = workers or targets.default_workers()
         target = stack.enter_context(targets.open_target(name, runtime=runtime, workers=count))
+        controls = fitness(target, chosen)
+        if controls.is_unfit:
+            raise NothingRan(f"{name} is {controls.reason}: what a hunt finds there would count for nothing")
         store = Corpus(folder, seed, f"{target.identity}|{chosen}")
         console.print(
             f"seed {seed} on {name} {chosen}, from graph {store.state.next_index}, {count} workers, corpus {folder}",

@@ -64,7 +64,8 @@ def command(
 
     Six checks: the structure of each graph, residency, every output at its own noise floor, the whole chain against
     its reference, the control (a layout that must fail), and the recorded baseline. Each refusal says why and which
-    tensor it is about. A layout runs Python of its author where it names functions; --no-python refuses it then.
+    tensor it is about. A target that fails its own controls (UNFIT) neither passes nor refuses: exit 3, unless another
+    refuses. A layout runs Python of its author where it names functions; --no-python refuses it then.
 
     \b
     1. repro gate models/dfine/shipped.toml                        every day
@@ -91,7 +92,7 @@ def command(
     for name in names:
         with targets.open_target(name, runtime=runtime) as target:
             for wanted in precisions:
-                if name.partition(":")[0] == "cpu" and wanted is not Precision.FP32:
+                if wanted not in targets.precisions_for(name, "both"):
                     notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
                     continue
                 with notes.status(f"gate {declared.name}") as status:
@@ -112,13 +113,17 @@ def command(
     if html_file is not None and reports:
         write_page(html_file, gate_page(reports, options.typed()))
     for report in reports if update_baseline else ():
+        if report.is_unfit:
+            notes.print(f"no baseline is recorded of {report.target} {report.precision}: it fails its controls")
+            continue
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}")
     if not reports:
         raise NothingRan(
             f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"
         )
-    ctx.exit(0 if all(report.passed for report in reports) else 1)
+    believed = [report for report in reports if not report.is_unfit]
+    ctx.exit(1 if not all(report.passed for report in believed) else 0 if len(believed) == len(reports) else 3)
 
 
 def _overrides(settings: tuple[str, ...]) -> dict[str, str]:

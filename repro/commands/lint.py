@@ -15,6 +15,7 @@ from repro.display.sarif import sarif_log
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
+from repro.trials.load import signatures_of
 from runner.cache import write_atomically
 from runner.encoding import json_text
 from runner.errors import BadInput, NothingRan
@@ -25,10 +26,16 @@ from runner.errors import BadInput, NothingRan
 @click.option("--json", "as_json", is_flag=True, help="One object per hazard on stdout.")
 @click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout).")
 @click.option("--no-risky", is_flag=True, help="Leave out risks: what may go wrong but was not seen to.")
+@options.signature
 @options.memory
 @click.pass_context
 def command(
-    ctx: click.Context, models: tuple[Path, ...], as_json: bool, sarif_file: Path | None, no_risky: bool
+    ctx: click.Context,
+    models: tuple[Path, ...],
+    as_json: bool,
+    sarif_file: Path | None,
+    no_risky: bool,
+    signature: str | None,
 ) -> None:
     """Find hazards in MODELS without running them: outputs the delegate loses, values it gets wrong.
 
@@ -45,9 +52,11 @@ def command(
     if not models:
         raise NothingRan("no model was given, so none was read; name .tflite files")
     keep_apart({"--sarif": sarif_file}, models)
-    results = [api.lint(path) for path in models]
+    results = [
+        api.lint(path, signature=key) for path in models for key in ([signature] if signature else signatures_of(path))
+    ]
     if no_risky:
-        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name) for one in results]
+        results = [Linted((h for h in one if h.level is Level.HAZARD), one.name, one.unexamined) for one in results]
     if sarif_file is not None:
         text = json_text(sarif_log([(one.name, one) for one in results], _version()), indent=2) + "\n"
         if str(sarif_file) == "-":

@@ -14,8 +14,9 @@ from cases import catalogue
 from cases.case import Case
 from repro.commands import options
 from repro.commands.outputs import keep_apart
-from repro.display.console import Screen, cell
-from repro.display.json_lines import dump
+from repro.commands.without_torch import runnable
+from repro.display.console import Screen, cell, print_lines
+from repro.display.json_lines import dump, unfit_object
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
@@ -83,8 +84,8 @@ def command(
     CASES are catalogue names, shell patterns or .tflite files; without any, all cases that are expected to
     fail. Cells already measured for the same model, inputs, runtime, driver and judge are not measured
     again, so an interrupted run goes on where it was. The result is canonical JSON in --out.
-    Exit 1 if a cell cannot tell because a control fails in it too, or an asked environment was not available;
-    3 if none was.
+    Exit 1 if a cell cannot tell because a control fails in it too or the target fails its own (UNFIT), or an asked
+    environment was not available; 3 if none was.
 
     \b
     1. repro matrix                                        all failing cases on five runtimes and all drivers
@@ -109,9 +110,16 @@ def command(
                 line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
             measured = measure(subjects, environments, precision, journal, again=again, workers=workers, on_record=step)
-    rows = rows_of(measured.records)
+    rows = rows_of(measured.records, measured.unfit_cells)
     write_atomically(
-        out, canonical({**to_document(measured.records, measured.environments, measured.unavailable), "rows": rows})
+        out,
+        canonical(
+            {
+                **to_document(measured.records, measured.environments, measured.unavailable),
+                "rows": rows,
+                "unfit": [unfit_object(one) for one in measured.unfit],
+            }
+        ),
     )
     if as_json:
         for row in rows:
@@ -145,7 +153,7 @@ def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
         chosen = failing_cases(catalogue.catalogue())
     else:
         chosen = []
-    return subjects + [case_subject(case) for case in _alone(chosen)]
+    return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:
@@ -161,6 +169,7 @@ def print_matrix(console: Screen, rows: Sequence[Row], measured: Measured, verbo
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
         console.say((f"{environment['target']}  LiteRT {environment['runtime']}{adapter}", Tone.ASIDE))
+    print_lines(console, [one.line() for one in measured.unfit])
     for gone in measured.unavailable:
         why = f"not available: {gone['target']} with LiteRT {gone['runtime']}: {gone['reason']}"
         console.say((why, Tone.WARN))

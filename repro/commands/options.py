@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from repro.trials.given_inputs import FORMS, GivenInputs
 from runner.encoding import shell_command
+from runner.errors import BadInput
 from runner.memory import limited
 from runner.run import Precision
 from runner.targets import PRECISION_CHOICES
@@ -77,6 +79,27 @@ def given_inputs(files: Sequence[Path], words: Sequence[str]) -> GivenInputs | N
 
 
 input_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs that are made.")
+signature = click.option("--signature", metavar="NAME", help="Which signature of a file that has several.")
+
+
+def _shapes(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for text in given:
+        name, equals, extents = text.rpartition("=")
+        if not equals or not re.fullmatch(r"[0-9]+(,[0-9]+)*", extents):
+            raise BadInput(f"--shape {text}: give INPUT=EXTENT,EXTENT,... such as --shape x=1,64,256")
+        shapes[name] = tuple(int(extent) for extent in extents.split(","))
+    return shapes
+
+
+shapes = click.option(
+    "--shape",
+    "shapes",
+    metavar="INPUT=1,64,256",
+    multiple=True,
+    callback=_shapes,
+    help="Shape of an input that the file leaves open; default the file's own. May be repeated.",
+)
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 all_targets = click.option(
     "--target", "target_names", multiple=True, help="May be repeated. Default: every Vulkan driver and phone here."

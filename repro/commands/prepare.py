@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import click
 
 from cases import catalogue
 from cases.with_torch import convert
 from repro.commands import options
+from repro.commands.without_torch import runnable
 from repro.display.console import echo_line
 from repro.display.progress import progress_line
 from repro.verdicts.subject import case_subject
 from runner.errors import BadInput
+from runner.installation import converter_install
 from runner.run import Precision
 
 
@@ -26,14 +26,11 @@ def command(cases: tuple[str, ...], force: bool) -> None:
     CASES are names or shell patterns; without any the whole catalogue is prepared. Everything is cached by content:
     what is there already costs a moment.
     """
-    chosen = catalogue.select(cases)
+    chosen = runnable(catalogue.select(cases))
     modules = [case for case in chosen if case.module is not None]
     missing = [case for case in modules if force or not convert.is_converted(case)]
-    if missing and importlib.util.find_spec("litert_torch") is None:
-        raise BadInput(
-            f"{len(missing)} cases need litert-torch, which is not installed; run make setup, or: "
-            "pip install -c constraints.txt -e '.[convert]'"
-        )
+    if missing and not convert.has_converter():
+        raise BadInput(f"--force converts again, which needs litert-torch; install it: {converter_install()}")
     with progress_line("converting", len(missing)) as line:
         for case in missing:
             line.advance(case.name)

@@ -17,6 +17,8 @@ from repro.display.json_lines import dump
 @click.argument("model", type=click.Path(path_type=Path))
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--search", is_flag=True, help="Also look for the scale of the inputs at which something leaves fp16.")
 @click.option("--most", type=click.IntRange(min=0), default=10, show_default=True, help="Tensors that are listed.")
 @click.option("--json", "as_json", is_flag=True, help="One object with every tensor on stdout.")
@@ -28,6 +30,8 @@ def command(
     input_files: tuple[Path, ...],
     input_words: tuple[str, ...],
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     search: bool,
     most: int,
     as_json: bool,
@@ -42,7 +46,8 @@ def command(
     2. repro range model.tflite --input x=image:photo.jpg --search
     3. repro range model.tflite --inputs mine.npz --json
     """
-    found = api.find_ranges(model, inputs=options.given_inputs(input_files, input_words), seed=seed, search=search)
+    inputs = options.given_inputs(input_files, input_words)
+    found = api.find_ranges(model, inputs=inputs, seed=seed, search=search, signature=signature, shapes=shapes)
     console = Screen(stderr=as_json, soft_wrap=True)
     print_lines(console, found.lines(most))
     print_lines(console, plan_lines(found.subject.plan))

@@ -31,6 +31,8 @@ from runner.run import Precision
 @click.option("--output", type=int, help="Index of the failing output; default the first that fails.")
 @options.inputs
 @options.input_seed
+@options.signature
+@options.shapes
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for history and result; default MODEL.reduced.")
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
 @options.stream_workers
@@ -48,6 +50,8 @@ def command(
     input_files: tuple[Path, ...],
     input_words: tuple[str, ...],
     seed: int,
+    signature: str | None,
+    shapes: dict[str, tuple[int, ...]],
     out: Path | None,
     max_runs: int,
     workers: int | None,
@@ -93,6 +97,8 @@ def command(
             output=output,
             inputs=options.given_inputs(input_files, input_words),
             seed=seed,
+            signature=signature,
+            shapes=shapes,
             out=folder,
             max_runs=max_runs,
             workers=workers,

@@ -13,8 +13,10 @@ from cases import catalogue
 from cases.case import Case
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
+from repro.campaigns.controls import fitness, journal_path
 from repro.commands import options
 from repro.commands.outputs import keep_apart
+from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
 from repro.display.progress import progress_line
@@ -23,15 +25,12 @@ from repro.findings.reader import finding_or_none
 from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
 from runner import targets
-from runner.cache import cache_root
 from runner.errors import BadInput
+from runner.run import Precision
 from runner.targets import precisions_for
-
-
-def journal_path(target_name: str) -> Path:
-    return cache_root() / "journal" / f"{expectations.file_stem(target_name)}.sqlite"
 
 
 @click.command()
@@ -77,8 +76,9 @@ def command(
     """Run catalogue cases and compare each output with what is expected of it.
 
     CASES are names or shell patterns ('fanout/*'); without any the whole catalogue runs. A known bug that
-    shows is expected. Exit 1 if one vanished or changed, or a new one shows. What was already measured for the
-    same model, inputs, options, runtime and driver is not measured again unless --again.
+    shows is expected. Exit 1 if one vanished or changed, or a new one shows; 3 if that is so only on a target that
+    fails its controls (UNFIT), where it counts for nothing. What was already measured for the same model, inputs,
+    options, runtime and driver is not measured again unless --again.
 
     \b
     1. repro run                                    the whole catalogue, plain gpu, both precisions
@@ -88,12 +88,13 @@ def command(
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
     keep_apart({"--junit": junit_file, "--html": html_file})
-    chosen = catalogue.select(cases, family)
+    chosen = runnable(catalogue.select(cases, family))
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []
+    unfit: list[Fitness] = []
     for name in names:
-        results += run_on(
+        found, failing = run_on(
             name,
             chosen,
             precision,
@@ -106,27 +107,31 @@ def command(
             save=save,
             lines=as_json,
         )
+        results += found
+        unfit += failing
     seed_text = "of each case" if seed is None else str(seed)
     summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
     console = Screen(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
-    campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose)
+    campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose, unfit=unfit)
     console.print(summary)
     if junit_file is not None:
-        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results), began)
+        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results, unfit), began)
     if html_file is not None:
         named = {case.name: case for case in chosen}
         given = {"--runtime": runtime, "--inputs": kind, "--seed": seed}
         page = run_page(
             results,
-            summary,
+            "; ".join([summary, *(one.line().text for one in unfit)]),
             options.typed(),
             finding_or_none,
             lambda case: case_subject(named[case]).graph,
             options.words(given),
         )
         write_page(html_file, page)
-    ctx.exit(1 if any(r.is_news for r in results) else 0)
+    void = {one.cell for one in unfit}
+    counting = any(r.is_news for r in results if r.cell not in void)
+    ctx.exit(1 if counting else 3 if unfit else 0)
 
 
 def run_on(
@@ -142,8 +147,8 @@ def run_on(
     seed: int | None,
     save: Path | None,
     lines: bool,
-) -> list[CaseResult]:
-    """The campaign on one target, with its journal and its progress line."""
+) -> tuple[list[CaseResult], list[Fitness]]:
+    """The campaign on one target, with its journal and its progress line; and where its news count for nothing."""
     precisions = precisions_for(name, precision)
     with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
@@ -158,7 +163,7 @@ def run_on(
                     for record in json_lines.result_objects(result):
                         click.echo(json_lines.dump(record))
 
-            return run_campaign(
+            results = run_campaign(
                 chosen,
                 target,
                 precisions,
@@ -170,3 +175,8 @@ def run_on(
                 save=save,
                 on_result=show,
             )
+        news = dict.fromkeys(Precision(r.precision) for r in results if r.is_news)
+        unfit = [one for one in (fitness(target, chosen_precision) for chosen_precision in news) if one.is_unfit]
+        for one in unfit if lines else ():
+            click.echo(json_lines.dump(json_lines.unfit_object(one)))
+        return results, unfit

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Standing
-from repro.display.console import Screen, cell
+from repro.display.console import Screen, cell, print_lines
 from repro.display.junit import TestRow
 from repro.records.lines import Tone
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status, Verdict
 
 
@@ -26,14 +27,17 @@ def print_campaign(
     controls: frozenset[str],
     note: Callable[[str], str],
     verbose: bool,
+    unfit: Sequence[Fitness] = (),
 ) -> None:
     """Table by family, one line per wrong output, then the summary. At most a screen unless verbose.
 
-    note: what to say of a finding, by its slug, behind its name.
+    note: what to say of a finding, by its slug, behind its name. unfit: the targets that fail their controls.
     """
     targets = list(dict.fromkeys(r.target for r in results))
     for target in targets:
         _print_target(console, [r for r in results if r.target == target], controls, note, verbose)
+    if unfit:
+        print_lines(console, [one.line() for one in unfit])
 
 
 def _print_target(
@@ -119,21 +123,29 @@ def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> st
     )
 
 
-def junit_rows(results: Sequence[CaseResult]) -> list[TestRow]:
-    """One row per output; known bugs are skipped with their reason."""
-    rows = []
+def junit_rows(results: Sequence[CaseResult], unfit: Sequence[Fitness] = ()) -> list[TestRow]:
+    """One row per output; known bugs are skipped with their reason.
+
+    A target that fails its controls is one failure, in a row of its own, and its news are skipped.
+    """
+    rows = [TestRow(f"{one.target}.controls", f"controls[{one.precision}]", failure=one.line().text) for one in unfit]
+    void = {one.cell for one in unfit}
     for result in results:
         seconds = sum(result.stages.values()) / max(1, len(result.verdicts))
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
             known = comparison.standing in (Standing.KNOWN, Standing.FLAKE)
             reason = comparison.expectation.reason if comparison.expectation else comparison.expected
+            skipped = f"known: {comparison.expected}: {reason}" if known else ""
+            message = comparison.message if comparison.standing.is_news else ""
+            if message and result.cell in void:
+                message, skipped = "", f"the target is UNFIT: {message}"
             rows.append(
                 TestRow(
                     suite=f"{result.target}.{family(result.case)}",
                     name=f"{result.case}[{result.precision}] output {verdict.output} {verdict.name}",
                     seconds=seconds,
-                    failure=comparison.message if comparison.standing.is_news else "",
-                    skipped=f"known: {comparison.expected}: {reason}" if known else "",
+                    failure=message,
+                    skipped=skipped,
                     log=result.log,
                 )
             )

@@ -50,6 +50,7 @@ def json_objects(report: Report) -> Iterator[dict[str, Any]]:
         **common,
         "check": "summary",
         "passed": report.passed,
+        "unfit": report.fitness.as_json() if report.fitness and report.fitness.is_unfit else None,
         "refusals": len(report.refusals),
         "seconds": round(report.seconds, 3),
         "target_seconds": round(report.target_seconds, 3),
@@ -58,14 +59,17 @@ def json_objects(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def junit_rows(report: Report) -> Iterator[TestRow]:
-    """One row per check; notes are skips."""
+    """One row per check; notes are skips, and so are the refusals of a target that fails its controls."""
     size = f" {report.size}" if report.size is not None else ""
     suite = f"gate {report.layout} {report.target} {report.precision}{size}"
+    if report.fitness is not None and report.fitness.is_unfit:
+        yield TestRow(suite, "controls of the target", failure=report.fitness.line().text)
     for check in report.checks:
         name = " ".join(filter(None, (check.kind, check.part, check.tensor, *check.numbers)))
+        refused = check.answer is GateAnswer.REFUSED
         yield TestRow(
             suite,
             name,
-            failure=check.reason if check.answer is GateAnswer.REFUSED else "",
-            skipped=check.reason if check.answer is GateAnswer.NOTE else "",
+            failure=check.reason if refused and not report.is_unfit else "",
+            skipped=check.reason if check.answer is GateAnswer.NOTE or (refused and report.is_unfit) else "",
         )

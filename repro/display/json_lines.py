@@ -8,6 +8,7 @@ from typing import Any
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Comparison
 from repro.records.canonical_json import finite_or_none
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Verdict
 from runner.encoding import json_text
 
@@ -48,6 +49,12 @@ def result_objects(result: CaseResult) -> Iterator[dict[str, Any]]:
             "stages": dict(result.stages),
             "cached": result.cached,
         }
+
+
+def unfit_object(fitness: Fitness) -> dict[str, Any]:
+    """The object behind the lines of a target that fails its controls: which of those lines count for nothing."""
+    runtime, target, precision = fitness.cell
+    return {"target": target, "runtime": runtime, "precision": precision, "unfit": fitness.as_json()}
 
 
 def dump(record: Mapping[str, Any]) -> str:

@@ -147,7 +147,7 @@ def _renamed(one: Subject, slug: str) -> Subject:
 
 
 def _share(wholes: Sequence[Measured], slug: str) -> Measured:
-    """What of the measurements belongs to one finding, under the models' own names."""
+    """What of the measurements belongs to one finding, under the models' own names, and may enter its evidence."""
     mine = [r for whole in wholes for r in whole.records if r["case"].startswith(f"{slug}/")]
     own: list[CellRecord] = [
         {**r, "case": r["case"].removeprefix(f"{slug}/"), "control_of": r["control_of"].removeprefix(f"{slug}/")}
@@ -158,7 +158,8 @@ def _share(wholes: Sequence[Measured], slug: str) -> Measured:
         tuple(e for whole in wholes for e in whole.environments),
         tuple(e for whole in wholes for e in whole.unavailable),
         sum(whole.cached for whole in wholes),
-    )
+        tuple(one for whole in wholes for one in whole.unfit),
+    ).believed()
 
 
 def record_evidence(finding: Finding, measured: Measured) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.graph import Graph, Op
+from repro.campaigns.controls import fitness
 from repro.fixes.fp16_range import hold_in_fp16
 from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.hazard import Hazard
@@ -24,7 +25,7 @@ from repro.verdicts.references import OpenTarget
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
 from runner.run import Outcome, Precision, Run
 from runner.target import Target
 
@@ -151,10 +152,17 @@ def fix_subject(
 def prove(
     subject: Subject, fixed: Mended, target: Target, cpu: Target, precisions: Sequence[Precision]
 ) -> tuple[Subject, Proof]:
-    """Run old and new on cpu and on the target. Raises BadInput where the cpu cannot run the model at all."""
+    """Run old and new on cpu and on the target.
+
+    Raises BadInput where the cpu cannot run the model at all, NothingRan where the target fails its own controls.
+    """
     new = subject.edited(fixed.graph)
     differences = cpu_differences(_cpu_run(cpu, subject), _cpu_run(cpu, new), fixed.graph.outputs)
     before = {precision: check(subject, target, cpu, precision) for precision in precisions}
+    for precision, checked in before.items():
+        controls = None if checked.passed else fitness(target, precision)
+        if controls is not None and controls.is_unfit:
+            raise NothingRan(f"{target.name} is {controls.reason}: its failures prove nothing")
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
     cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
     refusals = [*_cpu_refusals(differences), *_left(fixed)]

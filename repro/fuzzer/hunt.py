@@ -29,7 +29,7 @@ from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen, failure_of, signature_kind
 from repro.reducer.search import NotReducible, Reduced, Search, other_inputs
-from repro.trials.trial import UNFIT, Trial, candidate, cpu_agrees_with, try_all
+from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, cpu_agrees_with, try_all
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
@@ -152,7 +152,7 @@ class Hunt:
             tensors = [item.graph.tensors[name] for name in item.graph.inputs]
             feeds = standard_feeds(tensors, item.index, kind)[:2]
             return candidate(item.graph, feeds, self.precision, self.reference, f"{item.index}")
-        except (BadInput, *UNFIT) as error:
+        except (BadInput, *CANNOT_BE_TRIED) as error:
             self.corpus.state.counts[f"not tried: {type(error).__name__}"] += 1
             return None
 

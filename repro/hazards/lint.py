@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cases.graph import Graph
+from repro.delegate.refusals import why_refused
 from repro.delegate.replay import Event, replay
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, Level, match_of
@@ -59,7 +60,12 @@ def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
 
 def _replayed(graph: Graph) -> tuple[Hazard, ...]:
     """What the replay of the delegate's passes says: the first event of each rule and tensor that affects an output."""
-    events = replay(graph).events
+    # What is refused does not run there, so nothing happens to it there.
+    events = [
+        event
+        for event in replay(graph).events
+        if not why_refused(graph, event.producer) and not why_refused(graph, event.consumer)
+    ]
     if not events:
         return ()
     reach = _outputs_reached(graph, [event.tensor for event in events if event.effect is Effect.WRONG])

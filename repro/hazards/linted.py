@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
-from repro.records.lines import Line, Tone, Worded, indented, line
+from repro.records.lines import Line, Tone, Worded, counted, indented, line
 from runner.encoding import shown_name
 
 SHOWN_RISKS = 3  # of one rule; a real model may have hundreds
 
 
 class Linted(tuple[Hazard, ...], Worded):
-    """The hazards and risks of one model, which is a tuple of them. name: the model, for people."""
+    """The hazards and risks of one model, which is a tuple of them.
+
+    name: the model, for people. unexamined: how many of its ops no rule is about, by what they are.
+    """
 
     name: str
+    unexamined: Mapping[str, int]
 
-    def __new__(cls, hazards: Iterable[Hazard], name: str) -> Linted:
+    def __new__(cls, hazards: Iterable[Hazard], name: str, unexamined: Mapping[str, int] | None = None) -> Linted:
         self = super().__new__(cls, hazards)
         self.name = name
+        self.unexamined = unexamined or {}
         return self
 
     def __repr__(self) -> str:
@@ -41,7 +46,7 @@ class Linted(tuple[Hazard, ...], Worded):
 
     def lines(self) -> Iterator[Line]:
         """What `repro lint` prints of one model: hazards before risks, risks of one rule counted after the third."""
-        if not self:
+        if not self and not self.unexamined:
             yield line(("clean", Tone.GOOD), f" {self.name}")
             return
         yield line((self._counts(), Tone.WARN if self.passed else Tone.BAD), f" {self.name}")
@@ -53,6 +58,10 @@ class Linted(tuple[Hazard, ...], Worded):
         for rule, count in shown.items():
             if RULES[rule].level is Level.RISKY and count > SHOWN_RISKS:
                 yield line(f"  ... and {count - SHOWN_RISKS} more of {rule} (--json lists them all)")
+        if self.unexamined:
+            total = sum(self.unexamined.values())
+            kinds = ", ".join(f"{count} {what}" for what, count in sorted(self.unexamined.items()))
+            yield line((f"  {counted(total, 'op')} not examined", Tone.WARN), f" (no rule is about them): {kinds}")
 
 
 def hazard_lines(hazard: Hazard) -> Iterator[Line]:

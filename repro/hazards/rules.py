@@ -367,6 +367,14 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "composite-aborts",
+            "a composite whose name the delegate knows (odml.rms_norm, odml.group_norm, attention, ...)",
+            "compiling this model ends the process (SIGSEGV, LiteRT 2.3.0): the delegate means to compute the "
+            "composite {detail} that makes '{tensor}' by its name",
+            "export it without composites: the plain ops of its body compute the same",
+            level=Level.RISKY,
+        ),
+        Rule(
             "graph-refused",
             "a SPLIT of a graph input whose parts are all put together again, or a no-op SLICE next to its own input",
             "the delegate fails to compile this graph: its own rewrite of {producer} -> {consumer} breaks it",

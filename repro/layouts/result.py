@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from repro.records.lines import Line, Tone, Worded, line
 from repro.verdicts.error_map import ErrorMap
+from repro.verdicts.fitness import Fitness
 from runner.run import Fingerprint
 
 KINDS = ("structure", "residency", "output", "chain", "control", "baseline")
@@ -45,6 +46,7 @@ class Report(Worded):
     size: of the layout's own kind (pixels, tokens), None where it has no sizes. fingerprint: None where nothing ran.
     used: the layout's parameters, in words.
     seconds: wall seconds of the whole, and of the target's own work (load, compile, run, read) within it.
+    fitness: what the target's controls say; None where the answer rests on no failure, so that nobody asked.
     """
 
     layout: str
@@ -56,11 +58,22 @@ class Report(Worded):
     seconds: float
     target_seconds: float
     used: str = ""
+    fitness: Fitness | None = None
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether the target fails its controls: it neither passes the layout nor refuses it."""
+        return self.fitness is not None and self.fitness.is_unfit
+
+    @property
+    def rests_on_a_failure(self) -> bool:
+        """Whether something is refused, or a control layout came out wrong, as it must."""
+        return bool(self.refusals) or any(check.kind == "control" for check in self.checks)
 
     @property
     def passed(self) -> bool:
-        """Whether no check was refused."""
-        return all(check.answer is not GateAnswer.REFUSED for check in self.checks)
+        """Whether no check was refused, by a target that can be believed."""
+        return not self.is_unfit and not self.refusals
 
     @property
     def refusals(self) -> tuple[GateCheck, ...]:
@@ -68,7 +81,8 @@ class Report(Worded):
         return tuple(check for check in self.checks if check.answer is GateAnswer.REFUSED)
 
     def __repr__(self) -> str:
-        answer = "passed" if self.passed else f"refused for {len(self.refusals)} reasons"
+        refused = f"refused for {len(self.refusals)} reasons"
+        answer = "neither passed nor refused" if self.is_unfit else "passed" if self.passed else refused
         return f"<Report {self.layout} on {self.target} {self.precision}: {answer}>"
 
     def head(self) -> Line:
@@ -82,8 +96,10 @@ class Report(Worded):
         return line((where, Tone.HEAD), f"  {self.used}" if self.used else "")
 
     def conclusion(self) -> Line:
-        """PASSED or REFUSED, and how long it took."""
+        """PASSED or REFUSED, or UNFIT where neither can be said, and how long it took."""
         timing = f" ({self.seconds:.1f} s, of which the target {self.target_seconds:.1f} s)"
+        if self.fitness is not None and self.fitness.is_unfit:
+            return line((f"neither passed nor refused: {self.fitness.line().text}", Tone.BAD), timing)
         if self.passed:
             return line(("PASSED", Tone.GOOD), timing)
         tensors = ", ".join(dict.fromkeys(check.tensor for check in self.refusals if check.tensor))

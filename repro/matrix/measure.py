@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from repro.campaigns.controls import fitness
 from repro.matrix.document import FORMAT
-from repro.matrix.record import CellRecord, EnvironmentRecord
+from repro.matrix.record import CellRecord, EnvironmentRecord, cell_of
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
-from repro.verdicts.verdict import Verdict
+from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput, TargetUnavailable
+from runner.installation import install_everything
 from runner.opencl.android_runtime import is_android
 from runner.run import Job, Outcome, Precision, Run
 from runner.runtimes import runtime as runtime_of
@@ -51,13 +54,28 @@ class Measured:
     """All records, in the order of environments, subjects and precisions, and the environments that could not run.
 
     environments: what each really was (version, library hashes, driver, adapter). unavailable: runtime,
-    target and the one line saying why.
+    target and the one line saying why. unfit: the environments and precisions whose failures count for nothing,
+    because the target's controls fail there; of those in which something failed.
     """
 
     records: tuple[CellRecord, ...]
     environments: tuple[EnvironmentRecord, ...]
     unavailable: tuple[Mapping[str, str], ...]
     cached: int
+    unfit: tuple[Fitness, ...] = ()
+
+    @property
+    def unfit_cells(self) -> dict[tuple[str, str, str], Fitness]:
+        return {one.cell: one for one in self.unfit}
+
+    def believed(self) -> Measured:
+        """The same without what an unfit target says, which is listed among what was not available."""
+        void = self.unfit_cells
+        reasons = [
+            {"runtime": runtime, "target": target, "reason": one.reason} for (runtime, target, _), one in void.items()
+        ]
+        records = tuple(record for record in self.records if cell_of(record) not in void)
+        return replace(self, records=records, unavailable=(*self.unavailable, *reasons), unfit=())
 
 
 def journal_path() -> Path:
@@ -83,12 +101,14 @@ def measure(
     records: list[CellRecord] = []
     described: list[EnvironmentRecord] = []
     missing: list[Mapping[str, str]] = []
+    unfit: list[Fitness] = []
     cached = 0
     for environment in environments:
         try:
             with targets.open_target(environment.target, runtime=environment.runtime, workers=workers) as target:
                 found, known = _measure_one(subjects, target, precision, journal, again, on_record)
                 described.append(_description(target, found))
+                unfit += [one for one in _asked(target, found) if one.is_unfit]
         except TargetUnavailable as error:
             public = public_target(environment.target)
             serial = environment.target.partition(":")[2]
@@ -98,7 +118,14 @@ def measure(
             continue
         records += found
         cached += known
-    return Measured(tuple(records), tuple(described), tuple(missing), cached)
+    return Measured(tuple(records), tuple(described), tuple(missing), cached, tuple(unfit))
+
+
+def _asked(target: Target, records: Sequence[CellRecord]) -> Iterator[Fitness]:
+    """What the target's controls say, in each precision in which something failed."""
+    failing = (r["precision"] for r in records if any(o["verdict"] != Status.PASS for o in r["outputs"]))
+    for precision in dict.fromkeys(failing):
+        yield replace(fitness(target, Precision(precision)), target=public_target(target.name))
 
 
 def _measure_one(
@@ -229,7 +256,7 @@ def default_targets() -> list[str]:
     names = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
     names += attached_phones()
     if not names:
-        raise TargetUnavailable("no GPU target works here; run `make setup`, or `repro doctor` for details")
+        raise TargetUnavailable(f"no GPU target works here; {install_everything()}; `repro doctor` says more")
     return names
 
 

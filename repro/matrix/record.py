@@ -32,6 +32,11 @@ class Cell(TypedDict):
     precision: str
 
 
+def cell_of(record: Cell) -> tuple[str, str, str]:
+    """Where it was measured: runtime, target, precision."""
+    return (record["runtime"], record["target"], record["precision"])
+
+
 class CellRecord(Cell):
     """One model in one cell. control_of: of which model it is the healthy twin."""
 
@@ -71,6 +76,8 @@ class Story(TypedDict):
 
     since: oldest runtime in which it shows. since_oldest: that is the oldest one measured, so it may be older still.
     fixed_in: first runtime in which it shows on no target any more, after it did; empty if it shows in the newest.
+    Where runtimes of two numberings were measured, all three are about LiteRT's, or about LiteRT-LM's if it shows there
+    only; the sentence has both.
     sentence: the answer for people.
     """
 

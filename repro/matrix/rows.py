@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from repro.matrix.record import CellRecord, Row, RowCell, Story
+from repro.matrix.record import CellRecord, Row, RowCell, Story, cell_of
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status
+from runner.opencl.android_runtime import is_android
 from runner.runtime_version import version_order
 
 SHOWS = "shows"
 PASSES = "passes"
 UNCLEAR = "unclear"
-"""A control failed in the same cell, so the environment may be what is broken."""
+"""A control failed in the same cell, or the target fails its own, so the environment may be what is broken."""
 
 
-def rows_of(records: Sequence[CellRecord]) -> list[Row]:
-    """One row for each output that fails anywhere, or one for the whole model where none does. Controls have none."""
+def rows_of(
+    records: Sequence[CellRecord], unfit: Mapping[tuple[str, str, str], Fitness] = MappingProxyType({})
+) -> list[Row]:
+    """One row for each output that fails anywhere, or one for the whole model where none does. Controls have none.
+
+    unfit: the cells of targets that fail their controls.
+    """
     by_case: dict[str, list[CellRecord]] = {}
     controls: dict[tuple[str, tuple[str, str, str]], list[CellRecord]] = {}
     for record in records:
@@ -32,21 +41,21 @@ def rows_of(records: Sequence[CellRecord]) -> list[Row]:
                     failing.setdefault(output["output"], output["name"])
         chosen: list[int | None] = [*sorted(failing)] or [None]
         for index in chosen:
-            cells = [_cell(record, index, controls.get((case, cell_of(record)), [])) for record in members]
+            cells = [
+                _cell(record, index, controls.get((case, cell_of(record)), []), unfit.get(cell_of(record)))
+                for record in members
+            ]
             name = "" if index is None else failing[index]
             rows.append({"case": case, "output": index, "name": name, **story(cells)})
     return rows
 
 
-def cell_of(record: CellRecord) -> tuple[str, str, str]:
-    return (record["runtime"], record["target"], record["precision"])
-
-
-def _cell(record: CellRecord, index: int | None, controls: Sequence[CellRecord]) -> RowCell:
+def _cell(record: CellRecord, index: int | None, controls: Sequence[CellRecord], unfit: Fitness | None) -> RowCell:
     runtime, target, precision = cell_of(record)
     outputs = [o for o in record["outputs"] if index is None or o["output"] in (index, -1)]
     bad = [o for o in outputs if o["verdict"] != Status.PASS]
     sick = [c["case"] for c in controls if any(o["verdict"] != Status.PASS for o in c["outputs"])]
+    sick += [one.case for one in unfit.failed if one.case not in sick] if unfit else []
     state = PASSES
     if bad:
         state = UNCLEAR if sick else SHOWS
@@ -63,32 +72,57 @@ def _cell(record: CellRecord, index: int | None, controls: Sequence[CellRecord])
 
 def story(cells: Sequence[RowCell]) -> Story:
     """The cells with what they say together."""
-    order = sorted({c["runtime"] for c in cells}, key=version_order)
-    showing = sorted({c["runtime"] for c in cells if c["state"] == SHOWS}, key=version_order)
     unclear = [c for c in cells if c["state"] == UNCLEAR]
-    since = showing[0] if showing else ""
-    fixed = ""
-    if showing:
-        later = order[order.index(showing[-1]) + 1 :]
-        clean = [v for v in later if all(c["state"] == PASSES for c in cells if c["runtime"] == v)]
-        fixed = clean[0] if clean else ""
+    axes = [_Axis.of(members) for members in _by_numbering(cells)]
+    telling = next((axis for axis in axes if axis.showing), axes[0])
     return {
         "cells": list(cells),
-        "since": since,
-        "since_oldest": bool(showing) and since == order[0],
-        "fixed_in": fixed,
+        "since": telling.since,
+        "since_oldest": bool(telling.showing) and telling.since == telling.order[0],
+        "fixed_in": telling.fixed,
         "unclear": len(unclear),
-        "sentence": _sentence(cells, order, showing, fixed, unclear),
+        "sentence": _sentence(cells, axes, unclear),
     }
 
 
-def _sentence(
-    cells: Sequence[RowCell],
-    order: Sequence[str],
-    showing: Sequence[str],
-    fixed: str,
-    unclear: Sequence[RowCell],
-) -> str:
+def _by_numbering(cells: Sequence[RowCell]) -> list[list[RowCell]]:
+    """The cells of LiteRT's runtimes and those of LiteRT-LM's: neither is older than the other."""
+    groups = [[c for c in cells if is_android(c["runtime"]) is android] for android in (False, True)]
+    return [group for group in groups if group] or [[]]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The runtimes of one numbering, oldest first: all that were measured, and those in which it shows."""
+
+    order: tuple[str, ...]
+    showing: tuple[str, ...]
+    fixed: str
+
+    @classmethod
+    def of(cls, cells: Sequence[RowCell]) -> _Axis:
+        order = sorted({c["runtime"] for c in cells}, key=version_order)
+        showing = sorted({c["runtime"] for c in cells if c["state"] == SHOWS}, key=version_order)
+        later = order[order.index(showing[-1]) + 1 :] if showing else []
+        clean = [v for v in later if all(c["state"] == PASSES for c in cells if c["runtime"] == v)]
+        return cls(tuple(order), tuple(showing), clean[0] if clean else "")
+
+    @property
+    def since(self) -> str:
+        return self.showing[0] if self.showing else ""
+
+    def words(self) -> list[str]:
+        """Since when, and fixed where."""
+        if not self.showing:
+            return [f"in none of {', '.join(self.order)}"]
+        first, last = (self.order.index(self.showing[end]) for end in (0, -1))
+        every = "every runtime" if self.order[first : last + 1] == self.showing else f"{len(self.showing)} runtimes"
+        oldest = " (the oldest measured)" if first == 0 else ""
+        fixed = f"fixed in {self.fixed}" if self.fixed else f"not fixed in {self.showing[-1]}"
+        return [f"in {every} since {self.since}{oldest}", fixed]
+
+
+def _sentence(cells: Sequence[RowCell], axes: Sequence[_Axis], unclear: Sequence[RowCell]) -> str:
     said: list[str] = []
     shown = [c for c in cells if c["state"] == SHOWS]
     if not shown:
@@ -98,11 +132,8 @@ def _sentence(
         whole = _differs(cells, shown)
         if whole:
             said.append(whole)
-        gaps = [v for v in order if order.index(showing[0]) <= order.index(v) <= order.index(showing[-1])]
-        every = "every runtime" if gaps == list(showing) else f"{len(showing)} runtimes"
-        oldest = " (the oldest measured)" if showing[0] == order[0] else ""
-        said.append(f"in {every} since {showing[0]}{oldest}")
-        said.append(f"fixed in {fixed}" if fixed else f"not fixed in {showing[-1]}")
+        for axis in axes:
+            said += axis.words()
     if unclear:
         where = ", ".join(sorted({f"{c['runtime']} {c['target']}" for c in unclear}))
         said.append(

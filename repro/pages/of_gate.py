@@ -16,7 +16,8 @@ _ORDER = [GateAnswer.REFUSED, GateAnswer.NOTE, GateAnswer.PASS]
 def gate_page(reports: Sequence[Report], command: str) -> Page:
     """The page of one layout on all targets, precisions and sizes that were gated."""
     passed = all(report.passed for report in reports)
-    said = "PASSED" if passed else "REFUSED"
+    refused = any(not report.passed for report in reports if not report.is_unfit)
+    said = "PASSED" if passed else "REFUSED" if refused else "UNFIT"
     answers = [Text(f"{said}: {reports[0].layout}", Tone.GOOD if passed else Tone.BAD)]
     answers += [Text(f"{_where(report)}: {report.conclusion().text}") for report in reports]
     checks = [(report, check) for report in reports for check in report.checks]

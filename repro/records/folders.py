@@ -1,10 +1,14 @@
-"""Where the findings lie: the one data folder that is part of this project and not of the cache."""
+"""Where the findings lie: in a checkout beside the packages, in an installed wheel inside one of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-FINDINGS = Path(__file__).resolve().parents[2] / "findings"
+_REPRO = Path(__file__).resolve().parents[1]
+SHIPPED = _REPRO / "shipped"
+"""What a wheel carries of the checkout's other folders (setup.py copies it); a checkout has no such folder."""
+
+FINDINGS = SHIPPED / "findings" if SHIPPED.is_dir() else _REPRO.parent / "findings"
 """One folder per finding, beside EXPECTATIONS and the gate's baselines."""
 
 EXPECTATIONS = FINDINGS / "expectations"

@@ -102,6 +102,7 @@ def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, s
         "steps": reduced.steps,
         "role_steps": reduced.role_steps,
         "complete": reduced.complete,
+        "unfit": reduced.fitness.as_json() if reduced.fitness and reduced.fitness.is_unfit else None,
         "target": target,
         "precision": str(precision),
         "seed": seed,

@@ -32,7 +32,8 @@ from repro.reducer.problem import (
     op_label,
     role_drift,
 )
-from repro.trials.trial import UNFIT, Trial, candidate, try_all
+from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, try_all
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
@@ -85,7 +86,8 @@ class Reduced(Worded):
     specimen: the reduced graph with its inputs and its failing output. failure: what it still shows.
     needs: one entry per op that is left. runs: of the delegate. steps: reductions that were accepted.
     role_steps: how the failing output's own role changed on the way, or empty.
-    complete: whether a fixed point was reached, and not `max_runs`.
+    complete: whether a fixed point was reached, and not `max_runs`. fitness: what the target's controls say, where they
+    were asked.
     """
 
     specimen: Specimen
@@ -95,6 +97,7 @@ class Reduced(Worded):
     steps: int
     role_steps: str
     complete: bool
+    fitness: Fitness | None = None
 
     @property
     def graph(self) -> Graph:
@@ -114,6 +117,8 @@ class Reduced(Worded):
         state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
         counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
         yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
+        if self.fitness is not None and self.fitness.is_unfit:
+            yield self.fitness.line()
         for described in describe_graph(self.graph):
             yield line(f"  {described}")
         if self.role_steps:
@@ -185,7 +190,7 @@ class Search:
                 continue
             try:
                 subject = candidate(specimen.graph, specimen.feeds, self._precision, self._reference, specimen.made_by)
-            except UNFIT as error:
+            except CANNOT_BE_TRIED as error:
                 # Not journaled: it cost no run, and another version may be able to try it.
                 answers[index] = Response(None, f"cannot be tried: {error}", tried=False)
                 continue

@@ -10,14 +10,18 @@ would decide is missing, the word is `undecided`, and the line says what would d
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import TargetUnavailable
+from runner.opencl.android_runtime import is_android
+from runner.run import Precision
+from runner.target import Target
 from runner.targets import precisions_for
 
 
@@ -152,12 +156,27 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
     here = [o for o in host if o.precision == level and o.runtime == deciding[0].runtime]
     failing = [o for o in here if o.is_wrong]
     right = [o for o in here if o.is_right]
+    apart = [o for o in host if o.precision == level and is_android(o.runtime) is not is_android(deciding[0].runtime)]
+    if len(failing) == 1 and not right and apart:
+        # The delegate over OpenCL and over WebGPU share their graph code, and neither its kernels nor its driver.
+        alike = [o for o in apart if o.failure == failing[0].failure]
+        if alike:
+            both = f"{_names([*failing, *alike])} fail alike ({failing[0].failure}), over two APIs; the cpu is right"
+            return Blame(Culprit.DELEGATE_GRAPH, both + note)
+        others = ", ".join(f"{o.target} {o.failure}" for o in apart)
+        return Blame(
+            Culprit.UNDECIDED,
+            f"{_names(failing)} fails ({failing[0].failure}), over another API it does not ({others}); a second driver "
+            f"of the same API would tell the driver from the delegate{note}",
+        )
     if failing and right:
         return Blame(Culprit.DRIVER, f"{_names(failing)} fails ({failing[0].failure}), {_names(right)} is right{note}")
     if len({o.target.partition("@")[0] for o in failing}) >= 2:
         failures = sorted({o.failure for o in failing})
         if len(failures) == 1:
             reason = f"{_names(failing)} fail alike ({failures[0]}), the cpu is right{note}"
+            if apart:
+                reason += f"; over the other API: {', '.join(f'{o.target} {o.failure}' for o in apart)}"
             return Blame(Culprit.DELEGATE_GRAPH, reason)
         each_failure = ", ".join(f"{o.target} {o.failure}" for o in failing)
         return Blame(Culprit.UNDECIDED, f"the drivers fail differently ({each_failure}){note}")
@@ -170,7 +189,8 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
 
 def _runtimes(host: Sequence[Observation], level: str) -> str:
     """One runtime against another, as a remark: it dates a fault, it does not place it."""
-    at_level = [o for o in host if o.precision == level]
+    numbering = next(is_android(o.runtime) for o in host if o.is_wrong and o.precision == level)
+    at_level = [o for o in host if o.precision == level and is_android(o.runtime) is numbering]
     bad = {o.runtime for o in at_level if o.is_wrong}
     fixed = sorted({o.runtime for o in at_level if o.is_right} - bad)
     if not fixed:
@@ -182,19 +202,24 @@ def gather(
     subject: Subject,
     target_names: Sequence[str] = (),
     *,
+    also: str = "",
     precisions: str = "both",
     runtimes: Sequence[str | None] = (None,),
+    fitness_of: Callable[[Target, Precision], Fitness] | None = None,
 ) -> list[list[Observation]]:
     """Run a subject on everything that can tell layers apart; observations[i] are those of output i.
 
-    target_names: full names; empty for cpu:reference, cpu and every usable Vulkan driver of this machine.
-    runtimes: LiteRT versions (None: the installed one). A target that is not available is left out.
+    target_names: full names; empty for cpu:reference, cpu and every usable Vulkan driver of this machine. also: one
+    more, where it failed. runtimes: versions (None: the newest that is here); a target that is numbered otherwise runs
+    its own newest. fitness_of: what a target's controls say; failures of a target that fails them are left out, as is a
+    target that is not available.
     """
     chosen = list(target_names) or ["cpu:reference", "cpu", *_drivers()]
     by_output: list[list[Observation]] = [[] for _ in subject.graph.outputs]
     for version in runtimes:
-        for target_name in chosen:
-            for observation, output in _observe(subject, target_name, precisions, version):
+        for target_name in dict.fromkeys([*chosen, *filter(None, [also])]):
+            fitting = version if is_android(version) is targets.runs_over_opencl(target_name) else None
+            for observation, output in _observe(subject, target_name, precisions, fitting, fitness_of):
                 for i in range(len(by_output)) if output < 0 else (output,):
                     by_output[i].append(observation)
     return by_output
@@ -205,13 +230,21 @@ def _drivers() -> list[str]:
 
 
 def _observe(
-    subject: Subject, target_name: str, precisions: str, version: str | None
+    subject: Subject,
+    target_name: str,
+    precisions: str,
+    version: str | None,
+    fitness_of: Callable[[Target, Precision], Fitness] | None,
 ) -> Iterator[tuple[Observation, int]]:
     try:
         with targets.open_target(target_name, runtime=version) as target:
             for precision in precisions_for(target_name, precisions):
                 run = target.run(subject.job(precision))
-                for verdict in judge(run, subject, metrics="none"):
+                verdicts = judge(run, subject, metrics="none")
+                right = all(verdict.status is Status.PASS for verdict in verdicts)
+                if not right and fitness_of is not None and fitness_of(target, precision).is_unfit:
+                    verdicts = tuple(verdict for verdict in verdicts if verdict.status is Status.PASS)
+                for verdict in verdicts:
                     seen = (verdict.status, verdict.signature)
                     yield Observation(target_name, str(precision), run.fingerprint.runtime, *seen), verdict.output
     except TargetUnavailable:

@@ -15,13 +15,15 @@ from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
 from repro.trials.poison import Poisoned, require_poison, run_poisoned
 from repro.trials.range_causes import with_causes
+from repro.trials.reasons import explained
+from repro.verdicts.fitness import Fitness
 from repro.verdicts.judge import judge
-from repro.verdicts.references import OwnOps
+from repro.verdicts.references import NoReference, OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
 from runner.errors import NothingRan
-from runner.run import Precision, Run
+from runner.run import Outcome, Precision, Run
 from runner.target import Target
 
 
@@ -32,7 +34,8 @@ class Checked(Worded):
     verdicts: in the file's order of outputs; a single one with output -1 where the run ended before they were known.
     cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
     memory: what a driver that checks memory accesses reported; None on others. poison: what filling new memory changed;
-    None where it was not asked for.
+    None where it was not asked for. fitness: what the target's controls say; None where nothing failed, so that
+    nobody asked.
     """
 
     subject: Subject
@@ -41,6 +44,12 @@ class Checked(Worded):
     cpu_note: str
     memory: MemoryCheck | None = None
     poison: Poisoned | None = None
+    fitness: Fitness | None = None
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether the target fails its controls, so that what is wrong here counts for nothing."""
+        return self.fitness is not None and self.fitness.is_unfit
 
     @property
     def passed(self) -> bool:
@@ -70,6 +79,12 @@ class Checked(Worded):
         yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
         if self.cpu_note:
             yield line((f"  {self.cpu_note}", Tone.WARN))
+        yield from indented(self.unfit_lines())
+
+    def unfit_lines(self) -> Iterator[Line]:
+        """That the target fails its controls, where it does."""
+        if self.fitness is not None and self.fitness.is_unfit:
+            yield self.fitness.line()
 
     def memory_lines(self) -> Iterator[Line]:
         """What was found out about the memory behind the outputs."""
@@ -116,7 +131,12 @@ def check(
     require_comparison(subject, target.name)
     if poison:
         require_poison(target.name)
-    subject.require_reference()
+    try:
+        subject.require_reference()
+    except NoReference as error:
+        unknown: NoReference | None = error
+    else:
+        unknown = None
     cpu_run = cpu.run(subject.job(Precision.FP32, deadline_s=deadline_s))
     job = subject.job(precision, deadline_s=deadline_s)
     memory = None
@@ -124,15 +144,18 @@ def check(
         run, memory = run_checked(target, subject, job)
     else:
         run = cpu_run if target is cpu else target.run(job)
+    if unknown is not None and run.outcome is Outcome.OK:
+        raise unknown  # how a run ended needs no reference, what it computed does
+    run = explained(run, cpu_run, subject.graph)
     verdicts = with_causes(judge(run, subject), subject, Precision(run.fingerprint.precision))
     poisoned = run_poisoned(target, job) if poison else None
     for part in (memory, poisoned):
         verdicts = part.mark(verdicts) if part is not None else verdicts
-    return Checked(subject, run, verdicts, _cpu_note(subject, cpu_run), memory, poisoned)
+    return Checked(subject, run, verdicts, "" if unknown is not None else _cpu_note(subject, cpu_run), memory, poisoned)
 
 
 def _cpu_note(subject: Subject, cpu_run: Run) -> str:
-    if unsupported(subject.graph):
+    if unsupported(subject.graph) or cpu_run.outcome is not Outcome.OK:
         return ""
     wrong = [v for v in judge(cpu_run, subject) if v.status not in (Status.PASS, Status.INVALID)]
     return (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cases.graph import Graph
-from cases.tflite.read import read_tflite
+from cases.tflite.read import read_signatures
 from repro.trials.given_feeds import AnyInputs, feed_plan
+from repro.trials.part import WHOLE, Part
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from runner import memory, targets
@@ -26,15 +27,21 @@ def load_subject(
     *,
     strict_shapes: bool = False,
     open_cpu: OpenTarget = open_installed_cpu,
+    part: Part = WHOLE,
 ) -> Subject:
     """Read a model and make or read its inputs. Raises BadInput with one line for anything unreadable.
 
     The reference is the file's own ops. open_cpu: the cpu target that answers for ops which are foreign to the
-    evaluator. strict_shapes: see `OwnOps`.
+    evaluator. strict_shapes: see `OwnOps`. part: which graph of the file is meant.
     """
-    model = read_bytes(path, "a .tflite model")
+    model, graph = part.read(read_bytes(path, "a .tflite model"), str(path))
     reference = OwnOps(open_cpu, strict_shapes)
-    return fed_subject(path_label(path), model, read_tflite(model, str(path)), inputs, seed, reference)
+    return fed_subject(path_label(path) + part.label(graph), model, graph, inputs, seed, reference)
+
+
+def signatures_of(path: Path) -> tuple[str, ...]:
+    """The keys of all signatures of a file. Raises BadInput for what cannot be read."""
+    return read_signatures(read_bytes(path, "a .tflite model"), str(path))
 
 
 def fed_subject(

@@ -1,6 +1,6 @@
 """Verdicts that say why, where the numbers of the model pass what the arithmetic holds.
 
-Key insight: a made input says nothing of a model that it drives out of float32, on any target: that is INVALID, and the
+Key insight: an input says nothing of a model that it drives out of float32, on any target: that is INVALID, and the
 input is the fault. And what fails in fp16 behind a tensor that fp16 cannot hold fails for that reason, wherever the
 judge saw it first. Only what fails is looked into, since that costs one evaluation more.
 """
@@ -35,10 +35,10 @@ def with_causes(verdicts: tuple[Verdict, ...], subject: Subject, precision: Prec
     if not failing or subject.is_bare:
         return verdicts
     found = _ranges(subject)
-    is_made = not isinstance(subject.plan, GivenFeeds)
-    beyond = [one for one in found if not one.stored.largest <= FLOAT32_MAX] if is_made else []
+    beyond = [one for one in found if not one.stored.largest <= FLOAT32_MAX]
+    origin = "given" if isinstance(subject.plan, GivenFeeds) else "made"
     gone = overflowing(subject.graph, found) if precision is Precision.FP16 else []
-    return tuple(_explained(v, subject.graph, beyond, gone) if v in failing else v for v in verdicts)
+    return tuple(_explained(v, subject.graph, beyond, gone, origin) if v in failing else v for v in verdicts)
 
 
 def first_leaving(subject: Subject, outputs: Iterable[str]) -> Leaving | None:
@@ -64,13 +64,14 @@ def overflowing(graph: Graph, found: Sequence[TensorRange]) -> list[Leaving]:
     return sure or [one for one in gone if one.how is Leaves.INSIDE]
 
 
-def _explained(verdict: Verdict, graph: Graph, beyond: Sequence[TensorRange], gone: Sequence[Leaving]) -> Verdict:
+def _explained(
+    verdict: Verdict, graph: Graph, beyond: Sequence[TensorRange], gone: Sequence[Leaving], origin: str
+) -> Verdict:
     before = ancestors(graph, [graph.outputs[verdict.output]])
     out = next((one for one in beyond if one.name in before), None)
     if out is not None:
-        reason = (
-            f"the made inputs leave float32: '{shown_name(out.name)}' ({out.producer}) reaches {out.stored.largest:.3g}"
-        )
+        where = f"'{shown_name(out.name)}' ({out.producer}) reaches {out.stored.largest:.3g}"
+        reason = f"the {origin} inputs leave float32: {where}"
         advice = "give inputs that the model is made for (--input, --inputs)"
         return dataclasses.replace(
             verdict, status=Status.INVALID, signature="", holds="", reason=f"{reason}; {advice}", error_map=None

@@ -22,7 +22,7 @@ from runner.target import Target
 
 # What numpy and the evaluator raise on a graph whose shapes do not fit together. A candidate of a
 # reduction or a mutation may be such a graph; that is an answer (it cannot be tried), not a fault.
-UNFIT = (
+CANNOT_BE_TRIED = (
     GraphError,
     NoReference,
     TooMuchMemory,
@@ -48,7 +48,7 @@ class Trial:
 def candidate(
     graph: Graph, feeds: tuple[Feed, ...], precision: Precision, reference: OwnOps, name: str = ""
 ) -> Subject:
-    """A graph ready to be tried. Raises one of UNFIT at once where it cannot be."""
+    """A graph ready to be tried. Raises one of CANNOT_BE_TRIED at once where it cannot be."""
     subject = graph_subject(name, graph, feeds, reference)
     subject.floors(precision)  # and with them the references
     return subject

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cases.evaluation.bodies import evaluable_part
 from cases.evaluation.depth import accumulation_depth
 from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, evaluate, unsupported
 from cases.graph import Graph
@@ -58,8 +59,9 @@ def emulated_floors(
     """`floors_for` without the cache. Pure."""
     foreign = unsupported(graph)
     if foreign:
-        why = f"the evaluator does not know {', '.join(foreign[:3])}"
-        return tuple(_rule(graph, name, why) for name in graph.outputs)
+        return _floors_in_parts(
+            graph, feeds, references, precision, f"the evaluator does not know {', '.join(foreign[:3])}"
+        )
     elements = sum(math.prod(t.shape) for n, t in graph.tensors.items() if n in graph.producers)
     distinct: list[int] = []
     for k in range(len(feeds)):
@@ -79,6 +81,18 @@ def emulated_floors(
         else:
             floors.append(dataclasses.replace(floor, by_feed=relative_sizes(wanted)))
     return tuple(floors)
+
+
+def _floors_in_parts(
+    graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision, why: str
+) -> tuple[Floor, ...]:
+    """By emulation where no op stands before an output that cannot be evaluated, by the rule elsewhere."""
+    floors = {name: _rule(graph, name, why) for name in graph.outputs}
+    part = evaluable_part(graph, unsupported)
+    if part is not None:
+        wanted = [[arrays[graph.outputs.index(name)] for name in part.outputs] for arrays in references]
+        floors |= dict(zip(part.outputs, emulated_floors(part, feeds, wanted, precision), strict=True))
+    return tuple(floors[name] for name in graph.outputs)
 
 
 def floor_between(reference: np.ndarray, emulated: np.ndarray, depth: int, precision: Precision) -> Floor | None:

@@ -1,7 +1,8 @@
 """Where what is right comes from: torch in float64, the file's own ops in float64, the cpu, or arrays at hand.
 
-Key insight: a float64 evaluation of the file's ops is the truth wherever our evaluator knows every op; where it does
-not, the cpu target (XNNPACK) is the next best witness, and whoever reads the verdict is told so. A feed that comes
+Key insight: a float64 evaluation of the file's ops is the truth wherever our evaluator knows every op before an output;
+where it does not, the cpu target (XNNPACK) is the next best witness, and whoever reads the verdict is told so. What
+neither knows is not a number in the reference, so that the other outputs are judged all the same. A feed that comes
 again (the same object) is computed once and shared.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cases.case import Case
+from cases.evaluation.bodies import evaluable_part
 from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
@@ -69,10 +71,12 @@ class OwnOps:
 
     open_cpu: OpenTarget
     strict_shapes: bool = False
+    _unjudged: dict[int, str] = field(default_factory=dict, repr=False)
+    """id of a graph that the cpu does not run either -> why."""
 
     def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
         if unsupported(graph):
-            return self._of_cpu(graph, model, feeds)
+            return self._in_parts(graph, model, feeds)
         known: dict[int, tuple[np.ndarray, ...]] = {}
         for feed in feeds:
             if id(feed) not in known:
@@ -84,7 +88,15 @@ class OwnOps:
         foreign = unsupported(graph)
         if not foreign:
             return "float64 evaluation of the file's own ops"
-        return f"cpu (XNNPACK), since float64 evaluation does not know {', '.join(foreign[:3])}"
+        part = evaluable_part(graph, unsupported)
+        which = (
+            f"float64 evaluation of {len(part.outputs)} of {len(graph.outputs)} outputs, for the rest " if part else ""
+        )
+        if id(graph) in self._unjudged:
+            return (
+                f"{which}none, since it does not know {', '.join(foreign[:3])}, and the cpu {self._unjudged[id(graph)]}"
+            )
+        return f"{which}cpu (XNNPACK), since float64 evaluation does not know {', '.join(foreign[:3])}"
 
     def values(self, graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
         """Every runtime tensor of the graph, inputs included, after one feed. Raises NoReference."""
@@ -105,6 +117,24 @@ class OwnOps:
         except GraphError as error:
             raise NoReference(f"the model's ops do not fit together: {error}; give a model that is whole") from error
 
+    def _in_parts(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
+        """Of our evaluation where no op stands before an output that it does not know, of the cpu elsewhere."""
+        part = evaluable_part(graph, unsupported)
+        if part is None:
+            return self._of_cpu(graph, model, feeds)
+        known = self.outputs(part, b"", feeds)
+        try:
+            rest = self._of_cpu(graph, model, feeds)
+        except NoReference as error:
+            self._unjudged[id(graph)] = f"does not run it ({error.args[0]})"
+            nothing = tuple(np.full(graph.tensors[name].shape, np.nan) for name in graph.outputs)
+            rest = tuple(nothing for _ in feeds)
+        places = {name: place for place, name in enumerate(part.outputs)}
+        return tuple(
+            tuple(of_part[places[name]] if name in places else of_rest[i] for i, name in enumerate(graph.outputs))
+            for of_part, of_rest in zip(known, rest, strict=True)
+        )
+
     def _of_cpu(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
         with self.open_cpu() as cpu:
             run = cpu.run(Job(model, feeds, Precision.FP32, "reference"))
@@ -124,11 +154,15 @@ def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenTarg
 
 def float64_outputs(graph: Graph, feeds: Sequence[Feed]) -> References:
     """The file's own ops in float64, per feed and output, for a graph whose every op our evaluator knows."""
-    return OwnOps(_no_cpu).outputs(graph, b"", tuple(feeds))
+    return OWN_OPS_ONLY.outputs(graph, b"", tuple(feeds))
 
 
 def _no_cpu() -> AbstractContextManager[Target]:
     raise NoReference("float64 evaluation does not know every op of this graph")
+
+
+OWN_OPS_ONLY = OwnOps(_no_cpu)
+"""Raises NoReference where our evaluator does not know an op."""
 
 
 def _widened(array: np.ndarray) -> np.ndarray:

@@ -20,10 +20,11 @@ from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
+from cases.with_torch.reference import has_torch
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.references import Given, NoReference, References, TorchOf
+from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, References, TorchOf
 from runner import memory
 from runner.encoding import shown_name
 from runner.run import Feed, Job, Precision
@@ -136,12 +137,14 @@ class Subject:
 
 
 def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
-    """A catalogue case, held against torch in float64. kind and seed override the case's own inputs.
+    """A catalogue case, held against torch in float64, or where torch is not installed against its file's own ops.
 
-    Raises BadInput where the case needs the convert extra, which is missing.
+    kind and seed override the case's own inputs. Raises BadInput where the case needs the convert extra, which is
+    missing.
     """
     plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)
-    return Subject(case.name, model_bytes(case), plan, TorchOf(case), case.control_of)
+    reference = TorchOf(case) if has_torch() else OWN_OPS_ONLY
+    return Subject(case.name, model_bytes(case), plan, reference, case.control_of)
 
 
 def model_subject(

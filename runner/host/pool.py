@@ -32,6 +32,8 @@ MAX_MEMORY_BYTES = 8 << 30
 SMALL_BYTES = 1_500_000
 SMALL_OPS = 32
 SWITCH_INTERVAL_S = 0.0005
+_NOT_COMPILED = "not compiled: LiteRtCreateCompiledModel"
+_STATIC = "Attempting to use a delegate that only supports static-sized tensors"
 READ_TOO_EARLY = "LiteRtLockTensorBuffer returned"
 """What LiteRT up to 2.1.6 says where a first run takes longer than it waits, as on a driver that compiles shaders."""
 
@@ -191,10 +193,21 @@ class HostTarget(Target):
             note = f"[{reply.outcome} in a first try ({reply.message}); run again with its shaders compiled]\n"
             reply, _ = self._attempt(job, deadline)
             reply = replace(reply, log=note + reply.log)
+        elif not alone and self._says_nothing(reply) and not self._closing:
+            # Some causes are logged once in a process, for a former job of that worker.
+            reply, _ = self._attempt(job, deadline, fresh=True)
         elif not alone and lacks_cause(reply.log) and not self._closing:
             # What a kernel of this model is refused for was said to a former job of that worker.
             reply, _ = self._attempt(job, deadline, fresh=True)
         return self._record(job, reply)
+
+    @staticmethod
+    def _says_nothing(reply: Reply) -> bool:
+        return (
+            reply.outcome is Outcome.REFUSED
+            and reply.message.startswith(_NOT_COMPILED)
+            and (explain_refusal(reply) == reply.message)
+        )
 
     def _attempt(self, job: Job, deadline: float, fresh: bool = False) -> tuple[Reply, bool]:
         """One try: the reply, and whether the worker was fresh."""
@@ -276,7 +289,7 @@ def explain_refusal(reply: Reply) -> str:
     named = [line for line in lines if line.split(":")[0].isupper() and " " not in line.split(":")[0]]
     ops = ops or [line for line in named if line.split(":")[0] not in ("INFO", "VERBOSE", "WARNING", "ERROR")]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
-    said = ops or errors[:2]
+    said = ops or errors[:2] or [line.partition(":")[2].strip() for line in lines if _STATIC in line][:1]
     return f"{reply.message}: {'; '.join(dict.fromkeys(said))}" if said else reply.message
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from runner import children
 from runner.cache import cache_root, read_json, read_json_entry, shader_cache, write_json_entry
+from runner.installation import swiftshader_folder
 from runner.python_child import child_command, child_environment
 from runner.residency import not_resident
 from runner.run import Precision
@@ -113,8 +114,8 @@ def manifests() -> list[Path]:
 
 
 def swiftshader_manifest() -> Path:
-    """Where the set-up unpacks SwiftShader."""
-    return cache_root() / "swiftshader" / "vk_swiftshader_icd.json"
+    """Of the SwiftShader that the set-up unpacked, whether it is there or not."""
+    return swiftshader_folder() / "vk_swiftshader_icd.json"
 
 
 def adapters() -> list[Adapter]:

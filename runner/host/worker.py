@@ -94,7 +94,9 @@ class CApiEngine:
                 raise Refused(f"not compiled: {error}") from error
             with compiled:
                 try:
-                    compiled.allocate()
+                    shapes = [array.shape for array in feeds[0]] if feeds else [i.shape for i in loaded.inputs]
+                    compiled.resize(shapes)
+                    compiled.allocate(shapes)
                     result.stages["compile"] = time.perf_counter() - started
                     if gpu:
                         result.fully_accelerated = compiled.fully_accelerated()
@@ -148,8 +150,12 @@ class ReferenceEngine:
         result.stages["load"] = time.perf_counter() - started
         started = time.perf_counter()
         inputs, outputs = loaded.get_input_details(), loaded.get_output_details()
-        check_feeds(feeds, [(d["name"], np.dtype(d["dtype"]).name, tuple(int(n) for n in d["shape"])) for d in inputs])
+        declared = [tuple(map(int, d["shape_signature"] if len(d["shape_signature"]) else d["shape"])) for d in inputs]
+        check_feeds(feeds, [(d["name"], np.dtype(d["dtype"]).name, s) for d, s in zip(inputs, declared, strict=True)])
         try:
+            for detail, array in zip(inputs, feeds[0] if feeds else [], strict=False):
+                if tuple(detail["shape"]) != array.shape:
+                    loaded.resize_tensor_input(detail["index"], array.shape, strict=True)
             loaded.allocate_tensors()
             result.stages["compile"] = time.perf_counter() - started
             result.names = [d["name"] for d in outputs]
@@ -174,17 +180,20 @@ def one_line(error: BaseException) -> str:
 
 
 def check_feeds(feeds: Feeds, inputs: list[tuple[str, str, tuple[int, ...]]]) -> None:
-    """Raises Refused where a feed does not fit the model's inputs (name, dtype, shape)."""
+    """Raises Refused where a feed does not fit the model's inputs (name, dtype, shape; -1 where it is open)."""
     for feed in feeds:
         if len(feed) != len(inputs):
             raise Refused(f"the model has {len(inputs)} inputs, {len(feed)} arrays were given")
         for i, ((name, dtype, shape), array) in enumerate(zip(inputs, feed, strict=True)):
-            if any(extent < 0 for extent in shape):
-                raise Refused(f"input {i} '{name}' has a dynamic shape {list(shape)}; give it a fixed one")
-            if array.dtype.name != dtype or array.shape != shape:
+            if array.dtype.name != dtype or not _fits(array.shape, shape):
                 raise Refused(
                     f"input {i} '{name}' is {dtype}{list(shape)}, was given {array.dtype.name}{list(array.shape)}"
                 )
+
+
+def _fits(given: tuple[int, ...], declared: tuple[int, ...]) -> bool:
+    """Whether a shape is the declared one, in which -1 stands for any extent."""
+    return len(given) == len(declared) and all(want in (-1, got) for got, want in zip(given, declared, strict=True))
 
 
 def sentinel_bytes(shape: tuple[int, ...], dtype: str) -> np.ndarray:

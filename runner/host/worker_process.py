@@ -247,9 +247,15 @@ class WorkerProcess:
 
 # What absl's and glog's logs put before a line: severity, date, time stamp, thread.
 _LOG_PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ (?=\S+:\d+\])")
+# Frames and head of a stack that absl prints: `@ 0x7f01 function`, `*** Check failure stack trace: ***`.
+_STACK = re.compile(r"^(@ +0x[0-9a-f]+\b|\*\*\* .* \*\*\*$)")
 
 
 def last_line(log: str) -> str:
-    """The last line with anything on it, or `(empty)`, without time stamp and thread: equal deaths read equal."""
-    found = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "(empty)")
+    """The last line that says something, or `(empty)`, without time stamp and thread: equal deaths read equal.
+
+    A check that failed says more than what is printed behind it, and an address of a stack says nothing.
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not _STACK.match(line.strip())]
+    found = next((line for line in lines if "Check failed:" in line), lines[-1] if lines else "(empty)")
     return _LOG_PREFIX.sub("", found)

@@ -105,27 +105,6 @@ def test_python_is_this_one():
     assert sys.executable in checkup.check_python().detail
 
 
-@pytest.mark.parametrize(("uid", "word"), [(0, "apt-get"), (1000, "sudo")])
-def test_only_root_needs_no_sudo(monkeypatch: pytest.MonkeyPatch, uid: int, word: str):
-    monkeypatch.setattr("os.geteuid", lambda: uid)
-    assert checkup.apt_install("x").split()[0] == word
-
-
-def test_mesa_comes_from_backports_where_debians_own_is_too_old(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(checkup, "os_release", lambda: {"VERSION_CODENAME": "bookworm"})
-    assert "bookworm-backports" in checkup.mesa_install()
-    monkeypatch.setattr(checkup, "os_release", lambda: {"VERSION_CODENAME": "noble"})
-    assert checkup.mesa_install() == checkup.apt_install("mesa-vulkan-drivers libvulkan1")
-
-
-def test_without_a_checkout_pip_brings_everything(monkeypatch: pytest.MonkeyPatch):
-    assert checkup.checkout() is not None
-    assert checkup.install_everything().startswith("make -C ")
-    monkeypatch.setattr(checkup, "checkout", lambda: None)
-    for command in (checkup.install_everything(), checkup.converter_install()):
-        assert command == checkup.pip_install("mali-delegate-repro[convert]")
-
-
 POCL = OpenClDriver("pocl", "pthread", "PoCL 3.1", Path("/usr/lib/libpocl.so.2"), ())
 
 

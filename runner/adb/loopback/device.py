@@ -16,6 +16,7 @@ from runner.adb.loopback.services import Sandbox
 from runner.adb.private_server import PrivateServer
 from runner.errors import TargetUnavailable
 from runner.host.vulkan import LAVAPIPE, Adapter, adapters, driver_environment
+from runner.installation import install_everything
 from runner.scratch import ScratchFolder, plain_folder
 
 _PROPERTIES = {
@@ -117,6 +118,6 @@ def default_adapter() -> Adapter:
     found = adapters()
     if not found:
         raise TargetUnavailable(
-            "the loopback device needs a Vulkan driver on this host and there is none; run `make setup`"
+            f"the loopback device needs a Vulkan driver on this host and there is none; run: {install_everything()}"
         )
     return next((adapter for adapter in found if adapter.key == LAVAPIPE), found[0])

@@ -33,7 +33,7 @@ def test_a_reference_without_torch_is_one_clear_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "torch", None)
     graph = small()
-    with pytest.raises(BadInput, match=r"family/small: its float64 reference needs torch.*make setup") as error:
+    with pytest.raises(BadInput, match=r"family/small: its float64 reference needs torch.*pip install") as error:
         reference.reference_outputs(CASE, standard_feeds([graph.tensors[n] for n in graph.inputs], 0))
     assert "\n" not in str(error.value)
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from repro.campaigns.campaign import CaseResult, to_record
 from repro.changes.sources import read_side
-from repro.display.json_lines import dump, result_objects
+from repro.display.json_lines import dump, result_objects, unfit_object
 from repro.matrix.document import to_document
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
+from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.saved_run import save_judgeable
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
@@ -191,3 +192,11 @@ def test_a_journal_of_another_command_is_refused(tmp_path: Path):
         journal.add("k", {"answer": 1})
     with pytest.raises(BadInput, match="a journal without verdicts"):
         read_side(tmp_path / "tried")
+
+
+def test_what_a_run_says_of_a_target_as_a_whole_is_no_answer(tmp_path: Path):
+    plain = read_side(lines_file(tmp_path / "x"))
+    unfit = Fitness("gpu:a", "2.3.0", "fp32", 38, (FailedControl("findings/x-control", "FAIL stale"),))
+    with (tmp_path / "x").open("a", encoding="utf-8") as file:
+        file.write(dump(unfit_object(unfit)) + "\n")
+    assert read_side(tmp_path / "x").answers == plain.answers

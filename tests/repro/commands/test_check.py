@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from cases import catalogue
 from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
+from repro import api
 from repro.commands.check import command
+from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
 from runner.opencl.android_runtime import made_versions
@@ -80,3 +82,30 @@ def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
     assert sources
     assert all("__kernel" in source for source in sources)
     assert f"the source of {len(sources)} programs is in" in result.output
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("unfit", [True, False])
+def test_what_a_target_that_fails_its_controls_says_is_shown_and_exits_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfit: bool
+):
+    failed = (FailedControl("findings/x-control", "FAIL stale"),) if unfit else ()
+    monkeypatch.setattr(api, "fitness", lambda target, precision: Fitness(target.name, "1", precision, 38, failed))
+    path = model(tmp_path, write_tflite(add_reduce()))
+    words = [path, "--target", "gpu:lavapipe", "--precision", "fp32"]
+    result = CliRunner().invoke(command, [*words, "--json"])
+    assert result.exit_code == (3 if unfit else 1), result.output
+    assert ("gpu:lavapipe is UNFIT in fp32: 1 of 38 controls fails" in result.stderr) is unfit
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [r["verdict"] for r in records] == ["FAIL", "PASS"]
+    said = {"controls": 38, "failed": {"findings/x-control": "FAIL stale"}} if unfit else None
+    assert [r["unfit"] for r in records] == [said, said]
+
+
+@pytest.mark.gpu
+def test_a_target_is_not_asked_for_its_controls_where_everything_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api, "fitness", lambda target, precision: pytest.fail("asked"))
+    path = model(tmp_path, write_tflite(add_reduce(first="SUB")))
+    assert CliRunner().invoke(command, [path, "--target", "gpu:lavapipe", "--precision", "fp32"]).exit_code == 0

@@ -78,3 +78,14 @@ def test_what_shows_under_another_adapter_name_is_not_expected_under_the_drivers
     said = CliRunner().invoke(command, ["update", str(results), "--reason", "its name", "--dry-run"])
     assert said.exit_code == 0
     assert said.output.startswith("gpu-lavapipe-mali-g610.toml: new/one output 0")
+
+
+def test_of_a_target_that_failed_its_controls_nothing_is_taken_but_those_controls(tmp_path: Path):
+    control = {**RECORD, "case": "findings/x-control"}
+    other = {**control, "case": "findings/y-control"}
+    half = {**RECORD, "precision": "fp16"}
+    said = {k: RECORD[k] for k in ("target", "runtime", "precision")} | {
+        "unfit": {"controls": 38, "failed": {"findings/x-control": "FAIL unwritten"}}
+    }
+    taken = read_results(written(tmp_path, *map(json.dumps, [RECORD, control, other, half, said])))
+    assert taken == {"gpu:lavapipe": [control, half]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from repro.commands.fuzz import command as fuzz
+from repro.verdicts.fitness import FailedControl, Fitness
+from runner.errors import NothingRan
 
 
 @pytest.mark.gpu
@@ -21,3 +24,13 @@ def test_fuzz_judges_reports_and_goes_on(tmp_path: Path):
     assert first.exit_code == (1 if summary["new"] else 0)
     assert summary["verdicts"]["PASS"] > 20
     assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["next_index"] == summary["next_graph"] > 0
+
+
+@pytest.mark.gpu
+def test_nothing_is_hunted_on_a_target_that_fails_its_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    failed = (FailedControl("findings/x-control", "FAIL stale"),)
+    module = importlib.import_module("repro.commands.fuzz")
+    monkeypatch.setattr(module, "fitness", lambda target, chosen: Fitness(target.name, "1", chosen, 38, failed))
+    result = CliRunner().invoke(fuzz, ["--target", "gpu:lavapipe", "--corpus", str(tmp_path / "corpus")])
+    assert isinstance(result.exception, NothingRan)
+    assert "gpu:lavapipe is UNFIT in fp32: 1 of 38 controls fails" in str(result.exception)

@@ -8,8 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from cases.tflite.write import write_tflite
+from repro import api
 from repro.commands.gate import command
+from repro.verdicts.fitness import FailedControl, Fitness
+from runner import targets
 from runner.errors import BadInput, NothingRan
+from runner.run import Precision
 from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
 from tests.repro.layouts.gating import EXAMPLE
@@ -63,3 +67,28 @@ def test_a_gate_that_gated_nothing_does_not_pass():
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
     assert "nothing was gated" in str(result.exception)
+
+
+def test_a_target_that_fails_its_controls_neither_passes_nor_refuses(example, monkeypatch):
+    (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
+    failed = (FailedControl("findings/x-control", "FAIL stale"),)
+    monkeypatch.setattr(api, "fitness", lambda target, level: Fitness(target.name, "1", level, 38, failed))
+    junit = example / "gate.xml"
+    words = [str(example / "split.toml"), "--target", "cpu", "--json", "--update-baseline", "--junit", str(junit)]
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 3
+    assert json.loads(result.stdout.splitlines()[-1])["unfit"]["failed"] == {"findings/x-control": "FAIL stale"}
+    assert "no baseline is recorded of cpu fp32" in result.stderr
+    require_junit(junit)
+    assert junit.read_text(encoding="utf-8").count("<failure") == 1
+
+
+@pytest.mark.parametrize(("precision", "gated"), [("both", ["fp32"]), ("fp16", [])])
+def test_what_a_target_cannot_compute_is_not_gated_there_and_said(monkeypatch, precision, gated):
+    monkeypatch.setattr(targets, "precisions_for", lambda target, asked: [Precision.FP32])
+    result = CliRunner().invoke(
+        command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--precision", precision, "--json"]
+    )
+    assert "cpu computes fp32 only: fp16 is not gated there" in result.stderr
+    assert {json.loads(line)["precision"] for line in result.stdout.splitlines()} == set(gated)
+    assert isinstance(result.exception, NothingRan) is not bool(gated)

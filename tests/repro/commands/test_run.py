@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from repro.commands import run
 from repro.commands.run import command
+from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.saved_run import load_judgeable
 from runner.errors import BadInput
+from tests.repro.display.results import RESULTS
 
 CONTROL = "public-reports/litert-8599-add-output-consumed-x2"
 
@@ -45,3 +48,15 @@ def test_a_campaign_says_its_results_saves_its_runs_and_is_not_run_twice(tmp_pat
     assert [r["cached"] for r in again] == [True] * len(records)
     assert [{**r, "cached": False} for r in again] == records
     assert "1 of 1 runs unchanged and not run again" in second.stderr
+
+
+@pytest.mark.parametrize(("void", "code"), [(["fp32"], 3), (["fp16"], 1), ([], 1)])
+def test_news_of_a_target_that_fails_its_controls_count_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, void: list[str], code: int
+):
+    failed = (FailedControl("findings/x-control", "FAIL stale"),)
+    unfit = [Fitness("gpu:a", "2.3.0", precision, 38, failed) for precision in void]
+    monkeypatch.setattr(run, "run_on", lambda *words, **options: (RESULTS, unfit))
+    found = CliRunner().invoke(command, [CONTROL, "--target", "cpu"])
+    assert found.exit_code == code, found.output
+    assert ("gpu:a is UNFIT" in found.output) is bool(void)

@@ -9,7 +9,7 @@ from cases.builder import GraphBuilder
 from cases.graph import Op
 from repro.delegate.kinds import DATA_INPUTS, ELEMENTWISE, KINDS, REDUCTIONS
 from repro.delegate.parser import PARSERS, lower
-from repro.hazards.risks import SUPPORTED
+from repro.delegate.refusals import SUPPORTED
 from tests.repro.delegate.replayed import by_hand, kinds
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from repro.campaigns.campaign import CaseResult
 from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, wrong_line
 from repro.display.console import Screen
+from repro.verdicts.fitness import FailedControl, Fitness
 from tests.repro.display.results import GOOD, KNOWN, NEWS, RESULTS, WRONG, result
 
 
@@ -75,3 +76,27 @@ def test_junit_has_a_row_for_each_output_and_skips_what_is_known_with_its_reason
 
 def test_a_new_failure_is_news_on_the_screen_and_in_junit():
     assert [row.failure for row in junit_rows([result("a/b", NEWS)])] == [NEWS[1].message]
+
+
+UNFIT = Fitness("gpu:a", "2.3.0", "fp32", 38, (FailedControl("findings/x-control", "FAIL stale"),))
+
+
+def test_a_target_that_fails_its_controls_says_so_under_its_news():
+    console = Screen(file=io.StringIO(), width=200, color_system=None)
+    print_campaign(console, RESULTS, controls=frozenset(), note=lambda slug: "", verbose=False, unfit=[UNFIT])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.index("new failure: family/new") < text.index("gpu:a is UNFIT in fp32: 1 of 38 controls fails")
+
+
+def test_for_ci_an_unfit_target_is_one_failure_and_its_news_are_skipped():
+    before = [row for row in junit_rows(RESULTS) if row.failure]
+    unfit, *rows = junit_rows(RESULTS, [UNFIT])
+    assert before
+    assert "findings/x-control FAIL stale" in unfit.failure
+    assert not any(row.failure for row in rows)
+    assert [row.name for row in rows if "the target is UNFIT: new failure" in row.skipped] == [r.name for r in before]
+
+
+def test_news_of_another_precision_still_count():
+    other = Fitness("gpu:a", "2.3.0", "fp16", 38, UNFIT.failed)
+    assert [row.failure for row in junit_rows(RESULTS, [other])[1:]] == [row.failure for row in junit_rows(RESULTS)]

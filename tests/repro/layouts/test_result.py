@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from repro.layouts.result import KINDS, TONES, GateAnswer, GateCheck, Report
 from repro.records.lines import Tone
+from repro.verdicts.fitness import FailedControl, Fitness
 from runner.run import Fingerprint
 
 ON = Fingerprint("gpu:a", "2.3.0", {}, "driver 1", "adapter", "fp16", "")
@@ -57,3 +60,21 @@ def test_every_answer_has_a_tone_and_every_kind_its_place():
     assert set(TONES) == set(GateAnswer)
     assert TONES[GateAnswer.REFUSED] is Tone.BAD
     assert {check.kind for check in (PASS, NOTE, WRONG)} <= set(KINDS)
+
+
+def test_a_target_that_fails_its_controls_neither_passes_nor_refuses():
+    unfit = Fitness("gpu:a", "2.3.0", "fp16", 38, (FailedControl("findings/x-control", "FAIL stale"),))
+    for checks in ((PASS,), (PASS, WRONG)):
+        one = replace(report(*checks), fitness=unfit)
+        assert not one.passed
+        assert repr(one) == "<Report split on gpu:a fp16: neither passed nor refused>"
+        assert one.conclusion().text.startswith("neither passed nor refused: gpu:a is UNFIT in fp16: 1 of 38 controls")
+    fit = replace(report(PASS), fitness=Fitness("gpu:a", "2.3.0", "fp16", 38))
+    assert fit.passed
+
+
+def test_an_answer_rests_on_a_failure_where_something_is_refused_or_a_control_came_out_wrong():
+    control = GateCheck("control", "naive", "", GateAnswer.PASS, "wrong, as it must be")
+    assert report(WRONG).rests_on_a_failure
+    assert report(PASS, control).rests_on_a_failure
+    assert not report(PASS, NOTE).rests_on_a_failure

@@ -17,11 +17,13 @@ from repro.matrix.rows import SHOWS, rows_of
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.trials.load import open_installed_cpu
+from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, case_subject, model_subject
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Fingerprint, Outcome, Run
 from runner.runtimes import Runtime
+from tests.repro.matrix.cells import record
 
 
 def written(name: str, model: bytes, control_of: str = "") -> Subject:
@@ -157,3 +159,14 @@ def test_each_target_is_measured_with_the_runtimes_that_it_runs_on(monkeypatch):
     assert [e.runtime for e in every] == list(measure.targets.known_runtimes("gpu:pocl"))
     with pytest.raises(BadInput, match=r"gpu:pocl does not run on 2\.3\.0; for it the runtimes are lm-"):
         measure.environments_for(["2.3.0"], ["gpu:lavapipe", "gpu:pocl"])
+
+
+def test_what_an_unfit_target_says_enters_no_evidence():
+    kept, void = record("c", "2.2.0", "FAIL"), record("c", "2.3.0", "FAIL")
+    unfit = Fitness("gpu:a", "2.3.0", "fp32", 38, (FailedControl("findings/x-control", "FAIL stale"),))
+    measured = measure.Measured((kept, void), (), (), 0, (unfit,))  # type: ignore[arg-type]
+    believed = measured.believed()
+    assert believed.records == (kept,)
+    (gone,) = believed.unavailable
+    assert (gone["runtime"], gone["target"]) == ("2.3.0", "gpu:a")
+    assert gone["reason"].startswith("UNFIT in fp32: 1 of 38 controls fails")

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.matrix.rows import PASSES, SHOWS, UNCLEAR, cell_of, has_unclear, rows_of, story
+from repro.matrix.record import cell_of
+from repro.matrix.rows import PASSES, SHOWS, UNCLEAR, has_unclear, rows_of, story
+from repro.verdicts.fitness import FailedControl, Fitness
 from runner.runtime_version import version_order
 from tests.repro.matrix.cells import VERSIONS, matrices, record
 
@@ -149,3 +151,40 @@ def test_since_and_fixed_bound_everything_that_shows(states: list[str]):
 @pytest.mark.parametrize("versions", [["2.10.0", "2.9.0", "nonsense", "2.10.0.dev1", "2.9.0.post1"]])
 def test_versions_are_ordered_as_releases_and_what_is_none_comes_last(versions: list[str]):
     assert sorted(versions, key=version_order) == ["2.9.0", "2.9.0.post1", "2.10.0.dev1", "2.10.0", "nonsense"]
+
+
+LM_VERSIONS = ("lm-0.14.0", "lm-0.16.1", "lm-0.18.1")
+
+
+def test_a_target_that_fails_its_own_controls_cannot_tell_and_says_by_which():
+    records = [record("c", v, "FAIL") for v in VERSIONS]
+    failed = (FailedControl("findings/x-control", "FAIL stale"),)
+    unfit = {("2.2.0", "gpu:a", "fp32"): Fitness("gpu:a", "2.2.0", "fp32", 38, failed)}
+    (row,) = rows_of(records, unfit)
+    states = {cell["runtime"]: (cell["state"], cell["failing_controls"]) for cell in row["cells"]}
+    assert states["2.2.0"] == (UNCLEAR, ["findings/x-control"])
+    assert states["2.3.0"] == (SHOWS, [])
+    assert [row["state"] for row in rows_of([record("c", "2.2.0")], unfit)[0]["cells"]] == [PASSES]
+
+
+@given(
+    st.dictionaries(st.sampled_from(VERSIONS), st.sampled_from(["PASS", "FAIL"]), min_size=1),
+    st.dictionaries(st.sampled_from(LM_VERSIONS), st.sampled_from(["PASS", "FAIL"]), min_size=1),
+)
+def test_two_numberings_are_two_axes(of_litert: dict[str, str], of_lm: dict[str, str]):
+    """What is said of each is what is said of it alone."""
+
+    def said(verdicts: dict[str, str]) -> dict:
+        return only_row([record("c", version, verdict) for version, verdict in verdicts.items()])
+
+    both, litert, lm = said({**of_litert, **of_lm}), said(of_litert), said(of_lm)
+    telling = litert if litert["since"] else lm
+    assert [both[k] for k in ("since", "since_oldest", "fixed_in")] == [
+        telling[k] for k in ("since", "since_oldest", "fixed_in")
+    ]
+    for alone, versions in ((litert, of_litert), (lm, of_lm)):
+        if alone["since"]:
+            _, _, since_when = alone["sentence"].partition(" cells; ")
+            assert since_when in both["sentence"]
+        elif both["since"]:
+            assert f"in none of {', '.join(sorted(versions, key=version_order))}" in both["sentence"]

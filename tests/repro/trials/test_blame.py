@@ -65,3 +65,26 @@ def test_a_runtime_without_the_fault_dates_it():
 def test_the_order_of_the_evidence_does_not_matter():
     evidence = (*CPU, seen(LAVAPIPE, FAIL), seen(SWIFTSHADER, FAIL), seen(LAVAPIPE, FAIL, "fp16"))
     assert blame(evidence).word == blame(evidence[::-1]).word == "delegate graph"
+
+
+POCL = "gpu:pocl"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "word", "because"),
+    [
+        # The delegate over OpenCL and the one over WebGPU are two builds of one graph code, numbered apart.
+        ((seen(LAVAPIPE, FAIL), seen(POCL, FAIL, runtime="lm-0.18.1")), "delegate graph", "over two APIs"),
+        ((seen(LAVAPIPE, PASS), seen(POCL, FAIL, runtime="lm-0.18.1")), "undecided", "a second driver of the same API"),
+        (
+            (seen(LAVAPIPE, FAIL), seen(SWIFTSHADER, FAIL), seen(POCL, PASS, runtime="lm-0.18.1")),
+            "delegate graph",
+            "over the other API: gpu:pocl PASS",
+        ),
+    ],
+)
+def test_blame_over_two_apis(evidence, word: str, because: str):
+    found = blame((*CPU, *evidence))
+    assert str(found.word) == word, found
+    assert because in found.because
+    assert "in every runtime run" not in found.because

@@ -137,13 +137,21 @@ def test_a_model_without_outputs_has_nothing_to_judge():
     assert not cpu.asked
 
 
-def test_nothing_is_run_where_nothing_can_say_what_is_right():
-    class Silent(OwnOps):
-        def outputs(self, *_: object) -> tuple:
-            raise NoReference("nobody knows")
+class Silent(OwnOps):
+    def outputs(self, *_: object) -> tuple:
+        raise NoReference("nobody knows")
 
-    target, cpu = Counting("gpu:a"), Counting("cpu")
+
+def test_what_a_model_computes_is_not_judged_where_nothing_can_say_what_is_right():
     with pytest.raises(NoReference, match="add-sum: nobody knows"):
-        checked_on(target, cpu, subject().judged_by(Silent(no_cpu)))
-    assert not target.asked
-    assert not cpu.asked
+        checked_on(Counting("gpu:a"), Counting("cpu"), subject().judged_by(Silent(no_cpu)))
+
+
+def test_how_a_run_ended_is_said_without_a_reference():
+    class Refusing(Counting):
+        def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+            for run in super().run_many_impl(jobs):
+                yield dataclasses.replace(run, outcome=Outcome.REFUSED, outputs=(), message="no SOME_OP here")
+
+    checked = checked_on(Refusing("gpu:a"), Counting("cpu"), subject().judged_by(Silent(no_cpu)))
+    assert {(v.said, v.reason) for v in checked.verdicts} == {("REFUSED", "no SOME_OP here")}

@@ -175,11 +175,14 @@ def masked(make: Callable[[Graph], object]) -> Subject:
     return model_subject("test", write_tflite(graph), make(graph), OwnOps(no_cpu), graph=graph)  # type: ignore[arg-type]
 
 
-def test_a_made_input_that_leaves_float32_is_invalid_and_a_given_one_is_the_users():
+def test_inputs_that_leave_float32_are_the_fault_and_the_verdict_is_invalid():
     made = masked(lambda graph: StandardFeeds(0))
     (verdict,) = with_causes(failing("nonfinite"), made, Precision.FP32)
     assert verdict.status is Status.INVALID
     assert "the made inputs leave float32: 'y' (MUL) reaches" in verdict.reason
     given = masked(lambda graph: GivenFeeds(made.feeds))
-    assert with_causes(failing("nonfinite"), given, Precision.FP32) == failing("nonfinite")
+    (verdict,) = with_causes(failing("nonfinite"), given, Precision.FP32)
+    assert verdict.reason.startswith("the given inputs leave float32")
+    kept = masked(lambda graph: GivenFeeds(((np.ones((1, 64), np.float32),),)))
+    assert with_causes(failing("nonfinite"), kept, Precision.FP32) == failing("nonfinite")
     assert np.abs(evaluate(made.graph, made.feeds[0])["y"]).max() > np.finfo(np.float32).max

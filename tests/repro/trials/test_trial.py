@@ -11,7 +11,7 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import standard_feeds
-from repro.trials.trial import UNFIT, candidate, cpu_agrees_with, try_all
+from repro.trials.trial import CANNOT_BE_TRIED, candidate, cpu_agrees_with, try_all
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
@@ -83,7 +83,7 @@ def test_a_candidate_is_ready_to_be_judged():
 def test_a_graph_that_does_not_fit_together_is_no_candidate(shape: tuple[int, ...], declared: tuple[int, ...]):
     tensors = {"x": Tensor("x", (32, 16)), "z": Tensor("z", shape), "y": Tensor("y", declared)}
     broken = Graph(tensors, (Op("ADD", ("x", "z"), ("y",)),), ("x", "z"), ("y",))
-    with pytest.raises(UNFIT):
+    with pytest.raises(CANNOT_BE_TRIED):
         candidate(broken, feeds(broken), Precision.FP32, own_ops())
 
 

@@ -79,7 +79,10 @@ def test_a_worker_has_a_session_of_its_own_so_that_ctrl_c_is_the_pools():
         ("F1126 17:01:02.345678 1234 model.cc:217] Check failed: x", "model.cc:217] Check failed: x"),
         ("I0000 00:00:1700000000.123456    4321 a.cc:1] said", "a.cc:1] said"),
         ("F1126 is no prefix", "F1126 is no prefix"),
+        ("Check failed: x\n*** Check failure stack trace: ***\n    @     0x7f0102 absl::Die()\n", "Check failed: x"),
+        ("Check failed: x\nmunmap_chunk(): invalid pointer", "Check failed: x"),
+        ("said\n    @     0x7f0102 (unknown)", "said"),
     ],
 )
-def test_the_last_line_of_a_log_is_without_time_and_thread(log: str, line: str):
+def test_the_telling_line_of_a_log_is_without_time_thread_and_stack(log: str, line: str):
     assert last_line(log) == line

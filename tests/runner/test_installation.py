@@ -1,0 +1,57 @@
+"""The commands that messages name fit the installation they come from."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from runner import installation
+
+PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+@pytest.fixture
+def _a_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "checkout", lambda: None)
+
+
+@pytest.mark.parametrize(("uid", "word"), [(0, "apt-get"), (1000, "sudo")])
+def test_only_root_needs_no_sudo(monkeypatch: pytest.MonkeyPatch, uid: int, word: str):
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    assert installation.apt_install("x").split()[0] == word
+
+
+def test_mesa_comes_from_backports_where_debians_own_is_too_old(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    assert "bookworm-backports" in installation.mesa_install()
+    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "noble"})
+    assert installation.mesa_install() == installation.apt_install("mesa-vulkan-drivers libvulkan1")
+
+
+def test_a_checkout_has_its_makefile():
+    assert installation.checkout() is not None
+    assert installation.install_everything().startswith("make -C ")
+    assert installation.opencl_install().startswith("make -C ")
+
+
+@pytest.mark.usefixtures("_a_wheel")
+def test_a_wheel_has_no_makefile_and_its_scripts_are_there():
+    commands = (installation.install_everything(), installation.opencl_install(), installation.converter_install())
+    assert not any("make " in command for command in commands)
+    for command in commands[:2]:
+        scripts = [word for word in shlex.split(command) if word.endswith(".sh")]
+        assert scripts
+        assert all(Path(script).is_file() for script in scripts)
+
+
+@pytest.mark.usefixtures("_a_wheel")
+def test_what_a_wheel_installs_to_convert_is_what_the_extra_names():
+    command = shlex.split(installation.converter_install())
+    assert command[:5] == [sys.executable, "-m", "pip", "install", "-c"]
+    wanted = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["convert"]
+    assert [Requirement(word) for word in command[6:]] == [Requirement(line) for line in wanted]
