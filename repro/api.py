@@ -9,7 +9,7 @@ ReproError with one line.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -169,12 +169,13 @@ def fix(
     runtime: str | None = None,
     signature: str | None = None,
     shapes: Shapes | None = None,
+    also: Collection[str] = (),
     memory: Size | None = None,
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
 
-    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime, signature, shapes,
-    memory: as for `check`.
+    precision: `fp32`, `fp16` or `both`: those in which the proof is made. also: rules of risks that are mended as well.
+    inputs, seed, runtime, signature, shapes, memory: as for `check`.
     Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
     cannot be shown, BadInput, TargetUnavailable.
     """
@@ -187,6 +188,7 @@ def fix(
             functools.partial(_opened, target, runtime=runtime),
             functools.partial(open_target, "cpu", runtime=runtime),
             precisions,
+            also,
         )
 
 

@@ -46,6 +46,9 @@ COMMANDS = {
 }
 
 
+WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
+"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
+
 READER_GONE = 141
 """The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
 
@@ -144,6 +147,12 @@ def _run() -> int:
         return _failed(f"{message.rstrip('.')}; see `{path} --help`", 2)
     except (KeyboardInterrupt, click.Abort) as error:
         return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
+    except ImportError as error:
+        if "--debug" in sys.argv or error.name not in WITH_CONVERTER:
+            raise
+        from runner.installation import converter_install
+
+        return _failed(f"this needs {error.name}, which is not installed; install it: {converter_install()}", 3)
     except OSError as error:
         problem = nowhere_to_write(error)
         if "--debug" in sys.argv or problem is None:

@@ -25,6 +25,7 @@ from repro.trials.check import Checked, require_comparison
 from repro.trials.load import load_subject, signatures_of
 from repro.trials.memory_check import names_memory_checker
 from repro.trials.part import Part
+from repro.trials.partial import check_partial
 from repro.trials.poison import require_poison
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
@@ -32,6 +33,7 @@ from repro.verdicts.verdict import Status
 from runner import targets
 from runner.encoding import file_name, shell_command
 from runner.errors import BadInput
+from runner.host.pool import HostTarget
 from runner.opencl.loader import LoaderSettings
 from runner.residency import residency_line
 from runner.run import Precision
@@ -46,6 +48,11 @@ _OF_ONE_SIGNATURE = {
     "html_file": "html",
 }
 """Options that mean one graph."""
+_NOT_PARTIAL = {
+    **{name: name for name in ("taps", "poison", "save")},
+    **{"blamed": "blame", "expected_as": "expect", "html_file": "html", "dump_kernels": "dump-kernels"},
+}
+"""Options that mean a run on one target alone."""
 
 
 @click.command()
@@ -69,12 +76,15 @@ _OF_ONE_SIGNATURE = {
 @click.option(
     "--poison", is_flag=True, help="Over OpenCL: fill new memory with one word and another; what changes reads it."
 )
+@click.option(
+    "--partial", is_flag=True, help="Compile for the GPU and the cpu together, as apps do; judge also what crosses."
+)
 @click.option("--expect", "expected_as", help="Compare with the expectations of this catalogue case.")
 @options.save
 @click.option(
     "--dump-kernels",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that gets the OpenCL source of each generated kernel, one folder per target.",
+    help="Folder that gets the OpenCL source of each generated kernel and its build options, one folder per target.",
 )
 @options.json_per_output
 @options.memory
@@ -97,6 +107,7 @@ def command(
     taps: bool,
     blamed: bool,
     poison: bool,
+    partial: bool,
     expected_as: str | None,
     save: Path | None,
     dump_kernels: Path | None,
@@ -116,8 +127,13 @@ def command(
     3. repro check model.tflite --taps              which tensor is the first wrong one
     4. repro check model.tflite --target gpu:oclgrind --precision fp32    also accesses outside of memory, and races
     5. repro check model.tflite --target gpu:pocl --dump-kernels kernels
+    6. repro check model.tflite --partial           what the GPU gets beside the cpu, and whether it is right there
     """
     keep_apart({"--html": html_file}, (model, *input_files))
+    if partial and (one := next(filter(ctx.params.get, _NOT_PARTIAL), None)):
+        raise BadInput(
+            f"--partial is no run on the GPU alone, which --{_NOT_PARTIAL[one]} is about; give one of the two"
+        )
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     signatures = [signature] if signature else signatures_of(model)
     if len(signatures) > 1 and (one := next(filter(ctx.params.get, _OF_ONE_SIGNATURE), None)):
@@ -157,6 +173,9 @@ def command(
                     )
                     if len(subjects) > 1:
                         console.print(subject.name)
+                    if partial:
+                        unexpected += _show_partial(console, subject, target, cpu, chosen, deadline, as_json)
+                        continue
                     comparisons = _compare(checked, expected_as, runtime)
                     bad = _show(console, checked, comparisons, as_json)
                     void += bad if checked.is_unfit else 0
@@ -184,6 +203,29 @@ def _ask_controls_before(name: str, runtime: str | None, precision: Precision) -
     """Run the controls of a target now, without the folder of kernels, which is for those of the model."""
     with targets.open_target(name, runtime=runtime) as target:
         fitness(target, precision)
+
+
+def _show_partial(
+    console: Screen,
+    subject: Subject,
+    target: Target,
+    cpu: Target,
+    precision: Precision,
+    deadline: float | None,
+    as_json: bool,
+) -> int:
+    """Run with the cpu beside the GPU, print what came of it; the number of tensors that are not as they should be."""
+    if not isinstance(target, HostTarget):
+        raise BadInput(f"--partial: {target.name} is no target of this host; give --target gpu")
+    found = check_partial(subject, target, cpu, precision, deadline)
+    bad = _show(console, found.checked, None, as_json)
+    print_lines(console, indented(found.division_lines()))
+    if as_json:
+        for border in found.borders:
+            if border.verdict is not None:
+                fields = {**json_lines.verdict_fields(border.verdict), "output": None}
+                click.echo(json_lines.dump({"case": subject.name, **fields, "tensor": border.name, "way": border.way}))
+    return bad + len(found.wrong_borders) + bool(found.note)
 
 
 def _keeping_kernels(folder: Path | None, target: str) -> LoaderSettings | None:
@@ -268,9 +310,10 @@ def _show_taps(console: Screen, subject: Subject, target: Target, precision: Pre
 def _show_blame(console: Screen, checked: Checked, precision: str, runtime: str | None) -> list[Line]:
     from repro.trials.blame import blame, gather
 
+    target = checked.run.fingerprint.target
     found = gather(
         checked.subject,
-        also=checked.run.fingerprint.target,
+        also=target if target.startswith("gpu:") else "",
         precisions=precision,
         runtimes=(runtime,),
         fitness_of=fitness,

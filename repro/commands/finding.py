@@ -24,7 +24,7 @@ from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
 from repro.pages.render import write_page
-from repro.records.folders import FINDINGS
+from repro.records.folders import FINDINGS, require_own_folders
 from repro.records.journal import Journal
 from repro.records.lines import Tone
 from repro.trials.load import read_bytes
@@ -115,6 +115,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
+    require_own_folders("a new finding")
     path = new_finding(
         slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
     )
@@ -153,6 +154,7 @@ def measure(
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
+    require_own_folders("what is measured of a finding")
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
     names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
@@ -273,6 +275,7 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
     For a claim that was reworded, or another look of the report: nothing is measured. A finding whose files are not
     what was sealed is refused (exit 2).
     """
+    require_own_folders("a report")
     for finding in _chosen(slugs, everything):
         check_seal(finding)
         with ScratchFolder("render") as scratch:

@@ -11,6 +11,7 @@ import click
 
 from cases import catalogue
 from cases.case import Case
+from cases.inputs import KINDS
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
@@ -41,7 +42,7 @@ from runner.targets import precisions_for
 @options.engine
 @options.runtime
 @options.both_precisions
-@click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
+@click.option("--inputs", "kind", type=click.Choice(KINDS), help="Input set instead of the case's.")
 @click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
 @options.again
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")

@@ -31,6 +31,7 @@ from repro.matrix.document import from_document
 from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from runner.errors import BadInput
+from runner.opencl.drivers import is_opencl
 from runner.runtime_version import version_order
 
 MANIFEST = "finding.toml"
@@ -162,9 +163,18 @@ class Finding:
         return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
 
     @property
+    def needs_opencl(self) -> bool:
+        """Whether it is claimed over OpenCL only: the delegate in LiteRT's own wheels does not show it."""
+        drivers = [pattern.partition("@")[0].partition(":")[2] for pattern in self.minimal.where.targets]
+        return bool(drivers) and all(is_opencl(driver.partition("+")[0]) for driver in drivers)
+
+    @property
     def adapter_names(self) -> str:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
-        return " or ".join(p.partition("@")[2] for p in self.minimal.where.targets) if self.needs_name else ""
+        if not self.needs_name:
+            return ""
+        names = " or ".join(pattern.partition("@")[2] for pattern in self.minimal.where.targets)
+        return f"{names}, over OpenCL" if self.needs_opencl else names
 
     @property
     def precision(self) -> str:

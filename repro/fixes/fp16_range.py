@@ -10,14 +10,13 @@ import dataclasses
 
 from cases.evaluation.evaluate import unsupported
 from cases.evaluation.ranges import ranges_of
-from cases.graph import GraphError
+from cases.graph import Graph, GraphError
 from repro.delegate.sighting import Effect
 from repro.fixes.scaled_down import scale_down
 from repro.fixes.workarounds import Mended
 from repro.hazards.hazard import Hazard, match_of
 from repro.hazards.rules import RULES
-from repro.trials.range_causes import ancestors, overflowing
-from repro.trials.ranges import Leaving
+from repro.trials.ranges import Leaving, overflowing
 from repro.verdicts.subject import Subject
 from runner.memory import TooMuchMemory
 
@@ -51,9 +50,18 @@ def hold_in_fp16(mended: Mended, subject: Subject) -> Mended:
     )
 
 
+def _behind(graph: Graph, name: str) -> tuple[int, ...]:
+    """Indices of the outputs that are made of a tensor."""
+    made = {name}
+    for op in graph.ops:
+        if made.intersection(op.inputs):
+            made.update(op.outputs)
+    return tuple(index for index, output in enumerate(graph.outputs) if output in made)
+
+
 def _hazard(mended: Mended, gone: Leaving) -> Hazard:
     graph = mended.graph
     readers = graph.uses.get(gone.name, ())
-    affected = tuple(k for k, name in enumerate(graph.outputs) if gone.name in ancestors(graph, [name]))
+    affected = _behind(graph, gone.name)
     reader = readers[0].kind if readers else ""
     return match_of(RULES["fp16-overflow"], gone.name, None, gone.producer, reader, Effect.RISK, affected, gone.words)

@@ -1,21 +1,23 @@
-"""What may go wrong: outputs in a dangerous role, what the delegate refuses, constants outside fp16.
+"""What may go wrong: outputs in a dangerous role, what the delegate refuses, values out of range.
 
-Key insight: these need no replay. They are read off one op or tensor at a time, and none of them says that anything
-is wrong in this run.
+Key insight: these are read off one op or tensor at a time, and none of them says that anything is wrong in this run.
+Only in which kernel a division is computed takes the delegate's own graph.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from cases.graph import Graph, Op
-from repro.delegate.graph import constant_data
+from repro.delegate.graph import DelegateGraph, constant_data
+from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
 from repro.delegate.refusals import composite_that_crashes, why_refused
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, match_of
+from repro.hazards.reach import outputs_reached
 from repro.hazards.rules import RULES
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
 
@@ -23,10 +25,11 @@ LONG_SUM = 8192
 """Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 
 
-def risks_of(graph: Graph, already_named: Collection[str]) -> Iterator[Hazard]:
+def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGraph) -> Iterator[Hazard]:
     """All of them, in the order of the graph's outputs, ops and constants.
 
-    already_named: tensors that a hazard names; an output among them is no risk in its role any more.
+    already_named: tensors that a hazard names; an output among them is no risk in its role any more. delegates: the
+    graph as the delegate has rewritten it.
     """
     for index, name in enumerate(graph.outputs):
         readers = graph.uses.get(name, ())
@@ -49,6 +52,34 @@ def risks_of(graph: Graph, already_named: Collection[str]) -> Iterator[Hazard]:
             if why:
                 readers = graph.uses.get(name, ())
                 yield _risk("fp16-range", name, "constant", readers[0].kind if readers else "", detail=why)
+    yield from _fast_math(graph, [found for found in kernel_divisions(delegates) if found.precisions])
+
+
+def _fast_math(graph: Graph, found: Sequence[KernelDivision]) -> Iterator[Hazard]:
+    """One risk for all divisions in kernels of convolutions: a model of SiLUs has one behind each convolution."""
+    if not found:
+        return
+    first = found[0]
+    tensors = [each.division.op.outputs[0] for each in found]
+    more = f" ({len(found)} places in this model)" if len(found) > 1 else ""
+    yield match_of(
+        RULES["fast-math-division"],
+        tensors[0],
+        graph.outputs.index(tensors[0]) if tensors[0] in graph.outputs else None,
+        first.convolution.op.kind,
+        first.division.op.kind,
+        Effect.RISK,
+        outputs_reached(graph, *tensors),
+        detail=_reaches(first) + more,
+        ops=(first.convolution.op, first.division.op),
+    )
+
+
+def _reaches(found: KernelDivision) -> str:
+    """Where the values of a division are at risk."""
+    if not found.is_sigmoid:
+        return "where the divisor is infinite or 0"
+    return f"where its input is {'below -88 (in fp16 -11)' if 'fp32' in found.precisions else 'below -11 in fp16'}"
 
 
 def _risk(rule: str, tensor: str, producer: str, consumer: str, output: int | None = None, detail: str = "") -> Hazard:

@@ -360,6 +360,19 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "fast-math-division",
+            "CONV, FULLY_CONNECTED or BATCH_MATMUL -> (elementwise ops ->) LOGISTIC, or DIV by a tensor, in one kernel",
+            "'{tensor}' is a division in the kernel of {producer}, which is built with fast math on some phones: "
+            "{detail}, it may be NaN, or any number behind it (measured on PoCL under a Mali's name, never on a Mali)",
+            "for fp32 alone a MAXIMUM with -80 in front of the LOGISTIC is enough and stays in the kernel; for both "
+            "precisions keep {producer} apart from what is behind it with an identity TRANSPOSE, one kernel more",
+            where="over OpenCL, on devices named Mali (some kernels on Adreno, PowerVR and Maleoon, too)",
+            workaround="block-kernel",
+            latent=True,
+            finding="fast-math-division",
+            level=Level.RISKY,
+        ),
+        Rule(
             "op-refused",
             "an op or rank that the delegate does not take",
             "{producer} makes '{tensor}': {detail}; compiled for GPU only, the model is refused",

@@ -80,6 +80,13 @@ def leaving(found: TensorRange, held: bool = False) -> Leaving | None:
     return None
 
 
+def overflowing(graph: Graph, found: Sequence[TensorRange]) -> list[Leaving]:
+    """Tensors that overflow in fp16, in execution order."""
+    held = tensors_inside_norms(graph) if found else frozenset()
+    gone = (leaving(each, each.name in held) for each in found)
+    return [one for one in gone if one is not None and one.how is Leaves.ABOVE]
+
+
 @dataclass(frozen=True, repr=False)
 class Ranged(Worded):
     """The ranges of a model's tensors over its feeds.

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
-from repro.trials.range_causes import ancestors, first_leaving
-from repro.trials.ranges import Leaving
+from repro.verdicts.float16_range import BeyondFloat16, first_beyond_float16
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject
@@ -40,16 +39,17 @@ class Tap:
 
 @dataclass(frozen=True)
 class TapReport:
-    """A localisation. failures: (output, status, signature) without any tap. skipped: intermediates not tapped.
+    """A localisation.
 
-    cause: in fp16, the first tensor on the way to the failing outputs that fp16 does not hold.
+    failures: (output, status, signature) without any tap. skipped: intermediates not tapped. beyond: what leaves
+    float16's range first, by evaluation alone.
     """
 
     failures: tuple[Failure, ...]
     taps: tuple[Tap, ...]
     skipped: int = 0
     obstacle: str = ""
-    cause: Leaving | None = None
+    beyond: BeyondFloat16 | None = None
 
     @property
     def is_void(self) -> bool:
@@ -65,6 +65,10 @@ class TapReport:
     def hiding(self) -> tuple[Tap, ...]:
         """Taps that made the original failure vanish or change: exposing them is a workaround, and a clue."""
         return tuple(t for t in self.taps if not t.survived)
+
+    def _is_at_or_before(self, name: str, first: Tap | None) -> bool:
+        names = [tap.name for tap in self.taps]
+        return first is None or name in names[: names.index(first.name) + 1]
 
     def lines(self) -> Iterator[str]:
         """The report as the user reads it."""
@@ -87,10 +91,9 @@ class TapReport:
         else:
             yield f"taps: the original failure survived {survivors} of {len(self.taps)} taps"
         first = self.first_wrong
-        if self.cause is not None:
-            yield f"taps: first wrong tensor: {self.cause.words}"
-            return
-        if first is not None:
+        if self.beyond is not None and self._is_at_or_before(self.beyond.name, first):
+            yield f"taps: {self.beyond.words}; it is the first, and what is computed from it is wrong"
+        elif first is not None:
             holds = f", holds {first.holds}" if first.holds else ""
             yield f"taps: first wrong tensor: '{first.name}' (written by {first.producer}): {first.signature}{holds}"
         elif not self.is_void:
@@ -130,8 +133,10 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
         last = verdicts[-1]
         survived = last.output >= 0 and set(failures) <= set(_failures(verdicts))
         taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds))
-    cause = first_leaving(original, [plain.outputs[i] for i, _, _ in failures]) if precision is Precision.FP16 else None
-    return TapReport(failures, tuple(taps), len(candidates) - len(chosen), cause=cause)
+    beyond = None
+    if precision is Precision.FP16:
+        beyond = first_beyond_float16(plain, original.feeds[0], [plain.outputs[i] for i, _, _ in failures])
+    return TapReport(failures, tuple(taps), len(candidates) - len(chosen), beyond=beyond)
 
 
 def _tapped(everything: Subject, plain: Graph, name: str, precision: Precision) -> Subject:
@@ -155,7 +160,10 @@ def _failures(verdicts: Sequence[Verdict]) -> tuple[Failure, ...]:
 
 def _before(graph: Graph, outputs: Sequence[str]) -> list[str]:
     """Intermediates on the way to some outputs, in execution order; outputs themselves are seen anyway."""
-    needed = ancestors(graph, outputs)
+    needed = set(outputs)
+    for op in reversed(graph.ops):
+        if needed & set(op.outputs):
+            needed |= {n for n in op.inputs if n}
     return [
         name
         for op in graph.ops

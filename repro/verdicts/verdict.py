@@ -53,7 +53,7 @@ class Verdict:
         `uncompiled`, `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
     reason: one line: which threshold was broken by how much, or why the comparison had no power.
     holds: for FAIL, what the output holds instead ("input 0 'x' (bit-exact, 256/256)"); else empty.
-    floor: which noise floor was used, `emulation` or `rule`.
+    floor: which noise floor was used, `emulation`, `steps` or `rule`.
     power: smallest RMS error that would have been noticed, in the output's units.
     metrics: reported, gating nothing: pearson, cosine, psnr, max_abs, p99_abs, rmse, max_ulp.
     error_map: for FAIL, where the error is, for pictures; None where nobody asked for numbers.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,8 +18,9 @@ from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
 from repro import check
-from repro.cli import COMMANDS, main
+from repro.cli import COMMANDS, WITH_CONVERTER, main
 from runner.errors import BadInput
+from runner.installation import converter_install
 from tests.repro.display.schemas import require_junit
 
 
@@ -224,3 +227,26 @@ def test_from_python_a_deadline_that_no_run_can_keep_is_bad_input():
     for deadline in (float("nan"), 0.0, -1.0):
         with pytest.raises(BadInput, match="give seconds above 0"):
             check(add_bug(), target="cpu", deadline=deadline)
+
+
+@pytest.mark.parametrize("name", WITH_CONVERTER)
+def test_a_command_that_needs_what_converts_says_so_in_one_line(repro, monkeypatch, name):
+    @click.command()
+    def needs_it() -> None:
+        importlib.import_module(name)
+
+    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    monkeypatch.setattr(main, "get_command", lambda ctx, word: needs_it)
+    code, _, err = repro("detect")
+    assert code == 3
+    assert one_line(err) == f"repro: this needs {name}, which is not installed; install it: {converter_install()}"
+
+
+def test_another_module_that_is_missing_is_a_fault_of_this_project(repro, monkeypatch):
+    @click.command()
+    def broken() -> None:
+        importlib.import_module("runner.no_such_module")
+
+    monkeypatch.setattr(main, "get_command", lambda ctx, word: broken)
+    with pytest.raises(ModuleNotFoundError):
+        repro("detect")

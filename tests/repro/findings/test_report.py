@@ -197,6 +197,18 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
     assert '"--fp32" not in sys.argv' in script
 
 
+def test_a_finding_that_needs_a_phones_delegate_says_how_to_get_it():
+    finding = load("fast-math-division")
+    assert finding.needs_opencl
+    assert not load("mali-thin-pointwise").needs_opencl
+    files = report.report_files(finding)
+    issue, script = files["issue.md"].decode(), files["repro.py"].decode()
+    assert "repro check model.tflite --target gpu:pocl@Mali-G610 --precision fp32" in issue
+    assert "after `make opencl`" in issue
+    assert "A Vulkan layer" not in issue
+    assert "where the adapter is named Mali-G610, over OpenCL" in script
+
+
 def test_a_bug_of_one_precision_is_shown_in_it():
     assert load(ONE).precision == load("norm-one-pass-variance").precision == "fp32"
     assert "Shows in fp32 only." in report.render_report(load("norm-one-pass-variance"))

@@ -14,7 +14,7 @@ from cases.graph import Graph
 from repro.fixes.fp16_range import hold_in_fp16
 from repro.fixes.scaled_down import scale_down
 from repro.fixes.workarounds import avoid_hazards
-from repro.trials.range_causes import overflowing
+from repro.trials.ranges import overflowing
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, graph_subject
 

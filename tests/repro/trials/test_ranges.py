@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph
-from cases.inputs import GivenFeeds, StandardFeeds
-from cases.tflite.write import write_tflite
+from cases.inputs import GivenFeeds
 from repro.delegate.inside_norms import tensors_inside_norms
-from repro.trials.range_causes import first_leaving, with_causes
 from repro.trials.ranges import SCALES, Leaves, find_ranges
 from repro.verdicts.references import OwnOps
-from repro.verdicts.subject import Subject, graph_subject, model_subject
-from repro.verdicts.verdict import Status, Verdict
+from repro.verdicts.subject import Subject, graph_subject
 from runner.errors import BadInput
-from runner.run import Precision
 
 
 def no_cpu():
@@ -130,59 +124,3 @@ def test_an_op_that_is_not_evaluated_is_refused_in_one_line():
 
 def _as_kind(op, kind: str):
     return type(op)(kind, op.inputs, op.outputs, op.attrs)
-
-
-def failing(signature: str) -> tuple[Verdict, ...]:
-    return (Verdict(0, "y", Status.FAIL, signature, "off by 1", "the previous run's values"),)
-
-
-@pytest.mark.parametrize("signature", ["wrong", "stale", "nonfinite", "constant"])
-def test_what_fails_in_fp16_behind_an_overflow_is_said_to_fail_for_it(signature: str):
-    (verdict,) = with_causes(failing(signature), squared(200.0), Precision.FP16)
-    assert (verdict.status, verdict.signature) == (Status.FAIL, signature)
-    assert verdict.reason.startswith("fp16's range: 'square' (SQUARE) overflows")
-    assert verdict.reason.endswith("off by 1")
-
-
-@pytest.mark.parametrize(
-    ("signature", "scale", "precision"),
-    [
-        ("unwritten", 200.0, Precision.FP16),
-        ("alias(x)", 200.0, Precision.FP16),
-        ("wrong", 200.0, Precision.FP32),
-        ("wrong", 1.0, Precision.FP16),
-    ],
-)
-def test_no_range_explains_another_failure(signature: str, scale: float, precision: Precision):
-    assert with_causes(failing(signature), squared(scale), precision) == failing(signature)
-
-
-def test_an_overflow_beside_the_failing_output_is_not_its_cause():
-    g = GraphBuilder()
-    x = g.input("x", (1, 4))
-    graph = g.build([g.scaled(x, 2.0, name="y"), g.scaled(x, 1e6, name="large")])
-    subject = subject_of(graph, np.ones((1, 4), np.float32))
-    assert with_causes(failing("wrong"), subject, Precision.FP16) == failing("wrong")
-    assert first_leaving(subject, ["y"]) is None
-    assert getattr(first_leaving(subject, ["large"]), "name", "") == "large"
-
-
-def masked(make: Callable[[Graph], object]) -> Subject:
-    """(1 - keep) * finfo.min, over which keep decides whether float32 holds it."""
-    g = GraphBuilder()
-    keep = g.input("keep", (1, 64))
-    graph = g.build([g.mul(g.sub(g.const(1.0), keep), g.const(np.finfo(np.float32).min), name="y")])
-    return model_subject("test", write_tflite(graph), make(graph), OwnOps(no_cpu), graph=graph)  # type: ignore[arg-type]
-
-
-def test_inputs_that_leave_float32_are_the_fault_and_the_verdict_is_invalid():
-    made = masked(lambda graph: StandardFeeds(0))
-    (verdict,) = with_causes(failing("nonfinite"), made, Precision.FP32)
-    assert verdict.status is Status.INVALID
-    assert "the made inputs leave float32: 'y' (MUL) reaches" in verdict.reason
-    given = masked(lambda graph: GivenFeeds(made.feeds))
-    (verdict,) = with_causes(failing("nonfinite"), given, Precision.FP32)
-    assert verdict.reason.startswith("the given inputs leave float32")
-    kept = masked(lambda graph: GivenFeeds(((np.ones((1, 64), np.float32),),)))
-    assert with_causes(failing("nonfinite"), kept, Precision.FP32) == failing("nonfinite")
-    assert np.abs(evaluate(made.graph, made.feeds[0])["y"]).max() > np.finfo(np.float32).max
