@@ -35,10 +35,11 @@ COMMANDS = {
     "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
+    "history": "What failed in many runs, since when, and what is flaky.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
-    "finding": "Findings: list, show, new, measure, verify, render.",
-    "report": "Write the upstream issue of a finding, with its attachments.",
+    "finding": "Findings: list, show, grid, new, measure, verify, render.",
+    "report": "Write the upstream issue of a finding, or of all, with its attachments.",
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
@@ -75,6 +76,15 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _reader_gone():
             return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            # click knows only commands that are imported already.
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -27,7 +27,7 @@ MENDED_RISKS = [rule.id for rule in RULES.values() if rule.level is Level.RISKY 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
-@click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
+@options.target
 @options.runtime
 @options.both_precisions
 @options.inputs

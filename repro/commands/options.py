@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from repro.commands import completion
 from repro.trials.given_inputs import FORMS, GivenInputs
 from runner.encoding import shell_command
 from runner.errors import BadInput
@@ -33,7 +34,14 @@ class NumberRange(click.FloatRange):
 
 TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
 
-target = click.option("--target", "target_name", default="gpu", show_default=True, help=f"Where to run: {TARGETS}.")
+target = click.option(
+    "--target",
+    "target_name",
+    default="gpu",
+    show_default=True,
+    help=f"Where to run: {TARGETS}.",
+    shell_complete=completion.targets,
+)
 targets = click.option(
     "--target",
     "target_names",
@@ -41,6 +49,7 @@ targets = click.option(
     default=("gpu",),
     show_default=True,
     help=f"Where to run: {TARGETS}. May be repeated.",
+    shell_complete=completion.targets,
 )
 device = click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
 engine = click.option(
@@ -102,7 +111,11 @@ shapes = click.option(
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 all_targets = click.option(
-    "--target", "target_names", multiple=True, help="May be repeated. Default: every Vulkan driver and phone here."
+    "--target",
+    "target_names",
+    multiple=True,
+    help="May be repeated. Default: every Vulkan driver and phone here.",
+    shell_complete=completion.targets,
 )
 again = click.option("--again", is_flag=True, help="Also measure what is unchanged since it was measured.")
 pool_workers = click.option(
@@ -127,6 +140,12 @@ memory = click.option(
 json_per_output = click.option("--json", "as_json", is_flag=True, help="One object per output on stdout.")
 junit = click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
+)
+model_explorer = click.option(
+    "--model-explorer",
+    "explorer_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write node data for Model Explorer here (JSON).",
 )
 html = click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."

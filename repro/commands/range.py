@@ -52,5 +52,7 @@ def command(
     print_lines(console, found.lines(most))
     print_lines(console, plan_lines(found.subject.plan))
     if as_json:
-        click.echo(dump({**found.as_json(), "inputs": plan_json(found.subject.plan)}))
+        click.echo(
+            dump({**found.as_json(), "inputs": found.subject.plan.words, "input_plan": plan_json(found.subject.plan)})
+        )
     ctx.exit(0 if found.passed else 1)

@@ -15,7 +15,7 @@ from cases.inputs import KINDS
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
-from repro.commands import options
+from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit
@@ -35,7 +35,7 @@ from runner.targets import precisions_for
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family of the catalogue.")
 @options.targets
 @options.device

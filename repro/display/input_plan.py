@@ -23,7 +23,6 @@ def plan_lines(plan: AnyFeedPlan) -> Iterator[Line]:
         yield line((f"  ... and {len(roles) - _MOST_LINES} more", Tone.ASIDE))
 
 
-def plan_json(plan: AnyFeedPlan) -> dict[str, Any]:
-    """The plan for `--json`. inputs: one object per input, empty where the arrays were given."""
-    inputs = [planned.as_json() for planned in plan.inputs] if isinstance(plan, PlannedFeeds) else []
-    return {"words": plan.words, "inputs": inputs}
+def plan_json(plan: AnyFeedPlan) -> list[dict[str, Any]]:
+    """One object per input for `--json`; none where the arrays were given."""
+    return [planned.as_json() for planned in plan.inputs] if isinstance(plan, PlannedFeeds) else []

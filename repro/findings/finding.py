@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,11 @@ class FindingStatus(enum.StrEnum):
     CONFIRMED = "confirmed"
     REPORTED = "reported, not confirmed here"
     FIXED = "fixed"
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return self.value.partition(",")[0]
 
 
 class Scope(enum.StrEnum):
@@ -140,6 +146,11 @@ class Finding:
     @property
     def slug(self) -> str:
         return self.folder.name
+
+    @property
+    def short_title(self) -> str:
+        """The title without what all of them begin with."""
+        return re.sub(r"^GPU delegate( \(WebGPU\))?: ", "", self.title)
 
     def of(self, *purposes: Purpose) -> tuple[ModelFile, ...]:
         return tuple(m for m in self.models if m.purpose in purposes)

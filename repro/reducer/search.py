@@ -18,7 +18,7 @@ import numpy as np
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
-from repro.records.lines import Line, Tone, Worded, line
+from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.records.strict import fitted_or_none
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reducer.problem import (
@@ -111,12 +111,14 @@ class Reduced(Worded):
         return write_tflite(self.graph)
 
     def __repr__(self) -> str:
-        return f"<Reduced to {len(self.graph.ops)} ops in {self.runs} runs: {self.failure.describe()}>"
+        size = counted(len(self.graph.ops), "op")
+        return f"<Reduced to {size} in {counted(self.runs, 'run')}: {self.failure.describe()}>"
 
     def lines(self) -> Iterator[Line]:
         """What `repro reduce` prints: how small, which graph, what each op of it is needed for."""
         state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
-        counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
+        size = counted(len(self.graph.ops), "op")
+        counts = f"{size} after {counted(self.steps, 'step')} and {counted(self.runs, 'run')}"
         yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
         if self.fitness is not None and self.fitness.is_unfit:
             yield self.fitness.line()

@@ -18,6 +18,7 @@ from cases.graph import Graph, Tensor
 from cases.input_plan.planned import PlannedFeeds
 from cases.input_plan.roles import planned_inputs
 from cases.inputs import GivenFeeds, StandardFeeds
+from repro.records.strict import near_one
 from repro.trials.given_inputs import FORMS, GivenInputs
 from repro.trials.input_words import Source, read_words, require_fit
 from runner import memory
@@ -159,7 +160,8 @@ def _fitting(
         key = tensor.name if tensor.name in given else f"arr_{index}"
         if key not in given:
             have = ", ".join(sorted(given)) or "nothing"
-            raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so")
+            near = near_one(tensor.name, given)
+            raise BadInput(f"{where}: no array for input {index} '{tensor.name}' (it holds {have}); name it so{near}")
         require_fit(given[key].shape, given[key].dtype, tensor, f"{where}: '{key}'")
         keys[tensor.name] = key
     return keys

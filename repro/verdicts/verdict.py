@@ -97,8 +97,8 @@ class Verdict:
     def lines(self, wrong: Tone = Tone.BAD) -> Iterator[Line]:
         """The verdict in words. wrong: the tone of one that is not PASS."""
         if self.status is Status.PASS:
-            power = f"would have noticed an RMS error of {self.power:.2g}"
-            yield line((self.said, wrong if self.marks else Tone.GOOD), f" {self.where} ({power})")
+            power = f"smallest error this check can see: {self.power:.2g} RMS"
+            yield line(f"{self.where} ", (self.said, wrong if self.marks else Tone.GOOD), f" {power}")
             return
         yield line((f"{self.where} {self.said}: {self.held}", wrong))
         if self.holds:

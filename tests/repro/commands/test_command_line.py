@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
@@ -97,12 +98,14 @@ def test_inputs_that_do_not_fit_end_in_one_line(repro, tmp_path: Path, arrays, s
     assert says in one_line(err)
 
 
-def test_a_model_with_a_custom_op_ends_in_one_line(repro, tmp_path: Path):
+def test_a_model_with_a_custom_op_is_refused_by_its_name(repro, tmp_path: Path):
     (tmp_path / "m.tflite").write_bytes(custom_op())
-    code, _, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
-    assert code == 2
-    line = one_line("\n".join(line for line in err.splitlines() if line.startswith("repro: ")))
-    assert "CUSTOM" in line
+    code, out, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
+    assert code == 1
+    assert "does not know CUSTOM TheirOp" in out
+    assert "REFUSED: " in out
+    assert "unresolved custom op: TheirOp" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.gpu
@@ -250,3 +253,18 @@ def test_another_module_that_is_missing_is_a_fault_of_this_project(repro, monkey
     monkeypatch.setattr(main, "get_command", lambda ctx, word: broken)
     with pytest.raises(ModuleNotFoundError):
         repro("detect")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["chek"], "Did you mean 'check'"),
+        (["finding", "shwo"], "Did you mean 'show'"),
+        (["finding", "show", "add-before-mx"], "did you mean 'add-before-max'"),
+        (["check", "x.tflite", "--tapps"], "Did you mean '--taps'"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_answered_with_the_right_one(words: list[str], meant: str):
+    result = CliRunner().invoke(main, words)
+    said = str(result.exception) + result.output
+    assert meant in said

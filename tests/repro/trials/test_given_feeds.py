@@ -72,6 +72,7 @@ def test_an_input_without_dimensions_keeps_none():
     [
         ({"x": X}, "here: no array for input 1 'count' (it holds x); name it so"),
         ({}, "here: no array for input 0 'x' (it holds nothing)"),
+        ({"x": X, "coumt": X}, "(it holds coumt, x); name it so; did you mean 'coumt'?"),
         ({"x": X[:1], "count": COUNT}, "'x' has shape (1, 3), input 'x' wants (2, 3)"),
         ({"x": X, "count": COUNT.astype(np.float32)}, "'count' is float32, input 'count' wants int32"),
         ({"x": X.astype(complex), "count": COUNT}, "'x' is complex128"),
