@@ -31,9 +31,12 @@ from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
 from repro.trials import check as trials
+from repro.trials import ranges
 from repro.trials.check import Checked
-from repro.trials.load import AnyInputs, fed_subject, read_bytes
+from repro.trials.given_feeds import AnyInputs
+from repro.trials.load import fed_subject, read_bytes
 from repro.trials.part import Part
+from repro.trials.ranges import Ranged
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
@@ -46,7 +49,18 @@ from runner.scratch import ScratchFolder
 from runner.target import Target
 from runner.targets import open_target, precisions_for
 
-__all__ = ["assert_right", "check", "fix", "gate", "judge", "judge_arrays", "lint", "open_target", "reduce"]
+__all__ = [
+    "assert_right",
+    "check",
+    "find_ranges",
+    "fix",
+    "gate",
+    "judge",
+    "judge_arrays",
+    "lint",
+    "open_target",
+    "reduce",
+]
 
 AnyModel = str | Path | bytes | Graph | Subject
 AnyTarget = str | Target
@@ -122,6 +136,27 @@ def lint(
     with limited(memory):
         name, graph = _named_graph(model, _part(signature, shapes))
         return Linted(hazards.lint(graph), name, unexamined(graph))
+
+
+def find_ranges(
+    model: AnyModel,
+    *,
+    inputs: AnyInputs | None = None,
+    seed: int = 0,
+    search: bool = False,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
+    memory: Size | None = None,
+) -> Ranged:
+    """How large every tensor of a model becomes, and which leaves fp16 first, as `repro range` says; nothing is run.
+
+    inputs, seed, signature, shapes, memory: as for `check`. search: also look for the scale of the inputs at which
+    something leaves.
+
+    Raises BadInput for what cannot be read or evaluated, TooMuchMemory (a BadInput) for what would not fit.
+    """
+    with limited(memory):
+        return ranges.find_ranges(_subject(model, inputs, seed, None, _part(signature, shapes)), search=search)
 
 
 def fix(

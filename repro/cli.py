@@ -30,6 +30,7 @@ COMMANDS = {
     "check": "Any .tflite on a target, judged without expectations.",
     "judge": "Judge saved runs, or bare arrays, again.",
     "lint": "Hazards of a .tflite, by reading only.",
+    "range": "Which tensor leaves fp16 first, inside of kernels too, by evaluation only.",
     "reduce": "The smallest graph with the same failure.",
     "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
     "fuzz": "Draw new graphs, and reduce each new bug found.",

@@ -76,7 +76,7 @@ def installed(wheel: Path) -> Path:
     constraints = ROOT / "constraints.txt"
     subprocess.run([python, "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
     asked = [python, "-I", "-c", "import repro; print(repro.__path__[0])"]
-    return Path(subprocess.run(asked, check=True, text=True, capture_output=True).stdout.strip()).parent
+    return Path(subprocess.run(asked, check=True, encoding="utf-8", capture_output=True).stdout.strip()).parent
 
 
 def main() -> int:
@@ -95,7 +95,7 @@ def main() -> int:
     wrong = 0
     for step in steps(asked.quick):
         line, started = f"repro {step.words.replace('{site}', str(site))}", time.monotonic()
-        done = subprocess.run(line, shell=True, cwd=work, env=environment, text=True, capture_output=True)
+        done = subprocess.run(line, shell=True, cwd=work, env=environment, encoding="utf-8", capture_output=True)
         said = done.stdout + done.stderr
         good = done.returncode == step.code and step.says in said
         wrong += not good

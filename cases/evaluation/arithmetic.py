@@ -10,7 +10,7 @@ float64 for float32. Rounding to b bits is Veltkamp's: c = x * (2^k + 1), c - (c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class Arithmetic:
     @property
     def exact(self) -> bool:
         return self.store_bits == 53
+
+    @property
+    def reducing(self) -> Arithmetic:
+        """The same, with accumulators of 32 bits at least: reductions and average pooling keep such in fp16 as well.
+
+        Source: ML Drift's `kernels/reduce.cc` (GetAccumType) and `kernels/pooling.cc`.
+        """
+        return replace(self, accumulate_bits=max(24, self.accumulate_bits))
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Round to the stored format, with its overflow and subnormals. Integers and booleans pass through."""

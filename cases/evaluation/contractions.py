@@ -51,7 +51,7 @@ def reduce(step: Step) -> Sequence[Value]:
     elif step.op.kind == "REDUCE_PROD":
         value = _product(step.arithmetic, x, axes)
     else:
-        value = step.arithmetic.sum(x, axes)
+        value = step.arithmetic.reducing.sum(x, axes)
         if step.op.kind == "MEAN":
             value = value / value.dtype.type(count)
             if count & (count - 1):

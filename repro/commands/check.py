@@ -17,6 +17,7 @@ from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display import json_lines, model_explorer
 from repro.display.console import Screen, print_lines
+from repro.display.input_plan import plan_json, plan_lines
 from repro.pages.of_check import Shown, check_page
 from repro.pages.render import write_page
 from repro.records.lines import Line, Tone, counted, indented, line
@@ -41,7 +42,8 @@ from runner.target import Target
 from runner.targets import precisions_for
 
 _OF_ONE_SIGNATURE = {
-    "inputs_file": "inputs",
+    "input_files": "inputs",
+    "input_words": "input",
     "shapes": "shape",
     "expected_as": "expect",
     "html_file": "html",
@@ -100,7 +102,8 @@ def command(
     engine: str | None,
     runtime: str | None,
     precision: str,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     signature: str | None,
     shapes: dict[str, tuple[int, ...]],
@@ -133,7 +136,7 @@ def command(
     7. repro check model.tflite --precision fp32 --taps --model-explorer errors.json     the error of each tensor, for
        Model Explorer: --model model.tflite, then "upload node data"
     """
-    keep_apart({"--html": html_file, "--model-explorer": explorer_file}, (model, inputs_file))
+    keep_apart({"--html": html_file, "--model-explorer": explorer_file}, (model, *input_files))
     if partial and (one := next(filter(ctx.params.get, _NOT_PARTIAL), None)):
         raise BadInput(
             f"--partial is no run on the GPU alone, which --{_NOT_PARTIAL[one]} is about; give one of the two"
@@ -145,7 +148,8 @@ def command(
             f"--{_OF_ONE_SIGNATURE[one]} is about one signature, and {model} has "
             f"{', '.join(signatures)}; give --signature NAME"
         )
-    subjects = [load_subject(model, inputs_file, seed, open_cpu=open_cpu, part=Part(key, shapes)) for key in signatures]
+    inputs = options.given_inputs(input_files, input_words)
+    subjects = [load_subject(model, inputs, seed, open_cpu=open_cpu, part=Part(key, shapes)) for key in signatures]
     names = targets.resolve(target_names, device)
     for name in names:
         for subject in subjects:
@@ -156,11 +160,13 @@ def command(
     console = Screen(stderr=as_json, soft_wrap=True)
     for subject in subjects:
         console.print(f"{subject.name}: {counted(len(subject.graph.ops), 'op')}, inputs {subject.plan.words}")
+        print_lines(console, plan_lines(subject.plan))
     unexpected = void = 0
     unclean: Checked | None = None
     shown: list[Shown] = []
     flags = ["--poison"] if poison else []
-    given = {"--runtime": runtime, "--engine": engine, "--inputs": inputs_file, "--seed": seed or None}
+    given: dict[str, object] = {"--runtime": runtime, "--engine": engine}
+    given |= {"--inputs": input_files, "--input": input_words, "--seed": seed or None}
     given["--signature"] = signature
     flags += [word for name, shape in shapes.items() for word in ("--shape", f"{name}={','.join(map(str, shape))}")]
     with open_cpu() as cpu:
@@ -169,14 +175,14 @@ def command(
                 for subject, chosen in itertools.product(subjects, precisions_for(name, precision)):
                     if dump_kernels is not None:
                         _ask_controls_before(name, runtime, chosen)
-                    checked = api.check(
-                        subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
-                    )
                     if len(subjects) > 1:
                         console.print(subject.name)
                     if partial:
                         unexpected += _show_partial(console, subject, target, cpu, chosen, deadline, as_json)
                         continue
+                    checked = api.check(
+                        subject, target=target, precision=chosen, deadline=deadline, cpu=cpu, poison=poison
+                    )
                     comparisons = _compare(checked, expected_as, runtime)
                     bad = _show(console, checked, comparisons, as_json)
                     void += bad if checked.is_unfit else 0
@@ -201,7 +207,8 @@ def command(
         shown[-1].notes += _show_blame(console, unclean, precision, runtime)
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed()))
-    print_lines(console, [_conclusion(shown, unexpected, void, unclean, model)])
+    if not partial:
+        print_lines(console, [_conclusion(shown, unexpected, void, unclean, model)])
     ctx.exit(1 if unexpected else 3 if void else 0)
 
 
@@ -311,8 +318,10 @@ def _show(console: Screen, checked: Checked, comparisons: list[Comparison] | Non
                 "marks": list(verdict.marks),
                 "memory": checked.memory.as_json() if checked.memory else None,
                 "poison": checked.poison.as_json() if checked.poison else None,
+                "input_plan": plan_json(checked.subject.plan),
                 "unfit": checked.fitness.as_json() if checked.fitness and checked.is_unfit else None,
                 "reference": checked.reference_from,
+                "inputs": checked.subject.plan.words,
                 "model_sha256": fingerprint.model_sha256,
                 "driver": fingerprint.driver,
                 "stages": dict(checked.run.stages),

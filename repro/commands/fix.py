@@ -45,7 +45,8 @@ def command(
     target_name: str,
     runtime: str | None,
     precision: str,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     signature: str | None,
     shapes: dict[str, tuple[int, ...]],
@@ -65,14 +66,15 @@ def command(
     3. repro fix silu.tflite -o mended.tflite --target gpu:pocl@Mali-G610 --also fast-math-division
     """
     console = Screen(stderr=as_json, soft_wrap=True)
-    keep_apart({"--out": out}, (model, inputs_file))
+    keep_apart({"--out": out}, (model, *input_files))
     (name,) = targets.resolve([target_name])
+    inputs = options.given_inputs(input_files, input_words)
     try:
         fixed = api.fix(
             model,
             target=name,
             precision=precision,
-            inputs=inputs_file,
+            inputs=inputs,
             seed=seed,
             runtime=runtime,
             signature=signature,

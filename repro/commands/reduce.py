@@ -48,7 +48,8 @@ def command(
     runtime: str | None,
     precision: str,
     output: int | None,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     signature: str | None,
     shapes: dict[str, tuple[int, ...]],
@@ -70,7 +71,7 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
-    keep_apart({"--out": folder, "--html": html_file}, (model, inputs_file))
+    keep_apart({"--out": folder, "--html": html_file}, (model, *input_files))
     console = Screen(stderr=True, soft_wrap=True)
     steps: list[Step] = []
     with console.status("confirming the failure") as progress:
@@ -95,7 +96,7 @@ def command(
             target=name,
             precision=precision,
             output=output,
-            inputs=inputs_file,
+            inputs=options.given_inputs(input_files, input_words),
             seed=seed,
             signature=signature,
             shapes=shapes,

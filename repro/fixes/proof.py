@@ -15,6 +15,7 @@ import numpy as np
 
 from cases.graph import Graph, Op
 from repro.campaigns.controls import fitness
+from repro.fixes.fp16_range import hold_in_fp16
 from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import adapter_risks, find_hazards
@@ -144,6 +145,8 @@ def fix_subject(
         subject.require_reference()  # what cannot be judged cannot be proven, and no edit fits shapes that do not fit
     mended = avoid_hazards(subject.graph, also)
     risks = tuple(risk for risk in adapter_risks(subject.graph) if risk.rule not in also)
+    if Precision.FP16 in precisions:
+        mended = hold_in_fp16(mended, subject)
     if not mended.done and not mended.left:
         return Fixed(subject, mended, subject.model, None, risks)
     with open_cpu() as cpu, open_target() as target:

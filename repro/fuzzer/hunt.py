@@ -264,6 +264,7 @@ class Hunt:
 
     def _write_candidate(self, item: Drawn, reduced: Reduced, pattern: str) -> str:
         """The candidate's folder."""
+        feeds = history.distinct_feeds(reduced.specimen)
         record = history.summary(reduced, self.target.name, self.precision, Path(), self.corpus.state.seed)
         record |= {
             "model": "model.tflite",
@@ -273,7 +274,7 @@ class Hunt:
             "origin": item.origin,
             "twin": item.twin_how,
             "identity": self.target.identity,
-            "replay": history.replay_command(self.target.name, self.precision, "model.tflite", "inputs.npz"),
+            "replay": history.replay_command(self.target.name, self.precision, "model.tflite", feeds),
         }
         name = slug(reduced.failure.signature, reduced.specimen.graph)
         self.new_here += 1

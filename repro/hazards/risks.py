@@ -6,12 +6,13 @@ Only in which kernel a division is computed takes the delegate's own graph.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cases.graph import Graph
-from repro.delegate.graph import DelegateGraph
+from cases.graph import Graph, Op
+from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
 from repro.delegate.refusals import composite_that_crashes, why_refused
 from repro.delegate.sighting import Effect
@@ -19,6 +20,9 @@ from repro.hazards.hazard import Hazard, match_of
 from repro.hazards.reach import outputs_reached
 from repro.hazards.rules import RULES
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
+
+LONG_SUM = 8192
+"""Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 
 
 def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGraph) -> Iterator[Hazard]:
@@ -38,6 +42,10 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
         elif crashes := composite_that_crashes(op):
             yield _risk("composite-aborts", op.outputs[0], op.kind, "", detail=crashes)
+        long = _why_long(graph, op)
+        if long:
+            readers = graph.uses.get(op.outputs[0], ())
+            yield _risk("fp16-long-sum", op.outputs[0], op.kind, readers[0].kind if readers else "", detail=long)
     for name, tensor in graph.tensors.items():
         if tensor.data is not None and tensor.data.dtype.kind == "f" and tensor.dtype != "float16":
             why = _why_outside_fp16(tensor.data)
@@ -77,6 +85,21 @@ def _reaches(found: KernelDivision) -> str:
 def _risk(rule: str, tensor: str, producer: str, consumer: str, output: int | None = None, detail: str = "") -> Hazard:
     affected = () if output is None else (output,)
     return match_of(RULES[rule], tensor, output, producer, consumer, Effect.RISK, affected, detail)
+
+
+def _why_long(graph: Graph, op: Op) -> str:
+    """What a sum over very many numbers needs to pass fp16's range, or empty for any other op."""
+    if op.kind not in ("SUM", "CUMSUM") or not op.outputs or not graph.tensors[op.outputs[0]].dtype.startswith("float"):
+        return ""
+    source, made = (graph.tensors[name].shape for name in (op.inputs[0], op.outputs[0]))
+    axis = constant_data(graph, op.inputs[1]) if op.kind == "CUMSUM" else None
+    if axis is not None and axis.size == 1 and -len(source) <= int(axis.reshape(-1)[0]) < len(source):
+        terms = source[int(axis.reshape(-1)[0])]
+    else:
+        terms = math.prod(source) // max(1, math.prod(made))
+    if terms < LONG_SUM:
+        return ""
+    return f"it adds up {terms} numbers, and a mean of {FP16_MAX / terms:.2g} is enough to pass {FP16_MAX:g}"
 
 
 def _why_outside_fp16(data: np.ndarray) -> str:

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from cases.case import Case
 from cases.graph import Graph
-from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
+from cases.input_plan.planned import AnyFeedPlan
+from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
@@ -53,7 +54,7 @@ class Subject:
 
     name: str
     model: bytes
-    plan: FeedPlan
+    plan: AnyFeedPlan
     reference: Reference
     control_of: str = ""
     given_graph: Graph | None = None
@@ -162,7 +163,7 @@ def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None
 def model_subject(
     name: str,
     model: bytes,
-    plan: FeedPlan,
+    plan: AnyFeedPlan,
     reference: Reference,
     *,
     control_of: str = "",

@@ -29,6 +29,7 @@ RIGHT = write_tflite(add_reduce(first="SUB"))
 
 # Verbs of the command line that are no function, each with its reason.
 COMMANDS_ONLY = {
+    "range": "the function is `find_ranges`: `range` is Python's own",
     "doctor": "looks at this machine, for people",
     "device": "sets up a phone",
     "prepare": "fills the cache",

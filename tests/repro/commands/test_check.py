@@ -79,8 +79,9 @@ def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
     words = [model(tmp_path, write_tflite(add_reduce())), "--target", "gpu:pocl", "--dump-kernels", str(tmp_path)]
     result = CliRunner().invoke(command, words)
     assert result.exit_code == 1, result.output
-    sources = [file.read_text(encoding="utf-8") for file in (tmp_path / "gpu:pocl").iterdir()]
+    sources = [file.read_text(encoding="utf-8") for file in (tmp_path / "gpu:pocl").glob("*.cl")]
     assert sources
+    assert len(list((tmp_path / "gpu:pocl").iterdir())) == 2 * len(sources), "the build options lie beside each"
     assert all("__kernel" in source for source in sources)
     assert f"the source of {len(sources)} programs is in" in result.output
 

@@ -98,12 +98,14 @@ def test_inputs_that_do_not_fit_end_in_one_line(repro, tmp_path: Path, arrays, s
     assert says in one_line(err)
 
 
-def test_a_model_with_a_custom_op_ends_in_one_line(repro, tmp_path: Path):
+def test_a_model_with_a_custom_op_is_refused_by_its_name(repro, tmp_path: Path):
     (tmp_path / "m.tflite").write_bytes(custom_op())
-    code, _, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
-    assert code == 2
-    line = one_line("\n".join(line for line in err.splitlines() if line.startswith("repro: ")))
-    assert "CUSTOM" in line
+    code, out, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
+    assert code == 1
+    assert "does not know CUSTOM TheirOp" in out
+    assert "REFUSED: " in out
+    assert "unresolved custom op: TheirOp" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.gpu

@@ -123,3 +123,22 @@ def test_constants_of_other_types_have_no_range_to_leave():
     g = GraphBuilder()
     graph = g.build([g.mul(g.input("x", (1, 4), "int32"), g.const([100000] * 4, dtype="int32"))])
     assert find_risks(graph) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "says"),
+    [
+        ("SUM", (1, 112, 112, 4), "it adds up 12544 numbers, and a mean of 5.2 is enough"),
+        ("SUM", (1, 64, 64, 4), ""),
+        ("MEAN", (1, 112, 112, 4), ""),
+        ("CUMSUM", (1, 9000, 4), "it adds up 9000 numbers"),
+        ("CUMSUM", (1, 64, 9000), ""),
+    ],
+)
+def test_a_sum_that_is_long_enough_to_overflow_is_a_risk(kind: str, shape: tuple[int, ...], says: str):
+    g = GraphBuilder()
+    x = g.input("x", shape)
+    total = g.op("CUMSUM", [x, g.const([1], dtype="int32")])[0] if kind == "CUMSUM" else g.reduce(kind, x, [1, 2])
+    found = [risk.message for risk in find_risks(g.build([g.unary("TANH", total)])) if risk.rule == "fp16-long-sum"]
+    assert len(found) == bool(says)
+    assert all(says in message for message in found)
