@@ -88,6 +88,10 @@ class FindingModel:
         """The same model, wrong in these outputs (none of them where only others have seen the bug)."""
         return replace(self, wrong=wrong)
 
+    def on_targets(self, *patterns: str) -> FindingModel:
+        """The same model, which shows the bug on these targets only."""
+        return replace(self, targets=patterns)
+
     def refused_over_opencl(self) -> FindingModel:
         """The same model, which is refused aloud over OpenCL."""
         return replace(self, over_opencl=Outcome.REFUSED.value)
@@ -121,7 +125,7 @@ def finding_models(
     def limited(model: FindingModel) -> FindingModel:
         if aborts:
             model = replace(model, wrong=(), outcome=Outcome.CRASH.value)
-        return replace(model, runtimes=runtimes, targets=targets, precisions=precisions)
+        return replace(model, runtimes=runtimes, targets=model.targets or targets, precisions=precisions)
 
     return tuple(model if model.healthy else limited(model) for model in models)
 
