@@ -141,6 +141,9 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
     x = inputs[0].shape
     if kind in ELEMENTWISE:
         return (broadcast([t.shape for t in inputs]),)
+    if kind in ("ARG_MAX", "ARG_MIN"):
+        axis = axis_of(int(np.ravel(_constant(inputs[1], "axis"))[0]), len(x))
+        return ((*x[:axis], *x[axis + 1 :]),)
     if kind == "CUMSUM":
         axis_of(_constant(inputs[1], "axis")[0], len(x))
     if kind in UNARY:

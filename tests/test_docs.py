@@ -8,6 +8,7 @@ lines with `# not run here` are only checked for a command and options that exis
 from __future__ import annotations
 
 import ast
+import fnmatch
 import io
 import re
 import shlex
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from cases.catalogue import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -144,7 +147,7 @@ def prose(path: Path) -> Iterator[str]:
 
 def path_exists(name: str) -> bool:
     pattern = re.sub(r"<[^<>]*>", "*", name.rstrip("/"))
-    return any(ROOT.glob(pattern))
+    return any(ROOT.glob(pattern)) or any(fnmatch.fnmatch(case.name, pattern) for case in catalogue())
 
 
 def module_exists(name: str) -> bool:

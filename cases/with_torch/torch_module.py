@@ -273,6 +273,10 @@ class GraphModule(nn.Module):
         total = torch.cumsum(value, axis) - (value if attrs.get("exclusive") else 0)
         return torch.flip(total, (axis,)) if attrs.get("reverse") else total
 
+    def _arg_extremum(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        find = torch.argmax if op.kind == "ARG_MAX" else torch.argmin
+        return find(args[0], dim=self._ints(op.inputs[1])[0]).to(torch.int32)
+
     def _select(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return torch.where(args[0].to(torch.bool), args[1], args[2])
 
@@ -318,6 +322,8 @@ _OPS: Mapping[str, Callable[[GraphModule, Op, list[Any], Mapping[str, Any]], Val
     "SLICE": GraphModule._slice,
     "STRIDED_SLICE": GraphModule._strided_slice,
     "SOFTMAX": GraphModule._softmax,
+    "ARG_MAX": GraphModule._arg_extremum,
+    "ARG_MIN": GraphModule._arg_extremum,
     "CUMSUM": GraphModule._cumsum,
     "SELECT_V2": GraphModule._select,
     "GELU": GraphModule._gelu,

@@ -6,29 +6,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from repro.commands import options
+from repro.commands import completion, options
 from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
+from repro.drawings.grid import grid_svg
 from repro.findings import evidence, reader
 from repro.findings.draft import draft_of, publish
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
+from repro.findings.grid import findings_grid
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
+from repro.findings.upstream import host_expectations, reaches_of
 from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
 from repro.pages.render import write_page
-from repro.records.folders import FINDINGS
+from repro.records.folders import FINDINGS, require_own_folders
 from repro.records.journal import Journal
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.trials.load import read_bytes
 from runner import targets
+from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.opencl.android_runtime import NEWEST, is_android
 from runner.runtime_version import version_order
@@ -50,20 +53,23 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One object per finding on stdout.")
-def list_(as_json: bool) -> None:
-    """All findings: status, since when, what they claim."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("finding", "status", "shows in", "claim"):
-        table.add_column(heading, overflow="fold")
+@click.option("-v", "--verbose", is_flag=True, help="What each claims and where it shows, too.")
+def list_(as_json: bool, verbose: bool) -> None:
+    """All findings, one line each: status, since when, what it is."""
+    screen = Screen(soft_wrap=True)
+    width = max(map(len, reader.slugs()), default=0)
+    incomplete = 0
     for slug in reader.slugs():
         try:
             finding = reader.load(slug)
             on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
         except BadInput as error:
             # One finding that is still being written must not hide the others.
+            incomplete += 1
             if as_json:
                 click.echo(dump({"slug": slug, "status": "incomplete", "reason": str(error)}))
-            table.add_row(slug, "incomplete", "", str(error))
+            else:
+                screen.say((f"{slug:{width}}", Tone.HEAD), "  ", ("incomplete", Tone.WARN), f"  {error}")
             continue
         row = next(r for r in rows_of(on_gpu) if r["case"] == finding.minimal.name)
         if as_json:
@@ -72,14 +78,22 @@ def list_(as_json: bool) -> None:
             click.echo(
                 dump({"slug": slug, "title": finding.title, "status": str(finding.status), "claimed_in": where, **said})
             )
-        only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
-        table.add_row(slug, str(finding.status), only + row["sentence"], finding.claim)
+            continue
+        since = f"since {row['since']}" if row["since"] else "not here"
+        fixed = f", fixed in {row['fixed_in']}" if row["fixed_in"] else ""
+        screen.say((f"{slug:{width}}", Tone.HEAD), f"  {finding.status.word:9}  {since}{fixed}  {finding.short_title}")
+        if verbose:
+            only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
+            screen.say(f"  {finding.claim}")
+            screen.say((f"  {only}{row['sentence']}", Tone.ASIDE))
     if not as_json:
-        Screen().print(table)
+        more = "" if verbose else " (-v: what each claims)"
+        left = f", {incomplete} incomplete" if incomplete else ""
+        screen.say(f"{counted(len(reader.slugs()), 'finding')}{left}{more}; next: repro finding show FINDING")
 
 
 @command.command()
-@click.argument("slug", metavar="FINDING")
+@click.argument("slug", metavar="FINDING", shell_complete=completion.findings)
 @options.html
 def show(slug: str, html_file: Path | None) -> None:
     """What is known of FINDING: its report, or with --html a page with its graph drawn.
@@ -115,6 +129,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
+    require_own_folders("a new finding")
     path = new_finding(
         slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
     )
@@ -122,7 +137,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
@@ -153,6 +168,7 @@ def measure(
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
+    require_own_folders("what is measured of a finding")
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
     names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
@@ -179,14 +195,14 @@ def measure(
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
         contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
         contradictions += len(contradicting)
-        counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
+        counts = f"{counted(len(measured.records), 'cell')}, {len(contradicting)} contradict a claim"
         console.print(f"{finding.slug}: {counts}")
         _print_claims(console, contradicting)
     ctx.exit(1 if contradictions else 0)
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
     "--runtime",
@@ -251,7 +267,8 @@ def verify(
         states = " and ".join(sorted({c.state for c in failing}))
         state = (states, Tone.BAD) if failing else ("holds", Tone.GOOD)
         cells = len({(c.runtime, c.target, c.precision) for c in claims})
-        counts = f"{len(claims) - len(failing)} of {len(claims)} claims in {cells} cells ({finding.status})"
+        held = f"{len(claims) - len(failing)} of {counted(len(claims), 'claim')}"
+        counts = f"{held} in {counted(cells, 'cell')} ({finding.status})"
         console.say(f"{finding.slug}: ", state, f": {counts}")
         _print_claims(console, claims if verbose else failing)
         for reason in missing:
@@ -265,7 +282,7 @@ def verify(
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 def render(slugs: tuple[str, ...], everything: bool) -> None:
     """Render the report of findings anew from what was measured, and seal it.
@@ -273,6 +290,7 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
     For a claim that was reworded, or another look of the report: nothing is measured. A finding whose files are not
     what was sealed is refused (exit 2).
     """
+    require_own_folders("a report")
     for finding in _chosen(slugs, everything):
         check_seal(finding)
         with ScratchFolder("render") as scratch:
@@ -280,6 +298,41 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
             evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
         echo_line(f"{finding.slug}: report and seal are of today's templates")
+
+
+@command.command()
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+def sample(slugs: tuple[str, ...], everything: bool) -> None:
+    """Take the sample run of findings anew, in the newest release that shows the bug; render and seal.
+
+    The sample is what the report quotes in numbers. Nothing else is measured. A finding whose files are not what was
+    sealed is refused (exit 2).
+    """
+    chosen = _chosen(slugs, everything)
+    with progress_line("sample", len(chosen)) as line:
+        for finding in chosen:
+            check_seal(finding)
+            with ScratchFolder("sample") as scratch:
+                draft = draft_of(finding, Path(scratch))
+                evidence.record_sample(draft)
+                evidence.seal(draft, render_report(draft, finding.folder.parent))
+                publish(draft, finding.folder)
+            line.advance(finding.slug)
+
+
+@command.command()
+@click.option(
+    "--svg", "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("findings.svg"), show_default=True
+)
+def grid(file: Path) -> None:
+    """Draw all findings over all runtimes and drivers as one picture, out of what was measured.
+
+    A row per finding, those of one root cause together and those that hit most first.
+    """
+    reaches = reaches_of(_chosen((), True), host_expectations(), FINDINGS)
+    write_atomically(file, grid_svg(findings_grid(reaches)).encode())
+    echo_line(str(file))
 
 
 def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:

@@ -17,7 +17,14 @@ from cases.graph import Graph, Op
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kinds import ELEMENTWISE, REDUCTIONS
 from repro.delegate.lowering import Lowering
-from repro.delegate.parse_arithmetic import parse_cumsum, parse_elementwise, parse_reduction, parse_softmax
+from repro.delegate.parse_arithmetic import (
+    parse_arg_max,
+    parse_batch_matmul,
+    parse_cumsum,
+    parse_elementwise,
+    parse_reduction,
+    parse_softmax,
+)
 from repro.delegate.parse_movement import (
     parse_concat,
     parse_pack,
@@ -32,6 +39,8 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
     **dict.fromkeys(REDUCTIONS, parse_reduction),
     "SOFTMAX": parse_softmax,
+    "ARG_MAX": parse_arg_max,
+    "BATCH_MATMUL": parse_batch_matmul,
     "CUMSUM": parse_cumsum,
     "FULLY_CONNECTED": parse_fully_connected,
     "CONV_2D": parse_convolution,

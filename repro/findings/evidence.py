@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import functools
 import itertools
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,6 +175,22 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
     write_atomically(finding.folder / SAMPLE, canonical(_sample(finding, measured)))
 
 
+def record_sample(finding: Finding) -> None:
+    """Take the sample run anew, where the sealed evidence says that the bug shows. Raises TargetUnavailable."""
+    evidence = finding.evidence()
+    measured = Measured(tuple(finding.evidence_records()), tuple(evidence["environments"]), (), 0)
+    write_atomically(finding.folder / SAMPLE, canonical(_sample(finding, measured)))
+
+
+def host_line() -> str:
+    """What a report may say of the machine: kind of system, processor and Python; nothing that tells machines apart."""
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        system = platform.system()
+    return f"{system}, {platform.machine()}, Python {platform.python_version()}"
+
+
 def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
     """One run of the minimal model in numbers: what people quote, and what a maintainer compares first.
 
@@ -198,6 +215,7 @@ def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
         "runtime": environment["runtime"],
         "driver": environment["driver"],
         "precision": finding.precision,
+        "host": host_line(),
         "outcome": str(run.outcome),
         "message": run.message,
         "outputs": outputs,
@@ -205,14 +223,21 @@ def _sample(finding: Finding, measured: Measured) -> dict[str, Any]:
 
 
 def _shown_in(finding: Finding, measured: Measured) -> EnvironmentRecord:
-    """The first environment on a GPU in which the minimal model is claimed to show; the first, where in none."""
+    """The first target on which the minimal model is claimed to show, with the newest release in which it does.
+
+    A nightly only where no release shows it, since a reader installs a release.
+    """
     on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
-    showing = {
+    cells = {
         (r["target"], r["runtime"])
         for r in measured.records
         if r["case"] == finding.minimal.name and finding.minimal.claimed(r)
     }
-    return next((e for e in on_gpu if (e["target"], e["runtime"]) in showing), on_gpu[0])
+    showing = [e for e in on_gpu if (e["target"], e["runtime"]) in cells] or on_gpu
+    return max(
+        (e for e in showing if e["target"] == showing[0]["target"]),
+        key=lambda e: (is_release(e["runtime"]), version_order(e["runtime"])),
+    )
 
 
 def _sample_output(

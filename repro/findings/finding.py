@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from repro.matrix.document import from_document
 from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from runner.errors import BadInput
+from runner.opencl.drivers import is_opencl
 from runner.runtime_version import version_order
 
 MANIFEST = "finding.toml"
@@ -47,6 +49,11 @@ class FindingStatus(enum.StrEnum):
     CONFIRMED = "confirmed"
     REPORTED = "reported, not confirmed here"
     FIXED = "fixed"
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return self.value.partition(",")[0]
 
 
 class Scope(enum.StrEnum):
@@ -140,6 +147,11 @@ class Finding:
     def slug(self) -> str:
         return self.folder.name
 
+    @property
+    def short_title(self) -> str:
+        """The title without what all of them begin with."""
+        return re.sub(r"^GPU delegate( \(WebGPU\))?: ", "", self.title)
+
     def of(self, *purposes: Purpose) -> tuple[ModelFile, ...]:
         return tuple(m for m in self.models if m.purpose in purposes)
 
@@ -162,9 +174,18 @@ class Finding:
         return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
 
     @property
+    def needs_opencl(self) -> bool:
+        """Whether it is claimed over OpenCL only: the delegate in LiteRT's own wheels does not show it."""
+        drivers = [pattern.partition("@")[0].partition(":")[2] for pattern in self.minimal.where.targets]
+        return bool(drivers) and all(is_opencl(driver.partition("+")[0]) for driver in drivers)
+
+    @property
     def adapter_names(self) -> str:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
-        return " or ".join(p.partition("@")[2] for p in self.minimal.where.targets) if self.needs_name else ""
+        if not self.needs_name:
+            return ""
+        names = " or ".join(pattern.partition("@")[2] for pattern in self.minimal.where.targets)
+        return f"{names}, over OpenCL" if self.needs_opencl else names
 
     @property
     def precision(self) -> str:

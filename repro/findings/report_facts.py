@@ -13,6 +13,7 @@ from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of
+from repro.records.lines import counted
 from runner.encoding import code_span, markdown_prose, markdown_text
 from runner.presented import naming_note
 from runner.runtime_version import is_nightly, is_release, version_order
@@ -113,7 +114,7 @@ def measured(records: Sequence[CellRecord], model: ModelFile) -> str:
     mine = [r for r in records if r["case"] == model.name]
     bad = [r for r in mine if wrong_outputs(r)]
     if not bad:
-        return f"right in all {len(mine)} cells"
+        return f"right in all {counted(len(mine), 'cell')}"
     kinds = ", ".join(sorted({mark(r) for r in bad}))
     verb = "ends the process" if model.outcome else "wrong"
     versions = {r["runtime"] for r in bad}

@@ -61,9 +61,7 @@ ENTRIES: Mapping[str, Threshold] = {
     "own_ulps_fp32": Threshold(
         1.0, "of a value: its floor is never below; GPUs' divisions and fused sums are no better", _MEASURED
     ),
-    "span_ulps": Threshold(
-        16.0, "a reference flatter than this many fp16 ulps of its maximum hides any fault", _MEASURED
-    ),
+    "span_ulps": Threshold(16.0, "a reference flatter than this many ulps of its maximum hides any fault", _MEASURED),
     "floor_snr_db": Threshold(20.0, "a floor above a tenth of the signal lets wrong tensors pass", _MEASURED),
     "rule_element": Threshold(
         8.0, "without an emulation: ulps of |ref| + rms per sqrt(depth) that one element may be off", _MEASURED

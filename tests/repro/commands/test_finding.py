@@ -126,3 +126,14 @@ def test_list_names_every_finding():
     assert listed[ONE]["since"] == "2.1.3"
     fixed = listed["output-before-elementwise"]
     assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == ("fixed", "2.1.6", "LiteRT <2.1.6")
+
+
+def test_the_list_has_one_line_per_finding_and_v_says_more():
+    result = CliRunner().invoke(main, ["finding", "list"], env={"COLUMNS": "60"})
+    assert result.exit_code == 0, result.output
+    *lines, last = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == SHIPPED
+    assert last == f"{len(SHIPPED)} findings (-v: what each claims); next: repro finding show FINDING"
+    verbose = CliRunner().invoke(main, ["finding", "list", "-v"]).stdout
+    assert load(ONE).claim in verbose
+    assert len(verbose.splitlines()) == 3 * len(SHIPPED) + 1

@@ -9,6 +9,7 @@ from repro.findings import evidence
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
 from repro.verdicts.references import float64_outputs
+from runner.runtime_version import is_release, version_order
 from tests.repro.findings.shipped import ONE, bounded
 
 SHIPPED = slugs()
@@ -115,3 +116,11 @@ def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
         (computed,) = float64_outputs(finding.graph(model), (finding.arrays(model, "inputs"),))
         for kept, value in zip(finding.arrays(model, "expected"), computed, strict=True):
             np.testing.assert_array_equal(kept, value.astype(kept.dtype))
+
+
+@pytest.mark.parametrize("slug", slugs())
+def test_the_sample_is_of_the_newest_release_that_shows_the_bug(slug):
+    finding = load(slug)
+    target = finding.sample()["target"]
+    measured = {r["runtime"] for r in finding.evidence_records() if r["target"] == target and is_release(r["runtime"])}
+    assert finding.sample()["runtime"] == (finding.showing(measured) or sorted(measured, key=version_order))[-1]

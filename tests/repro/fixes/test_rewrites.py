@@ -182,3 +182,30 @@ def test_a_table_that_is_computed_is_left_alone():
     edit = GraphEdit(Graph(tensors, graph.ops, (*graph.inputs, table), graph.outputs))
     assert REWRITES["pad-rank-4"](edit, hazard) == ""
     assert edit.ops == list(graph.ops)
+
+
+BATCHES = [((2,), (1,)), ((1,), (3,)), ((2,), ()), ((1, 2), (1, 1)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((), (2, 2))]
+
+
+@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize(("left", "right"), BATCHES)
+def test_a_product_gets_one_batch_on_both_sides(left, right, is_constant: bool):
+    g = GraphBuilder()
+    shape = (*right, 4, 6)
+    b = g.const(normal(*shape)) if is_constant else g.input("b", shape)
+    graph = g.build([g.batch_matmul(g.input("a", (*left, 3, 4)), b, name="y")])
+    if is_constant and not right:
+        assert hazard_of(graph, "batch-matmul-broadcast") is None
+        return
+    new = rewritten(graph, "batch-matmul-broadcast")
+    (op,) = [op for op in new.ops if op.kind == "BATCH_MATMUL"]
+    assert {new.tensors[name].shape[:-2] for name in op.inputs} == {np.broadcast_shapes(left, right)}
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6), (1, 3, 4, 5), (5, 7), (2, 3, 3)])
+def test_arg_max_over_channels_runs_over_another_dimension(shape):
+    g = GraphBuilder()
+    y = g.unary("NEG", g.input("x", shape))
+    graph = g.build([*g.op("ARG_MAX", [y, g.const(-1, dtype="int32")], name="places", output_type=2)])
+    new = rewritten(graph, "arg-max-lanes")
+    assert kinds(new).count("ARG_MAX") == 1
