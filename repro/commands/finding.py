@@ -14,14 +14,16 @@ from repro.display.progress import ProgressLine, progress_line
 from repro.drawings.grid import grid_svg
 from repro.findings import evidence, reader
 from repro.findings.draft import draft_of, publish
+from repro.findings.environments import Plans, plans_to_measure, plans_to_verify, targets_here, that_run, unmeasurable
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
 from repro.findings.grid import findings_grid
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
+from repro.findings.report_facts import by_backend
 from repro.findings.seal import check_seal
 from repro.findings.upstream import host_expectations, reaches_of
-from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
+from repro.matrix.measure import environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
@@ -32,10 +34,9 @@ from repro.records.lines import Tone, counted
 from repro.trials.load import read_bytes
 from runner import targets
 from runner.cache import write_atomically
-from runner.errors import BadInput, NothingRan
-from runner.opencl.android_runtime import NEWEST, is_android
-from runner.runtime_version import version_order
-from runner.runtimes import KNOWN, installed
+from runner.errors import BadInput, NothingRan, TargetUnavailable
+from runner.runtime_version import spoken, version_order
+from runner.runtimes import KNOWN
 from runner.scratch import ScratchFolder
 
 
@@ -71,21 +72,34 @@ def list_(as_json: bool, verbose: bool) -> None:
             else:
                 screen.say((f"{slug:{width}}", Tone.HEAD), "  ", ("incomplete", Tone.WARN), f"  {error}")
             continue
-        row = next(r for r in rows_of(on_gpu) if r["case"] == finding.minimal.name)
+        of_minimal = [r for r in on_gpu if r["case"] == finding.minimal.name]
+        rows = [rows_of(records)[0] for records in by_backend(of_minimal) if records]
         if as_json:
-            said = {k: row[k] for k in ("since", "fixed_in", "sentence")}
+            said, *others = ({k: row[k] for k in ("since", "fixed_in", "sentence")} for row in rows)
+            over_opencl = {"over_opencl": others[0]} if others else {}
             where = str(finding.minimal.where)
             click.echo(
-                dump({"slug": slug, "title": finding.title, "status": str(finding.status), "claimed_in": where, **said})
+                dump(
+                    {
+                        "slug": slug,
+                        "title": finding.title,
+                        "status": str(finding.status),
+                        "claimed_in": where,
+                        **said,
+                        **over_opencl,
+                    }
+                )
             )
             continue
-        since = f"since {row['since']}" if row["since"] else "not here"
-        fixed = f", fixed in {row['fixed_in']}" if row["fixed_in"] else ""
+        first = next((row for row in rows if row["since"]), rows[0])
+        since = f"since {spoken(first['since'])}" if first["since"] else "not here"
+        fixed = f", fixed in {first['fixed_in']}" if first["fixed_in"] else ""
         screen.say((f"{slug:{width}}", Tone.HEAD), f"  {finding.status.word:9}  {since}{fixed}  {finding.short_title}")
         if verbose:
             only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
+            shows_in = "; over OpenCL: ".join(row["sentence"] for row in rows)
             screen.say(f"  {finding.claim}")
-            screen.say((f"  {only}{row['sentence']}", Tone.ASIDE))
+            screen.say((f"  {only}{shows_in}", Tone.ASIDE))
     if not as_json:
         more = "" if verbose else " (-v: what each claims)"
         left = f", {incomplete} incomplete" if incomplete else ""
@@ -146,7 +160,8 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 @click.option(
     "--named",
     multiple=True,
-    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali.",
+    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali, "
+    "and under the names that the finding knows.",
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
 @options.again
@@ -165,27 +180,35 @@ def measure(
     """Measure findings, and rewrite their evidence, report and seal.
 
     Each model runs on every runtime and driver, in both precisions.
+    Over OpenCL that is LiteRT-LM's releases on one driver, in fp32.
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
     require_own_folders("what is measured of a finding")
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
-    names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
-    presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
-    environments = environments_for(runtimes, names)
     findings = _chosen(slugs, everything)
+    if target_names:
+        names = targets.resolve(target_names)
+    else:
+        names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
+        if not runtimes and (lost := unmeasurable(findings, names)):
+            raise TargetUnavailable(
+                f"{lost} cannot be measured here and would be lost; run `make opencl`, or name with --target what to "
+                "measure instead"
+            )
+    presented = targets.resolve(named) if named else [] if no_named else None
+    plans = plans_to_measure(findings, environments_for(runtimes, names), presented)
     console = Screen(stderr=True)
     contradictions = 0
-    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
     with ScratchFolder("measure") as scratch:
         drafts = [draft_of(finding, Path(scratch)) for finding in findings]
         for draft in drafts:
             evidence.build_models(draft)
             evidence.write_arrays(draft)
-        with Journal(journal_path()) as journal, progress_line("measure", total) as line:
+        with Journal(journal_path()) as journal, progress_line("measure", _total(findings, plans)) as line:
             everything_measured = evidence.measure_findings(
-                drafts, environments, journal, named=presented, again=again, on_record=_stepper(line)
+                drafts, plans, journal, again=again, on_record=_stepper(line)
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
             evidence.record_evidence(draft, measured)
@@ -208,7 +231,7 @@ def measure(
     "--runtime",
     "runtimes",
     multiple=True,
-    help="May be repeated. Default: the installed one, and one that shows the bug.",
+    help="May be repeated. Default: the installed one, and one that shows the bug; over OpenCL the newest.",
 )
 @options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
@@ -227,8 +250,9 @@ def verify(
     """Check seals, measure every claim again here, say what holds.
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
-    --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
-    sealed, 3 if there is no finding, nothing can run here, or not the runtime that a finding is about.
+    --target is given; cells over OpenCL where `make opencl` was run, and else one line counts them. Exit 0 if
+    all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3 if there is no
+    finding, nothing can run here, or not the runtime that a finding is about.
     """
     findings = _chosen(slugs, everything)
     for finding in findings:
@@ -238,27 +262,16 @@ def verify(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
                 f"`repro finding render {finding.slug}` renders it"
             )
-    names = targets.resolve(target_names) if target_names else default_targets()
+    names = targets.resolve(target_names) if target_names else targets_here(runtimes)
     if all(name.partition(":")[0] == "cpu" for name in names):
         raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
-    groups = _by_runtimes(findings, runtimes)
+    plans = plans_to_verify(findings, names, runtimes, presented=not target_names)
     console = Screen(stderr=as_json)
     failed, unmeasured = 0, 0
-    total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
-    verified: dict[str, evidence.Verified] = {}
-    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
-        for versions, members in groups.items():
-            presented = [] if target_names else _presented(members)
-            results = evidence.verify(
-                members,
-                _environments(versions, names, bool(runtimes)),
-                Path(scratch),
-                _stepper(line),
-                presented,
-            )
-            verified |= {f.slug: one for f, one in zip(members, results, strict=True)}
-    for finding in findings:
-        claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
+    with ScratchFolder("verify") as scratch, progress_line("verify", _total(findings, plans)) as line:
+        verified = evidence.verify(findings, plans, Path(scratch), _stepper(line))
+    for finding, one in zip(findings, verified, strict=True):
+        claims, missing = one.claims, one.missing
         failing = [c for c in claims if c.state is not ClaimState.HOLDS]
         failed += len(failing)
         if as_json:
@@ -278,6 +291,8 @@ def verify(
         if showing and all(c.state is ClaimState.FIXED for c in showing):
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
+    if not target_names and not runtimes and (lost := unmeasurable(findings, names)):
+        console.say(("not measured", Tone.WARN), f": {lost}; `make opencl` sets up what runs them", soft_wrap=True)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
 
@@ -335,29 +350,10 @@ def grid(file: Path) -> None:
     echo_line(str(file))
 
 
-def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:
-    """The findings by the runtimes they are verified in: those asked for, or what each finding needs."""
-    groups: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in chosen:
-        versions = tuple(asked) or evidence.runtimes_to_verify(finding, installed().version)
-        groups.setdefault(versions, []).append(finding)
-    return groups
-
-
-def _environments(versions: Sequence[str], names: Sequence[str], asked: bool) -> list[Environment]:
-    """What a finding is verified in. Its own versions are LiteRT's; over OpenCL, unless asked, it is the newest one."""
-    if asked:
-        return environments_for(versions, names)
-    over_opencl = [name for name in names if is_android(targets.known_runtimes(name)[0])]
-    others = [name for name in names if name not in over_opencl]
-    return environments_for(versions, others) + environments_for([NEWEST], over_opencl)
-
-
-def _presented(chosen: Sequence[Finding]) -> list[str]:
-    """The targets under another adapter name that the evidence of the findings has, and that can run here."""
-    kept = {r["target"] for finding in chosen for r in finding.evidence_records() if "@" in r["target"]}
-    here = set(default_targets())
-    return sorted(name for name in kept if name.partition("@")[0] in here)
+def _total(findings: Sequence[Finding], plans: Plans) -> int:
+    """How many cells the plans have."""
+    cells = {f.slug: sum(len(targets.precisions_for(e.target, "both")) for e in plans[f.slug]) for f in findings}
+    return sum(cells[finding.slug] * len(finding.models) for finding in findings)
 
 
 def _stepper(line: ProgressLine) -> Callable[[CellRecord], None]:
@@ -385,6 +381,6 @@ def _print_claims(console: Screen, claims: Sequence[evidence.Claim]) -> None:
         ClaimState.UNCLEAR: Tone.WARN,
     }
     for claim in claims:
-        place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
+        place = f"{spoken(claim.runtime)} {claim.target} {claim.precision}"
         said = f" {claim.model} ({claim.what}), {place}: {claim.said}"
         console.say("  ", (claim.state, tones[claim.state]), said, soft_wrap=True)

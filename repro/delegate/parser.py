@@ -26,6 +26,7 @@ from repro.delegate.parse_arithmetic import (
     parse_softmax,
 )
 from repro.delegate.parse_movement import (
+    parse_blocks,
     parse_concat,
     parse_pack,
     parse_pad,
@@ -57,6 +58,8 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "UNPACK": parse_unpack,
     "SPLIT": parse_split,
     "SPLIT_V": parse_split,
+    "DEPTH_TO_SPACE": parse_blocks,
+    "SPACE_TO_DEPTH": parse_blocks,
 }
 """Op kind -> its parser; ops of any other kind are lowered by `Lowering.generic`."""
 

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,7 +31,9 @@ from repro.findings.where import EVERYWHERE, Range
 from repro.matrix.document import from_document
 from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
+from repro.verdicts.verdict import Status
 from runner.errors import BadInput
+from runner.opencl.android_runtime import is_android
 from runner.opencl.drivers import is_opencl
 from runner.runtime_version import version_order
 
@@ -88,6 +90,8 @@ class Link:
 
 ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
+OverOpencl = Literal["", "REFUSED", "PASS"]
+"""What a model may claim for runs over OpenCL alone: that it is refused, or right; empty: what it claims anywhere."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class ModelFile:
     """One model of a finding: the claim it carries, and where it shows.
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
-    instead, or empty. where: the cells in which it shows; in all others it must pass.
+    instead, or empty. where: the cells in which it shows; in all others it must pass. over_opencl: what it does
+    instead in the cells of it that run over OpenCL.
     """
 
     name: str
@@ -104,6 +109,7 @@ class ModelFile:
     wrong: tuple[int, ...]
     outcome: str = ""
     where: Range = EVERYWHERE
+    over_opencl: OverOpencl = ""
 
     @property
     def shows(self) -> bool:
@@ -112,9 +118,17 @@ class ModelFile:
 
     def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
-        if not self.shows or not self.where.covers(record):
+        if not self.shows or not self.where.covers(record) or self._answer(record) == Status.PASS:
             return ()
-        return (-1,) if self.outcome else self.wrong
+        return (-1,) if self._answer(record) else self.wrong
+
+    def ends(self, record: Cell) -> str:
+        """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""
+        return self._answer(record) if self.claimed(record) == (-1,) else ""
+
+    def _answer(self, record: Cell) -> str:
+        """What is claimed instead of wrong outputs; empty where it is wrong outputs."""
+        return self.over_opencl if is_android(record["runtime"]) and self.over_opencl else self.outcome
 
 
 @dataclass(frozen=True)

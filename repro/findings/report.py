@@ -25,10 +25,13 @@ from repro.findings.reader import load
 from repro.findings.root_causes import patches_of, root_cause_of, root_causes
 from repro.findings.snippet import base64_lines, snippet
 from repro.hazards.culprit import failure_picture
+from repro.matrix.record import CellRecord
 from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.encoding import one_line, shown_name
+from runner.opencl.android_runtime import is_android
 from runner.run import Job, Precision
+from runner.runtime_version import LM_PREFIX, spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 RUNNER_SOURCE = Path(runner.__file__).parent / "native" / "batch_runner.c"
@@ -57,7 +60,9 @@ environment.filters |= {
     "cell": encoding.markdown_cell,
     "fenced": encoding.fenced,
     "url": encoding.url,
+    "spoken": spoken,
 }
+environment.tests["over_opencl_runtime"] = is_android
 environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
@@ -90,6 +95,7 @@ def report_files(finding: Finding) -> dict[str, bytes]:
 
 def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     records = finding.evidence_records()
+    litert, over_opencl = facts.by_backend(records)
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
     graph = finding.graph(finding.minimal)
     sample = finding.sample()
@@ -98,6 +104,7 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     return {
         **place_and_graph(finding),
         "finding": finding,
+        "over_opencl": _over_opencl(finding, over_opencl),
         "nightly": facts.nightly(records),
         "pinned": pinned,
         "ops": graph.ops,
@@ -105,9 +112,12 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
         "inline": snippet(finding, tolerance(finding), pinned),
         "root_cause": root_cause_of(finding.slug, causes),
         "patches": patches_of(finding.slug, causes),
-        "sample": {**sample, "target": facts.public_target(sample["target"])},
-        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
-        "matrix": facts.matrix_lines(records, finding.minimal),
+        "sample": sample,
+        "samples": [
+            {**run, "target": facts.public_target(run["target"])} for run in (sample, sample.get("over_opencl")) if run
+        ],
+        "sentence": facts.cell_sentence(litert, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(litert, finding.minimal),
         "control_sentence": facts.measured(on_gpu, finding.control),
         "note": facts.fp16_note(records),
         "tried": facts.tried(
@@ -122,12 +132,25 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     }
 
 
+def _over_opencl(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:
+    """What a report says of the cells over OpenCL; empty where there are none."""
+    if not records:
+        return {}
+    return {
+        "runtimes": facts.runtimes(records),
+        "releases": [version.removeprefix(LM_PREFIX) for version in facts.runtimes(records)],
+        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(records, finding.minimal),
+        "limit": facts.opencl_limit(records),
+    }
+
+
 def place_and_graph(finding: Finding) -> dict[str, Any]:
     """What any issue says of where its finding was measured, and of the minimal model."""
     environments = finding.evidence()["environments"]
     graph = finding.graph(finding.minimal)
     return {
-        "runtimes": facts.runtimes(finding.evidence_records()),
+        "runtimes": facts.runtimes(facts.by_backend(finding.evidence_records())[0]),
         "drivers": facts.drivers(environments),
         "phones": facts.phones(environments),
         "host": finding.sample().get("host", ""),

@@ -157,6 +157,19 @@ def _cumsum_height(edit: GraphEdit, hazard: Hazard) -> str:
     return f"CUMSUM sums over the second dimension of '{source}' as {list(as_rank_4)}"
 
 
+def _stacked_images(edit: GraphEdit, hazard: Hazard) -> str:
+    """[B,H,W,C] is one image [1,B*H,W,C]: its blocks are the same, since each image has whole blocks."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source = op.inputs[0]
+    batch, height, *rest = edit.tensors[source].shape
+    stacked = edit.reshape_before(op, source, (1, batch * height, *rest))
+    changed = edit.swap(op, renamed(op, inputs={source: stacked}))
+    batch, height, *rest = edit.tensors[op.outputs[0]].shape
+    edit.reshape_after(changed, op.outputs[0], (1, batch * height, *rest))
+    return f"{op.kind} works on the images of '{source}' below each other"
+
+
 def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
     """[B,N,C] is padded as [1,B,N,C]."""
     assert hazard.ops is not None
@@ -267,6 +280,7 @@ REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "repeat-batch": _repeat_batch,
     "arg-max-width": _arg_max_width,
     "cumsum-height": _cumsum_height,
+    "stacked-images": _stacked_images,
     "pad-rank-4": _pad_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,

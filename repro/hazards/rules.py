@@ -241,6 +241,14 @@ RULES = {
             finding="cumsum-batch",
         ),
         Rule(
+            "batched-blocks",
+            "DEPTH_TO_SPACE or SPACE_TO_DEPTH of a batch above 1",
+            "every output is wrong: the kernel of the {producer} does not compile, and is left out",
+            "RESHAPE the images to one, below each other, and back",
+            workaround="stacked-images",
+            finding="batched-depth-to-space",
+        ),
+        Rule(
             "cumsum-axis-aborts",
             "CUMSUM over a negative axis of a tensor of rank 4, or over -2 or -3 at rank 3",
             "compiling this model ends the process (SIGILL): the axis of {producer} is looked up in front of a table",

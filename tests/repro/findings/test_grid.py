@@ -51,4 +51,4 @@ def test_a_cell_is_red_where_the_minimal_model_fails_and_green_where_it_passes(g
             == (finding.minimal.name, column.group, column.name, precision)
         ]
         expected = ["good" if said == "ok" else "loud" if said == "CRASH" else "bad" for said in marks]
-        assert [part.kind for part in cell] == expected
+        assert [part.kind for part in cell if part.kind != "empty"] == expected  # PoCL has no fp16

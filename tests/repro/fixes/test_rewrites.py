@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cases.builder import GraphBuilder
 from cases.edit import GraphEdit
 from cases.evaluation.evaluate import evaluate
+from cases.findings.batched_depth_to_space import blocks
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from repro.fixes.rewrites import REWRITES
@@ -109,6 +110,22 @@ def test_any_cumsum_that_is_read_wrong_sums_over_the_second_of_four(shape: tuple
     assert data_of_axis is not None
     assert len(new.tensors[op.inputs[0]].shape) == 4
     assert int(data_of_axis) in ((1,) if len(shape) < 4 or axis % 4 == 0 else (axis % 4,))
+
+
+@given(
+    st.sampled_from(["DEPTH_TO_SPACE", "SPACE_TO_DEPTH"]),
+    st.integers(2, 3),
+    st.tuples(st.integers(2, 3), st.integers(1, 2), st.integers(1, 2), st.integers(1, 5)),
+)
+def test_any_blocks_of_a_batch_are_those_of_one_image(kind: str, block: int, sizes: tuple[int, int, int, int]):
+    batch, height, width, channels = sizes
+    wide = kind == "SPACE_TO_DEPTH"
+    shape = (batch, height * block, width * block, channels) if wide else (batch, height, width, channels * block**2)
+    graph = blocks(shape, kind, block, bystander=False)
+    new = rewritten(graph, "batched-blocks")
+    assert kinds(new) == ["RESHAPE", kind, "RESHAPE"]
+    assert new.tensors[new.ops[1].inputs[0]].shape[0] == 1
+    assert hazard_of(new, "batched-blocks") is None
 
 
 @pytest.mark.parametrize("kind", ["PAD", "PADV2"])
