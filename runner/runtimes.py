@@ -65,6 +65,14 @@ class Runtime:
         return {file.name: file_sha256(file) for file in files}
 
     @property
+    def loaded(self) -> Mapping[str, Path]:
+        """File name -> the libraries that a program must find beside libLiteRt.so."""
+        if self.is_android:
+            return android_runtime.loaded(self.folder)
+        # The Python binding's own library is of no use to another program.
+        return {name: self.folder / name for name in self.libraries if name.startswith("libLiteRt")}
+
+    @property
     def has_gpu(self) -> bool:
         """Whether a GPU delegate is in it."""
         return self.is_android or self.accelerator is not None

@@ -1,27 +1,29 @@
 """Target names, what they stand for here, opening one, and which precisions it is asked for.
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`, `gpu:<adapter>`; over OpenCL
-`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with `+buffers` or `+textures` (where the delegate
-keeps tensors), and then with `@<name>` (another device name is presented to the delegate); `adb`, `adb:SERIAL`.
+`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with settings of the delegate
+(`+buffers`, `+convert_weights_on_gpu=true`), and then with `@<name>` (another device name is presented to it); `adb`,
+`adb:SERIAL`, with settings too; `adb:loopback`, and `adb:loopback:GPU` with what stands behind `gpu:`.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
+from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
+from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
+from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
-from runner.host.storage import Storage
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
-from runner.installation import install_everything, opencl_install
+from runner.host.vulkan import Adapter, adapters
+from runner.installation import install_everything
 from runner.opencl import android_runtime
-from runner.opencl.drivers import is_opencl, opencl_driver, opencl_drivers
-from runner.opencl.loader import LoaderSettings, loader_version, presented_device
-from runner.presented import naming_note
+from runner.opencl.drivers import opencl_driver, opencl_drivers
+from runner.opencl.loader import LoaderSettings
 from runner.run import Precision
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
@@ -69,10 +71,11 @@ def open_target(
         from runner.adb.choice import open_adb_target
 
         version = runtime.version if isinstance(runtime, Runtime) else runtime
-        return open_adb_target(rest or None, runtime=version, device=device, engine=engine)
+        serial, settings = phone_parts(rest)
+        return open_adb_target(serial, settings, runtime=version, device=device, engine=engine)
     _only_adb(name, device, engine)
     if kind == "gpu":
-        return _open_gpu(GpuName.parse(name), runtime, workers, loader or LoaderSettings())
+        return _open_gpu(GpuName.parse(name), runtime, workers, loader)
     if name not in ("cpu", "cpu:reference"):
         raise _unknown(name)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
@@ -81,90 +84,66 @@ def open_target(
     return HostTarget(name, "cpu" if name == "cpu" else "reference", chosen, workers=workers)
 
 
-def _open_gpu(name: GpuName, runtime: str | Runtime | None, workers: int, loader: LoaderSettings) -> HostTarget:
-    if is_opencl(name.key):
-        return _open_opencl(name, runtime, workers, loader)
-    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
-    adapter = _adapter(name.key) if name.key else _best(chosen)
-    _check_runtime(name, chosen)
-    name = replace(name, key=adapter.key)
-    make = functools.partial(
-        HostTarget, str(name), "gpu", chosen, driver=adapter, workers=workers, gpu_options=name.storage_options
-    )
-    if not name.presented:
-        return make()
-    from runner.host.presented_name import naming_environment
-
-    return make(environment=naming_environment(name.presented), note=naming_note(name.presented))
-
-
-def _open_opencl(name: GpuName, runtime: str | Runtime | None, workers: int, loader: LoaderSettings) -> HostTarget:
-    driver = opencl_driver(name.key)
-    if driver is None:
-        raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run: {opencl_install()}")
-    chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime or android_runtime.NEWEST)
-    _check_runtime(name, chosen)
-    if name.presented:
-        loader = replace(loader, device=presented_device(name.presented))
-    # A device of no vendor that the delegate knows gets images which PoCL does not have.
-    storage = name.storage_options or ({} if name.presented else Storage.BUFFERS.gpu_options)
+def _open_gpu(
+    name: GpuName, asked: str | Runtime | None, workers: int, loader: LoaderSettings | None = None
+) -> HostTarget:
+    runtime = runtime_for(name, asked)
+    gpu = host_gpu(name if name.key else replace(name, key=_best(runtime).key), loader)
     return HostTarget(
-        str(name),
+        str(gpu.name),
         "gpu",
-        chosen,
-        driver=driver,
+        runtime,
+        driver=gpu.driver,
         workers=workers,
-        environment=loader.environment(),
-        gpu_options=storage,
-        note=loader.note,
-        settings=f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {storage} {loader_version()}",
+        environment=gpu.variables,
+        gpu_options=gpu.gpu_options,
+        note=gpu.note,
+        settings=gpu.decides,
     )
-
-
-def _check_runtime(name: GpuName, runtime: Runtime) -> None:
-    if runtime.is_android is not is_opencl(name.key):
-        known = ", ".join(known_runtimes(str(name)))
-        raise BadInput(f"{name} does not run on {runtime.version}; for it the runtimes are {known}")
-
-
-@dataclass(frozen=True)
-class GpuName:
-    """The parts of a host GPU target's name: `gpu:pocl+textures@Mali-G610`. key is empty for plain `gpu`."""
-
-    key: str
-    storage: Storage | None = None
-    presented: str = ""
-
-    @classmethod
-    def parse(cls, name: str) -> GpuName:
-        """Raises BadInput for a setting that there is none of."""
-        plain, _, presented = name.partition("@")
-        plain, plus, setting = plain.partition("+")
-        if plus and setting not in list(Storage):
-            near = difflib.get_close_matches(setting, list(Storage), 1)
-            raise BadInput(
-                f"'+{setting}' in '{name}' is no storage; write +{near[0] if near else ' or +'.join(Storage)}"
-            )
-        return cls(plain.partition(":")[2].lower(), Storage(setting) if plus else None, presented)
-
-    @property
-    def storage_options(self) -> dict[str, str | int | bool]:
-        return self.storage.gpu_options if self.storage else {}
-
-    def __str__(self) -> str:
-        storage = f"+{self.storage}" if self.storage else ""
-        presented = f"@{self.presented}" if self.presented else ""
-        return f"gpu{':' if self.key else ''}{self.key}{storage}{presented}"
 
 
 def known_runtimes(target: str) -> tuple[str, ...]:
     """The runtimes that are known for a target, oldest first: over OpenCL they are LiteRT-LM's."""
-    return android_runtime.KNOWN if runs_over_opencl(target) else KNOWN
+    gpu = gpu_of(target)
+    return gpu_runtimes(gpu) if gpu else KNOWN
 
 
 def runs_over_opencl(target: str) -> bool:
-    """Whether a target's name is that of an OpenCL driver of this host."""
-    return _parts(target)[0] == "gpu" and is_opencl(GpuName.parse(target).key)
+    """Whether the GPU of a target is that of an OpenCL driver of this host."""
+    gpu = gpu_of(target)
+    return gpu is not None and gpu.over_opencl
+
+
+def gpu_of(target: str) -> GpuName | None:
+    """The GPU of this host that a target runs on, the loopback device's too; None for cpu and phones."""
+    kind, rest = _parts(target)
+    if kind == "adb":
+        return loopback_gpu(rest)
+    return GpuName.parse(target) if kind == "gpu" else None
+
+
+def with_settings(target: str, settings: Settings) -> str:
+    """The name of a target with settings of the delegate beside its own. Raises BadInput for a cpu target."""
+    if not settings:
+        return target
+    kind, rest = _parts(target)
+    if kind == "gpu":
+        name = GpuName.parse(target)
+        return str(replace(name, settings=name.settings.with_others(settings)))
+    if kind != "adb":
+        raise BadInput(f"'{settings}' is a setting of the GPU's delegate, and target {target} has none")
+    if loopback := loopback_gpu(rest):
+        return "adb:" + loopback_name(replace(loopback, settings=loopback.settings.with_others(settings)))
+    serial, own = phone_parts(rest)
+    return f"adb{':' if serial else ''}{serial or ''}{own.with_others(settings)}"
+
+
+def phone_parts(rest: str) -> tuple[str | None, Settings]:
+    """Serial number and settings of what stands behind `adb:`. A loopback device's settings are its GPU's."""
+    if is_loopback(rest):
+        return rest, Settings()
+    serial, *words = rest.split("+")
+    return serial or None, Settings.parse(words)
 
 
 def default_workers() -> int:
@@ -187,7 +166,8 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         elif kind == "adb":
             from runner.adb.choice import resolve_serials
 
-            full += [f"adb:{serial}" for serial in resolve_serials(rest or None, device)]
+            serial, settings = phone_parts(rest)
+            full += [with_settings(f"adb:{each}", settings) for each in resolve_serials(serial, device)]
         elif name in ("cpu", "cpu:reference"):
             full.append(name)
         else:
@@ -196,9 +176,9 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
 
 
 def _resolve_gpu(name: GpuName) -> GpuName:
-    if is_opencl(name.key):
+    if name.over_opencl:
         return name
-    return replace(name, key=(_adapter(name.key) if name.key else _best(runtime_of(None))).key)
+    return replace(name, key=(vulkan_adapter(name.key) if name.key else _best(runtime_of(None))).key)
 
 
 def precisions_for(target: str, asked: str) -> list[Precision]:
@@ -207,12 +187,16 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
     target: full target name. asked: one of PRECISION_CHOICES. Raises ValueError for another word, BadInput where the
     target has no fp16 and only that is asked for.
     """
-    kind = _parts(target)[0]
-    if kind == "cpu":
+    if _parts(target)[0] == "cpu":
         return [Precision.FP32]
     wanted = [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
-    name = GpuName.parse(target) if kind == "gpu" else None
-    driver = opencl_driver(name.key) if name and is_opencl(name.key) else None
+    gpu = gpu_of(target)
+    settings = gpu.settings if gpu else phone_parts(_parts(target)[1])[1]
+    if settings.gpu_options.get(PRECISION) == FP32_SUMS:
+        if Precision.FP16 not in wanted:
+            raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
+        wanted = [Precision.FP16]
+    driver = opencl_driver(gpu.key) if gpu and gpu.over_opencl else None
     if driver is None:
         return wanted
     possible = [precision for precision in wanted if precision in driver.precisions]
@@ -238,15 +222,15 @@ def available_opencl() -> list[TargetInfo]:
     chosen = runtime_of(android_runtime.made_versions()[-1])
     infos = []
     for driver in opencl_drivers():
-        info = _try(_open_opencl(GpuName(driver.key), chosen, 1, LoaderSettings()))
+        info = _try(_open_gpu(GpuName(driver.key), chosen, 1))
         infos.append(TargetInfo(info.name, info.usable, driver.device, info.adapter, driver.driver, info.reason))
     return infos
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Kind and the rest of a target's name; `gpu@NAME` and `gpu+STORAGE` are of the best adapter."""
-    if name.startswith(("gpu@", "gpu+")):
-        return "gpu", name.removeprefix("gpu")
+    """Kind and the rest of a target's name; `gpu@NAME` and `gpu+SETTING` are of the best adapter."""
+    if name.startswith(("gpu@", "gpu+", "adb+")):
+        return name[:3], name[3:]
     kind, _, rest = name.partition(":")
     return kind, rest
 
@@ -280,20 +264,6 @@ def _best(runtime: Runtime) -> Adapter:
         f"no GPU target works here (Vulkan adapters found: {seen}); run: {install_everything()}; "
         "`repro doctor` says more"
     )
-
-
-def _adapter(key: str) -> Adapter:
-    found = adapters()
-    wanted = key.lower()
-    for adapter in found:
-        if wanted in (adapter.key, adapter.device.lower()):
-            return adapter
-    known = ", ".join(f"gpu:{adapter.key}" for adapter in found) or "none"
-    if wanted in (LAVAPIPE, SWIFTSHADER):
-        raise TargetUnavailable(
-            f"gpu:{wanted} is not here (adapters found: {known}); `repro doctor` says how to get it"
-        )
-    raise TargetUnavailable(f"no Vulkan adapter is called '{key}' here (adapters found: {known})")
 
 
 def _unknown(name: str) -> BadInput:

@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--device",
         default=None,
-        help="With -m device: a serial number, 'all' or 'loopback'; else $ANDROID_SERIAL or the only one attached.",
+        help="With -m device: a serial number, 'all', 'loopback' or 'loopback:pocl'; else $ANDROID_SERIAL or the one.",
     )
 
 

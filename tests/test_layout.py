@@ -47,7 +47,17 @@ FLOORS_OF_WINGS = {
         {"dies_with_parent", "errors", "flatbuffer", "litert", "partition_log", "python_child", "residency", "run"}
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
-        {"c_compiler", "cache", "deadline", "known_downloads", "npz", "presented", "target", "wheels"},
+        {
+            "c_compiler",
+            "cache",
+            "deadline",
+            "delegate_settings",
+            "known_downloads",
+            "npz",
+            "presented",
+            "target",
+            "wheels",
+        },
         {"installation", "opencl", "store"},
         {"runtimes"},
         {"host"},

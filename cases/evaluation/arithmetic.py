@@ -116,6 +116,9 @@ class Arithmetic:
         bits = 24 if self.container is np.float32 else 53
         keep = self.accumulate_bits - coarser
         if keep >= bits:
+            if self.store_bits == 11:
+                # As below: what has overflowed stays lost, and is not divided down to a number that looks right.
+                values[np.isinf(values)] = np.nan
             return values
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = values * self.container(2.0 ** (bits - keep) + 1.0)

@@ -66,7 +66,7 @@ class Place:
 class Side:
     """One of the two that are compared: where it came from, what kind of thing that is, and its answers.
 
-    Of the same output, precision and place there is one answer.
+    Of the same output, precision, place and inputs there is one answer.
     """
 
     source: str

@@ -11,15 +11,17 @@ from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from runner.adb import android, build
 from runner.adb.choice import resolve_serial
-from runner.adb.devices import LOOPBACK, AttachedDevice, settled_all
+from runner.adb.devices import AttachedDevice, settled_all
 from runner.adb.link import DeviceLink
-from runner.adb.loopback.device import LoopbackDevice
+from runner.adb.loopback.device import LoopbackDevice, device_gpu
+from runner.adb.loopback.name import is_loopback, loopback_gpu
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.server import AdbServer, default_server
 from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget
 from runner.encoding import json_text, shown_name
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
+from runner.opencl.android_runtime import KNOWN, NEWEST, is_android
 
 DEFAULT_VERSION = "2.3.0"
 
@@ -36,7 +38,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--device", help="Only this serial number; 'loopback' starts a loopback device and shows it.")
+@click.option("--device", help="Only this serial number; 'loopback' or 'loopback:pocl' starts one and shows it.")
 @click.option("--json", "as_json", is_flag=True, help="One object per device on stdout.")
 @click.pass_context
 def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
@@ -45,8 +47,8 @@ def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
     Shows state, model, GPU and driver, ABI and thermal status.
     The tag stands for the serial number in results. Exit 3 if no device is ready; a device that is not says what to do.
     """
-    if device == LOOPBACK:
-        with LoopbackDevice() as loopback:
+    if gpu := loopback_gpu(device or ""):
+        with LoopbackDevice(gpu=device_gpu(gpu)) as loopback:
             loopback.connect()
             rows = _rows(loopback.server.address)
     else:
@@ -110,33 +112,44 @@ def _lines(device: AttachedDevice, fields: dict[str, str], version: str) -> list
 
 
 @command.command("setup")
-@click.option("--device", help="SERIAL, or 'loopback'; default $ANDROID_SERIAL or the only one attached.")
-@click.option("--runtime", default=DEFAULT_VERSION, show_default=True, help="LiteRT version.")
+@click.option("--device", help="SERIAL, 'loopback' or 'loopback:pocl'; default $ANDROID_SERIAL or the only one.")
+@click.option("--runtime", help=f"LiteRT version (default {DEFAULT_VERSION}; with --from-pypi {NEWEST}).")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="Folder or AAR with the libraries; no download."
 )
+@click.option("--from-pypi", is_flag=True, help="LiteRT-LM's library for Android (LITERT_CL), from PyPI's wheel.")
 @click.option("--url", help="Where to fetch from, instead of the official place; also $REPRO_LITERT_URL.")
-def setup(device: str | None, runtime: str, source: Path | None, url: str | None) -> None:
+def setup(device: str | None, runtime: str | None, source: Path | None, from_pypi: bool, url: str | None) -> None:
     """Put LiteRT's libraries and the runner on a device.
 
     Fetches the libraries for the device's ABI, builds or takes the runner, pushes both, runs one small model.
-    A download that was cut resumes. Offline, give the files with --from. The runner is built with the NDK of
-    ANDROID_NDK_HOME, or taken from REPRO_ANDROID_RUNNER.
+    A download that was cut resumes. Offline, give the files with --from. --from-pypi takes LiteRT-LM's library instead,
+    the one that gpu:pocl runs here, built for the phone. The runner is built with the NDK of ANDROID_NDK_HOME, or taken
+    from REPRO_ANDROID_RUNNER.
     """
     if source is not None and url:
         raise BadInput("--from takes files that are here and --url fetches them: give one of them")
+    if from_pypi and (source is not None or url):
+        raise BadInput("--from-pypi, --from and --url are three places for the same libraries: give one of them")
+    if from_pypi and runtime is not None and not is_android(runtime):
+        raise BadInput(f"PyPI has LiteRT-LM's releases for Android, not LiteRT {runtime}; they are {', '.join(KNOWN)}")
     serial = resolve_serial(None, device)
     console = Screen(stderr=True, soft_wrap=True)
-    if serial != LOOPBACK:
+    if not is_loopback(serial):
+        version = runtime or (NEWEST if from_pypi else DEFAULT_VERSION)
         link = DeviceLink(default_server(), serial)
         abi = describe(read_properties(link), "").get("abi", "")
-        hashes = provide(console, runtime, abi, source, url)
+        if from_pypi:
+            hashes = android.fetch_from_pypi(version, abi, console.print)
+        else:
+            hashes = provide(console, version, abi, source, url)
         for name, sha in hashes.items():
-            console.print(f"{name} {runtime} {abi} sha256 {sha}")
+            console.print(f"{name} {version} {abi} sha256 {sha}")
         _, note = build.android_runner(abi)
         if note:
             console.print(f"the runner is {note}")
-    target = AdbTarget(serial, runtime=None if serial == LOOPBACK else runtime, say=console.print)
+        runtime = version
+    target = AdbTarget(serial, runtime=runtime, say=console.print)
     with target:
         stay = target.stay
         console.print(f"{target.name}: LiteRT {stay.supplies.version} is there, the self-test passed")
@@ -167,7 +180,7 @@ def clean(device: str | None) -> None:
     That is one folder under /data/local/tmp. Nothing else is touched.
     """
     serial = resolve_serial(None, device)
-    if serial == LOOPBACK:
+    if is_loopback(serial):
         raise BadInput("a loopback device leaves nothing behind; there is nothing to clean")
     done = DeviceLink(default_server(), serial).run(["rm", "-rf", ROOT], timeout_s=120)
     if done.code != 0:

@@ -32,7 +32,7 @@ LOG_WIDTH = 180
 
 @click.command()
 @click.argument("layout", type=click.Path(path_type=Path))
-@options.targets
+@options.layout_targets
 @options.device
 @options.runtime
 @options.fp32_or_more
@@ -82,7 +82,7 @@ def command(
     precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
         require_precision(declared, wanted)
-    names = targets.resolve(target_names, device)
+    names = targets.resolve(target_names or declared.targets or ("gpu",), device)
     console = Screen(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH  # a log has no edge to wrap at

@@ -13,13 +13,15 @@ import click
 
 from repro.commands import completion
 from repro.trials.given_inputs import FORMS, GivenInputs
+from runner.delegate_settings import Settings
 from runner.encoding import shell_command
 from runner.errors import BadInput
 from runner.memory import limited
 from runner.run import Precision
-from runner.targets import PRECISION_CHOICES
+from runner.targets import PRECISION_CHOICES, with_settings
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
+Given = TypeVar("Given", str, tuple[str, ...])
 
 
 class NumberRange(click.FloatRange):
@@ -33,25 +35,44 @@ class NumberRange(click.FloatRange):
 
 
 TARGETS = "cpu, gpu, gpu:lavapipe, adb and the like"
+_SETTINGS = "repro.delegate-settings"
 
-target = click.option(
-    "--target",
-    "target_name",
-    default="gpu",
-    show_default=True,
-    help=f"Where to run: {TARGETS}.",
-    shell_complete=completion.targets,
+
+def _keep_settings(ctx: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> None:
+    ctx.meta[_SETTINGS] = Settings.parse(words)
+
+
+def _add_settings(ctx: click.Context, parameter: click.Parameter, given: Given) -> Given:
+    settings: Settings = ctx.meta[_SETTINGS]
+    if isinstance(given, str):
+        return with_settings(given, settings)
+    if settings and not given:
+        raise BadInput(f"--option changes a target, and none is named here; add --target gpu for {settings}")
+    return tuple(with_settings(name, settings) for name in given)
+
+
+def _target_option(name: str, help_text: str, **kind: Any) -> Callable[[Command], Command]:
+    """`--target` with the `--option` that changes it: the settings are in the names that the command gets."""
+    settings = click.option(
+        "--option",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_keep_settings,
+        is_eager=True,
+        expose_value=False,
+        help="A setting of the GPU's delegate (docs/settings.md), such as buffer_storage_type=1. May be repeated.",
+    )
+    chosen = click.option(
+        "--target", name, callback=_add_settings, help=help_text, shell_complete=completion.targets, **kind
+    )
+    return lambda command: chosen(settings(command))
+
+
+target = _target_option("target_name", f"Where to run: {TARGETS}.", default="gpu", show_default=True)
+targets = _target_option(
+    "target_names", f"Where to run: {TARGETS}. May be repeated.", multiple=True, default=("gpu",), show_default=True
 )
-targets = click.option(
-    "--target",
-    "target_names",
-    multiple=True,
-    default=("gpu",),
-    show_default=True,
-    help=f"Where to run: {TARGETS}. May be repeated.",
-    shell_complete=completion.targets,
-)
-device = click.option("--device", help="For --target adb: SERIAL, 'all' or 'loopback'.")
+device = click.option("--device", help="For --target adb: SERIAL, 'all', 'loopback' or 'loopback:pocl'.")
 engine = click.option(
     "--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone."
 )
@@ -110,12 +131,13 @@ shapes = click.option(
     help="Shape of an input that the file leaves open; default the file's own. May be repeated.",
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
-all_targets = click.option(
-    "--target",
+layout_targets = _target_option(
     "target_names",
+    f"Where to run: {TARGETS}. May be repeated. Default: the layout's own, else gpu.",
     multiple=True,
-    help="May be repeated. Default: every Vulkan driver and phone here.",
-    shell_complete=completion.targets,
+)
+all_targets = _target_option(
+    "target_names", "May be repeated. Default: every Vulkan driver and phone here.", multiple=True
 )
 again = click.option("--again", is_flag=True, help="Also measure what is unchanged since it was measured.")
 pool_workers = click.option(

@@ -217,6 +217,8 @@ class Layout:
     control: Control
     baselines: Path
     allowed: Mapping[str, str]
+    targets: tuple[str, ...] = ()
+    """Full names, with the settings that the product ships with; empty where none is declared."""
 
     @property
     def graphs(self) -> tuple[GraphPart, ...]:

@@ -29,8 +29,10 @@ from repro.layouts.layout import (
 from repro.records.strict import Said, Word, near_one, nearest
 from repro.records.strict_toml import read_toml
 from repro.verdicts.thresholds import ENTRIES
+from runner.delegate_settings import Settings
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
+from runner.targets import with_settings
 
 
 def _threshold(key: str) -> str:
@@ -66,6 +68,24 @@ class _Thresholds:
 
 
 @dataclass(frozen=True)
+class _Target:
+    """name: as `--target` takes it. options: settings of the delegate that the product ships with."""
+
+    name: Word
+    options: Mapping[str, bool | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            with_settings(self.name, self.settings)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.parse(f"{key}={str(value).lower()}" for key, value in self.options.items())
+
+
+@dataclass(frozen=True)
 class _Allowed:
     rule: Word
     reason: Said
@@ -86,6 +106,7 @@ class _Document:
     thresholds: _Thresholds
     control: Annotated[Control, Field(description="name the layout that must fail where this one must pass")]
     allow: tuple[_Allowed, ...] = ()
+    target: tuple[_Target, ...] = ()
 
 
 def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layout:
@@ -111,6 +132,7 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
         document.control,
         path.parent / head.baselines,
         {allowed.rule: allowed.reason for allowed in document.allow},
+        tuple(with_settings(target.name, target.settings) for target in document.target),
     )
     _check(layout)
     if layout.detections is None and not layout.final_outputs:

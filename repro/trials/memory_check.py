@@ -20,6 +20,7 @@ from cases.graph import Graph
 from repro.records.lines import Line, Tone, counted, line
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import UNSOUND, Verdict
+from runner.host.gpu import GpuName
 from runner.host.pool import HostTarget
 from runner.opencl.drivers import OCLGRIND
 from runner.opencl.loader import LoaderSettings
@@ -28,7 +29,7 @@ from runner.opencl.trace import Report, Trace, read_trace
 from runner.run import Feed, Job, Outcome, Run
 from runner.scratch import ScratchFolder
 from runner.target import Target
-from runner.targets import GpuName, open_target
+from runner.targets import open_target
 
 _SAME = 1e-4  # relative; fp32 kernels against float64 values, over some hundred accumulations
 _FEWEST = 8  # values; a few are the multiple of others by chance

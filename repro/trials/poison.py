@@ -18,12 +18,13 @@ import numpy as np
 from repro.records.lines import Line, Tone, line
 from repro.verdicts.verdict import READS_UNWRITTEN, Status, Verdict
 from runner.errors import BadInput
+from runner.host.gpu import GpuName
 from runner.host.pool import HostTarget
 from runner.opencl.drivers import is_opencl
 from runner.opencl.loader import LoaderSettings
 from runner.run import Job, Outcome, Run
 from runner.target import Target
-from runner.targets import GpuName, open_target
+from runner.targets import open_target
 
 FILLS: Mapping[str, int] = {"0": 0, "NaN": 0x7FC00000, "a watermark": 0x45A1B2C3}
 """What new memory is filled with, by the word that is said: 32 bits each. The watermark is 5174.345 as a float32."""

@@ -4,6 +4,9 @@ The official place is a bucket with `litert/binaries/<version>/android_arm64/<fi
 names it or a mirror of it. A download resumes where it was cut, is checked against what is known of that file here
 (`runner.known_downloads`), against the place's own checksum file where it has one, and always against the ELF header
 and the size.
+
+The other place is PyPI: LiteRT-LM's wheel for Android holds one library with LiteRT's C API and its OpenCL delegate.
+To the runner it is a `libLiteRt.so` that needs no accelerator library beside it.
 """
 
 from __future__ import annotations
@@ -17,12 +20,13 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
-
-from runner.adb.build import ABIS, checked_binary
+from runner.adb.build import ABIS, checked_binary, runner_calls
 from runner.cache import cache_root, canonical_json, file_sha256, folder_in_place, make_folder, read_json
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
+from runner.opencl.android_library import NotRewritable, exported_names
+from runner.opencl.android_runtime import NEWEST, is_android, published_library
+from runner.runtime_version import version_order
 from runner.scratch import ScratchFolder
 
 LIBRARY = "libLiteRt.so"
@@ -31,6 +35,8 @@ RUN_MODEL = "run_model"
 FILES = (LIBRARY, ACCELERATOR)
 HASHES = "hashes.json"
 BUCKET = "https://storage.googleapis.com/litert"
+WHEELS = {"arm64-v8a": "arm64_v8a", "x86_64": "x86_64"}
+"""ABI -> the machine in the name of LiteRT-LM's wheel for it."""
 FOLDERS = {"arm64-v8a": "android_arm64", "x86_64": "android_x86_64", "armeabi-v7a": "android_arm", "x86": "android_x86"}
 Progress = Callable[[str, int, int], None]
 _CHUNK = 1 << 18
@@ -47,7 +53,7 @@ def android_libraries(abi: str, version: str | None = None) -> tuple[str, dict[s
     """
     have = sorted(
         (folder.parent.name for folder in (cache_root() / "android").glob(f"*/{abi}") if _kept_hashes(folder)),
-        key=_sortable,
+        key=version_order,
     )
     chosen = version or (have[-1] if have else "")
     if not chosen or chosen not in have:
@@ -55,13 +61,6 @@ def android_libraries(abi: str, version: str | None = None) -> tuple[str, dict[s
         raise TargetUnavailable(f"no LiteRT libraries for {abi} here; run `repro device setup{asked}`")
     folder = home(chosen, abi)
     return chosen, {name: folder / name for name in FILES if (folder / name).is_file()}
-
-
-def _sortable(version: str) -> Version:
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return Version("0")
 
 
 def take_from(source: Path, version: str, abi: str) -> dict[str, str]:
@@ -133,6 +132,37 @@ def fetch(
     return hashes
 
 
+def fetch_from_pypi(version: str, abi: str, tell: Callable[[str], None] = lambda line: None) -> dict[str, str]:
+    """Take the library out of LiteRT-LM's wheel. Returns name -> sha256. version: `lm-0.18.1`.
+
+    Raises BadInput for a version that is not pinned here, TargetUnavailable where there is no wheel for the ABI, where
+    it cannot be fetched, and where its library lacks a call that the runner makes.
+    """
+    if abi not in WHEELS:
+        raise TargetUnavailable(
+            f"LiteRT-LM has no Android wheel for {abi}, only for {' and '.join(WHEELS)}; use a device of those, or "
+            f"LiteRT's own libraries: `repro device setup` without --from-pypi"
+        )
+    library = published_library(version, WHEELS[abi], tell)
+    require_calls(library, version)
+    with ScratchFolder("android") as scratch:
+        (Path(scratch) / LIBRARY).write_bytes(library)
+        return _install(Path(scratch), version, abi, f"{version} from PyPI")
+
+
+def require_calls(library: bytes, version: str) -> None:
+    """Raise TargetUnavailable for a library that does not export all of LiteRT's calls that the runner makes."""
+    try:
+        exported = exported_names(library)
+    except NotRewritable as error:
+        raise TargetUnavailable(f"the library of {version} cannot be read: {error}; use {NEWEST}") from error
+    missing = [call for call in runner_calls() if call not in exported]
+    if missing:
+        raise TargetUnavailable(
+            f"{version} does not export {missing[0]}, which the runner calls ({len(missing)} such); use {NEWEST}"
+        )
+
+
 class _Absent(TargetUnavailable):
     """The server has no such file."""
 
@@ -190,7 +220,7 @@ def _check_sum(url: str, part: Path) -> None:
 
 
 def _install(place: Path, version: str, abi: str, source: str) -> dict[str, str]:
-    for name in FILES:
+    for name in (LIBRARY,) if is_android(version) else FILES:
         if not (place / name).is_file():
             raise BadInput(f"{source} holds no {name} for {abi}; give a complete set for this ABI")
         checked_binary(place / name, abi)

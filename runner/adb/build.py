@@ -7,7 +7,9 @@ the NDK-free link (zig, or clang with lld, against stub libraries) has not run o
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -58,7 +60,7 @@ def fault_library() -> Path:
 def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
     """The runner for a phone's ABI, and a note (empty, or why it is not the supported build).
 
-    $REPRO_ANDROID_RUNNER names a ready binary; then $ANDROID_NDK_HOME's CMake toolchain; then zig ($ZIG).
+    $REPRO_ANDROID_RUNNER names a ready binary; then $ANDROID_NDK_HOME's CMake toolchain; then zig ($ZIG, or pip's).
     Raises TargetUnavailable saying what to install.
     """
     if abi not in ABIS:
@@ -71,13 +73,26 @@ def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
     ndk = ndk_folder()
     if ndk is not None:
         return _ndk_build(ndk, abi), ""
-    zig = os.environ.get("ZIG") or shutil.which("zig")
+    zig = os.environ.get("ZIG") or shutil.which("zig") or _zig_of_pip()
     if zig is not None:
         return _zig_build(zig, abi), NOT_ON_A_PHONE
     raise TargetUnavailable(
         "no runner for the phone: set ANDROID_NDK_HOME to an Android NDK (it is then built with CMake), "
-        "or REPRO_ANDROID_RUNNER to a built batch_runner"
+        "or REPRO_ANDROID_RUNNER to a built batch_runner; or `pip install ziglang`, whose build has not run on a phone"
     )
+
+
+def _zig_of_pip() -> str | None:
+    """The compiler in the package ziglang of this Python environment."""
+    spec = importlib.util.find_spec("ziglang")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return next((str(Path(place) / "zig") for place in places if (Path(place) / "zig").is_file()), None)
+
+
+def runner_calls() -> list[str]:
+    """The functions of LiteRT's C API without which the runner does not start, as its source lists them."""
+    (block,) = re.findall(r"call_names\[CALLS\] = \{(.*?)\};", SOURCE.read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r'"(LiteRt\w+)"', block)
 
 
 def ndk_folder() -> Path | None:

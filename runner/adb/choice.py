@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from runner.adb.devices import ALL, LOOPBACK, attached, choose, choose_all
+from runner.adb.devices import ALL, attached, choose, choose_all
+from runner.adb.loopback.name import is_loopback
 from runner.adb.run_model_engine import RunModelTarget
 from runner.adb.server import default_server
 from runner.adb.target import AdbTarget
+from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.errors import BadInput
 
 
 def resolve_serial(serial: str | None, device: str | None = None) -> str:
-    """The serial that `adb` or `adb:SERIAL` stands for; `loopback` stays. Raises TargetUnavailable."""
+    """The serial that `adb` or `adb:SERIAL` stands for; a loopback's name stays. Raises TargetUnavailable."""
     return resolve_serials(serial, device)[0]
 
 
@@ -19,8 +21,8 @@ def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
     if serial and device and device != serial:
         raise BadInput(f"target adb:{serial} and --device {device} name different devices; give one of them")
     wanted = serial or device
-    if wanted == LOOPBACK:
-        return [LOOPBACK]
+    if wanted and is_loopback(wanted):
+        return [wanted]
     devices = attached(default_server())
     if wanted == ALL:
         return [chosen.serial for chosen in choose_all(devices)]
@@ -28,7 +30,12 @@ def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
 
 
 def open_adb_target(
-    serial: str | None, *, runtime: str | None = None, device: str | None = None, engine: str | None = None
+    serial: str | None,
+    settings: Settings = NO_SETTINGS,
+    *,
+    runtime: str | None = None,
+    device: str | None = None,
+    engine: str | None = None,
 ) -> AdbTarget:
     """The target of one device, not yet activated. Raises BadInput for `all`, which is several."""
     serials = resolve_serials(serial, device)
@@ -37,5 +44,5 @@ def open_adb_target(
     if engine not in (None, "native", "run_model"):
         raise BadInput(f"there is no engine '{engine}'; engines are native and run_model")
     if engine == "run_model":
-        return RunModelTarget(serials[0], runtime=runtime)
-    return AdbTarget(serials[0], runtime=runtime)
+        return RunModelTarget(serials[0], settings, runtime=runtime)
+    return AdbTarget(serials[0], settings, runtime=runtime)

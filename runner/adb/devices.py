@@ -17,7 +17,6 @@ import adbutils
 from runner.adb.server import AdbServer
 from runner.errors import TargetUnavailable
 
-LOOPBACK = "loopback"
 ALL = "all"
 READY = "device"
 _REMEDIES = {

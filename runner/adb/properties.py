@@ -45,7 +45,7 @@ def describe(properties: Mapping[str, str], gles: str) -> dict[str, str]:
         fields["gpu_driver"] = driver
     if properties.get("ro.kernel.loopback") == "1":
         fields["loopback"] = "yes: a sandbox on this host, no phone"
-        fields["gpu_driver"] = properties.get("ro.hardware.vulkan", "")
+        fields["gpu_driver"] = properties.get("ro.hardware.gpu", "")
     return fields
 
 

@@ -33,6 +33,8 @@ class RunModelTarget(AdbTarget):
     def activate_impl(self) -> None:
         if self.is_loopback:
             raise BadInput("--engine run_model needs a phone: the official binary is built for Android only")
+        if self._settings:
+            raise BadInput(f"--engine run_model takes no settings of the delegate; leave {self._settings} out")
         super().activate_impl()
         stay = self._active()
         binary = home(stay.supplies.version, self._device.get("abi", "")) / RUN_MODEL

@@ -17,7 +17,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.adb.link import DeviceLink, FileRefused, Lost, StorageFull
@@ -26,7 +26,7 @@ from runner.adb.results import CaseLine, EventLine, Garbage, parse_line, split_o
 from runner.cache import file_sha256
 from runner.deadline import deadline_s
 from runner.errors import DeviceFailed, TargetUnavailable
-from runner.run import Outputs
+from runner.run import Job, Outputs
 
 ROOT = "/data/local/tmp/mali-delegate-repro"
 _START_ALLOWANCE_S = 150.0
@@ -34,16 +34,27 @@ _START_ALLOWANCE_S = 150.0
 
 @dataclass(frozen=True)
 class Supplies:
-    """What a device needs to run anything. note: why the runner is not the supported build, or empty."""
+    """What a device needs to run anything.
+
+    note: why the runner is not the supported build, or empty. options: of the delegate, which these libraries need.
+    patience: how many times the usual deadline a job may take.
+    """
 
     runner: Path
     libraries: Mapping[str, Path]
     version: str
     note: str = ""
+    options: Mapping[str, str | int | bool] = field(default_factory=dict)
+    patience: float = 1.0
 
     @property
     def sha256(self) -> dict[str, str]:
         return {name: file_sha256(path) for name, path in sorted(self.libraries.items())}
+
+    def fitted(self, job: Job) -> Job:
+        """The job as it runs with these supplies: their options beneath its own, and the time that they need."""
+        deadline = deadline_s(job) * (self.patience if job.deadline_s is None else 1.0)
+        return replace(job, options={**self.options, **job.options}, deadline_s=deadline)
 
 
 @dataclass(frozen=True)

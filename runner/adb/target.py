@@ -1,7 +1,8 @@
-"""The adb target: a phone (LITERT_CL over adb), or the loopback device (WebGPU on this host, as every result says).
+"""The adb target: a phone (LITERT_CL over adb), or the loopback device (a GPU of this host, as every result says).
 
-`adb` is the only device attached or $ANDROID_SERIAL; `adb:SERIAL` names one; `adb:loopback` starts a
-loopback device for the life of the target. `device=` of `open_target` gives the same choice.
+`adb` is the only device attached or $ANDROID_SERIAL; `adb:SERIAL` names one; `adb:loopback` starts a loopback device
+for the life of the target, with WebGPU over lavapipe, and `adb:loopback:pocl` one with LITERT_CL over PoCL.
+`device=` of `open_target` gives the same choice.
 """
 
 from __future__ import annotations
@@ -16,21 +17,25 @@ import numpy as np
 
 from runner.adb import build
 from runner.adb.android import android_libraries
-from runner.adb.devices import LOOPBACK, serial_tag, settled
+from runner.adb.devices import serial_tag, settled
 from runner.adb.link import DeviceLink
-from runner.adb.loopback.device import LoopbackDevice, default_adapter
+from runner.adb.loopback.device import LoopbackDevice, device_gpu
+from runner.adb.loopback.name import LOOPBACK, loopback_gpu
 from runner.adb.manifest import BatchCase
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
+from runner.adb.results import CaseLine
 from runner.adb.server import AdbServer, default_server
 from runner.adb.session import CaseAnswer, Stay, Supplies
+from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.encoding import one_line
 from runner.errors import DeviceFailed, TargetUnavailable
+from runner.host.gpu import HostGpu, runtime_for
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
 from runner.host.worker_process import Reply, last_line
+from runner.opencl.android_runtime import OPENCL_ALONE, is_android
 from runner.residency import not_resident
 from runner.run import Fingerprint, Job, Outcome, Run
-from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 
 BATCH_CASES = 64
@@ -50,14 +55,16 @@ class BatchRecord:
 
 
 class AdbTarget(Target):
-    """One device. `loopback`: use this running loopback device instead of starting one.
+    """One device.
 
-    patience_s: how long a lost device is awaited. per_child: cases that share a process on the device.
+    settings: of the delegate on a phone; a loopback device's are its GPU's. loopback: this running loopback device,
+    instead of starting one. patience_s: how long a lost device is awaited. per_child: cases that share a process there.
     """
 
     def __init__(
         self,
         serial: str,
+        settings: Settings = NO_SETTINGS,
         *,
         runtime: str | None = None,
         server: AdbServer | None = None,
@@ -69,8 +76,11 @@ class AdbTarget(Target):
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.serial = serial
-        self.is_loopback = serial == LOOPBACK or loopback is not None
-        self.name = f"adb:{LOOPBACK if self.is_loopback else serial}"
+        # Of a device that runs already, `serial` is the address of its socket.
+        self._gpu_name = loopback_gpu(LOOPBACK if loopback is not None else serial)
+        self.is_loopback = self._gpu_name is not None
+        self.name = f"adb:{LOOPBACK if loopback is not None else serial}{settings}"
+        self._settings = settings
         self._runtime = runtime
         self._server = server
         self._loopback = loopback
@@ -88,7 +98,7 @@ class AdbTarget(Target):
     @property
     def public_name(self) -> str:
         """The name in results: a serial number is replaced by its tag."""
-        return self.name if self.is_loopback else f"adb:{serial_tag(self.serial)}"
+        return self.name if self.is_loopback else f"adb:{serial_tag(self.serial)}{self._settings}"
 
     @property
     def device_model(self) -> str:
@@ -106,8 +116,12 @@ class AdbTarget(Target):
         """Whose expectations hold: a phone's own, or for the loopback those of the driver underneath."""
         if not self.is_loopback:
             return self.name
-        adapter = self._loopback.adapter if self._loopback is not None else default_adapter()
-        return f"gpu:{adapter.key}"
+        return str(self._gpu().name)
+
+    def _gpu(self) -> HostGpu:
+        """What stands behind the loopback device. Raises TargetUnavailable where that is not here."""
+        assert self._gpu_name is not None
+        return self._loopback.gpu if self._loopback is not None else device_gpu(self._gpu_name)
 
     @property
     def identity(self) -> str:  # type: ignore[override]
@@ -115,7 +129,8 @@ class AdbTarget(Target):
         stay = self._active()
         libraries = ",".join(f"{name}={sha[:16]}" for name, sha in stay.supplies.sha256.items())
         device = ",".join(f"{key}={value}" for key, value in sorted(self._device.items()))
-        return "|".join((self.public_name, stay.supplies.version, libraries, device))
+        decides = self._gpu().decides if self.is_loopback else ""
+        return "|".join((self.public_name, stay.supplies.version, libraries, device, *filter(None, [decides])))
 
     def _active(self) -> Stay:
         if self._stay is None:
@@ -150,7 +165,7 @@ class AdbTarget(Target):
             server = self._server or default_server()
             return DeviceLink(server, settled(server, self.serial).serial, silence_s=self._silence_s)
         if self._loopback is None:
-            self._loopback = LoopbackDevice()
+            self._loopback = LoopbackDevice(gpu=self._gpu())
         serial = self._loopback.connect()
         server = self._loopback.server.address
         settled(server, serial)
@@ -158,18 +173,19 @@ class AdbTarget(Target):
 
     def _find_supplies(self, abi: str) -> Supplies:
         if self.is_loopback:
-            chosen = runtime_of(self._runtime)
-            # The Python binding's own library is of no use to the runner.
-            libraries = {name: chosen.folder / name for name in chosen.libraries if name.startswith("libLiteRt")}
-            return Supplies(build.host_runner(), libraries, chosen.version)
+            gpu = self._gpu()
+            chosen = runtime_for(gpu.name, self._runtime)
+            options, patience = gpu.all_options, gpu.driver.patience
+            return Supplies(build.host_runner(), chosen.loaded, chosen.version, options=options, patience=patience)
         version, libraries = android_libraries(abi, self._runtime)
         runner, note = build.android_runner(abi)
-        return Supplies(runner, libraries, version, note)
+        options = {**(OPENCL_ALONE if is_android(version) else {}), **self._settings.gpu_options}
+        return Supplies(runner, libraries, version, note, options)
 
     def _self_test(self) -> None:
         a = np.array([1, 2, 3, 4], dtype=np.float32)
         job = Job(MODEL.read_bytes(), ((a, a[::-1].copy()),), name="self-test", deadline_s=60.0)
-        answer = next(iter(self._active().run_batch([BatchCase(0, job)])))
+        answer = next(iter(self._active().run_batch([BatchCase(0, self._active().supplies.fitted(job))])))
         if answer.line.status == "ok" and np.array_equal(answer.outputs[0][0], np.full(4, 5, np.float32)):
             return
         if answer.line.status == "ok":
@@ -210,7 +226,7 @@ class AdbTarget(Target):
         batch: list[BatchCase] = []
         size = 0
         for job in islice(jobs, BATCH_CASES):
-            batch.append(BatchCase(self._next, job))
+            batch.append(BatchCase(self._next, self._active().supplies.fitted(job)))
             self._next += 1
             size += len(job.model) + sum(array.nbytes for feed in job.feeds for array in feed)
             if size > BATCH_BYTES:
@@ -239,7 +255,7 @@ class AdbTarget(Target):
             message = explain_refusal(Reply(outcome, message, line.log))
         elif outcome in (Outcome.CRASH, Outcome.HANG):
             message = f"{message}; its log ends: {last_line(line.log)}"
-        elif reason := not_resident(line.log, line.fully_accelerated, loopback=self.is_loopback):
+        elif reason := self._not_resident(line):
             outcome, message = Outcome.NOT_RESIDENT, reason
         return Run(
             name=job.name,
@@ -262,7 +278,12 @@ class AdbTarget(Target):
             message=message,
         )
 
+    def _not_resident(self, line: CaseLine) -> str:
+        if self._loopback is not None:
+            return self._loopback.gpu.driver.not_resident(line.log, line.fully_accelerated)
+        return not_resident(line.log, line.fully_accelerated)
+
     def _adapter_name(self) -> str:
         if self._loopback is not None:
-            return f"loopback: {self._loopback.adapter.device}"
+            return f"loopback: {self._loopback.gpu.driver.device}"
         return " / ".join(filter(None, (self._device.get("model"), self._device.get("gpu") or self._device.get("soc"))))

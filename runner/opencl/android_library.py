@@ -117,6 +117,26 @@ class AndroidLibrary:
             if section == 0:
                 yield place, _text(strings, name)
 
+    def exports(self) -> Iterator[str]:
+        """The names that the library defines for others."""
+        buckets_at = self.offset(self.value(_DT_GNU_HASH))
+        count, first, words, _ = struct.unpack_from("<IIII", self.data, buckets_at)
+        chains_at = buckets_at + 16 + 8 * words + 4 * count
+        buckets = struct.unpack_from(f"<{count}I", self.data, chains_at - 4 * count)
+        last = max(buckets, default=0)
+        # Each bucket's symbols follow one another; the last one's hash is odd.
+        while last >= first and not self.data[chains_at + 4 * (last - first)] & 1:
+            last += 1
+        at, strings = self.offset(self.value(_DT_SYMTAB)), self.strings
+        for index in range(first, last + 1):
+            (name,) = struct.unpack_from("<I", self.data, at + index * _SYMBOL.size)
+            yield _text(strings, name)
+
+
+def exported_names(data: bytes) -> frozenset[str]:
+    """The symbols that others may take from the library. Raises NotRewritable for what is no library."""
+    return frozenset(AndroidLibrary(data).exports())
+
 
 def imported_names(data: bytes) -> list[str]:
     """The symbols that the library takes from elsewhere, in its own order."""

@@ -34,6 +34,8 @@ KNOWN = tuple(
 )
 """The releases that were loaded and run here, oldest first. A later one may hide the API."""
 NEWEST = KNOWN[-1]
+OPENCL_ALONE: Mapping[str, str | int | bool] = {"backend": 1}
+"""OpenCL alone: the library has OpenGL and WebGPU in it too, and would try them. LiteRT's enum GpuBackend."""
 _LIBRARY = "liblitert-lm.so"
 _LOADED = {"libLiteRt.so", stand_in.NAME}
 _MADE, _SOURCES = "made.json", "sources.json"
@@ -50,18 +52,17 @@ def runtime_folder(version: str, tell: Callable[[str], None]) -> Path:
 
     Raises BadInput for a version that is not pinned here, TargetUnavailable where a step fails.
     """
-    if version not in KNOWN:
-        raise BadInput(f"'{version}' is no LiteRT-LM runtime that is known here; known are {', '.join(KNOWN)}")
+    _require_known(version)
     folder = _home() / f"{version}-{_sources_sha256()[:16]}"
     if not _is_whole(folder):
         if platform.machine() != "x86_64":
             raise TargetUnavailable(
                 f"LiteRT-LM's library is loaded on x86_64 hosts only, this one is {platform.machine()}"
             )
-        wheel = _wheel(version.removeprefix(LM_PREFIX), tell)
+        original = published_library(version, "x86_64", tell)
         tell(f"making {version} loadable here")
         with folder_in_place(folder, _is_whole) as made:
-            _make(wheel, version, made)
+            _make(original, version, made)
     return folder
 
 
@@ -75,6 +76,11 @@ def library_hashes(folder: Path) -> Mapping[str, str]:
     """File name -> sha256 of what decides results: the library as it was published, and the source of the stand-in."""
     found: dict[str, str] = json.loads((folder / _SOURCES).read_text(encoding="utf-8"))
     return found
+
+
+def loaded(folder: Path) -> Mapping[str, Path]:
+    """File name -> what a process loads of a runtime's folder."""
+    return {name: folder / name for name in sorted(_LOADED)}
 
 
 def _is_whole(folder: Path) -> bool:
@@ -96,13 +102,33 @@ def _sources_sha256() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _wheel(number: str, tell: Callable[[str], None]) -> Path:
+def published_library(version: str, machine: str, tell: Callable[[str], None]) -> bytes:
+    """The library as it was published for Android, from the wheel in the cache, fetched at first use.
+
+    version: `lm-0.18.1`. machine: `x86_64`, or `arm64_v8a`. Raises BadInput for a version that is not pinned here,
+    TargetUnavailable where it cannot be fetched.
+    """
+    _require_known(version)
+    wheel = _wheel(version.removeprefix(LM_PREFIX), machine, tell)
+    with zipfile.ZipFile(wheel) as archive:
+        name = next((n for n in archive.namelist() if n.endswith(f"/{_LIBRARY}")), None)
+        if name is None:
+            raise TargetUnavailable(f"{wheel.name} holds no {_LIBRARY}; use {NEWEST}")
+        return archive.read(name)
+
+
+def _require_known(version: str) -> None:
+    if version not in KNOWN:
+        raise BadInput(f"'{version}' is no LiteRT-LM runtime that is known here; known are {', '.join(KNOWN)}")
+
+
+def _wheel(number: str, machine: str, tell: Callable[[str], None]) -> Path:
     """The wheel of a version in the cache, fetched at first use and held to its known digest."""
-    folder = cache_root() / "opencl" / "wheels" / number
+    folder = cache_root() / "opencl" / "wheels" / f"{number}-{machine}"
     if not is_whole_folder(folder):
         requirement = f"{PACKAGE}=={number}"
-        tell(f"fetching {requirement} for Android (about 15 MB) into {folder.parent}")
-        options = ["--platform", "android_23_x86_64", "--implementation", "py", "--abi", "none"]
+        tell(f"fetching {requirement} for Android on {machine} (about 15 MB) into {folder.parent}")
+        options = ["--platform", f"android_23_{machine}", "--implementation", "py", "--abi", "none"]
         options += ["--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"]
         with folder_in_place(folder) as made:
             wheel = download_wheel(requirement, made, options)
@@ -110,12 +136,7 @@ def _wheel(number: str, tell: Callable[[str], None]) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _make(wheel: Path, version: str, made: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        name = next((n for n in archive.namelist() if n.endswith(f"/{_LIBRARY}")), None)
-        if name is None:
-            raise TargetUnavailable(f"{wheel.name} holds no {_LIBRARY}; use {NEWEST}")
-        original = archive.read(name)
+def _make(original: bytes, version: str, made: Path) -> None:
     source = stand_in.SOURCE.read_text(encoding="utf-8")
     absent = made / "absent.c"
     try:

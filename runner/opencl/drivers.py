@@ -24,6 +24,7 @@ from typing import Any
 
 from runner import children
 from runner.cache import cache_root, folder_in_place, is_whole_folder, read_json_entry, shader_cache, write_json_entry
+from runner.opencl.android_runtime import OPENCL_ALONE
 from runner.python_child import child_command, child_environment
 from runner.residency import not_resident
 from runner.run import Precision
@@ -52,8 +53,6 @@ _SELECTED: Mapping[str, Mapping[str, str]] = {
     RUSTICL: {"RUSTICL_ENABLE": "llvmpipe", "RUSTICL_FEATURES": "fp16"},
 }
 
-_BACKEND_OPENCL = 1  # LiteRT's GpuBackend
-
 # cl.h
 _DEVICE_TYPE_ALL = 0xFFFFFFFF
 _PLATFORM_VERSION = 0x0901
@@ -81,8 +80,7 @@ class OpenClDriver:
 
     @property
     def gpu_options(self) -> dict[str, str | int | bool]:
-        """OpenCL alone: the library has OpenGL and WebGPU in it too, and would try them."""
-        return {"backend": _BACKEND_OPENCL}
+        return dict(OPENCL_ALONE)
 
     def quick_environment(self) -> dict[str, str]:
         return {}

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.errors import BadInput, TargetUnavailable
+from runner.host.gpu import GpuName
 from runner.run import Precision
 from runner.runtimes import Runtime
-from runner.targets import PRECISION_CHOICES, GpuName, known_runtimes, open_target, precisions_for, resolve
+from runner.targets import PRECISION_CHOICES, known_runtimes, open_target, precisions_for, resolve, with_settings
 
 
 def test_unknown_and_absent_targets_have_their_own_errors():
@@ -53,11 +55,43 @@ def test_the_name_of_a_gpu_target_is_what_its_parts_make(name: str):
     assert str(GpuName.parse(name)) == name
 
 
-def test_a_storage_that_there_is_none_of_is_refused_with_the_nearest():
-    with pytest.raises(BadInput, match=r"'\+bufers' in 'gpu:pocl\+bufers' is no storage; write \+buffers"):
+def test_a_setting_that_there_is_none_of_is_refused_with_the_nearest():
+    with pytest.raises(BadInput, match="there is no setting 'bufers'; did you mean 'buffers'"):
         GpuName.parse("gpu:pocl+bufers")
-    with pytest.raises(BadInput, match=r"write \+buffers or \+textures"):
+    with pytest.raises(BadInput, match="settings are buffers, textures, buffer_storage_type"):
         resolve(["gpu:lavapipe+x@Mali-G610"])
+
+
+@pytest.mark.parametrize(
+    ("name", "with_it"),
+    [
+        ("gpu", "gpu+buffers"),
+        ("gpu:lavapipe@Mali-G715", "gpu:lavapipe+buffers@Mali-G715"),
+        ("gpu:pocl+wait_type=2@Mali-G715", "gpu:pocl+buffers+wait_type=2@Mali-G715"),
+        ("adb", "adb+buffers"),
+        ("adb:R5CT", "adb:R5CT+buffers"),
+        ("adb:loopback", "adb:loopback+buffers"),
+        ("adb:loopback:pocl@Mali-G610", "adb:loopback:pocl+buffers@Mali-G610"),
+    ],
+)
+def test_a_setting_goes_into_the_name_before_the_presented_device(name: str, with_it: str):
+    assert with_settings(name, Settings.parse(["buffer_storage_type=1"])) == with_it
+    assert with_settings(with_it, Settings.parse(["buffers"])) == with_it
+    with pytest.raises(BadInput, match="given twice"):
+        with_settings(with_it, Settings.parse(["textures"]))
+
+
+def test_a_cpu_target_has_no_delegate_to_set():
+    assert with_settings("cpu", NO_SETTINGS) == "cpu"
+    with pytest.raises(BadInput, match="a setting of the GPU's delegate, and target cpu has none"):
+        with_settings("cpu", Settings.parse(["buffers"]))
+
+
+@pytest.mark.parametrize("target", ["gpu:lavapipe+precision=3", "adb:R5CT+precision=3", "adb:loopback+precision=3"])
+def test_sums_in_fp32_are_for_values_in_fp16(target: str):
+    assert precisions_for(target, "both") == precisions_for(target, "fp16") == [Precision.FP16]
+    with pytest.raises(BadInput, match="ask for --precision fp16"):
+        precisions_for(target, "fp32")
 
 
 def test_a_target_over_opencl_runs_on_other_runtimes_than_one_over_vulkan():

@@ -1,11 +1,13 @@
 """A loopback device with its own adb server: socket files, no port, one sandbox. A context manager.
 
-`--device loopback` for anyone: no phone, no root, nothing left behind.
+`--device loopback` for anyone: no phone, no root, nothing left behind. `--device loopback:pocl` gives it a GPU over
+OpenCL, for the delegate that phones run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from runner.adb import build
@@ -15,7 +17,8 @@ from runner.adb.loopback.faults import Faults
 from runner.adb.loopback.services import Sandbox
 from runner.adb.private_server import PrivateServer
 from runner.errors import TargetUnavailable
-from runner.host.vulkan import LAVAPIPE, Adapter, adapters, driver_environment
+from runner.host.gpu import GpuName, HostGpu, host_gpu
+from runner.host.vulkan import LAVAPIPE, adapters
 from runner.installation import install_everything
 from runner.scratch import ScratchFolder, plain_folder
 
@@ -49,24 +52,24 @@ exit 0
 class LoopbackDevice:
     """Sandbox, daemon and (unless one is given) server. `faults` may be changed while it runs.
 
-    adapter: which Vulkan driver the runner sees; default lavapipe, else the best there is.
+    gpu: which GPU of this host the runner sees; default lavapipe, else the best adapter there is.
     """
 
     def __init__(
         self,
         *,
-        adapter: Adapter | None = None,
+        gpu: HostGpu | None = None,
         server: PrivateServer | None = None,
         properties: Mapping[str, str] | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.faults = faults or Faults()
-        self.adapter = adapter or default_adapter()
+        self.gpu = gpu or device_gpu(GpuName(""))
         self._own_server = server is None
         self._folder = ScratchFolder("loopback", plain_folder())
         root = Path(self._folder.name)
         self.sandbox = Sandbox(root)
-        self.properties = {**_PROPERTIES, "ro.hardware.vulkan": self.adapter.driver, **(properties or {})}
+        self.properties = {**_PROPERTIES, "ro.hardware.gpu": self.gpu.noted_driver, **(properties or {})}
         self._write_system(root / "system" / "bin")
         environment = {
             "PATH": f"{root}/system/bin:/usr/bin:/bin",
@@ -74,7 +77,7 @@ class LoopbackDevice:
             "TMPDIR": str(self.sandbox.tmp),
             "REPRO_FAULT_LIBRARY": str(build.fault_library()),
         }
-        environment = driver_environment(environment, Path(self.adapter.manifest))
+        environment = self.gpu.environment(environment)
         self.server = server or PrivateServer()
         banner = "".join(
             f"{key}={self.properties[key]};" for key in ("ro.product.name", "ro.product.model", "ro.product.device")
@@ -113,11 +116,17 @@ class LoopbackDevice:
         self.stop()
 
 
-def default_adapter() -> Adapter:
-    """Lavapipe, or else the best adapter here. Raises TargetUnavailable where there is none."""
+def device_gpu(name: GpuName) -> HostGpu:
+    """The GPU of a name; without a key lavapipe, or else the best adapter here.
+
+    Raises TargetUnavailable where there is none.
+    """
+    if name.key:
+        return host_gpu(name)
     found = adapters()
     if not found:
         raise TargetUnavailable(
             f"the loopback device needs a Vulkan driver on this host and there is none; run: {install_everything()}"
         )
-    return next((adapter for adapter in found if adapter.key == LAVAPIPE), found[0])
+    key = next((adapter.key for adapter in found if adapter.key == LAVAPIPE), found[0].key)
+    return host_gpu(replace(name, key=key))

@@ -45,7 +45,10 @@ def test_a_phone_that_says_nothing_is_one_line():
     ("words", "says"),
     [
         (["setup", "--from", "here", "--url", "there"], "give one of them"),
+        (["setup", "--from-pypi", "--url", "there"], "give one of them"),
+        (["setup", "--from-pypi", "--runtime", "2.3.0"], "not LiteRT 2.3.0; they are lm-0.14.0, "),
         (["clean", "--device", "loopback"], "leaves nothing behind"),
+        (["clean", "--device", "loopback:pocl"], "leaves nothing behind"),
     ],
 )
 def test_what_contradicts_itself_is_refused_before_a_device_is_looked_for(words: list[str], says: str):

@@ -69,6 +69,17 @@ def test_a_gate_that_gated_nothing_does_not_pass():
     assert "nothing was gated" in str(result.exception)
 
 
+def test_without_a_target_a_layout_is_gated_on_its_own_targets(example):
+    split = example / "split.toml"
+    split.write_text(split.read_text(encoding="utf-8") + '\n[[target]]\nname = "cpu"\n', encoding="utf-8")
+    result = CliRunner().invoke(command, [str(split), "--json"])
+    assert result.exit_code == 0
+    assert {json.loads(line)["target"] for line in result.stdout.splitlines()} == {"cpu"}
+    result = CliRunner().invoke(command, [str(split), "--option", "buffers"])
+    assert isinstance(result.exception, BadInput)
+    assert "--option changes a target, and none is named here" in str(result.exception)
+
+
 def test_a_target_that_fails_its_controls_neither_passes_nor_refuses(example, monkeypatch):
     (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
     failed = (FailedControl("findings/x-control", "FAIL stale"),)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
@@ -19,6 +19,7 @@ from repro.delegate.refusals import LARGEST_VERSION, SUPPORTED, composite_that_c
 from runner import targets
 from runner.run import Job, Outcome, Precision
 from tests.cases.evaluation.drawn_ops import DRAWS, ops
+from tests.cases.evaluation.kernels import OneOp
 from tests.cases.tflite.signatures import plain, with_composite
 
 MODELS = Path(__file__).resolve().parents[2] / "reports" / "models"
@@ -91,27 +92,28 @@ def test_what_is_kept_from_run_to_run_is_not_loaded():
     assert "kept from run to run" in why_refused(replace(graph, tensors={**graph.tensors, "s": state}, ops=(op,)), op)
 
 
+def drawn(kind: str) -> list[Graph]:
+    """Graphs of one op of a kind that TFLite's own kernels take."""
+    graphs: list[Graph] = []
+
+    @settings(
+        max_examples=DRAWN_EACH, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    @given(ops(kind))
+    def keep(one: OneOp) -> None:
+        with suppress(ValueError, RuntimeError):
+            graphs.append(one.shaped()[0])
+
+    keep()
+    return graphs
+
+
 @pytest.mark.slow
 @pytest.mark.gpu
 def test_ops_of_every_kind_are_refused_just_where_it_is_foretold():
-    graphs: list[Graph] = []
-    for kind in sorted(DRAWS.keys() - NOT_THE_PARSERS):
-
-        @settings(
-            max_examples=DRAWN_EACH, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True
-        )
-        @given(st.data())
-        def draw(data: st.DataObject, kind: str = kind) -> None:
-            try:
-                graphs.append(data.draw(ops(kind)).shaped()[0])
-            except (ValueError, RuntimeError):
-                return  # nothing that TFLite's kernels take
-
-        draw()
-    jobs = (
-        Job(write_tflite(g), (tuple(np.ones(g.tensors[n].shape, g.tensors[n].dtype) for n in g.inputs),))
-        for g in graphs
-    )
+    graphs = [graph for kind in sorted(DRAWS.keys() - NOT_THE_PARSERS) for graph in drawn(kind)]
+    feeds = [tuple(np.ones(g.tensors[n].shape, g.tensors[n].dtype) for n in g.inputs) for g in graphs]
+    jobs = (Job(write_tflite(graph), (feed,)) for graph, feed in zip(graphs, feeds, strict=True))
     wrong = []
     with targets.open_target("gpu", workers=2) as target:
         for graph, run in zip(graphs, target.run_many(jobs), strict=True):

@@ -32,6 +32,43 @@ def test_parts_are_put_in_dataflow_order():
     assert layout.final_outputs == ("boxes", "logits")
 
 
+def with_targets(tmp_path: Path, tables: str) -> Path:
+    for file in EXAMPLE.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / "split.toml"
+    path.write_text(path.read_text(encoding="utf-8") + tables, encoding="utf-8")
+    return path
+
+
+def test_a_layout_lists_the_targets_and_settings_that_its_product_ships_with(tmp_path: Path):
+    tables = """
+[[target]]
+name = "gpu:lavapipe@Mali-G715"
+options = { prefer_texture_weights = true, buffer_storage_type = 1 }
+
+[[target]]
+name = "adb"
+"""
+    layout = read_layout(with_targets(tmp_path, tables))
+    assert layout.targets == ("gpu:lavapipe+buffers+prefer_texture_weights=true@Mali-G715", "adb")
+    assert read_layout(EXAMPLE / "split.toml").targets == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('name = "gpu"\noptions = { bufer_storage_type = 1 }', "did you mean 'buffer_storage_type'"),
+        ('name = "gpu"\noptions = { buffer_storage_type = 7 }', "'7' is no value of the setting buffer_storage_type"),
+        ('name = "cpu"\noptions = { buffer_storage_type = 1 }', "target cpu has none"),
+        ("options = { buffer_storage_type = 1 }", "name: is missing"),
+    ],
+)
+def test_a_target_that_cannot_be_is_one_line(table: str, says: str, tmp_path: Path):
+    with pytest.raises(BadInput, match=says):
+        read_layout(with_targets(tmp_path, f"\n[[target]]\n{table}\n"))
+
+
 BROKEN = [
     ('name = "two-graphs"', "", r"\[layout\] name: is missing"),
     ('name = "two-graphs"', "name = 3", r"\[layout\] name: must be a string, not 3"),

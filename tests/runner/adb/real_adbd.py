@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from runner.adb.build import host_runner
-from runner.adb.loopback.device import default_adapter
+from runner.adb.loopback.device import device_gpu
 from runner.adb.private_server import PrivateServer
 from runner.adb.session import Supplies
 from runner.adb.target import AdbTarget
 from runner.errors import ReproError
-from runner.host.vulkan import driver_environment
+from runner.host.gpu import GpuName
 from runner.runtimes import installed
 from tests.runner.adb.conftest import sums
 from tests.runner.adb.test_inert import NASTY
@@ -33,7 +33,7 @@ PORT = 5999
 
 
 def start_adbd(adbd: str) -> subprocess.Popen[bytes]:
-    environment = driver_environment(os.environ, Path(default_adapter().manifest))
+    environment = device_gpu(GpuName("")).environment(os.environ)
     environment["ADBD_PORT"] = str(PORT)
     quiet = subprocess.DEVNULL
     return subprocess.Popen([adbd], env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)

@@ -1,8 +1,11 @@
-"""Fetching LiteRT's Android libraries, against a server on loopback: progress, resume, checksum, offline, --from."""
+"""Fetching LiteRT's Android libraries: over a server on loopback (progress, resume, checksum), --from, PyPI."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
+import shutil
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +16,10 @@ import pytest
 
 from runner import known_downloads
 from runner.adb import android
+from runner.adb.build import runner_calls
+from runner.c_compiler import compiler
 from runner.errors import BadInput, TargetUnavailable
+from runner.opencl import android_runtime
 
 ARM = b"\x7fELF\x02\x01\x01" + bytes(11) + (183).to_bytes(2, "little")
 FILES = {
@@ -167,3 +173,77 @@ def test_incomplete_damaged_and_foreign_sets_are_refused(bucket: Bucket, tmp_pat
         (tmp_path / name).write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + (62).to_bytes(2, "little"))
     with pytest.raises(BadInput, match="built for x86_64, the device is arm64-v8a"):
         android.take_from(tmp_path, "2.3.0", "arm64-v8a")
+
+
+ABI = {"x86_64": "x86_64", "aarch64": "arm64-v8a"}.get(platform.machine(), "")
+
+
+def library(folder: Path, calls: list[str]) -> bytes:
+    """A shared library of this machine that exports `calls`."""
+    source = folder / "calls.c"
+    source.write_text("".join(f"int {call}(void) {{ return 0; }}\n" for call in calls), encoding="utf-8")
+    built = folder / "calls.so"
+    command = [compiler(), "-shared", "-fPIC", "-Wl,--hash-style=gnu", str(source), "-o", str(built)]
+    subprocess.run(command, check=True, capture_output=True)
+    return built.read_bytes()
+
+
+@pytest.fixture
+def pypi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The wheel that pip will bring; its digest is known."""
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    wheel = tmp_path / "litert_lm_api-0.18.1-py3-none-android.whl"
+
+    def download(requirement: str, folder: Path, options: list[str]) -> Path:
+        assert requirement == "litert-lm-api==0.18.1"
+        assert f"android_23_{android.WHEELS[ABI]}" in options
+        return Path(shutil.copy2(wheel, folder / wheel.name))
+
+    monkeypatch.setattr(android_runtime, "download_wheel", download)
+    monkeypatch.setattr(known_downloads, "LIST", tmp_path / "list")
+    return wheel
+
+
+def publish(wheel: Path, data: bytes) -> None:
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("litert_lm/liblitert-lm.so", data)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wheel.with_name("list").write_text(f"{digest}  {wheel.name}\n", encoding="utf-8")
+
+
+def test_pypis_library_is_taken_as_the_runners(pypi: Path, tmp_path: Path) -> None:
+    data = library(tmp_path, runner_calls())
+    publish(pypi, data)
+    assert android.fetch_from_pypi("lm-0.18.1", ABI) == {"libLiteRt.so": hashlib.sha256(data).hexdigest()}
+    version, files = android.android_libraries(ABI)
+    assert version == "lm-0.18.1"
+    assert [(name, path.read_bytes()) for name, path in files.items()] == [("libLiteRt.so", data)]
+
+
+def test_a_wheel_that_is_not_the_known_one_is_refused(pypi: Path, tmp_path: Path) -> None:
+    publish(pypi, library(tmp_path, runner_calls()))
+    pypi.with_name("list").write_text(f"{'0' * 64}  {pypi.name}\n", encoding="utf-8")
+    with pytest.raises(TargetUnavailable, match=r"and 0{64} is known of it: refused"):
+        android.fetch_from_pypi("lm-0.18.1", ABI)
+
+
+def test_whatever_pypis_library_lacks_is_named(pypi: Path, tmp_path: Path) -> None:
+    calls = runner_calls()
+    assert len(calls) == 30
+    publish(pypi, library(tmp_path, [call for call in calls if call != "LiteRtRunCompiledModel"]))
+    with pytest.raises(TargetUnavailable, match=r"lm-0\.18\.1 does not export LiteRtRunCompiledModel, .* \(1 such\)"):
+        android.fetch_from_pypi("lm-0.18.1", ABI)
+    with pytest.raises(TargetUnavailable, match="cannot be read: it is no 64-bit"):
+        android.require_calls(b"no library", "lm-0.18.1")
+    with pytest.raises(TargetUnavailable, match="no Android wheel for armeabi-v7a, only for arm64-v8a and x86_64"):
+        android.fetch_from_pypi("lm-0.18.1", "armeabi-v7a")
+    with pytest.raises(BadInput, match=r"known are lm-0\.14\.0"):
+        android.fetch_from_pypi("lm-0.19.0", ABI)
+
+
+def test_every_release_is_pinned_for_phones() -> None:
+    for version in android_runtime.KNOWN:
+        number = version.removeprefix("lm-")
+        for machine in android.WHEELS.values():
+            name = f"litert_lm_api-{number}-py3-none-android_23_{machine}.whl"
+            assert known_downloads.known_sha256(name), name

@@ -44,6 +44,18 @@ def test_without_any_android_tool_the_remedy_is_named(monkeypatch: pytest.Monkey
         build.android_runner("riscv64")
 
 
+def test_the_compiler_that_pip_brings_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "ziglang").mkdir()
+    (tmp_path / "ziglang" / "__init__.py").write_text("", encoding="utf-8")
+    zig = tmp_path / "ziglang" / "zig"
+    zig.write_text("#!/bin/sh\necho error: this is no zig >&2\nexit 1\n", encoding="utf-8")
+    zig.chmod(0o755)
+    with pytest.raises(TargetUnavailable, match=rf"cannot be built with {zig}: error: this is no zig"):
+        build.android_runner("arm64-v8a")
+
+
 def test_a_given_binary_is_held_to_the_abi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REPRO_ANDROID_RUNNER", str(build.host_runner()))
     if build.elf_machine(build.host_runner()) == build.ABIS["x86_64"][1:]:

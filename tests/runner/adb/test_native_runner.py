@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from runner.adb.build import SOURCE, host_runner
-from runner.adb.loopback.device import default_adapter
+from runner.adb.loopback.device import device_gpu
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack
 from runner.adb.results import CaseLine, EventLine, parse_line, split_outputs
-from runner.host.vulkan import driver_environment
+from runner.host.gpu import GpuName
 from runner.run import Job, Precision
 from runner.runtimes import Runtime, fetched, installed
 from tests.runner.adb.conftest import sums
@@ -59,7 +59,7 @@ def run(
             os.mkfifo(objects / first)
     (batch / "pack").write_bytes(pack(wanted))
     (batch / "manifest").write_text(manifest_text(cases, limits or BatchLimits(120.0)), encoding="utf-8")
-    environment = driver_environment(os.environ, Path(default_adapter().manifest))
+    environment = device_gpu(GpuName("")).environment(os.environ)
     folder = (runtime or installed()).folder
     command = [str(runner or host_runner()), "run", str(batch), str(objects), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=600)

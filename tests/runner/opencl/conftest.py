@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from runner.opencl.android_runtime import made_versions
-from runner.opencl.drivers import OpenClDriver, opencl_driver
-
-
-def _driver(key: str) -> OpenClDriver:
-    driver = opencl_driver(key)
-    if driver is None:
-        pytest.skip(f"the OpenCL driver {key} is not installed here; `make opencl` brings it")
-    return driver
+from runner.opencl.drivers import OpenClDriver
+from tests.runner.opencl.needs import need_driver, need_runtime
 
 
 @pytest.fixture
 def pocl() -> OpenClDriver:
     """PoCL, wherever it is installed."""
-    return _driver("pocl")
+    return need_driver("pocl")
 
 
 @pytest.fixture(params=["pocl", "oclgrind"])
 def target_name(request: pytest.FixtureRequest) -> str:
     """Each target over OpenCL that `make opencl` brings."""
-    _driver(request.param)
-    if not made_versions():
-        pytest.skip("LiteRT-LM's library is not in the cache; `make opencl` brings it")
+    need_driver(request.param)
+    need_runtime()
     return f"gpu:{request.param}"

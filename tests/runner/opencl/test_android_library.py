@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.c_compiler import compiler
-from runner.opencl.android_library import AndroidLibrary, NotRewritable, for_glibc, imported_names, unpacked
+from runner.opencl.android_library import (
+    AndroidLibrary,
+    NotRewritable,
+    exported_names,
+    for_glibc,
+    imported_names,
+    unpacked,
+)
 
 Relocation = tuple[int, int, int]  # offset, info, addend
 
@@ -179,3 +186,17 @@ def test_what_is_built_otherwise_is_refused_with_what_is_different(android: byte
     assert callable(damage)
     with pytest.raises(NotRewritable, match=re.escape(why)):
         for_glibc(damage(android), "libstand_in.so", ())
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_all_that_a_library_exports_is_found_and_nothing_that_it_imports(count: int, tmp_path: Path):
+    names = [f"exported_{n * n}" for n in range(count)]
+    source = tmp_path / "some.c"
+    hidden = "int elsewhere(void);\nstatic int own(void) { return elsewhere(); }\n"
+    source.write_text(hidden + "".join(f"int {n}(void) {{ return own(); }}\n" for n in names), encoding="utf-8")
+    built = tmp_path / "some.so"
+    flags = ["-shared", "-fPIC", "-Wl,--hash-style=gnu", "-nostdlib"]
+    subprocess.run([compiler(), *flags, str(source), "-o", str(built)], check=True, capture_output=True)
+    data = built.read_bytes()
+    assert exported_names(data) == set(names)
+    assert "elsewhere" in imported_names(data)
