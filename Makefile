@@ -35,7 +35,7 @@ opencl: prepared
 	@bash runner/setup/opencl_catalogue.sh $(PY)
 
 test: prepared
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2
 
 # DIST=--quick tries less of the wheel.
 dist: prepared
