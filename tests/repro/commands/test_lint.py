@@ -14,6 +14,7 @@ from cases.tflite.write import write_tflite
 from repro.commands.lint import command
 from repro.hazards.rules import RULES
 from repro.records.folders import FINDINGS
+from runner.encoding import shell_command
 from runner.errors import BadInput
 from tests.repro.display.schemas import require_sarif
 
@@ -134,5 +135,5 @@ def test_the_last_line_counts_and_names_the_command_that_mends():
     folder = FINDINGS / "add-output-feeds-reduction" / "models"
     wrong, right = str(folder / "minimal.tflite"), str(folder / "control.tflite")
     last = CliRunner().invoke(command, [wrong, right]).stdout.splitlines()[-1]
-    assert last == f"1 of 2 models with a hazard; next: repro fix {wrong} -o fixed.tflite"
+    assert last == f"1 of 2 models with a hazard; next: {shell_command(['repro', 'fix', wrong])} -o fixed.tflite"
     assert "next:" not in CliRunner().invoke(command, [right]).stdout
