@@ -31,7 +31,7 @@ def step_floor(references: Sequence[np.ndarray], emulations: Sequence[Sequence[n
 
 def legal_steps(floor: Floor, table: Thresholds) -> int:
     """How many steps one element may be off: none where the emulations are exact."""
-    return int(table["emulation_times"] * round(floor.emulated.element * floor.rmse))
+    return int(table["kernel_times"] * round(floor.emulated.element * floor.rmse))
 
 
 def judge_steps(reference: np.ndarray, actual: np.ndarray, floor: Floor, table: Thresholds) -> NumericVerdict:
