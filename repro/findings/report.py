@@ -260,5 +260,8 @@ def _phone(finding: Finding) -> dict[str, bytes]:
     files["phone/batch/manifest"] = manifest_text(cases, BatchLimits(total_s=300.0)).encode()
     files["phone/batch_runner.c"] = RUNNER_SOURCE.read_bytes()
     files["phone/README.md"] = environment.get_template("phone.md.j2").render(cases=names, finding=finding).encode()
-    files["phone/compare.py"] = environment.get_template("compare.py.j2").render(tolerance=tolerance(finding)).encode()
+    minimal = finding.graph(finding.minimal)
+    dtypes = [str(minimal.tensors[name].dtype) for name in minimal.outputs]
+    compare = environment.get_template("compare.py.j2").render(tolerance=tolerance(finding), dtypes=dtypes)
+    files["phone/compare.py"] = compare.encode()
     return files

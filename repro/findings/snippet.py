@@ -41,17 +41,20 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
     def shape(name: str) -> tuple[int, ...]:
         return tuple(int(d) for d in graph.tensors[name].shape)
 
+    def dtype(name: str) -> str:
+        return np.dtype(graph.tensors[name].dtype).name
+
     inputs = [
         f'    ins[sig["inputs"].index({python_literal(n)})].write(rng.standard_normal({shape(n)}).astype(np.float32))'
         for n in graph.inputs
     ]
     fills = [
-        f'    outs[sig["outputs"].index({python_literal(n)})].write(np.full({shape(n)}, -1, np.float32))'
+        f'    outs[sig["outputs"].index({python_literal(n)})].write(np.full({shape(n)}, -1, np.{dtype(n)}))'
         for n in watched
     ]
     reads = [
         f'        {python_literal(n)}: outs[sig["outputs"].index({python_literal(n)})]'
-        f".read({int(np.prod(shape(n)))}, np.float32).astype(float),"
+        f".read({int(np.prod(shape(n)))}, np.{dtype(n)}).astype(float),"
         for n in watched
     ]
     return [
