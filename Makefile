@@ -1,6 +1,6 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro opencl test bench oracle lint-truth layout clean
+.PHONY: help setup prepared repro opencl test dist bench oracle real-models lint-truth layout clean
 PY := .venv/bin/python
 
 help:
@@ -10,7 +10,9 @@ help:
 	@echo "make setup       only the set-up (says what it installs, and how to undo it)"
 	@echo "make bench       benchmarks, into build/bench.json"
 	@echo "make oracle      the judge against injected faults and healthy runs, into docs/judge.md"
+	@echo "make real-models what check says of models in public packages, into docs/real-models.md"
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
+	@echo "make dist        wheel and sdist into build/dist, tried in an environment of their own"
 	@echo "make layout      the layout of the code: wings, floors, and what imports what"
 	@echo "make clean       remove what was built here (the cache and .venv stay)"
 
@@ -33,13 +35,24 @@ opencl: prepared
 	@bash runner/setup/opencl_catalogue.sh $(PY)
 
 test: prepared
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2
+
+# DIST=--quick tries less of the wheel.
+dist: prepared
+	@rm -rf build/dist
+	@$(PY) -m cases.shipping
+	@$(PY) -m build --outdir build/dist .
+	@$(PY) -m tests.wheel build/dist/*.whl $(DIST)
 
 bench: prepared
 	@$(PY) -m tests.bench
 
 oracle: prepared
 	@$(PY) -m repro.selftest.judge_truth --document docs/judge.md
+
+real-models: prepared
+	@$(PY) -m models.public.collect
+	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
 
 lint-truth: prepared
 	@$(PY) -m repro.selftest.lint_truth
@@ -48,4 +61,4 @@ layout: prepared
 	@$(PY) -m tests.layout
 
 clean:
-	rm -rf build reductions fuzz-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build cases/shipped reductions fuzz-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -82,6 +82,8 @@ class GraphBuilder:
             dtype = operands[1].dtype
         elif kind == "DEQUANTIZE":
             dtype = "float32"
+        elif kind in ("ARG_MAX", "ARG_MIN"):
+            dtype = "int32"
         else:
             dtype = operands[0].dtype
         base = name or self._fresh(kind.lower())

@@ -1,4 +1,4 @@
-"""Seeded inputs: Gaussian, and watermarked ones whose values say where they come from.
+"""Seeded inputs: Gaussian, watermarked ones whose values say where they come from, and wide ones.
 
 A watermark encodes operand, row and channel in a number that fp16 holds exactly, so that an output
 that holds another tensor, a shifted or a transposed one can be read like a label.
@@ -20,7 +20,7 @@ from runner.errors import BadInput
 from runner.run import Feed
 from runner.source_version import source_version
 
-KINDS = ("gaussian", "watermark")
+KINDS = ("gaussian", "watermark", "wide")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,19 @@ def watermark(tensor: Tensor, operand: int, version: int) -> np.ndarray:
     return (code * _STEP - 2.0).astype(np.float32).reshape(tensor.shape)
 
 
+def wide(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    """Of either sign and of every size from 0.01 to 316, and one in eight is 0.
+
+    They reach where an exponential is infinite in float32 (from 88.7 on) or nothing, and where a divisor is 0.
+    """
+    sizes = 10.0 ** rng.uniform(-2.0, 2.5, tensor.shape)
+    signs = rng.choice((-1.0, 1.0), tensor.shape)
+    values = np.asarray(signs * sizes, dtype=np.float32)
+    # Never all of them: two feeds of zeros would be one feed.
+    values.flat[rng.choice(values.size, values.size // 8, replace=False)] = 0.0
+    return values
+
+
 def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> Feed:
     """One feed for the declared inputs. Each version is another feed of the same seed.
 
@@ -116,10 +129,11 @@ def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> F
     sizes = [math.prod(tensor.shape) * _DRAWN_BYTES for tensor in inputs]
     memory.require(sum(sizes) + 2 * max(sizes, default=0), "making the inputs")
     rng = np.random.default_rng([seed, version])
+    drawn = wide if kind == "wide" else gaussian
     feed = []
     for operand, tensor in enumerate(inputs):
         if tensor.dtype == "float32":
-            array = gaussian(tensor, rng) if kind == "gaussian" else watermark(tensor, operand, version)
+            array = watermark(tensor, operand, version) if kind == "watermark" else drawn(tensor, rng)
         elif tensor.dtype == "float16":
             array = gaussian(tensor, rng).astype(np.float16)
         elif tensor.dtype == "bool":

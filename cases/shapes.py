@@ -91,6 +91,17 @@ def _require_images(x: Shape) -> None:
         raise GraphError(f"wants images [batch, height, width, channels], not {x}")
 
 
+def _blocks_shape(x: Shape, block: int, *, to_space: bool) -> Shape:
+    """DEPTH_TO_SPACE makes blocks of pixels of an image's channels, SPACE_TO_DEPTH channels of blocks of pixels."""
+    _require_images(x)
+    batch, height, width, depth = x
+    if block < 1 or (depth % block**2 if to_space else height % block or width % block):
+        raise GraphError(f"{x} has no whole blocks of {block}x{block}")
+    if to_space:
+        return (batch, height * block, width * block, depth // block**2)
+    return (batch, height // block, width // block, depth * block**2)
+
+
 def _reshape(x: Shape, wanted: list[int]) -> Shape:
     known = math.prod(d for d in wanted if d != -1)
     shape = tuple(math.prod(x) // known if d == -1 else d for d in wanted) if known else tuple(wanted)
@@ -141,6 +152,9 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
     x = inputs[0].shape
     if kind in ELEMENTWISE:
         return (broadcast([t.shape for t in inputs]),)
+    if kind in ("ARG_MAX", "ARG_MIN"):
+        axis = axis_of(int(np.ravel(_constant(inputs[1], "axis"))[0]), len(x))
+        return ((*x[:axis], *x[axis + 1 :]),)
     if kind == "CUMSUM":
         axis_of(_constant(inputs[1], "axis")[0], len(x))
     if kind in UNARY:
@@ -212,6 +226,8 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
         if x[axis] % count:
             raise GraphError(f"SPLIT of {x} into {count} along {axis}")
         return ((*x[:axis], x[axis] // count, *x[axis + 1 :]),) * count
+    if kind in ("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"):
+        return (_blocks_shape(x, attrs["block_size"], to_space=kind == "DEPTH_TO_SPACE"),)
     if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         _require_images(x)
         height, width = _constant(inputs[1], "size")

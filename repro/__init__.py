@@ -16,13 +16,14 @@ from repro.own_packages import claim as _claim
 
 if TYPE_CHECKING:
     from cases.graph import Graph
-    from repro.api import assert_right, check, fix, gate, judge, judge_arrays, lint, open_target, reduce
+    from repro.api import assert_right, check, find_ranges, fix, gate, judge, judge_arrays, lint, open_target, reduce
     from repro.fixes.proof import Fixed, NotProven
     from repro.hazards.hazard import Hazard, Rule
     from repro.hazards.linted import Linted
     from repro.layouts.result import Report
     from repro.reducer.search import Reduced
     from repro.trials.check import Checked
+    from repro.trials.ranges import Ranged
     from repro.verdicts.subject import Subject
     from repro.verdicts.verdict import Status, Verdict
     from runner.errors import BadInput, DeviceFailed, NameClash, NothingRan, ReproError, TargetUnavailable
@@ -45,6 +46,7 @@ __all__ = [
     "NotProven",
     "NothingRan",
     "Precision",
+    "Ranged",
     "Reduced",
     "Report",
     "ReproError",
@@ -57,6 +59,7 @@ __all__ = [
     "Verdict",
     "assert_right",
     "check",
+    "find_ranges",
     "fix",
     "gate",
     "judge",
@@ -71,6 +74,7 @@ _HOMES = {
     "repro.api": (
         "assert_right",
         "check",
+        "find_ranges",
         "fix",
         "gate",
         "judge",
@@ -85,6 +89,7 @@ _HOMES = {
     "repro.layouts.result": ("Report",),
     "repro.reducer.search": ("Reduced",),
     "repro.trials.check": ("Checked",),
+    "repro.trials.ranges": ("Ranged",),
     "repro.verdicts.subject": ("Subject",),
     "repro.verdicts.verdict": ("Status", "Verdict"),
     "runner.errors": ("BadInput", "DeviceFailed", "NameClash", "NothingRan", "ReproError", "TargetUnavailable"),

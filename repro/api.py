@@ -9,7 +9,7 @@ ReproError with one line.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +31,12 @@ from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
 from repro.trials import check as trials
+from repro.trials import ranges
 from repro.trials.check import Checked
-from repro.trials.load import AnyInputs, fed_subject, read_bytes
+from repro.trials.given_feeds import AnyInputs
+from repro.trials.load import fed_subject, read_bytes
 from repro.trials.part import Part
+from repro.trials.ranges import Ranged
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
@@ -46,7 +49,18 @@ from runner.scratch import ScratchFolder
 from runner.target import Target
 from runner.targets import open_target, precisions_for
 
-__all__ = ["assert_right", "check", "fix", "gate", "judge", "judge_arrays", "lint", "open_target", "reduce"]
+__all__ = [
+    "assert_right",
+    "check",
+    "find_ranges",
+    "fix",
+    "gate",
+    "judge",
+    "judge_arrays",
+    "lint",
+    "open_target",
+    "reduce",
+]
 
 AnyModel = str | Path | bytes | Graph | Subject
 AnyTarget = str | Target
@@ -124,6 +138,27 @@ def lint(
         return Linted(hazards.lint(graph), name, unexamined(graph))
 
 
+def find_ranges(
+    model: AnyModel,
+    *,
+    inputs: AnyInputs | None = None,
+    seed: int = 0,
+    search: bool = False,
+    signature: str | None = None,
+    shapes: Shapes | None = None,
+    memory: Size | None = None,
+) -> Ranged:
+    """How large every tensor of a model becomes, and which leaves fp16 first, as `repro range` says; nothing is run.
+
+    inputs, seed, signature, shapes, memory: as for `check`. search: also look for the scale of the inputs at which
+    something leaves.
+
+    Raises BadInput for what cannot be read or evaluated, TooMuchMemory (a BadInput) for what would not fit.
+    """
+    with limited(memory):
+        return ranges.find_ranges(_subject(model, inputs, seed, None, _part(signature, shapes)), search=search)
+
+
 def fix(
     model: AnyModel,
     *,
@@ -134,12 +169,13 @@ def fix(
     runtime: str | None = None,
     signature: str | None = None,
     shapes: Shapes | None = None,
+    also: Collection[str] = (),
     memory: Size | None = None,
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it on cpu and target, as `repro fix` does.
 
-    precision: `fp32`, `fp16` or `both`: those in which the proof is made. inputs, seed, runtime, signature, shapes,
-    memory: as for `check`.
+    precision: `fp32`, `fp16` or `both`: those in which the proof is made. also: rules of risks that are mended as well.
+    inputs, seed, runtime, signature, shapes, memory: as for `check`.
     Nothing is written: `Fixed.model` has the bytes. Raises NotProven (its `fixed` says what was tried) for what
     cannot be shown, BadInput, TargetUnavailable.
     """
@@ -152,6 +188,7 @@ def fix(
             functools.partial(_opened, target, runtime=runtime),
             functools.partial(open_target, "cpu", runtime=runtime),
             precisions,
+            also,
         )
 
 

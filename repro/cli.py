@@ -30,20 +30,25 @@ COMMANDS = {
     "check": "Any .tflite on a target, judged without expectations.",
     "judge": "Judge saved runs, or bare arrays, again.",
     "lint": "Hazards of a .tflite, by reading only.",
+    "range": "Which tensor leaves fp16 first, inside of kernels too, by evaluation only.",
     "reduce": "The smallest graph with the same failure.",
     "fix": "Apply the smallest known workaround to a .tflite, and prove it.",
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
+    "history": "What failed in many runs, since when, and what is flaky.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
-    "finding": "Findings: list, show, new, measure, verify, render.",
-    "report": "Write the upstream issue of a finding, with its attachments.",
+    "finding": "Findings: list, show, grid, new, measure, verify, render.",
+    "report": "Write the upstream issue of a finding, or of all, with its attachments.",
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 
+
+WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
+"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
 
 READER_GONE = 141
 """The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
@@ -71,6 +76,15 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _reader_gone():
             return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            # click knows only commands that are imported already.
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -143,6 +157,12 @@ def _run() -> int:
         return _failed(f"{message.rstrip('.')}; see `{path} --help`", 2)
     except (KeyboardInterrupt, click.Abort) as error:
         return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
+    except ImportError as error:
+        if "--debug" in sys.argv or error.name not in WITH_CONVERTER:
+            raise
+        from runner.installation import converter_install
+
+        return _failed(f"this needs {error.name}, which is not installed; install it: {converter_install()}", 3)
     except OSError as error:
         problem = nowhere_to_write(error)
         if "--debug" in sys.argv or problem is None:

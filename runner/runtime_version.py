@@ -38,6 +38,11 @@ def version_order(text: str) -> tuple[int, Version, str]:
     return (int(version.is_lm), version.number, text)
 
 
+def spoken(text: str) -> str:
+    """A version in a sentence: `LiteRT 2.3.0`, `LiteRT-LM 0.18.1`."""
+    return f"LiteRT-LM {text.removeprefix(LM_PREFIX)}" if text.startswith(LM_PREFIX) else f"LiteRT {text}"
+
+
 def is_nightly(text: str) -> bool:
     """Whether it is a development release; not where it is no version."""
     try:

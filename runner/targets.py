@@ -30,6 +30,8 @@ from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 
 PRECISION_CHOICES = ("fp32", "fp16", "both")
+KNOWN_TARGETS = ("cpu", "cpu:reference", "gpu", "gpu:lavapipe", "gpu:swiftshader", "gpu:pocl", "gpu:oclgrind", "adb")
+"""The targets that any machine can have, as they are typed."""
 """What `--precision` may be, everywhere."""
 
 
@@ -265,7 +267,6 @@ def _best(runtime: Runtime) -> Adapter:
 
 
 def _unknown(name: str) -> BadInput:
-    known = ["cpu", "cpu:reference", "gpu", "gpu:lavapipe", "gpu:swiftshader", "gpu:pocl", "gpu:oclgrind", "adb"]
-    near = difflib.get_close_matches(name, known, 1)
-    meant = f"; did you mean '{near[0]}'?" if near else f"; targets are {', '.join(known)} (see `repro doctor`)"
+    near = difflib.get_close_matches(name, KNOWN_TARGETS, 1)
+    meant = f"; did you mean '{near[0]}'?" if near else f"; targets are {', '.join(KNOWN_TARGETS)} (see `repro doctor`)"
     return BadInput(f"there is no target '{name}'{meant}")

@@ -37,14 +37,14 @@ FLOORS_OF_WINGS = {
         {"graph"},
         {"case", "inputs", "shapes", "tflite"},
         {"builder", "edit", "evaluation", "with_torch"},
-        {"families", "random_builder"},
+        {"families", "input_plan", "random_builder"},
         {"findings"},
         {"catalogue"},
         {"shipping"},
     ],
     "runner": [
         {"encoding"},
-        {"dies_with_parent", "errors", "flatbuffer", "litert", "python_child", "residency", "run"}
+        {"dies_with_parent", "errors", "flatbuffer", "litert", "partition_log", "python_child", "residency", "run"}
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
         {

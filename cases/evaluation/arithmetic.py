@@ -10,10 +10,12 @@ float64 for float32. Rounding to b bits is Veltkamp's: c = x * (2^k + 1), c - (c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+_WAVERS_BY = 0.25
+_LOG2_E = 1.0 / np.log(2.0)
 _LANES = 32  # threads that share one reduction before a tree joins them
 _CHUNK = 1 << 16  # accumulators worked on at a time: they stay in cache
 _NOISE = np.random.default_rng(20261122).uniform(-1.0, 1.0, 1 << 16)
@@ -29,6 +31,9 @@ class Arithmetic:
         allows a few for exp, log, inverse square root and division, and numpy's are nearly exact.
     truncates: stored values are rounded toward zero. Vulkan leaves the rounding of float16 conversions to the
         driver and lavapipe truncates, which pulls every value by half an ulp in the same direction.
+    wavers: what lies about halfway between two numbers of a quantised tensor's grid may become either. LiteRT's integer
+        kernels round the same number differently, one step apart at most (`cases.evaluation.quantised.steps_apart`).
+    is_native: computed in the processor's own float32, whose order of sums is numpy's: another draw of the same noise.
     """
 
     name: str
@@ -36,14 +41,24 @@ class Arithmetic:
     accumulate_bits: int
     function_ulps: float = 0.0
     truncates: bool = False
+    is_native: bool = False
+    wavers: bool = False
 
     @property
     def container(self) -> type[np.floating]:
-        return np.float32 if self.store_bits == 11 else np.float64
+        return np.float32 if self.store_bits == 11 or self.is_native else np.float64
 
     @property
     def exact(self) -> bool:
         return self.store_bits == 53
+
+    @property
+    def reducing(self) -> Arithmetic:
+        """The same, with accumulators of 32 bits at least: reductions and average pooling keep such in fp16 as well.
+
+        Source: ML Drift's `kernels/reduce.cc` (GetAccumType) and `kernels/pooling.cc`.
+        """
+        return replace(self, accumulate_bits=max(24, self.accumulate_bits))
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Round to the stored format, with its overflow and subnormals. Integers and booleans pass through."""
@@ -54,7 +69,7 @@ class Arithmetic:
             if self.store_bits == 53:
                 return values.astype(np.float64, copy=False)
             if self.store_bits == 24:
-                return values.astype(np.float32).astype(np.float64)
+                return values.astype(np.float32).astype(self.container)
             rounded = values.astype(np.float16)
             if self.truncates:
                 beyond = np.abs(rounded.astype(np.float32)) > np.abs(values)
@@ -70,16 +85,40 @@ class Arithmetic:
         if not self.function_ulps:
             return values
         relative = self.function_ulps * 2.0**-self.store_bits
-        noise = relative * np.resize(_NOISE, values.size).reshape(values.shape)
+        noise = relative * np.resize(_NOISE[:: -1 if self.is_native else 1], values.size).reshape(values.shape)
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.maximum(np.abs(values), smallest) if smallest else values
-            return np.asarray(values + noise * size, dtype=self.container)
+            return np.where(np.isinf(values), values, values + noise * size).astype(self.container)
+
+    def near_grid(self, values: np.ndarray, step: np.ndarray, index: int) -> np.ndarray:
+        """Values on the way to a grid of this step, moved by up to a quarter of it where the arithmetic wavers.
+
+        What lies on the grid already stays there, so that moving integers is exact. index: of the op, so that no two
+        ops waver alike.
+        """
+        if not self.wavers:
+            return values
+        noise = np.resize(np.roll(_NOISE, 7919 * index), values.size).reshape(values.shape)
+        return np.asarray(values + _WAVERS_BY * noise * step)
+
+    def exp(self, x: np.ndarray) -> np.ndarray:
+        """exp(x) as GPUs compute it in float32, 2 to the power of a product that is rounded first.
+
+        That product's rounding costs |x| half units in the last place, which Vulkan allows (3 + 2 |x| units). Drivers
+        compute a float16's exponential in float32: lavapipe's softmax of scores near 10 is no noisier than its scores.
+        """
+        if self.store_bits != 24:
+            return self.function(np.exp(x))
+        return self.function(np.exp2(self.stored(x * x.dtype.type(_LOG2_E))))
 
     def _round(self, values: np.ndarray, coarser: int) -> np.ndarray:
         """Round accumulators to `accumulate_bits - coarser` significant bits, in place."""
         bits = 24 if self.container is np.float32 else 53
         keep = self.accumulate_bits - coarser
         if keep >= bits:
+            if self.store_bits == 11:
+                # As below: what has overflowed stays lost, and is not divided down to a number that looks right.
+                values[np.isinf(values)] = np.nan
             return values
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = values * self.container(2.0 ** (bits - keep) + 1.0)
@@ -152,6 +191,8 @@ def _block(work: int) -> tuple[int, int]:
 
 FLOAT64 = Arithmetic("float64", 53, 53)
 FLOAT32 = Arithmetic("float32", 24, 24, function_ulps=4.0)
+FLOAT32_NATIVE = Arithmetic("float32-native", 24, 24, function_ulps=4.0, is_native=True)
+INTEGER_KERNELS = Arithmetic("integer-kernels", 53, 53, wavers=True)
 FLOAT16 = Arithmetic("float16", 11, 11, function_ulps=2.0)
 FLOAT16_ACC32 = Arithmetic("float16-acc32", 11, 24, function_ulps=2.0)
 FLOAT16_TRUNCATED = Arithmetic("float16-truncated", 11, 24, function_ulps=2.0, truncates=True)

@@ -83,7 +83,7 @@ def attention(step: Step) -> Sequence[Value]:
     if cap is not None:
         logits = arithmetic.stored(arithmetic.function(np.tanh(logits / cap), smallest=1.0) * q.dtype.type(cap))
     logits = arithmetic.stored(logits + step[3])
-    raised = arithmetic.stored(arithmetic.function(np.exp(logits - logits.max(axis=-1, keepdims=True))))
+    raised = arithmetic.stored(arithmetic.exp(logits - logits.max(axis=-1, keepdims=True)))
     weights = arithmetic.stored(arithmetic.function(raised / arithmetic.sum(raised, (3,))))
     return (np.moveaxis(arithmetic.matmul(weights, v), 1, 2),)
 

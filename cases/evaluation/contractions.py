@@ -51,7 +51,7 @@ def reduce(step: Step) -> Sequence[Value]:
     elif step.op.kind == "REDUCE_PROD":
         value = _product(step.arithmetic, x, axes)
     else:
-        value = step.arithmetic.sum(x, axes)
+        value = step.arithmetic.reducing.sum(x, axes)
         if step.op.kind == "MEAN":
             value = value / value.dtype.type(count)
             if count & (count - 1):
@@ -149,7 +149,7 @@ def softmax(step: Step) -> Sequence[Value]:
     arithmetic, x = step.arithmetic, step[0]
     beta = x.dtype.type(step.attrs.get("beta", 1.0) or 1.0) if step.op.kind == "SOFTMAX" else x.dtype.type(1)
     shifted = arithmetic.stored((x - x.max(axis=-1, keepdims=True)) * beta)
-    raised = arithmetic.stored(arithmetic.function(np.exp(shifted)))
+    raised = arithmetic.stored(arithmetic.exp(shifted))
     total = arithmetic.sum(raised, (x.ndim - 1,))
     if step.op.kind == "LOG_SOFTMAX":
         return (shifted - arithmetic.function(np.log(total)),)

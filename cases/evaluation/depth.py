@@ -22,6 +22,11 @@ def accumulation_depth(graph: Graph, output: str) -> int:
     return max(1, depth.get(output, 1))
 
 
+def accumulations(graph: Graph, op: Op) -> int:
+    """Terms that an op adds up, over all elements of its outputs."""
+    return _terms(graph, op) * sum(math.prod(graph.tensors[name].shape) for name in op.outputs if name)
+
+
 def _terms(graph: Graph, op: Op) -> int:
     shapes = [graph.tensors[n].shape if n else () for n in op.inputs]
     if op.kind == "FULLY_CONNECTED":

@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.step import Step, Value
 from cases.graph import GraphError
-
-
-def _sigmoid(x: Value) -> Value:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
 def _erf(x: Value) -> Value:
@@ -41,9 +38,7 @@ UNARY: Mapping[str, Callable[[Value], Value]] = {
     "LOGICAL_NOT": np.logical_not,
 }
 APPROXIMATE_UNARY: Mapping[str, Callable[[Value], Value]] = {
-    "LOGISTIC": _sigmoid,
     "TANH": np.tanh,
-    "EXP": np.exp,
     "LOG": np.log,
     "SQRT": np.sqrt,
     "RSQRT": lambda x: 1 / np.sqrt(x),
@@ -127,7 +122,7 @@ def activation(step: Step, name: str | None, value: Value) -> Value:
     if name in APPROXIMATE_UNARY:
         return step.arithmetic.function(APPROXIMATE_UNARY[name](stored), smallest=_NOISY_BELOW.get(name, 0.0))
     if name == "SIGMOID":
-        return step.arithmetic.function(_sigmoid(stored))
+        return sigmoid(step.arithmetic, stored)
     if name not in UNARY:
         raise GraphError(f"{step.op.kind} with the fused activation {name} is not modelled")
     return UNARY[name](stored)
@@ -157,11 +152,32 @@ def of_bits(step: Step) -> Sequence[Value]:
     return (OF_BITS[step.op.kind](step[0], step[1]),)
 
 
+def exponential(step: Step) -> Sequence[Value]:
+    return (step.arithmetic.exp(step[0]),)
+
+
+def logistic(step: Step) -> Sequence[Value]:
+    return (sigmoid(step.arithmetic, step[0]),)
+
+
+def sigmoid(arithmetic: Arithmetic, x: Value) -> Value:
+    """1 / (1 + exp(-x)), to the last digit far below zero as well.
+
+    A delegate computes just this formula in its own format: where the exponential leaves it (in fp16 from -11.1 on) the
+    result is 0 (ML Drift, `kernels/elementwise.cc`).
+    """
+    if arithmetic.exact:
+        small = np.exp(-np.abs(x))
+        return np.where(x >= 0, 1, small) / (1 + small)
+    raised = arithmetic.stored(arithmetic.exp(-x))
+    return arithmetic.function(1 / arithmetic.stored(1 + raised))
+
+
 def elu(step: Step) -> Sequence[Value]:
     """exp(x) - 1 below zero. A kernel rounds the exponential before it subtracts: near zero that is all the noise."""
     x, arithmetic = step[0], step.arithmetic
     below = np.minimum(x, 0)
-    less = np.expm1(below) if arithmetic.exact else arithmetic.stored(arithmetic.function(np.exp(below))) - 1
+    less = np.expm1(below) if arithmetic.exact else arithmetic.stored(arithmetic.exp(below)) - 1
     return (np.where(x > 0, x, less),)
 
 

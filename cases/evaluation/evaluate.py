@@ -7,12 +7,21 @@ and the source of the intermediates that a wrong output is compared with. Semant
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, Arithmetic
+from cases.evaluation.arithmetic import (
+    FLOAT16,
+    FLOAT16_ACC32,
+    FLOAT16_TRUNCATED,
+    FLOAT32,
+    FLOAT32_NATIVE,
+    FLOAT64,
+    INTEGER_KERNELS,
+    Arithmetic,
+)
 from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
@@ -25,11 +34,21 @@ __all__ = [
     "FLOAT16_ACC32",
     "FLOAT16_TRUNCATED",
     "FLOAT32",
+    "FLOAT32_NATIVE",
     "FLOAT64",
+    "INTEGER_KERNELS",
     "Arithmetic",
     "evaluate",
+    "quantised_activations",
+    "quantises_at_run_time",
     "unsupported",
 ]
+
+Watch = Callable[[Step, Mapping[str, Value]], None]
+"""Is shown an op, and what it gives by the tensors' names."""
+
+
+_WEIGHTED = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL"})
 
 
 def evaluate(
@@ -39,13 +58,15 @@ def evaluate(
     keep: Sequence[str] = (),
     *,
     strict_shapes: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
     """Values of the graph's outputs and of the tensors named in `keep`, by name; floats as float64.
 
     A quantised tensor is given and returned as its integers; between the ops it is the real numbers that they stand
     for. State tensors have their value before the first run, zero.
 
-    feed: the graph's inputs in order. strict_shapes: as many elements in another shape than declared do not fit
+    feed: the graph's inputs in order. watch: is shown each op with its operands and results, before they are dropped.
+    strict_shapes: as many elements in another shape than declared do not fit
     either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
     or a shape that does not fit, and TooMuchMemory, before anything is computed, for what would not fit the limit.
@@ -70,14 +91,34 @@ def evaluate(
             if name and name not in values and is_read_in_parts(graph, name):
                 values[name] = np.asarray(graph.tensors[name].data)
             elif name and name not in values:
-                values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
-        values |= _computed(op, graph, values, grids, arithmetic, strict_shapes)
+                at_rest = _at_rest_in_kernel if _is_turned_in_kernel(graph, name) else _at_rest
+                values[name] = at_rest(graph.tensors[name], grids.get(name), arithmetic)
+        results = _computed(op, index, graph, values, grids, arithmetic, strict_shapes)
+        if watch is not None:
+            watch(Step(op, graph, values, arithmetic), results)
+        values |= results
         for name in set(op.inputs):
             if name and last_use[name] == index and name not in wanted:
                 del values[name]
     for name in wanted - values.keys():
         values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
     return {name: _handed_out(values[name], grids.get(name), graph.tensors[name].dtype) for name in wanted}
+
+
+def quantised_activations(graph: Graph) -> frozenset[str]:
+    """The tensors that ops write as integers which stand for real numbers."""
+    return frozenset(_grids(graph).keys() & graph.producers.keys())
+
+
+def quantises_at_run_time(graph: Graph) -> bool:
+    """Whether an op multiplies floats by quantised weights (dynamic range): XNNPACK quantises those floats first."""
+    return any(
+        op.kind in _WEIGHTED
+        and len(op.inputs) > 1
+        and graph.tensors[op.inputs[0]].dtype == "float32"
+        and graph.tensors[op.inputs[1]].dtype in WEIGHT_DTYPES
+        for op in graph.ops
+    )
 
 
 def _grids(graph: Graph) -> dict[str, Grid]:
@@ -93,6 +134,7 @@ def _grids(graph: Graph) -> dict[str, Grid]:
 
 def _computed(
     op: Op,
+    index: int,
     graph: Graph,
     values: Mapping[str, Value],
     grids: Mapping[str, Grid],
@@ -119,7 +161,11 @@ def _computed(
             raise GraphError(f"{op.kind} gives '{name}' the shape {value.shape}, declared {declared}")
         value = np.asarray(value if value.shape == declared else value.reshape(declared))
         grid = grids.get(name)
-        stored[name] = arithmetic.stored(value) if grid is None else _loaded(grid.integers(value), grid, arithmetic)
+        if grid is None:
+            stored[name] = arithmetic.stored(value)
+        else:
+            near = arithmetic.near_grid(value, grid.step_of(value.shape), index)
+            stored[name] = _loaded(grid.integers(near), grid, arithmetic)
     return stored
 
 
@@ -142,6 +188,21 @@ def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")
     return np.zeros(tensor.shape, arithmetic.container if grid or tensor.dtype.startswith("float") else tensor.dtype)
+
+
+def _is_turned_in_kernel(graph: Graph, name: str) -> bool:
+    """Whether a tensor is the quantised weights of FULLY_CONNECTEDs and nothing else."""
+    return graph.tensors[name].dtype in WEIGHT_DTYPES and all(
+        op.kind == "FULLY_CONNECTED" and name == op.inputs[1] and op.inputs.count(name) == 1
+        for op in graph.uses.get(name, ())
+    )
+
+
+def _at_rest_in_kernel(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value:
+    data = constant_of(tensor)
+    if data is None or grid is None or arithmetic.exact:
+        return _at_rest(tensor, grid, arithmetic)
+    return grid.real_in_kernel(data, arithmetic.stored).astype(arithmetic.container)
 
 
 def _handed_out(value: Value, grid: Grid | None, dtype: str) -> np.ndarray:

@@ -25,6 +25,8 @@ BY_KIND: Mapping[str, Handler] = {
     **dict.fromkeys(elementwise.BINARY, elementwise.binary),
     **dict.fromkeys(elementwise.APPROXIMATE_BINARY, elementwise.approximate_binary),
     **dict.fromkeys(elementwise.OF_BITS, elementwise.of_bits),
+    "EXP": elementwise.exponential,
+    "LOGISTIC": elementwise.logistic,
     "ELU": elementwise.elu,
     "GELU": elementwise.gelu,
     "LEAKY_RELU": elementwise.leaky_relu,

@@ -15,7 +15,7 @@ reference QUANTIZE (`TfLiteRound`). XNNPACK rounds half to even, which is one of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
 _PACKED_BITS: Mapping[str, int] = {"int2": 2, "int4": 4, "uint4": 4}
 WEIGHT_DTYPES = frozenset({"int2", "int4", "uint4", "int8", "uint8"})
 """The types of quantised weights, unlike those of biases."""
+_BYTE_SHIFT = 128
 HOLDING_DTYPES: Mapping[str, str] = {"int2": "int8", "int4": "int8", "uint4": "uint8"}
 """The numpy dtype that holds the integers of a type that numpy does not have."""
 
@@ -48,10 +49,25 @@ class Grid:
     lowest: int
     highest: int
 
+    def step_of(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The distance of neighbours, as broadcasts to a tensor's shape."""
+        return _spread(self.scale, shape)
+
     def real(self, integers: np.ndarray) -> np.ndarray:
         """What integers stand for, in float64."""
         zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, self.scale))
         return (integers.astype(np.float64) - zero) * scale
+
+    def real_in_kernel(self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """What integers become where a FULLY_CONNECTED of the delegate turns them into numbers as it multiplies.
+
+        It holds them as unsigned bytes, scales those and takes the scaled shift away again (ML Drift,
+        `kernels/fully_connected_util.cc`), so that a weight is as coarse as 255 scales however small it is. Measured on
+        LiteRT 2.3.0: integers of 4 bits are widened to bytes first. stored: rounds to the format that it computes in.
+        """
+        zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, stored(self.scale)))
+        byte = stored(integers.astype(np.float64) + _BYTE_SHIFT) * scale
+        return stored(stored(byte) - stored(scale * (zero + _BYTE_SHIFT)))
 
     def integers(self, values: np.ndarray) -> np.ndarray:
         """The nearest integers, half away from zero, clamped to the type's range; whole numbers in float64.

@@ -168,7 +168,7 @@ def average_pool(x: np.ndarray, attrs: Mapping[str, Any], arithmetic: Arithmetic
     count = np.zeros((1, *out, 1), dtype=arithmetic.container)
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            total = arithmetic.accumulate(total, _tap(padded, i, j, out, attrs))
+            total = arithmetic.reducing.accumulate(total, _tap(padded, i, j, out, attrs))
             count += _tap(counted, i, j, out, attrs)
     return total / count
 

@@ -32,16 +32,20 @@ def concat_of_one(
 
 
 MODELS = finding_models(
-    minimal("a CONCATENATION of one graph input; every output is lost", concat_of_one).in_outputs(0, 1),
+    minimal("a CONCATENATION of one graph input; every output is lost", concat_of_one)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
     control("an identity RESHAPE instead", concat_of_one, kind="RESHAPE"),
-    still_wrong("axis-1", "not the axis: along tokens", concat_of_one, axis=1).in_outputs(0, 1),
+    still_wrong("axis-1", "not the axis: along tokens", concat_of_one, axis=1).in_outputs(0, 1).refused_over_opencl(),
     still_wrong(
         "read-twice",
         "not graph inputs alone: an op's result that another op reads too",
         concat_of_one,
         behind_op=True,
         shared=True,
-    ).in_outputs(0, 1, 2),
+    )
+    .in_outputs(0, 1, 2)
+    .refused_over_opencl(),
     clean(
         "read-once",
         "of an op's result that nothing else reads: the CONCATENATION is removed",

@@ -40,7 +40,9 @@ MODELS = finding_models(
         cumulated,
         shape=(1, 3, 4, 5),
         bystander=True,
-    ).in_outputs(0, 1),
+    )
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
     clean("one-row", "of [1,4] over the first dimension", cumulated, shape=(1, 4)),
     clean("middle", "of [5,4,3] over the second dimension", cumulated, shape=(5, 4, 3), axis=1),
     clean("rank-4", "of [2,3,4,5] over the first dimension", cumulated, shape=(2, 3, 4, 5)),

@@ -44,15 +44,21 @@ def grouped_conv(
 
 
 MODELS = finding_models(
-    minimal(
-        "3x3 CONV_2D in two groups of 3 channels to 4; every output is lost, a TANH beside it too", grouped_conv
-    ).in_outputs(0, 1),
+    minimal("3x3 CONV_2D in two groups of 3 channels to 4; every output is lost, a TANH beside it too", grouped_conv)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
     control("groups of 4 channels to 4", grouped_conv, group_in=4),
-    still_wrong("made", "not what a group takes alone: 4 to 2", grouped_conv, group_in=4, group_out=2).in_outputs(0, 1),
-    still_wrong("one-taken", "not 3 alone: 1 to 2", grouped_conv, group_in=1, group_out=2).in_outputs(0, 1),
-    still_wrong("three-groups", "not two groups alone: three", grouped_conv, groups=3).in_outputs(0, 1),
-    still_wrong("kernel-1", "not 3x3 alone: 1x1", grouped_conv, kernel=1).in_outputs(0, 1),
-    still_wrong("alone", "not the TANH beside it: without one", grouped_conv, bystander=False),
+    still_wrong("made", "not what a group takes alone: 4 to 2", grouped_conv, group_in=4, group_out=2)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
+    still_wrong("one-taken", "not 3 alone: 1 to 2", grouped_conv, group_in=1, group_out=2)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
+    still_wrong("three-groups", "not two groups alone: three", grouped_conv, groups=3)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
+    still_wrong("kernel-1", "not 3x3 alone: 1x1", grouped_conv, kernel=1).in_outputs(0, 1).refused_over_opencl(),
+    still_wrong("alone", "not the TANH beside it: without one", grouped_conv, bystander=False).refused_over_opencl(),
     clean("one-group", "one group of 3 channels to 4", grouped_conv, groups=1),
     clean(
         "depthwise", "groups of 1 channel to 1, which are a depthwise", grouped_conv, group_in=1, group_out=1, groups=4
@@ -64,5 +70,7 @@ MODELS = finding_models(
         "an identity TRANSPOSE in front of it",
         grouped_conv,
         between=identity_transpose,
-    ).in_outputs(0, 1),
+    )
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
 )

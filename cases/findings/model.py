@@ -58,7 +58,8 @@ class FindingModel:
     a module goes through litert-torch. wrong: indices of the outputs that the host's delegate gets wrong (empty:
     none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, targets,
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns
-    of target names, `fp32` or `fp16`); empty: everywhere.
+    of target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that
+    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else.
     """
 
     name: str
@@ -71,11 +72,12 @@ class FindingModel:
     runtimes: str = ""
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    over_opencl: str = ""
 
     def __post_init__(self) -> None:
         if (self.build is None) == (self.module is None):
             raise ValueError(f"model '{self.name}' needs a graph or a torch module, and not both")
-        if self.healthy and (self.wrong or self.outcome):
+        if self.healthy and (self.wrong or self.outcome or self.over_opencl):
             raise ValueError(f"model '{self.name}' is '{self.purpose}' and yet wrong")
 
     @property
@@ -85,6 +87,18 @@ class FindingModel:
     def in_outputs(self, *wrong: int) -> FindingModel:
         """The same model, wrong in these outputs (none of them where only others have seen the bug)."""
         return replace(self, wrong=wrong)
+
+    def on_targets(self, *patterns: str) -> FindingModel:
+        """The same model, which shows the bug on these targets only."""
+        return replace(self, targets=patterns)
+
+    def refused_over_opencl(self) -> FindingModel:
+        """The same model, which is refused aloud over OpenCL."""
+        return replace(self, over_opencl=Outcome.REFUSED.value)
+
+    def right_over_opencl(self) -> FindingModel:
+        """The same model, which is computed right over OpenCL."""
+        return replace(self, over_opencl="PASS")
 
 
 def finding_models(
@@ -111,7 +125,7 @@ def finding_models(
     def limited(model: FindingModel) -> FindingModel:
         if aborts:
             model = replace(model, wrong=(), outcome=Outcome.CRASH.value)
-        return replace(model, runtimes=runtimes, targets=targets, precisions=precisions)
+        return replace(model, runtimes=runtimes, targets=model.targets or targets, precisions=precisions)
 
     return tuple(model if model.healthy else limited(model) for model in models)
 

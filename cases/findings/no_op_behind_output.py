@@ -53,5 +53,7 @@ MODELS = finding_models(
         "with CONCATENATION a MUL by 1 keeps the op, whose kernel then takes all outputs with it",
         no_op_behind,
         emit=times_one,
-    ).in_outputs(0, 1),
+    )
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
 )

@@ -273,6 +273,10 @@ class GraphModule(nn.Module):
         total = torch.cumsum(value, axis) - (value if attrs.get("exclusive") else 0)
         return torch.flip(total, (axis,)) if attrs.get("reverse") else total
 
+    def _arg_extremum(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        find = torch.argmax if op.kind == "ARG_MAX" else torch.argmin
+        return find(args[0], dim=self._ints(op.inputs[1])[0]).to(torch.int32)
+
     def _select(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return torch.where(args[0].to(torch.bool), args[1], args[2])
 
@@ -298,6 +302,17 @@ class GraphModule(nn.Module):
             value = left * (1 - share) + right * share
         return value
 
+    def _depth_to_space(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        """TFLite's channels are [block, channel], torch's [channel, block]."""
+        block = int(attrs["block_size"])
+        blocks = args[0].unflatten(3, (block**2, -1)).transpose(3, 4).flatten(3)
+        return functional.pixel_shuffle(blocks.permute(0, 3, 1, 2), block).permute(0, 2, 3, 1)
+
+    def _space_to_depth(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
+        block = int(attrs["block_size"])
+        blocks = functional.pixel_unshuffle(args[0].permute(0, 3, 1, 2), block).permute(0, 2, 3, 1)
+        return blocks.unflatten(3, (-1, block**2)).transpose(3, 4).flatten(3)
+
     def _dequantize(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return args[0].to(self.dtype)
 
@@ -318,10 +333,14 @@ _OPS: Mapping[str, Callable[[GraphModule, Op, list[Any], Mapping[str, Any]], Val
     "SLICE": GraphModule._slice,
     "STRIDED_SLICE": GraphModule._strided_slice,
     "SOFTMAX": GraphModule._softmax,
+    "ARG_MAX": GraphModule._arg_extremum,
+    "ARG_MIN": GraphModule._arg_extremum,
     "CUMSUM": GraphModule._cumsum,
     "SELECT_V2": GraphModule._select,
     "GELU": GraphModule._gelu,
     "LEAKY_RELU": GraphModule._leaky,
+    "DEPTH_TO_SPACE": GraphModule._depth_to_space,
+    "SPACE_TO_DEPTH": GraphModule._space_to_depth,
     "DEQUANTIZE": GraphModule._dequantize,
     "RESIZE_BILINEAR": GraphModule._resize,
     "RESIZE_NEAREST_NEIGHBOR": GraphModule._resize,

@@ -29,14 +29,16 @@ from models.dfine.weights import Weights
 from runner import children
 from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
 from runner.encoding import one_line
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
+from runner.installation import converter_install
 from runner.python_child import child_command, child_environment
 from runner.scratch import ScratchFolder
 from runner.stopping import exit_code, stop_as_interrupted
 
 PRECISIONS = ("fp32", "fp16")
 HOST_FILE = "host_params.npz"
-CONVERTERS = ("torch", "transformers", "litert-torch", "litert-converter", "ai-edge-quantizer")
+NEEDED = ("torch", "transformers", "litert-torch")
+CONVERTERS = (*NEEDED, "litert-converter", "ai-edge-quantizer")
 
 
 class ConversionFailed(ReproError):
@@ -74,10 +76,17 @@ def is_cached(graph: str, size: int, weights: Weights) -> bool:
 
 
 def convert(graph: str, size: int, weights: Weights) -> Made:
-    """Convert one graph, fp32 and fp16 weights, in a process of its own. Raises ConversionFailed.
+    """Convert one graph, fp32 and fp16 weights, in a process of its own.
 
+    Raises ConversionFailed, and NothingRan where what it needs is not installed.
     The record of what was used (weights, versions) is written beside the files as `record.json`.
     """
+    absent = [name for name in NEEDED if _version(name) == "absent"]
+    if absent:
+        raise NothingRan(
+            f"{graph} at {size} has to be converted first, and {', '.join(absent)} is not installed; "
+            f"install it: {converter_install()}"
+        )
     target = folder(size, weights)
     started = time.monotonic()
     with ScratchFolder(graph) as scratch:
@@ -100,13 +109,8 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
                 children.end(child)
         if child.returncode != 0:
             text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
-            what = (
-                "torch, transformers or litert-torch is missing: install mali-delegate-repro[convert]"
-                if "ModuleNotFoundError" in text[-1]
-                else text[-1]
-            )
             raise ConversionFailed(
-                f"converting {graph} at {size} failed, exit {child.returncode}: {what}"
+                f"converting {graph} at {size} failed, exit {child.returncode}: {text[-1]}"
                 " (`python -m models.dfine.convert --verbose` shows all)"
             )
         sizes = {precision: path.stat().st_size for precision, path in paths.items()}

@@ -30,7 +30,10 @@ from runner.target import Target
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All verdicts of one case on one target at one precision. `cached`: taken from the journal."""
+    """All verdicts of one case on one target at one precision.
+
+    cached: taken from the journal. inputs: what it was fed, in words; empty in journals that did not keep it.
+    """
 
     case: str
     target: str
@@ -43,6 +46,7 @@ class CaseResult:
     log: str
     cached: bool
     comparisons: tuple[Comparison, ...] = field(default=())
+    inputs: str = ""
 
     @property
     def is_news(self) -> bool:
@@ -119,19 +123,19 @@ def run_campaign(
         verdicts = judge(run, subject)
         if save is not None:
             save_judgeable(save / folder_name(subject, run), run, subject)
-        result = _result(subject.name, run, verdicts)
+        result = _result(subject, run, verdicts)
         journal.add(key, to_record(result))
         results[key] = _compared(result, expectations)
         on_result(results[key])
     return [results[key] for key in order]
 
 
-def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
+def _result(subject: Subject, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
     fingerprint = run.fingerprint
     took = residency_line(run.log)
     kept_log = took if all(v.status is Status.PASS for v in verdicts) else f"{took}\n{run.log[-2000:]}".lstrip()
     return CaseResult(
-        case,
+        subject.name,
         fingerprint.target,
         fingerprint.adapter,
         fingerprint.runtime,
@@ -141,6 +145,7 @@ def _result(case: str, run: Run, verdicts: tuple[Verdict, ...]) -> CaseResult:
         dict(run.stages),
         kept_log,
         cached=False,
+        inputs=subject.plan.words,
     )
 
 

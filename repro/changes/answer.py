@@ -20,7 +20,8 @@ class Answer:
     """One output, in one precision, in one place.
 
     output: its index, or -1 for the run as a whole. model_sha256: empty where it was not kept. numbers: those of
-    NUMBERS that are there and finite.
+    NUMBERS that are there and finite. seconds: what the run took, all its stages together; None if it was not kept.
+    inputs: what the model was fed, in words; empty where that was not kept.
     """
 
     case: str
@@ -36,6 +37,8 @@ class Answer:
     adapter: str = ""
     model_sha256: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    inputs: str = ""
 
     @property
     def place(self) -> Place:
@@ -63,7 +66,7 @@ class Place:
 class Side:
     """One of the two that are compared: where it came from, what kind of thing that is, and its answers.
 
-    Of the same output, precision and place there is one answer.
+    Of the same output, precision, place and inputs there is one answer.
     """
 
     source: str

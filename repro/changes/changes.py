@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.changes.answer import Answer, Place, Side
 from repro.changes.pairing import paired_places
@@ -48,13 +48,14 @@ class Kind(enum.StrEnum):
 class Change:
     """One output in both runs, or in one of them. a, b: its answers; one is None where it is only in the other.
 
-    moved: names of the numbers that have moved.
+    moved: names of the numbers that have moved. fed: the inputs, where a run has the case with several.
     """
 
     kind: Kind
     a: Answer | None
     b: Answer | None
     moved: tuple[str, ...] = ()
+    fed: str = ""
 
     @property
     def answer(self) -> Answer:
@@ -73,12 +74,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two sides, what was held against what, and a Change per output."""
+    """Two sides, what was held against what, and a Change per output.
+
+    other_inputs: where a case was fed one thing in A and another in B, which; what changed may be theirs.
+    """
 
     a: Side
     b: Side
     pairs: tuple[tuple[Place, Place], ...]
     changes: tuple[Change, ...]
+    other_inputs: tuple[tuple[str, str], ...] = ()
 
     def of(self, kind: Kind) -> list[Change]:
         """The changes of one kind."""
@@ -98,12 +103,17 @@ def compare_sides(a: Side, b: Side) -> Compared:
     """Hold two sides against each other. Raises BadInput where no output is in both."""
     pairs = paired_places(a, b)
     changes: list[Change] = []
+    others: dict[tuple[str, str], None] = {}
     runs_a, runs_b = _runs(a), _runs(b)
     for left, right in pairs:
         before, after = runs_a.get(left, {}), runs_b.get(right, {})
         for run in dict.fromkeys([*before, *after]):
-            changes += _run_changes(before.get(run, {}), after.get(run, {}))
-    compared = Compared(a, b, tuple(pairs), tuple(changes))
+            for one, other, fed in _same_inputs(before.get(run, {}), after.get(run, {})):
+                changes += (replace(change, fed=fed) for change in _run_changes(one, other))
+                inputs = (_inputs(one), _inputs(other))
+                if all(inputs) and inputs[0] != inputs[1]:
+                    others.setdefault(inputs)
+    compared = Compared(a, b, tuple(pairs), tuple(changes), tuple(others))
     if not compared.held:
         raise BadInput(_nothing_held(compared))
     return compared
@@ -128,15 +138,37 @@ def _nothing_held(compared: Compared) -> str:
 _Run = tuple[str, str]  # case, precision
 
 
-def _runs(side: Side) -> Mapping[Place, Mapping[_Run, Mapping[int, Answer]]]:
-    found: dict[Place, dict[_Run, dict[int, Answer]]] = {}
+_Outputs = Mapping[int, Answer]
+
+
+def _runs(side: Side) -> Mapping[Place, Mapping[_Run, Mapping[str, _Outputs]]]:
+    """Per place and case the outputs, by what they were fed with."""
+    found: dict[Place, dict[_Run, dict[str, dict[int, Answer]]]] = {}
     for answer in side.answers:
         runs = found.setdefault(answer.place, {})
-        runs.setdefault((answer.case, answer.precision), {})[answer.output] = answer
+        runs.setdefault((answer.case, answer.precision), {}).setdefault(answer.inputs, {})[answer.output] = answer
     return found
 
 
-def _run_changes(before: Mapping[int, Answer], after: Mapping[int, Answer]) -> Iterator[Change]:
+def _same_inputs(
+    before: Mapping[str, _Outputs], after: Mapping[str, _Outputs]
+) -> Iterator[tuple[_Outputs, _Outputs, str]]:
+    """Which run of a case is held against which, and its inputs where there are several: those of the same inputs.
+
+    Where each side has one run they are held against each other whatever they were fed: it may not have been kept.
+    """
+    if len(before) <= 1 and len(after) <= 1:
+        yield next(iter(before.values()), {}), next(iter(after.values()), {}), ""
+        return
+    for inputs in sorted(set(before) | set(after)):
+        yield before.get(inputs, {}), after.get(inputs, {}), inputs
+
+
+def _inputs(outputs: _Outputs) -> str:
+    return next((answer.inputs for answer in outputs.values()), "")
+
+
+def _run_changes(before: _Outputs, after: _Outputs) -> Iterator[Change]:
     """The changes of one case in one precision. A run that ended says of each output of the other side how it ended."""
     for output in sorted(set(before) | set(after)):
         if output == -1 and before and after and set(before) != set(after):

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from repro.campaigns.campaign import CaseResult, from_record
 from repro.changes.answer import NUMBERS, Answer, Place, Side
+from repro.layouts.result import GateAnswer
 from repro.matrix.document import from_document
 from repro.matrix.record import CellRecord
 from repro.records.journal_reader import SQLITE_HEAD, read_journal
 from repro.records.lines import counted
-from repro.records.strict import Misfit, fitted, fitted_or_none
+from repro.records.strict import Misfit, Schema, fitted, fitted_or_none
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
 from runner.run import Fingerprint
 
-TAKEN = "a journal, the lines of `run --json` or `check --json`, a folder of `--save`, or a matrix document"
+TAKEN = "a journal, the lines of `run`, `check` or `gate --json`, a folder of `--save`, or a matrix document"
 RUN_FILE = "meta.json"  # what every saved run has
 
 
@@ -54,10 +55,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _latest(answers: Iterable[Answer]) -> tuple[Answer, ...]:
-    """One answer per output and place: the last one. A run that ended without outputs replaces its outputs."""
-    runs: dict[tuple[str, str, Place], dict[int, Answer]] = {}
+    """One answer per output, place and inputs: the last one. A run that ended without outputs replaces its outputs."""
+    runs: dict[tuple[str, str, Place, str], dict[int, Answer]] = {}
     for answer in answers:
-        outputs = runs.setdefault((answer.case, answer.precision, answer.place), {})
+        outputs = runs.setdefault((answer.case, answer.precision, answer.place, answer.inputs), {})
         if (answer.output == -1) != (-1 in outputs):
             outputs.clear()
         outputs[answer.output] = answer
@@ -86,11 +87,29 @@ class _Line:
     pearson: float | None = None
     max_abs: float | None = None
     power: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    inputs: str = ""
+
+
+@dataclass(frozen=True)
+class _GateLine:
+    """What a line of `gate --json` must have to be an answer."""
+
+    layout: str
+    check: str
+    part: str
+    tensor: str
+    answer: GateAnswer
+    reason: str
+    target: str
+    runtime: str
+    precision: str
+    size: int | None = None
+    adapter: str = ""
 
 
 _NEEDED = {"case", "target", "runtime", "precision", "output", "verdict"}
 _OTHERS: tuple[tuple[set[str], str], ...] = (
-    ({"layout", "check", "answer"}, "lines of `gate --json`, whose baseline compares its numbers"),
     ({"cells", "sentence"}, "lines of `matrix --json`; give the document that `matrix --out` wrote"),
     ({"rule", "producer", "message"}, "lines of `lint --json`, which ran nothing"),
     ({"version", "runs"}, "a SARIF log, which ran nothing"),
@@ -122,35 +141,84 @@ def _other(path: Path, value: Any) -> Side:
 def _lines(path: Path, text: str) -> Side:
     answers: dict[tuple[Any, ...], Answer] = {}
     models: dict[tuple[Any, ...], str] = {}
+    kind = "lines of --json"
     for number, one in enumerate(text.split("\n"), 1):
         if not one.strip():
             continue
-        answer = _line_answer(path, number, one)
+        value = _line_value(path, number, one)
+        if isinstance(value, dict) and {"layout", "check"} <= set(value):
+            kind = "lines of gate --json"
+            found = _gate_answer(path, number, value, answers)
+            if found is not None:
+                answers[found.case, found.precision, found.place, found.output] = found
+            continue
+        answer = _line_answer(path, number, value)
         if answer is None:
             continue
         # A name in one file is one model; a journal may hold the same case from before and after a change.
         run = (answer.case, answer.precision, answer.place)
         if models.setdefault(run, answer.model_sha256) != answer.model_sha256:
             raise BadInput(f"{path}: line {number}: a second model called '{answer.case}'; compare one at a time")
-        answers[(*run, answer.output)] = answer
-    return Side(str(path), "lines of --json", _latest(answers.values()))
+        answers[(*run, answer.inputs, answer.output)] = answer
+    return Side(str(path), kind, _latest(answers.values()))
 
 
-def _line_answer(path: Path, number: int, text: str) -> Answer | None:
-    """None for what `run` says of a target as a whole: that it fails its controls."""
+def _line_value(path: Path, number: int, text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: line {number} is no JSON ({error}); give {TAKEN}") from None
+
+
+def _gate_answer(
+    path: Path, number: int, value: Mapping[str, Any], known: Collection[tuple[Any, ...]]
+) -> Answer | None:
+    """A check of a gate as an answer about its tensor: refused is wrong. None for its notes and its summary.
+
+    known: keys of the answers so far; of several checks of one kind about one tensor each is an output of its own.
+    """
+    if value["check"] == "summary" or value.get("answer") == GateAnswer.NOTE:
+        return None
+    line = _fitted(path, number, _GateLine, value)
+    size = "" if line.size is None else f" at {line.size}"
+    case = " ".join(filter(None, (f"{line.layout}{size}", line.check, line.part, line.tensor)))
+    place = Place(line.target, line.runtime)
+    output = sum((case, line.precision, place) == key[:3] for key in known)
+    status = Status.PASS if line.answer is GateAnswer.PASS else Status.FAIL
+    signature = "" if status is Status.PASS else "refused"
+    numbers = value.get("numbers")
+    kept = _numbers({k: v for k, v in numbers.items() if isinstance(v, float)}) if isinstance(numbers, dict) else {}
+    return Answer(
+        case,
+        output,
+        line.precision,
+        line.target,
+        line.runtime,
+        status,
+        line.tensor,
+        signature,
+        reason=line.reason,
+        adapter=line.adapter,
+        numbers=kept,
+    )
+
+
+def _fitted(path: Path, number: int, schema: type[Schema], value: Mapping[str, Any]) -> Schema:
+    """The keys of a line that its type has; it may have more. Raises BadInput."""
+    try:
+        return fitted(schema, {each.name: value[each.name] for each in fields(schema) if each.name in value})  # type: ignore[arg-type]
+    except Misfit as misfit:
+        mistake = misfit.mistakes[0]
+        raise BadInput(f"{path}: line {number}: {'.'.join(map(str, mistake.place))} {mistake.problem}") from None
+
+
+def _line_answer(path: Path, number: int, value: Any) -> Answer | None:
+    """None for what `run` says of a target as a whole: that it fails its controls."""
     if isinstance(value, dict) and "unfit" in value and "case" not in value:
         return None
     if not isinstance(value, dict) or not set(value) >= _NEEDED:
         _other(path, value)
-    try:
-        line = fitted(_Line, {name: value[name] for name in _Line.__dataclass_fields__ if name in value})
-    except Misfit as misfit:
-        mistake = misfit.mistakes[0]
-        raise BadInput(f"{path}: line {number}: {'.'.join(map(str, mistake.place))} {mistake.problem}") from None
+    line = _fitted(path, number, _Line, value)
     numbers = _numbers({name: getattr(line, name) for name in NUMBERS})
     return Answer(
         line.case,
@@ -166,7 +234,13 @@ def _line_answer(path: Path, number: int, text: str) -> Answer | None:
         line.adapter,
         line.model_sha256,
         numbers,
+        _seconds(line.stages),
+        line.inputs,
     )
+
+
+def _seconds(stages: Mapping[str, float]) -> float | None:
+    return sum(stages.values()) if stages else None
 
 
 def _numbers(found: Mapping[str, float | None]) -> dict[str, float]:
@@ -220,10 +294,12 @@ def _journal(path: Path) -> Side:
 
 def _of_result(result: CaseResult) -> Iterator[Answer]:
     fingerprint = fitted(Fingerprint, dict(result.fingerprint))
-    return _of_verdicts(result.case, fingerprint, result.verdicts)
+    return _of_verdicts(result.case, fingerprint, result.verdicts, result.stages, result.inputs)
 
 
-def _of_verdicts(case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict]) -> Iterator[Answer]:
+def _of_verdicts(
+    case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict], stages: Mapping[str, float], inputs: str
+) -> Iterator[Answer]:
     for verdict in verdicts:
         yield Answer(
             case,
@@ -239,6 +315,8 @@ def _of_verdicts(case: str, fingerprint: Fingerprint, verdicts: Sequence[Verdict
             fingerprint.adapter,
             fingerprint.model_sha256,
             _numbers({**verdict.metrics, "power": verdict.power}),
+            _seconds(stages),
+            inputs,
         )
 
 
@@ -251,5 +329,5 @@ def _saved(folder: Path, on_run: Callable[[int, int], None]) -> Side:
     for number, each in enumerate(runs):
         on_run(number, len(runs))
         run, subject = load_judgeable(each)
-        answers += _of_verdicts(run.name, run.fingerprint, judge(run, subject))
+        answers += _of_verdicts(run.name, run.fingerprint, judge(run, subject), run.stages, subject.plan.words)
     return Side(str(folder), counted(len(runs), "saved run"), _latest(answers))

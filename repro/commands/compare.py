@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """What changed from run A to run B: new, gone, another signature, only in one, numbers that moved.
 
-    A and B are journals (of `run` or `matrix`), lines of `run --json` or `check --json`, folders of --save, or matrix
+    A and B are journals (of `run` or `matrix`), lines of `run`, `check` or `gate --json`, folders of --save, or matrix
     documents. They may be of different targets, runtimes or adapters; what is in the file tells what it is.
     Exit 1 if something got worse: right in A and not in B, or refused in A and wrong in B.
 

@@ -17,7 +17,7 @@ from repro.campaigns.expectation_update import Reason, update
 from repro.display.console import echo_line
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
-from repro.records.folders import EXPECTATIONS
+from repro.records.folders import EXPECTATIONS, require_own_folders
 from repro.trials.load import read_bytes
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
@@ -53,6 +53,9 @@ def update_command(
     that is new or changed its signature is refused (exit 1) unless --reason, or with --from-lint a known hazard,
     says why it is expected. Of a target that fails its controls (UNFIT) nothing is taken but those controls.
     """
+
+    if not dry_run:
+        require_own_folders("expectations")
 
     def explain(case: str, output: int) -> Reason | None:
         if from_lint:

@@ -6,33 +6,37 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from repro.commands import options
+from repro.commands import completion, options
 from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
+from repro.drawings.grid import grid_svg
 from repro.findings import evidence, reader
 from repro.findings.draft import draft_of, publish
+from repro.findings.environments import Plans, plans_to_measure, plans_to_verify, targets_here, that_run, unmeasurable
 from repro.findings.evidence import ClaimState
 from repro.findings.finding import REPORT, Finding, ModelFile
+from repro.findings.grid import findings_grid
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
+from repro.findings.report_facts import by_backend
 from repro.findings.seal import check_seal
-from repro.matrix.measure import Environment, default_targets, environments_for, journal_path
+from repro.findings.upstream import host_expectations, reaches_of
+from repro.matrix.measure import environments_for, journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
 from repro.pages.render import write_page
-from repro.records.folders import FINDINGS
+from repro.records.folders import FINDINGS, require_own_folders
 from repro.records.journal import Journal
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.trials.load import read_bytes
 from runner import targets
-from runner.errors import BadInput, NothingRan
-from runner.opencl.android_runtime import NEWEST, is_android
-from runner.runtime_version import version_order
-from runner.runtimes import KNOWN, installed
+from runner.cache import write_atomically
+from runner.errors import BadInput, NothingRan, TargetUnavailable
+from runner.runtime_version import spoken, version_order
+from runner.runtimes import KNOWN
 from runner.scratch import ScratchFolder
 
 
@@ -50,36 +54,60 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One object per finding on stdout.")
-def list_(as_json: bool) -> None:
-    """All findings: status, since when, what they claim."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("finding", "status", "shows in", "claim"):
-        table.add_column(heading, overflow="fold")
+@click.option("-v", "--verbose", is_flag=True, help="What each claims and where it shows, too.")
+def list_(as_json: bool, verbose: bool) -> None:
+    """All findings, one line each: status, since when, what it is."""
+    screen = Screen(soft_wrap=True)
+    width = max(map(len, reader.slugs()), default=0)
+    incomplete = 0
     for slug in reader.slugs():
         try:
             finding = reader.load(slug)
             on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
         except BadInput as error:
             # One finding that is still being written must not hide the others.
+            incomplete += 1
             if as_json:
                 click.echo(dump({"slug": slug, "status": "incomplete", "reason": str(error)}))
-            table.add_row(slug, "incomplete", "", str(error))
+            else:
+                screen.say((f"{slug:{width}}", Tone.HEAD), "  ", ("incomplete", Tone.WARN), f"  {error}")
             continue
-        row = next(r for r in rows_of(on_gpu) if r["case"] == finding.minimal.name)
+        of_minimal = [r for r in on_gpu if r["case"] == finding.minimal.name]
+        rows = [rows_of(records)[0] for records in by_backend(of_minimal) if records]
         if as_json:
-            said = {k: row[k] for k in ("since", "fixed_in", "sentence")}
+            said, *others = ({k: row[k] for k in ("since", "fixed_in", "sentence")} for row in rows)
+            over_opencl = {"over_opencl": others[0]} if others else {}
             where = str(finding.minimal.where)
             click.echo(
-                dump({"slug": slug, "title": finding.title, "status": str(finding.status), "claimed_in": where, **said})
+                dump(
+                    {
+                        "slug": slug,
+                        "title": finding.title,
+                        "status": str(finding.status),
+                        "claimed_in": where,
+                        **said,
+                        **over_opencl,
+                    }
+                )
             )
-        only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
-        table.add_row(slug, str(finding.status), only + row["sentence"], finding.claim)
+            continue
+        first = next((row for row in rows if row["since"]), rows[0])
+        since = f"since {spoken(first['since'])}" if first["since"] else "not here"
+        fixed = f", fixed in {first['fixed_in']}" if first["fixed_in"] else ""
+        screen.say((f"{slug:{width}}", Tone.HEAD), f"  {finding.status.word:9}  {since}{fixed}  {finding.short_title}")
+        if verbose:
+            only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
+            shows_in = "; over OpenCL: ".join(row["sentence"] for row in rows)
+            screen.say(f"  {finding.claim}")
+            screen.say((f"  {only}{shows_in}", Tone.ASIDE))
     if not as_json:
-        Screen().print(table)
+        more = "" if verbose else " (-v: what each claims)"
+        left = f", {incomplete} incomplete" if incomplete else ""
+        screen.say(f"{counted(len(reader.slugs()), 'finding')}{left}{more}; next: repro finding show FINDING")
 
 
 @command.command()
-@click.argument("slug", metavar="FINDING")
+@click.argument("slug", metavar="FINDING", shell_complete=completion.findings)
 @options.html
 def show(slug: str, html_file: Path | None) -> None:
     """What is known of FINDING: its report, or with --html a page with its graph drawn.
@@ -115,6 +143,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
+    require_own_folders("a new finding")
     path = new_finding(
         slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
     )
@@ -122,7 +151,7 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
@@ -131,7 +160,8 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
 @click.option(
     "--named",
     multiple=True,
-    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali.",
+    help="Target under another adapter name, measured in one runtime. Default: the best adapter as a Mali, "
+    "and under the names that the finding knows.",
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
 @options.again
@@ -150,26 +180,35 @@ def measure(
     """Measure findings, and rewrite their evidence, report and seal.
 
     Each model runs on every runtime and driver, in both precisions.
+    Over OpenCL that is LiteRT-LM's releases on one driver, in fp32.
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
+    require_own_folders("what is measured of a finding")
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
-    names = targets.resolve(target_names) if target_names else [*default_targets(), "cpu"]
-    presented = targets.resolve(named) if named else [] if no_named else evidence.default_named()
-    environments = environments_for(runtimes, names)
     findings = _chosen(slugs, everything)
+    if target_names:
+        names = targets.resolve(target_names)
+    else:
+        names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
+        if not runtimes and (lost := unmeasurable(findings, names)):
+            raise TargetUnavailable(
+                f"{lost} cannot be measured here and would be lost; run `make opencl`, or name with --target what to "
+                "measure instead"
+            )
+    presented = targets.resolve(named) if named else [] if no_named else None
+    plans = plans_to_measure(findings, environments_for(runtimes, names), presented)
     console = Screen(stderr=True)
     contradictions = 0
-    total = (len(environments) + len(presented)) * sum(2 * len(finding.models) for finding in findings)
     with ScratchFolder("measure") as scratch:
         drafts = [draft_of(finding, Path(scratch)) for finding in findings]
         for draft in drafts:
             evidence.build_models(draft)
             evidence.write_arrays(draft)
-        with Journal(journal_path()) as journal, progress_line("measure", total) as line:
+        with Journal(journal_path()) as journal, progress_line("measure", _total(findings, plans)) as line:
             everything_measured = evidence.measure_findings(
-                drafts, environments, journal, named=presented, again=again, on_record=_stepper(line)
+                drafts, plans, journal, again=again, on_record=_stepper(line)
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
             evidence.record_evidence(draft, measured)
@@ -179,20 +218,20 @@ def measure(
         on_gpu = [r for r in measured.records if not r["target"].startswith("cpu")]
         contradicting = [c for c in evidence.claims(finding, on_gpu, []) if c.state is not ClaimState.HOLDS]
         contradictions += len(contradicting)
-        counts = f"{len(measured.records)} cells, {len(contradicting)} contradict a claim"
+        counts = f"{counted(len(measured.records), 'cell')}, {len(contradicting)} contradict a claim"
         console.print(f"{finding.slug}: {counts}")
         _print_claims(console, contradicting)
     ctx.exit(1 if contradictions else 0)
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @click.option(
     "--runtime",
     "runtimes",
     multiple=True,
-    help="May be repeated. Default: the installed one, and one that shows the bug.",
+    help="May be repeated. Default: the installed one, and one that shows the bug; over OpenCL the newest.",
 )
 @options.all_targets
 @click.option("--json", "as_json", is_flag=True, help="One object per claim and cell on stdout.")
@@ -211,8 +250,9 @@ def verify(
     """Check seals, measure every claim again here, say what holds.
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
-    --target is given. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was
-    sealed, 3 if there is no finding, nothing can run here, or not the runtime that a finding is about.
+    --target is given; cells over OpenCL where `make opencl` was run, and else one line counts them. Exit 0 if
+    all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3 if there is no
+    finding, nothing can run here, or not the runtime that a finding is about.
     """
     findings = _chosen(slugs, everything)
     for finding in findings:
@@ -222,27 +262,16 @@ def verify(
                 f"finding '{finding.slug}' is refused: report.md is not what finding.toml and the evidence render to; "
                 f"`repro finding render {finding.slug}` renders it"
             )
-    names = targets.resolve(target_names) if target_names else default_targets()
+    names = targets.resolve(target_names) if target_names else targets_here(runtimes)
     if all(name.partition(":")[0] == "cpu" for name in names):
         raise NothingRan("findings are about the delegate, which the cpu has not; give a --target gpu or adb")
-    groups = _by_runtimes(findings, runtimes)
+    plans = plans_to_verify(findings, names, runtimes, presented=not target_names)
     console = Screen(stderr=as_json)
     failed, unmeasured = 0, 0
-    total = sum(2 * len(names) * len(versions) * len(f.models) for versions, members in groups.items() for f in members)
-    verified: dict[str, evidence.Verified] = {}
-    with ScratchFolder("verify") as scratch, progress_line("verify", total) as line:
-        for versions, members in groups.items():
-            presented = [] if target_names else _presented(members)
-            results = evidence.verify(
-                members,
-                _environments(versions, names, bool(runtimes)),
-                Path(scratch),
-                _stepper(line),
-                presented,
-            )
-            verified |= {f.slug: one for f, one in zip(members, results, strict=True)}
-    for finding in findings:
-        claims, missing = verified[finding.slug].claims, verified[finding.slug].missing
+    with ScratchFolder("verify") as scratch, progress_line("verify", _total(findings, plans)) as line:
+        verified = evidence.verify(findings, plans, Path(scratch), _stepper(line))
+    for finding, one in zip(findings, verified, strict=True):
+        claims, missing = one.claims, one.missing
         failing = [c for c in claims if c.state is not ClaimState.HOLDS]
         failed += len(failing)
         if as_json:
@@ -251,7 +280,8 @@ def verify(
         states = " and ".join(sorted({c.state for c in failing}))
         state = (states, Tone.BAD) if failing else ("holds", Tone.GOOD)
         cells = len({(c.runtime, c.target, c.precision) for c in claims})
-        counts = f"{len(claims) - len(failing)} of {len(claims)} claims in {cells} cells ({finding.status})"
+        held = f"{len(claims) - len(failing)} of {counted(len(claims), 'claim')}"
+        counts = f"{held} in {counted(cells, 'cell')} ({finding.status})"
         console.say(f"{finding.slug}: ", state, f": {counts}")
         _print_claims(console, claims if verbose else failing)
         for reason in missing:
@@ -261,11 +291,13 @@ def verify(
         if showing and all(c.state is ClaimState.FIXED for c in showing):
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
+    if not target_names and not runtimes and (lost := unmeasurable(findings, names)):
+        console.say(("not measured", Tone.WARN), f": {lost}; `make opencl` sets up what runs them", soft_wrap=True)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
 
 @command.command()
-@click.argument("slugs", nargs=-1)
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 def render(slugs: tuple[str, ...], everything: bool) -> None:
     """Render the report of findings anew from what was measured, and seal it.
@@ -273,6 +305,7 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
     For a claim that was reworded, or another look of the report: nothing is measured. A finding whose files are not
     what was sealed is refused (exit 2).
     """
+    require_own_folders("a report")
     for finding in _chosen(slugs, everything):
         check_seal(finding)
         with ScratchFolder("render") as scratch:
@@ -282,29 +315,45 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
         echo_line(f"{finding.slug}: report and seal are of today's templates")
 
 
-def _by_runtimes(chosen: Sequence[Finding], asked: Sequence[str]) -> dict[tuple[str, ...], list[Finding]]:
-    """The findings by the runtimes they are verified in: those asked for, or what each finding needs."""
-    groups: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in chosen:
-        versions = tuple(asked) or evidence.runtimes_to_verify(finding, installed().version)
-        groups.setdefault(versions, []).append(finding)
-    return groups
+@command.command()
+@click.argument("slugs", nargs=-1, shell_complete=completion.findings)
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+def sample(slugs: tuple[str, ...], everything: bool) -> None:
+    """Take the sample run of findings anew, in the newest release that shows the bug; render and seal.
+
+    The sample is what the report quotes in numbers. Nothing else is measured. A finding whose files are not what was
+    sealed is refused (exit 2).
+    """
+    chosen = _chosen(slugs, everything)
+    with progress_line("sample", len(chosen)) as line:
+        for finding in chosen:
+            check_seal(finding)
+            with ScratchFolder("sample") as scratch:
+                draft = draft_of(finding, Path(scratch))
+                evidence.record_sample(draft)
+                evidence.seal(draft, render_report(draft, finding.folder.parent))
+                publish(draft, finding.folder)
+            line.advance(finding.slug)
 
 
-def _environments(versions: Sequence[str], names: Sequence[str], asked: bool) -> list[Environment]:
-    """What a finding is verified in. Its own versions are LiteRT's; over OpenCL, unless asked, it is the newest one."""
-    if asked:
-        return environments_for(versions, names)
-    over_opencl = [name for name in names if is_android(targets.known_runtimes(name)[0])]
-    others = [name for name in names if name not in over_opencl]
-    return environments_for(versions, others) + environments_for([NEWEST], over_opencl)
+@command.command()
+@click.option(
+    "--svg", "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("findings.svg"), show_default=True
+)
+def grid(file: Path) -> None:
+    """Draw all findings over all runtimes and drivers as one picture, out of what was measured.
+
+    A row per finding, those of one root cause together and those that hit most first.
+    """
+    reaches = reaches_of(_chosen((), True), host_expectations(), FINDINGS)
+    write_atomically(file, grid_svg(findings_grid(reaches)).encode())
+    echo_line(str(file))
 
 
-def _presented(chosen: Sequence[Finding]) -> list[str]:
-    """The targets under another adapter name that the evidence of the findings has, and that can run here."""
-    kept = {r["target"] for finding in chosen for r in finding.evidence_records() if "@" in r["target"]}
-    here = set(default_targets())
-    return sorted(name for name in kept if name.partition("@")[0] in here)
+def _total(findings: Sequence[Finding], plans: Plans) -> int:
+    """How many cells the plans have."""
+    cells = {f.slug: sum(len(targets.precisions_for(e.target, "both")) for e in plans[f.slug]) for f in findings}
+    return sum(cells[finding.slug] * len(finding.models) for finding in findings)
 
 
 def _stepper(line: ProgressLine) -> Callable[[CellRecord], None]:
@@ -332,6 +381,6 @@ def _print_claims(console: Screen, claims: Sequence[evidence.Claim]) -> None:
         ClaimState.UNCLEAR: Tone.WARN,
     }
     for claim in claims:
-        place = f"LiteRT {claim.runtime} {claim.target} {claim.precision}"
+        place = f"{spoken(claim.runtime)} {claim.target} {claim.precision}"
         said = f" {claim.model} ({claim.what}), {place}: {claim.said}"
         console.say("  ", (claim.state, tones[claim.state]), said, soft_wrap=True)

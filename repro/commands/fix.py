@@ -12,24 +12,29 @@ from repro.commands import options
 from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
-from repro.hazards.hazard import Hazard
+from repro.hazards.hazard import Hazard, Level
+from repro.hazards.rules import RULES
 from repro.records.canonical_json import finite_or_none
 from repro.records.lines import Tone, line
 from runner import targets
 from runner.cache import write_atomically
 from runner.encoding import json_text
 
+MENDED_RISKS = [rule.id for rule in RULES.values() if rule.level is Level.RISKY and rule.workaround]
+"""What only some adapters show, and a workaround is known for."""
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
-@click.option("--target", "target_name", default="gpu", show_default=True, help="Where the proof is made.")
+@options.target
 @options.runtime
 @options.both_precisions
 @options.inputs
 @options.input_seed
 @options.signature
 @options.shapes
+@click.option("--also", multiple=True, type=click.Choice(MENDED_RISKS), help="Mend this risk, too. May be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="One summary object on stdout.")
 @options.memory
 @click.pass_context
@@ -40,10 +45,12 @@ def command(
     target_name: str,
     runtime: str | None,
     precision: str,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     signature: str | None,
     shapes: dict[str, tuple[int, ...]],
+    also: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Apply the smallest known workaround for each hazard of MODEL, prove it, and write it to OUT.
@@ -56,20 +63,23 @@ def command(
     \b
     1. repro fix naive.tflite -o mended.tflite --target gpu:lavapipe
     2. repro fix naive.tflite -o mended.tflite --precision fp32 --inputs x.npz --json
+    3. repro fix silu.tflite -o mended.tflite --target gpu:pocl@Mali-G610 --also fast-math-division
     """
     console = Screen(stderr=as_json, soft_wrap=True)
-    keep_apart({"--out": out}, (model, inputs_file))
+    keep_apart({"--out": out}, (model, *input_files))
     (name,) = targets.resolve([target_name])
+    inputs = options.given_inputs(input_files, input_words)
     try:
         fixed = api.fix(
             model,
             target=name,
             precision=precision,
-            inputs=inputs_file,
+            inputs=inputs,
             seed=seed,
             runtime=runtime,
             signature=signature,
             shapes=shapes,
+            also=also,
         )
     except NotProven as refused:
         fixed = refused.fixed

@@ -13,6 +13,7 @@ from repro.commands import options
 from repro.display import json_lines
 from repro.display.console import Screen
 from repro.records.canonical_json import finite_or_none
+from repro.records.strict import near_one
 from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
@@ -136,10 +137,12 @@ def _bare(
     extra = [name for name in actuals if name not in references]
     if missing or extra:
         lacks, name = (actual, missing[0]) if missing else (reference, extra[0])
-        raise BadInput(f"{lacks}: no array '{name}', which the other file has; keys pair by name")
+        near = near_one(name, extra if missing else missing)
+        raise BadInput(f"{lacks}: no array '{name}', which the other file has; keys pair by name{near}")
     unpaired = [name for name in floors if name not in references]
     if unpaired:
-        raise BadInput(f"{floor_file}: '{unpaired[0]}' is no output of {reference.name}; keys pair by name")
+        near = near_one(unpaired[0], references)
+        raise BadInput(f"{floor_file}: '{unpaired[0]}' is no output of {reference.name}; keys pair by name{near}")
     where = {"precision": str(precision), "thresholds": table.name}
     for index, (name, wanted) in enumerate(references.items()):
         floor = Floor(0.0, "rule", depth)

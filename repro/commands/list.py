@@ -7,8 +7,10 @@ from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
+from repro.commands import completion
 from repro.display.console import Screen
 from repro.display.json_lines import dump
+from repro.records.lines import counted
 
 
 def as_object(case: Case) -> dict[str, object]:
@@ -39,7 +41,7 @@ def shape_of(case: Case) -> dict[str, object]:
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family.")
 @click.option("--json", "as_json", is_flag=True, help="One object per case on stdout.")
 def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
@@ -63,4 +65,4 @@ def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
             table.add_row(f"{'  ' if case.control_of else ''}{label}", case.reason)
         console.print(table)
     controls = sum(bool(case.control_of) for case in chosen)
-    console.print(f"{len(chosen)} cases, {controls} of them controls")
+    console.print(f"{counted(len(chosen), 'case')}, {controls} of them controls")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
-from repro.commands import options
+from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.commands.without_torch import runnable
 from repro.display.console import Screen, cell, print_lines
@@ -28,7 +28,7 @@ from repro.pages.of_matrix import matrix_page
 from repro.pages.render import write_page
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.trials.check import require_comparison
 from repro.trials.load import load_subject
 from repro.verdicts.subject import Subject, case_subject
@@ -42,7 +42,7 @@ from runner.targets import precisions_for
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option(
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
@@ -127,8 +127,9 @@ def command(
     print_matrix(console, rows, measured, verbose)
     controls = sum(bool(s.control_of) for s in subjects)
     console.print(
-        f"{len(subjects) - controls} cases and {controls} controls in {len(measured.environments)} environments: "
-        f"{len(measured.records)} cells, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
+        f"{counted(len(subjects) - controls, 'case')} and {counted(controls, 'control')} "
+        f"in {counted(len(measured.environments), 'environment')}: "
+        f"{counted(len(measured.records), 'cell')}, {measured.cached} unchanged; {time.monotonic() - started:.1f} s; "
         f"stored in {out}",
     )
     if html_file is not None and rows:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from repro.commands import completion
+from repro.trials.given_inputs import FORMS, GivenInputs
 from runner.delegate_settings import Settings
 from runner.encoding import shell_command
 from runner.errors import BadInput
@@ -60,7 +62,9 @@ def _target_option(name: str, help_text: str, **kind: Any) -> Callable[[Command]
         expose_value=False,
         help="A setting of the GPU's delegate (docs/settings.md), such as buffer_storage_type=1. May be repeated.",
     )
-    chosen = click.option("--target", name, callback=_add_settings, help=help_text, **kind)
+    chosen = click.option(
+        "--target", name, callback=_add_settings, help=help_text, shell_complete=completion.targets, **kind
+    )
     return lambda command: chosen(settings(command))
 
 
@@ -78,10 +82,33 @@ one_precision = click.option(
 )
 fp32_or_more = click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="fp32", show_default=True)
 both_precisions = click.option("--precision", type=click.Choice(PRECISION_CHOICES), default="both", show_default=True)
-inputs = click.option("--inputs", "inputs_file", type=click.Path(path_type=Path), help=".npz with one array per input.")
-input_seed = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of the inputs, where --inputs gives none."
+_input_files = click.option(
+    "--inputs",
+    "input_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help=".npz with one array per input. May be repeated: each is one feed, and nothing else is mixed in.",
 )
+_input_words = click.option(
+    "--input",
+    "input_words",
+    multiple=True,
+    metavar="NAME=WORDS",
+    help=f"What one input gets: {FORMS}. May be repeated.",
+)
+
+
+def inputs(command: Command) -> Command:
+    """--inputs and --input."""
+    return _input_files(_input_words(command))
+
+
+def given_inputs(files: Sequence[Path], words: Sequence[str]) -> GivenInputs | None:
+    """What was given for --inputs and --input; None where nothing was."""
+    return GivenInputs(tuple(files), tuple(words)) if files or words else None
+
+
+input_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs that are made.")
 signature = click.option("--signature", metavar="NAME", help="Which signature of a file that has several.")
 
 
@@ -136,6 +163,12 @@ json_per_output = click.option("--json", "as_json", is_flag=True, help="One obje
 junit = click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
 )
+model_explorer = click.option(
+    "--model-explorer",
+    "explorer_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write node data for Model Explorer here (JSON).",
+)
 html = click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page."
 )
@@ -147,5 +180,9 @@ def typed() -> str:
 
 
 def words(given: Mapping[str, object]) -> list[str]:
-    """Options as words of a command line. given: option -> what was given for it, None where nothing was."""
-    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    """Options as words of a command line. given: option -> what was given for it, a tuple where it may be repeated,
+    None where nothing was."""
+    several = {option: value if isinstance(value, tuple) else (value,) for option, value in given.items()}
+    return [
+        word for option, values in several.items() for one in values if one is not None for word in (option, str(one))
+    ]

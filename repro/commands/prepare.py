@@ -6,7 +6,7 @@ import click
 
 from cases import catalogue
 from cases.with_torch import convert
-from repro.commands import options
+from repro.commands import completion, options
 from repro.commands.without_torch import runnable
 from repro.display.console import echo_line
 from repro.display.progress import progress_line
@@ -17,7 +17,7 @@ from runner.run import Precision
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--force", is_flag=True, help="Convert again what is converted already.")
 @options.memory
 def command(cases: tuple[str, ...], force: bool) -> None:

@@ -14,12 +14,13 @@ from repro.display import json_lines
 from repro.display.console import Screen, print_lines
 from repro.pages.of_reduce import reduce_page
 from repro.pages.render import write_page
-from repro.records.lines import line
+from repro.records.lines import counted, line
 from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Step
 from repro.verdicts.subject import Subject
 from runner import targets
+from runner.encoding import shell_command
 from runner.run import Precision
 
 
@@ -47,7 +48,8 @@ def command(
     runtime: str | None,
     precision: str,
     output: int | None,
-    inputs_file: Path | None,
+    input_files: tuple[Path, ...],
+    input_words: tuple[str, ...],
     seed: int,
     signature: str | None,
     shapes: dict[str, tuple[int, ...]],
@@ -69,13 +71,13 @@ def command(
     """
     (name,) = targets.resolve([target_name])
     folder = out or model.with_name(f"{model.stem}.reduced")
-    keep_apart({"--out": folder, "--html": html_file}, (model, inputs_file))
+    keep_apart({"--out": folder, "--html": html_file}, (model, *input_files))
     console = Screen(stderr=True, soft_wrap=True)
     steps: list[Step] = []
     with console.status("confirming the failure") as progress:
 
         def on_start(subject: Subject, chosen: Precision, known: int) -> None:
-            counts = f"{subject.name}: {len(subject.graph.ops)} ops on {name} {chosen}"
+            counts = f"{subject.name}: {counted(len(subject.graph.ops), 'op')} on {name} {chosen}"
             print_lines(console, [line(f"{counts}, inputs {subject.plan.words}, {known} answers known")])
 
         def on_step(step: Step) -> None:
@@ -87,14 +89,14 @@ def command(
                 click.echo(json_lines.dump(_step_record(step)))
 
         def on_runs(runs: int, current: Specimen) -> None:
-            progress.update(f"{len(current.graph.ops)} ops, {runs} of at most {max_runs} runs")
+            progress.update(f"{counted(len(current.graph.ops), 'op')}, {runs} of at most {counted(max_runs, 'run')}")
 
         reduced = api.reduce(
             model,
             target=name,
             precision=precision,
             output=output,
-            inputs=inputs_file,
+            inputs=options.given_inputs(input_files, input_words),
             seed=seed,
             signature=signature,
             shapes=shapes,
@@ -109,6 +111,8 @@ def command(
     record = history.read_summary(folder)
     screen = Screen(stderr=as_json, soft_wrap=True)
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
+    mend = ["repro", "fix", str(record["model"]), "-o", "fixed.tflite", "--target", name]
+    print_lines(screen, [line(f"next: {shell_command(mend)}")])
     if as_json:
         click.echo(json_lines.dump(record))
     if html_file is not None:

@@ -1,4 +1,4 @@
-"""`repro report`: the upstream issue of a finding, with its attachments."""
+"""`repro report`: the upstream issue of a finding, or of all, with its attachments and what to paste where."""
 
 from __future__ import annotations
 
@@ -6,33 +6,65 @@ from pathlib import Path
 
 import click
 
+from repro.commands import completion
 from repro.commands.outputs import keep_apart
 from repro.display.console import Screen
-from repro.findings.reader import load
-from repro.findings.report import write_report
+from repro.findings.finding import Finding
+from repro.findings.reader import load, slugs
+from repro.findings.report import report_files
 from repro.findings.seal import check_seal
+from repro.findings.upstream import HOW_TO_FILE, INDEX, ISSUE, all_issues, host_expectations, issue_to_file, write_files
+from repro.records.folders import FINDINGS
+from repro.records.lines import counted
+from runner.errors import BadInput, NothingRan
 
 
 @click.command()
-@click.argument("slug", metavar="FINDING")
+@click.argument("slug", metavar="[FINDING]", required=False, shell_complete=completion.findings)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: build/report/FINDING.")
-def command(slug: str, out: Path | None) -> None:
-    """Write the folder to attach to an upstream issue about FINDING.
+@click.option("--zip", "as_zip", is_flag=True, help="The attachments as one .zip, which GitHub takes.")
+@click.option("--all", "everything", is_flag=True, help="One issue per root cause, in the order worth mending.")
+def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) -> None:
+    """Write what is attached to an upstream issue about FINDING.
 
     issue.md, a self-contained repro.py, the model (also as base64), raw inputs and expected outputs, the
-    evidence, the C runner with a batch for a phone, and a Kotlin snippet. A finding whose files are not what
-    was sealed is refused (exit 2).
+    evidence, the C runner with a batch for a phone, and a Kotlin snippet. With --zip: issue.md, all else as
+    one archive, and how-to-file.md, which says what to paste where. With --all: one such folder per root
+    cause of all findings, those that hit most first, and an index. A finding whose files are not what was
+    sealed is refused (exit 2).
 
     \b
     1. repro report add-output-feeds-reduction
     2. repro report add-output-feeds-reduction --out issue && python issue/repro.py
+    3. repro report add-output-feeds-reduction --zip
+    4. repro report --all --out build/issues
     """
+    if everything == bool(slug):
+        raise BadInput("name one finding, or give --all (`repro finding list` shows them)")
+    chosen = [_sealed(name) for name in (slugs() if everything else [str(slug)])]
+    if not chosen:
+        raise NothingRan(f"{FINDINGS} holds no finding; start one with `repro finding new`")
+    folder = out or Path("build") / "report" / (slug or "all")
+    keep_apart({"--out": folder}, [finding.folder for finding in chosen])
+    console = Screen()
+    if everything:
+        names = write_files(all_issues(chosen, host_expectations(), FINDINGS), folder)
+        issues = sum(name.endswith(f"/{ISSUE}") for name in names)
+        console.print(f"{folder}: {counted(issues, 'issue')} for {counted(len(chosen), 'finding')}")
+        console.print(f"  in which order, and why: {folder / INDEX}")
+    elif as_zip:
+        write_files(issue_to_file(chosen[0]), folder)
+        console.print(f"{folder / ISSUE}: the issue's text")
+        console.print(f"{folder / (chosen[0].slug + '.zip')}: to attach")
+        console.print(f"{folder / HOW_TO_FILE}: what to paste where")
+    else:
+        names = write_files(report_files(chosen[0]), folder)
+        console.print(f"{folder}: {counted(len(names), 'file')}")
+        console.print(f"  the issue's text: {folder / ISSUE}")
+        console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
+
+
+def _sealed(slug: str) -> Finding:
     finding = load(slug)
     check_seal(finding)
-    folder = out or Path("build") / "report" / slug
-    keep_apart({"--out": folder}, [finding.folder])
-    names = write_report(finding, folder)
-    console = Screen()
-    console.print(f"{folder}: {len(names)} files")
-    console.print(f"  the issue's text: {folder / 'issue.md'}")
-    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
+    return finding

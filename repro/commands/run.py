@@ -11,10 +11,11 @@ import click
 
 from cases import catalogue
 from cases.case import Case
+from cases.inputs import KINDS
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
-from repro.commands import options
+from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit
@@ -34,14 +35,14 @@ from runner.targets import precisions_for
 
 
 @click.command()
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family of the catalogue.")
 @options.targets
 @options.device
 @options.engine
 @options.runtime
 @options.both_precisions
-@click.option("--inputs", "kind", type=click.Choice(["gaussian", "watermark"]), help="Input set instead of the case's.")
+@click.option("--inputs", "kind", type=click.Choice(KINDS), help="Input set instead of the case's.")
 @click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
 @options.again
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")

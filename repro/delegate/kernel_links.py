@@ -36,9 +36,9 @@ def link_into_splits(graph: DelegateGraph) -> Iterator[Sighting]:
         linked = split.outputs[0]  # what the SPLIT's kernel writes in the place of its first part
         while True:
             reader = None if linked.is_output else only_reader(linked)
-            if reader is None or not _linkable(reader) or reader.fused_by:
+            if reader is None or not is_linkable(reader) or reader.fused_by:
                 break  # what is part of a fused kernel is not linked any more
-            first, *others = _kernel_inputs(reader, order)
+            first, *others = kernel_inputs(reader, order)
             if first is not linked:
                 break
             if not parts.isdisjoint(others):
@@ -49,12 +49,12 @@ def link_into_splits(graph: DelegateGraph) -> Iterator[Sighting]:
             linked = reader.outputs[0]
 
 
-def _linkable(node: Node) -> bool:
+def is_linkable(node: Node) -> bool:
     shape = node.outputs[0].shape
     return node.kind in LINKABLE and all(value.shape == shape for value in node.inputs)
 
 
-def _kernel_inputs(node: Node, order: dict[Node, int]) -> list[Value]:
+def kernel_inputs(node: Node, order: dict[Node, int]) -> list[Value]:
     """The node's inputs as its kernel gets them: of an ADD or MUL, the one written last comes first."""
     inputs = list(node.inputs)
     if node.kind in ("ADD", "MUL") and len(inputs) == 2:

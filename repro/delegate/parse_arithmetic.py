@@ -1,4 +1,4 @@
-"""What the delegate's parsers make of elementwise ops, reductions, SOFTMAX and CUMSUM.
+"""What the delegate's parsers make of elementwise ops, reductions, SOFTMAX, ARG_MAX, CUMSUM and BATCH_MATMUL.
 
 Key insight: an op is taken for another by the look of its operands: `x*x` is a SQUARE, `x+x` a multiply by two, and
 one with a constant has a single input. And the rank decides along which axis a constant or a running sum lies.
@@ -11,10 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import Bhwc, Node, Operand, OperandForm, broadcast_bhwc, constant_data
+from repro.delegate.graph import SLICE_CHANNELS, Bhwc, Node, Operand, OperandForm, broadcast_bhwc, constant_data
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
-from repro.delegate.misread_axes import constant_misread, cumsum_misread
+from repro.delegate.misread_axes import constant_misread, cumsum_misread, product_misses_batch
+
+NEVER_BELOW_ITS_LANES = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "SQUARE", "ABS", "SOFTMAX"})
+"""Nodes that give nothing smaller than what is left in the unused lanes. A SIGMOID leaves 0.5 there."""
 
 
 def parse_elementwise(lowering: Lowering, op: Op) -> None:
@@ -115,6 +118,26 @@ def parse_softmax(lowering: Lowering, op: Op) -> None:
     shape = lowering.shape(op.inputs[0])
     if len(shape) == 1 and shape[0] > 1:
         node.misparsed = "softmax-rank-1"
+
+
+def parse_batch_matmul(lowering: Lowering, op: Op) -> None:
+    """BATCH_MATMUL, whose operands are to have one batch."""
+    node = lowering.generic(op)
+    left, right = (lowering.shape(name) for name in op.inputs[:2])
+    adj_x, adj_y = bool(op.attrs.get("adj_x")), bool(op.attrs.get("adj_y"))
+    if product_misses_batch(left, right, adj_x, adj_y, lowering.constant(op, 1) is not None):
+        node.misparsed = "batch-matmul-broadcast"
+
+
+def parse_arg_max(lowering: Lowering, op: Op) -> None:
+    """ARG_MAX: over the channels, the lanes behind the last one take part, and an index that does not exist may win."""
+    node = lowering.generic(op)
+    axis = lowering.constant(op, 1)
+    if axis is None or lowering.axis_letter(op.inputs[0], int(np.ravel(axis)[0])) != "C":
+        return
+    source = lowering.value(op.inputs[0])
+    if source.shape[3] % SLICE_CHANNELS and not (source.producer and source.producer.kind in NEVER_BELOW_ITS_LANES):
+        node.misparsed = "arg-max-lanes"
 
 
 def parse_cumsum(lowering: Lowering, op: Op) -> None:

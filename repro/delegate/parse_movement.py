@@ -124,3 +124,10 @@ def _one_step(shape: Bhwc, axis: str) -> Bhwc:
     """The shape of one step along an axis."""
     batch, height, width, channels = (1 if letter == axis else size for letter, size in zip("BHWC", shape, strict=True))
     return (batch, height, width, channels)
+
+
+def parse_blocks(lowering: Lowering, op: Op) -> None:
+    """DEPTH_TO_SPACE and SPACE_TO_DEPTH, whose kernels do not compile for a batch."""
+    node = lowering.generic(op)
+    if lowering.shape(op.inputs[0])[0] > 1:
+        node.misparsed = "batched-blocks"

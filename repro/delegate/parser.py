@@ -17,8 +17,16 @@ from cases.graph import Graph, Op
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kinds import ELEMENTWISE, REDUCTIONS
 from repro.delegate.lowering import Lowering
-from repro.delegate.parse_arithmetic import parse_cumsum, parse_elementwise, parse_reduction, parse_softmax
+from repro.delegate.parse_arithmetic import (
+    parse_arg_max,
+    parse_batch_matmul,
+    parse_cumsum,
+    parse_elementwise,
+    parse_reduction,
+    parse_softmax,
+)
 from repro.delegate.parse_movement import (
+    parse_blocks,
     parse_concat,
     parse_pack,
     parse_pad,
@@ -32,6 +40,8 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
     **dict.fromkeys(REDUCTIONS, parse_reduction),
     "SOFTMAX": parse_softmax,
+    "ARG_MAX": parse_arg_max,
+    "BATCH_MATMUL": parse_batch_matmul,
     "CUMSUM": parse_cumsum,
     "FULLY_CONNECTED": parse_fully_connected,
     "CONV_2D": parse_convolution,
@@ -48,6 +58,8 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "UNPACK": parse_unpack,
     "SPLIT": parse_split,
     "SPLIT_V": parse_split,
+    "DEPTH_TO_SPACE": parse_blocks,
+    "SPACE_TO_DEPTH": parse_blocks,
 }
 """Op kind -> its parser; ops of any other kind are lowered by `Lowering.generic`."""
 

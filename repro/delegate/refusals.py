@@ -163,8 +163,7 @@ def _why_not_its_options(graph: Graph, op: Op) -> str:
                 return f"'{odd[0]}' has neither the shape of the result nor one element"
     if len(shapes) == 2 and op.kind in ELEMENTWISE | {"ATAN2", "BITWISE_XOR"} and shapes[0] != shapes[1]:
         scalars = [name for name, shape in zip(op.inputs, shapes, strict=True) if shape == ()]
-        watched = op.inputs if op.kind in _COMPARISONS else op.inputs[:1]
-        if set(scalars) & set(watched) and not any(graph.tensors[name].is_constant for name in op.inputs):
+        if scalars and not any(graph.tensors[name].is_constant for name in op.inputs):
             return f"'{scalars[0]}' has rank 0 and the other operand has not"
     return ""
 

@@ -42,6 +42,7 @@ from repro.delegate.unused_lanes import sums_over_unused_lanes
 
 EFFECTS_OF_PARSING = {
     "cumsum-no-batch": Effect.VOID,
+    "batched-blocks": Effect.VOID,
     "grouped-conv": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,

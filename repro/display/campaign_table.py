@@ -11,7 +11,7 @@ from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Standing
 from repro.display.console import Screen, cell, print_lines
 from repro.display.junit import TestRow
-from repro.records.lines import Tone
+from repro.records.lines import Tone, counted
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status, Verdict
 
@@ -93,7 +93,7 @@ def _print_known(console: Screen, results: Sequence[CaseResult], note: Callable[
         cases = len({r.case for r, _ in members})
         said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
         about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
-        counts = f"  {said}: {len(members)} outputs of {cases} cases"
+        counts = f"  {said}: {counted(len(members), 'output')} of {counted(cases, 'case')}"
         console.say("  ", (finding or "others", Tone.WARN), counts, f"; {about}" if about else "")
         for result, verdict in members if verbose else members[:1]:
             shown = wrong_line(result.case, result.precision, verdict)
@@ -117,9 +117,9 @@ def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> st
     cases = len({r.case for r in results})
     cached = sum(r.cached for r in results)
     return (
-        f"{cases} cases, {sum(outcomes.values())} outputs: {outcomes[Standing.PASSED]} passed, "
-        f"{outcomes[Standing.KNOWN]} known bugs, {outcomes[Standing.FLAKE]} flakes, {news} news; "
-        f"{cached} of {len(results)} runs unchanged and not run again; {seconds:.1f} s; seed {seed}"
+        f"{counted(cases, 'case')}, {counted(sum(outcomes.values()), 'output')}: {outcomes[Standing.PASSED]} passed, "
+        f"{counted(outcomes[Standing.KNOWN], 'known bug')}, {counted(outcomes[Standing.FLAKE], 'flake')}, {news} news; "
+        f"{cached} of {counted(len(results), 'run')} unchanged and not run again; {seconds:.1f} s; seed {seed}"
     )
 
 

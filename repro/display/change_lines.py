@@ -36,7 +36,8 @@ def output_words(change: Change) -> str:
     """`case fp32 output 1 'acc'`."""
     answer = change.answer
     where = f" output {answer.output} '{answer.name}'" if answer.output >= 0 else ""
-    return f"{answer.case} {answer.precision}{where}"
+    fed = f" ({change.fed})" if change.fed else ""
+    return f"{answer.case} {answer.precision}{fed}{where}"
 
 
 def change_words(change: Change) -> str:
@@ -62,6 +63,8 @@ def lines(compared: Compared, verbose: bool = False) -> Iterator[Line]:
     for left, right in compared.pairs:
         if left != right:
             yield line(f"   {left} against {right}")
+    for one, other in compared.other_inputs:
+        yield line((f"   other inputs: {one} in A, {other} in B; what changed may be theirs", Tone.WARN))
     for kind in Kind:
         members = [change for change in in_order(compared.changes) if change.kind is kind]
         if not members or kind is Kind.SAME:
@@ -105,6 +108,7 @@ def json_objects(compared: Compared) -> Iterator[dict[str, Any]]:
                 "output": answer.output,
                 "name": answer.name,
                 "precision": answer.precision,
+                "inputs": answer.inputs,
                 "change": str(change.kind),
                 "worse": change.worse,
                 "moved": list(change.moved),
@@ -117,6 +121,7 @@ def json_objects(compared: Compared) -> Iterator[dict[str, Any]]:
         "compared": compared.held,
         "worse": len(compared.worse),
         "counts": {str(kind): counts[kind] for kind in Kind},
+        "other_inputs": [list(pair) for pair in compared.other_inputs],
         "a": {"source": compared.a.source, "kind": compared.a.kind},
         "b": {"source": compared.b.source, "kind": compared.b.kind},
     }

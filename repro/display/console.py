@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console, RenderableType
@@ -30,11 +32,36 @@ STYLES = {
 }
 
 
+class Clock:
+    """Text with the time since it began behind it; drawn anew with every picture of the spinner."""
+
+    def __init__(self, text: str, began: float) -> None:
+        self._text, self._began = one_line(text), began
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __rich__(self) -> Text:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return Text(f"{self._text}  {minutes}:{seconds:02d}")
+
+
 class Doing(Status):
-    """What is done now, beside a spinner."""
+    """What is done now, beside a spinner, and for how long the whole has been going on."""
+
+    def __init__(self, status: str, **options: Any) -> None:
+        self._began = time.monotonic()
+        super().__init__(Clock(status, self._began), **options)
 
     def update(self, status: RenderableType | None = None, **options: Any) -> None:
-        super().update(Text(one_line(status)) if isinstance(status, str) else status, **options)
+        super().update(Clock(status, self._began) if isinstance(status, str) else status, **options)
+
+
+def own_stderr() -> TextIO:
+    """Where progress is shown. A terminal's is a descriptor of its own, as a converter's noise is kept from 2."""
+    if not sys.stderr.isatty():
+        return sys.stderr
+    return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 class Screen(Console):
@@ -54,8 +81,10 @@ class Screen(Console):
         """Print one line of plain texts and toned ones."""
         self.print(text_of(line(*parts)), soft_wrap=soft_wrap)
 
-    def status(self, status: RenderableType, **options: Any) -> Status:
-        return Doing(Text(one_line(status)) if isinstance(status, str) else status, console=self, **options)
+    def status(self, status: RenderableType, **options: Any) -> Doing:
+        if not isinstance(status, str):
+            raise TypeError("what is done is said in a string")
+        return Doing(status, console=self, **options)
 
 
 def print_lines(console: Console, lines: Iterable[Line]) -> None:

@@ -44,6 +44,7 @@ def result_objects(result: CaseResult) -> Iterator[dict[str, Any]]:
             "expected": comparison.expected if comparison else None,
             "outcome": str(comparison.standing) if comparison else None,
             "finding": expectation.finding if expectation else "",
+            "inputs": result.inputs,
             "model_sha256": result.fingerprint["model_sha256"],
             "driver": result.fingerprint["driver"],
             "stages": dict(result.stages),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from repro.display.console import Screen
+from repro.display.console import Screen, own_stderr
 from runner.encoding import one_line
 
 
@@ -25,7 +25,7 @@ class ProgressLine:
 @contextmanager
 def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
     """Show `title [bar] n/total text elapsed` while the block runs."""
-    console = Screen(stderr=True)
+    console = Screen(file=own_stderr())
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),

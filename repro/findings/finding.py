@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,7 +31,10 @@ from repro.findings.where import EVERYWHERE, Range
 from repro.matrix.document import from_document
 from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
+from repro.verdicts.verdict import Status
 from runner.errors import BadInput
+from runner.opencl.android_runtime import is_android
+from runner.opencl.drivers import is_opencl
 from runner.runtime_version import version_order
 
 MANIFEST = "finding.toml"
@@ -47,6 +51,11 @@ class FindingStatus(enum.StrEnum):
     CONFIRMED = "confirmed"
     REPORTED = "reported, not confirmed here"
     FIXED = "fixed"
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return self.value.partition(",")[0]
 
 
 class Scope(enum.StrEnum):
@@ -81,6 +90,8 @@ class Link:
 
 ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
+OverOpencl = Literal["", "REFUSED", "PASS"]
+"""What a model may claim for runs over OpenCL alone: that it is refused, or right; empty: what it claims anywhere."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,8 @@ class ModelFile:
     """One model of a finding: the claim it carries, and where it shows.
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
-    instead, or empty. where: the cells in which it shows; in all others it must pass.
+    instead, or empty. where: the cells in which it shows; in all others it must pass. over_opencl: what it does
+    instead in the cells of it that run over OpenCL.
     """
 
     name: str
@@ -97,6 +109,7 @@ class ModelFile:
     wrong: tuple[int, ...]
     outcome: str = ""
     where: Range = EVERYWHERE
+    over_opencl: OverOpencl = ""
 
     @property
     def shows(self) -> bool:
@@ -105,9 +118,17 @@ class ModelFile:
 
     def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
-        if not self.shows or not self.where.covers(record):
+        if not self.shows or not self.where.covers(record) or self._answer(record) == Status.PASS:
             return ()
-        return (-1,) if self.outcome else self.wrong
+        return (-1,) if self._answer(record) else self.wrong
+
+    def ends(self, record: Cell) -> str:
+        """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""
+        return self._answer(record) if self.claimed(record) == (-1,) else ""
+
+    def _answer(self, record: Cell) -> str:
+        """What is claimed instead of wrong outputs; empty where it is wrong outputs."""
+        return self.over_opencl if is_android(record["runtime"]) and self.over_opencl else self.outcome
 
 
 @dataclass(frozen=True)
@@ -140,6 +161,11 @@ class Finding:
     def slug(self) -> str:
         return self.folder.name
 
+    @property
+    def short_title(self) -> str:
+        """The title without what all of them begin with."""
+        return re.sub(r"^GPU delegate( \(WebGPU\))?: ", "", self.title)
+
     def of(self, *purposes: Purpose) -> tuple[ModelFile, ...]:
         return tuple(m for m in self.models if m.purpose in purposes)
 
@@ -162,9 +188,18 @@ class Finding:
         return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
 
     @property
+    def needs_opencl(self) -> bool:
+        """Whether it is claimed over OpenCL only: the delegate in LiteRT's own wheels does not show it."""
+        drivers = [pattern.partition("@")[0].partition(":")[2] for pattern in self.minimal.where.targets]
+        return bool(drivers) and all(is_opencl(driver.partition("+")[0]) for driver in drivers)
+
+    @property
     def adapter_names(self) -> str:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
-        return " or ".join(p.partition("@")[2] for p in self.minimal.where.targets) if self.needs_name else ""
+        if not self.needs_name:
+            return ""
+        names = " or ".join(pattern.partition("@")[2] for pattern in self.minimal.where.targets)
+        return f"{names}, over OpenCL" if self.needs_opencl else names
 
     @property
     def precision(self) -> str:

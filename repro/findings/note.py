@@ -6,8 +6,9 @@ import functools
 
 from cases.findings.model import Purpose
 from repro.findings import reader
+from repro.findings.report_facts import by_backend
 from repro.matrix.rows import rows_of
-from runner.runtime_version import version_order
+from runner.runtime_version import spoken, version_order
 
 
 @functools.cache
@@ -15,7 +16,8 @@ def note(slug: str) -> str:
     """`since LiteRT 2.1.3; fixed in 2.1.6; helps: emit y through a MUL by 1`. Empty where no such finding is shipped.
 
     "since" is the oldest runtime of the sealed evidence in which the minimal model fails; 2.1.3 is also
-    the oldest one that has a GPU accelerator to measure. Raises BadInput for a damaged finding.
+    the oldest one that has a GPU accelerator to measure. LiteRT-LM's runtimes are numbered apart, and named only for
+    what shows over OpenCL alone. Raises BadInput for a damaged finding.
     """
     if slug not in reader.slugs():
         return ""
@@ -23,11 +25,12 @@ def note(slug: str) -> str:
     minimal = [
         r for r in loaded.evidence_records() if r["case"] == loaded.minimal.name and not r["target"].startswith("cpu")
     ]
-    rows = [row for row in rows_of(minimal) if row["since"]]
+    by_numbering = ([row for row in rows_of(records) if row["since"]] for records in by_backend(minimal))
+    rows = next(filter(None, by_numbering), [])
     helping = loaded.of(Purpose.HELPS)
     said = []
     if rows:
-        said.append(f"since LiteRT {min((row['since'] for row in rows), key=version_order)}")
+        said.append(f"since {spoken(min((row['since'] for row in rows), key=version_order))}")
         fixed = [row["fixed_in"] for row in rows]
         if all(fixed):
             said.append(f"fixed in {max(fixed, key=version_order)}")

@@ -11,7 +11,17 @@ from pydantic import AfterValidator, Field
 
 from cases.findings.model import HEALTHY, Purpose
 from cases.graph import Graph
-from repro.findings.finding import ABORTS, MANIFEST, Finding, FindingStatus, Link, ModelFile, Scope, Source
+from repro.findings.finding import (
+    ABORTS,
+    MANIFEST,
+    Finding,
+    FindingStatus,
+    Link,
+    ModelFile,
+    OverOpencl,
+    Scope,
+    Source,
+)
 from repro.findings.where import EVERYWHERE, Limits
 from repro.records.folders import FINDINGS
 from repro.records.strict import FileWord, Said, nearest
@@ -35,6 +45,7 @@ class _Model(Limits):
     what: Said
     wrong: _Indices | None = None
     outcome: Annotated[str, AfterValidator(_aborts)] = ""
+    over_opencl: OverOpencl = ""
 
     def __post_init__(self) -> None:
         if self.wrong is None and not self.outcome:
@@ -43,6 +54,8 @@ class _Model(Limits):
             raise ValueError(f"outcome: a run that ends in {ABORTS} has no outputs; remove `wrong` or `outcome`")
         if self.limited and not (self.wrong or self.outcome):
             raise ValueError("runtimes: a model that passes has no range; write one where `wrong` or `outcome` is")
+        if self.over_opencl and not (self.wrong or self.outcome):
+            raise ValueError("over_opencl: a model that passes does so over OpenCL too; write it where `wrong` is")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,7 @@ def load(slug: str, folder: Path = FINDINGS) -> Finding:
                 model.wrong or (),
                 model.outcome,
                 model.range(where) if model.wrong or model.outcome else EVERYWHERE,
+                model.over_opencl,
             )
             for model in document.model
         ),

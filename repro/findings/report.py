@@ -7,7 +7,6 @@ there is nothing to update by hand and nothing to get wrong.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,21 +22,23 @@ from repro.drawings.mermaid import to_mermaid
 from repro.findings import report_facts as facts
 from repro.findings.finding import EVIDENCE, Finding, ModelFile
 from repro.findings.reader import load
+from repro.findings.root_causes import patches_of, root_cause_of, root_causes
+from repro.findings.snippet import base64_lines, snippet
 from repro.hazards.culprit import failure_picture
+from repro.matrix.record import CellRecord
 from runner import encoding
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
-from runner.cache import write_atomically
-from runner.encoding import one_line, python_literal, shown_name
+from runner.encoding import one_line, shown_name
+from runner.opencl.android_runtime import is_android
 from runner.run import Job, Precision
+from runner.runtime_version import LM_PREFIX, spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 RUNNER_SOURCE = Path(runner.__file__).parent / "native" / "batch_runner.c"
-INLINE_BYTES = 4096
-WIDTH = 100
 FP16_TOLERANCE = 0.05
 """Relative RMS error that healthy fp16 stays far below, and all bugs but the smallest far above."""
 
-_environment = jinja2.Environment(
+environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -45,7 +46,7 @@ _environment = jinja2.Environment(
     keep_trailing_newline=True,
     autoescape=False,
 )
-_environment.filters |= {
+environment.filters |= {
     "repr": repr,
     "literal": encoding.python_literal,
     "docstring": encoding.python_docstring,
@@ -59,20 +60,22 @@ _environment.filters |= {
     "cell": encoding.markdown_cell,
     "fenced": encoding.fenced,
     "url": encoding.url,
+    "spoken": spoken,
 }
-_environment.globals["fp16_tolerance"] = FP16_TOLERANCE
+environment.tests["over_opencl_runtime"] = is_android
+environment.globals["fp16_tolerance"] = FP16_TOLERANCE
 
 
 def render_report(finding: Finding, beside: Path | None = None) -> str:
     """report.md: the issue's text, marked as rendered. beside: the folder of its siblings, where it is a draft."""
-    return _environment.get_template("issue.md.j2").render(local=True, **_context(finding, beside))
+    return environment.get_template("issue.md.j2").render(local=True, **_context(finding, beside))
 
 
 def report_files(finding: Finding) -> dict[str, bytes]:
     """Relative path -> bytes of the folder to attach. Pure but for reading the finding. Raises BadInput."""
     minimal, control = finding.minimal, finding.control
     files: dict[str, bytes] = {
-        "issue.md": _environment.get_template("issue.md.j2").render(local=False, **_context(finding)).encode(),
+        "issue.md": environment.get_template("issue.md.j2").render(local=False, **_context(finding)).encode(),
         "repro.py": render_script(finding).encode(),
         "model.tflite": finding.model_bytes(minimal),
         "control.tflite": finding.model_bytes(control),
@@ -90,35 +93,31 @@ def report_files(finding: Finding) -> dict[str, bytes]:
     return files
 
 
-def write_report(finding: Finding, out: Path) -> list[str]:
-    """Write the folder; returns the names written. A file of a former report that is written no more is left alone."""
-    files = report_files(finding)
-    for name, data in files.items():
-        write_atomically(out / name, data)
-    return list(files)
-
-
 def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
-    evidence = finding.evidence()
     records = finding.evidence_records()
+    litert, over_opencl = facts.by_backend(records)
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
     graph = finding.graph(finding.minimal)
     sample = finding.sample()
+    causes = root_causes(beside or finding.folder.parent)
+    pinned = facts.pinned(finding, on_gpu)
     return {
+        **place_and_graph(finding),
         "finding": finding,
-        "runtimes": facts.runtimes(records),
+        "over_opencl": _over_opencl(finding, over_opencl),
         "nightly": facts.nightly(records),
-        "drivers": facts.drivers(evidence["environments"]),
-        "phones": facts.phones(evidence["environments"]),
-        "pinned": facts.pinned(finding, on_gpu),
+        "pinned": pinned,
         "ops": graph.ops,
         "model_size": len(finding.model_bytes(finding.minimal)),
-        "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
-        "drawing": _drawing(finding, graph),
-        "inline": _inline(finding),
-        "sample": {**sample, "target": facts.public_target(sample["target"])},
-        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
-        "matrix": facts.matrix_lines(records, finding.minimal),
+        "inline": snippet(finding, tolerance(finding), pinned),
+        "root_cause": root_cause_of(finding.slug, causes),
+        "patches": patches_of(finding.slug, causes),
+        "sample": sample,
+        "samples": [
+            {**run, "target": facts.public_target(run["target"])} for run in (sample, sample.get("over_opencl")) if run
+        ],
+        "sentence": facts.cell_sentence(litert, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(litert, finding.minimal),
         "control_sentence": facts.measured(on_gpu, finding.control),
         "note": facts.fp16_note(records),
         "tried": facts.tried(
@@ -130,6 +129,33 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
         "siblings": {slug: load(slug, beside or finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
+    }
+
+
+def _over_opencl(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:
+    """What a report says of the cells over OpenCL; empty where there are none."""
+    if not records:
+        return {}
+    return {
+        "runtimes": facts.runtimes(records),
+        "releases": [version.removeprefix(LM_PREFIX) for version in facts.runtimes(records)],
+        "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
+        "matrix": facts.matrix_lines(records, finding.minimal),
+        "limit": facts.opencl_limit(records),
+    }
+
+
+def place_and_graph(finding: Finding) -> dict[str, Any]:
+    """What any issue says of where its finding was measured, and of the minimal model."""
+    environments = finding.evidence()["environments"]
+    graph = finding.graph(finding.minimal)
+    return {
+        "runtimes": facts.runtimes(facts.by_backend(finding.evidence_records())[0]),
+        "drivers": facts.drivers(environments),
+        "phones": facts.phones(environments),
+        "host": finding.sample().get("host", ""),
+        "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
+        "drawing": _drawing(finding, graph),
     }
 
 
@@ -161,7 +187,7 @@ def render_script(finding: Finding) -> str:
     """repro.py: model, control, inputs and expected outputs inside, nothing needed but ai-edge-litert and numpy."""
     parts = [_part(finding, finding.minimal, "MODEL"), _part(finding, finding.control, "CONTROL")]
     pinned = facts.pinned(finding, finding.evidence_records())
-    return _environment.get_template("repro.py.j2").render(
+    return environment.get_template("repro.py.j2").render(
         finding=finding, parts=parts, pinned=pinned, tolerance=tolerance(finding)
     )
 
@@ -184,49 +210,11 @@ def _part(finding: Finding, model: ModelFile, name: str) -> dict[str, Any]:
 
 
 def _base64(data: bytes) -> str:
-    text = base64.b64encode(data).decode()
-    return "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
+    return "\n".join(base64_lines(data))
 
 
 def _little_endian(array: np.ndarray) -> bytes:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-
-
-def _inline(finding: Finding) -> list[str]:
-    """A dozen lines to paste into a Python prompt; empty where they would be too long, or need an adapter's name."""
-    data = finding.model_bytes(finding.minimal)
-    if len(data) > INLINE_BYTES or finding.needs_name:
-        return []
-    graph = finding.graph(finding.minimal)
-    watched = finding.minimal.wrong or tuple(range(len(graph.outputs)))
-    lines = [
-        "import base64, numpy as np",
-        "from ai_edge_litert.compiled_model import CompiledModel",
-        "from ai_edge_litert.hardware_accelerator import HardwareAccelerator",
-        'open("model.tflite", "wb").write(base64.b64decode("""',
-        *_base64(data).splitlines(),
-        '"""))',
-        'for name, where in (("CPU", HardwareAccelerator.CPU), ("GPU", HardwareAccelerator.GPU)):',
-        '    model = CompiledModel.from_file("model.tflite", where)',
-        "    sig = model.get_signature_by_index(0)",
-        "    ins, outs = model.create_input_buffers(0), model.create_output_buffers(0)",
-        "    rng = np.random.default_rng(0)",
-    ]
-    for n in graph.inputs:
-        shape = tuple(int(d) for d in graph.tensors[n].shape)
-        lines.append(
-            f'    ins[sig["inputs"].index({python_literal(n)})].write(rng.standard_normal({shape}).astype(np.float32))'
-        )
-    for index in watched:
-        n = graph.outputs[index]
-        shape = tuple(int(d) for d in graph.tensors[n].shape)
-        lines.append(f'    outs[sig["outputs"].index({python_literal(n)})].write(np.full({shape}, -1, np.float32))')
-    lines.append("    model.run_by_index(0, ins, outs)")
-    for index in watched:
-        n, literal = graph.outputs[index], python_literal(graph.outputs[index])
-        size = int(np.prod(graph.tensors[n].shape))
-        lines.append(f'    print(name, {literal}, outs[sig["outputs"].index({literal})].read({size}, np.float32)[:6])')
-    return lines
 
 
 # --- phones ------------------------------------------------------------------------------------------
@@ -236,7 +224,7 @@ def _kotlin(finding: Finding) -> str:
     graph = finding.graph(finding.minimal)
     # Kotlin's buffers come in the order of the signature, whose names are sorted; the files in the graph's.
     ins, outs = sorted(graph.inputs), sorted(graph.outputs)
-    return _environment.get_template("CompiledModelRepro.kt.j2").render(
+    return environment.get_template("CompiledModelRepro.kt.j2").render(
         finding=finding,
         pinned=facts.pinned(finding, finding.evidence_records()),
         wrong_names=", ".join(shown_name(graph.outputs[i]) for i in finding.minimal.wrong),
@@ -271,6 +259,9 @@ def _phone(finding: Finding) -> dict[str, bytes]:
     assert all(hashlib.sha256(data).hexdigest() == sha for sha, data in objects.items())
     files["phone/batch/manifest"] = manifest_text(cases, BatchLimits(total_s=300.0)).encode()
     files["phone/batch_runner.c"] = RUNNER_SOURCE.read_bytes()
-    files["phone/README.md"] = _environment.get_template("phone.md.j2").render(cases=names, finding=finding).encode()
-    files["phone/compare.py"] = _environment.get_template("compare.py.j2").render(tolerance=tolerance(finding)).encode()
+    files["phone/README.md"] = environment.get_template("phone.md.j2").render(cases=names, finding=finding).encode()
+    minimal = finding.graph(finding.minimal)
+    dtypes = [str(minimal.tensors[name].dtype) for name in minimal.outputs]
+    compare = environment.get_template("compare.py.j2").render(tolerance=tolerance(finding), dtypes=dtypes)
+    files["phone/compare.py"] = compare.encode()
     return files

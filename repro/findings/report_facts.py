@@ -8,14 +8,19 @@ from typing import Any
 
 from cases.findings.model import Purpose
 from cases.graph import Graph
-from repro.findings.evidence import COMPUTES_FP16_IN_FP32, wrong_outputs
+from repro.findings.evidence import wrong_outputs
 from repro.findings.finding import Finding, ModelFile
 from repro.findings.where import EVERYWHERE
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row
 from repro.matrix.rows import rows_of
+from repro.records.lines import counted
+from repro.verdicts.verdict import Status
 from runner.encoding import code_span, markdown_prose, markdown_text
+from runner.opencl.android_runtime import is_android
 from runner.presented import naming_note
-from runner.runtime_version import is_nightly, is_release, version_order
+from runner.runtime_version import LM_PREFIX, is_nightly, is_release, spoken, version_order
+
+COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
 
 
 def listing(graph: Graph, wrong: Sequence[int]) -> list[str]:
@@ -52,6 +57,12 @@ def _operand(graph: Graph, name: str) -> str:
     return f"constant{_shape(graph, name)}"
 
 
+def by_backend(records: Iterable[CellRecord]) -> tuple[list[CellRecord], list[CellRecord]]:
+    """The records of LiteRT's runtimes and those of LiteRT-LM's, which run over OpenCL and are numbered apart."""
+    kept = list(records)
+    return [r for r in kept if not is_android(r["runtime"])], [r for r in kept if is_android(r["runtime"])]
+
+
 def runtimes(records: Sequence[CellRecord]) -> list[str]:
     return sorted({r["runtime"] for r in records}, key=version_order)
 
@@ -68,7 +79,7 @@ def drivers(environments: Sequence[EnvironmentRecord]) -> list[dict[str, str]]:
         if e["adapter"]:
             text = f"{markdown_text(e['driver'])}, adapter '{markdown_text(e['adapter'])}'"
             if "@" in e["target"] and measured[e["target"]] == 1:
-                text += f" (LiteRT {markdown_text(e['runtime'])} only)"
+                text += f" ({markdown_text(spoken(e['runtime']))} only)"
             found.setdefault(e["target"], {"target": markdown_text(e["target"]), "text": text})
     return list(found.values())
 
@@ -109,18 +120,32 @@ def mark(record: CellRecord) -> str:
 
 
 def measured(records: Sequence[CellRecord], model: ModelFile) -> str:
+    """`wrong in 20 of 20 cells (stale); over OpenCL refused in all 9 cells`, `right in all 20 cells`."""
+    litert, over_opencl = by_backend(r for r in records if r["case"] == model.name)
+    said = [_measured(litert, model)] if litert else []
+    said += [f"over OpenCL {_measured(over_opencl, model)}"] if over_opencl else []
+    return "; ".join(said)
+
+
+def _measured(mine: Sequence[CellRecord], model: ModelFile) -> str:
     """`wrong in 20 of 20 cells (stale)`, `right in all 20 cells`, `wrong in 6 of 22 cells, all of LiteRT 2.1.3`."""
-    mine = [r for r in records if r["case"] == model.name]
     bad = [r for r in mine if wrong_outputs(r)]
     if not bad:
-        return f"right in all {len(mine)} cells"
-    kinds = ", ".join(sorted({mark(r) for r in bad}))
-    verb = "ends the process" if model.outcome else "wrong"
+        return f"right in all {counted(len(mine), 'cell')}"
+    kinds = ", ".join(sorted({mark(r) for r in bad} - {Status.REFUSED}))
+    ends = {str(o["verdict"]) for r in bad for o in r["outputs"] if o["output"] == -1}
+    verb = {"CRASH": "ends the process", "REFUSED": "refused"}.get(", ".join(ends), "wrong")
     versions = {r["runtime"] for r in bad}
-    whole = "" if model.where == EVERYWHERE else f", all of LiteRT {', '.join(runtimes(bad))}"
+    whole = "" if model.where == EVERYWHERE else f", all of {_releases(bad)}"
     if len(bad) != sum(r["runtime"] in versions for r in mine):
         whole = ""
-    return f"{verb} in {len(bad)} of {len(mine)} cells ({kinds}){whole}"
+    return f"{verb} in {len(bad)} of {len(mine)} cells{f' ({kinds})' if kinds else ''}{whole}"
+
+
+def _releases(records: Sequence[CellRecord]) -> str:
+    """`LiteRT 2.1.3, 2.1.6` or `LiteRT-LM 0.14.0, 0.18.1`: the runtimes of records of one numbering."""
+    first, *others = runtimes(records)
+    return ", ".join([spoken(first), *(version.removeprefix(LM_PREFIX) for version in others)])
 
 
 def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -> list[dict[str, str]]:
@@ -129,6 +154,7 @@ def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -
 
 def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     """Causes that the cells themselves exclude: precision, driver, runtime, converter."""
+    records, over_opencl = by_backend(records)
     shown = [r for r in records if r["case"] == finding.minimal.name and wrong_outputs(r)]
     sentences = []
     if {r["precision"] for r in shown} == {"fp32", "fp16"}:
@@ -138,6 +164,7 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         sentences.append(
             f"Not the driver: {' and '.join(map(markdown_text, on))} are independent implementations and agree."
         )
+    sentences += _backend(finding, shown, [r for r in over_opencl if r["case"] == finding.minimal.name])
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
         under_names = _under_names(presented, shown)
@@ -151,9 +178,39 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         )
     faces = finding.of(Purpose.FACE)
     for face in faces:
-        seen = markdown_text(measured(records, face))
+        seen = markdown_text(measured([*records, *over_opencl], face))
         sentences.append(f"Seen from a model: {markdown_prose(face.what)}: {seen}.")
     return sentences
+
+
+def _backend(finding: Finding, shown: Sequence[CellRecord], over_opencl: Sequence[CellRecord]) -> list[str]:
+    """What the same model does over OpenCL, where it was measured there; shown: the cells over WebGPU that show it."""
+    bad = [r for r in over_opencl if wrong_outputs(r)]
+    if over_opencl and shown and not bad:
+        if any(finding.minimal.where.covers(r) for r in over_opencl):
+            return ["Over WebGPU only: over OpenCL (LITERT_CL) the same model is right."]
+        return [
+            "Over OpenCL (LITERT_CL) the model is right in every cell; none of them is in the range that is claimed."
+        ]
+    reasons = dict.fromkeys(o["reason"] for r in bad for o in r["outputs"] if o["verdict"] == Status.REFUSED)
+    if reasons:
+        said = "; ".join(code_span(reason, 400) for reason in reasons)
+        return [f"Aloud over OpenCL: the same model is refused there (LITERT_CL): {said}."]
+    if shown and bad:
+        return ["Not the backend: over OpenCL (LITERT_CL) the same model fails too."]
+    return []
+
+
+def opencl_limit(records: Sequence[CellRecord]) -> str:
+    """What the cells over OpenCL do not prove; empty where there are none."""
+    bare = sorted({r["target"].partition("@")[0] for r in by_backend(records)[1]})
+    if not bare:
+        return ""
+    drivers_said = " and ".join(map(markdown_text, bare))
+    return (
+        "Anything about a phone's OpenCL driver: what is said of OpenCL was measured over LITERT_CL, the phone's own "
+        f"delegate, on the host, on {drivers_said}: software, and not a Mali's driver."
+    )
 
 
 def _names(records: Iterable[CellRecord]) -> str:
@@ -183,8 +240,8 @@ def fp16_note(records: Sequence[CellRecord]) -> str:
 
 
 def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
-    """The newest measured release to install to see the bug; empty where the newest measured one shows it."""
-    releases = [v for v in runtimes(records) if is_release(v)]
+    """The newest measured release of LiteRT to install to see the bug; empty where the newest measured one shows it."""
+    releases = [v for v in runtimes(by_backend(records)[0]) if is_release(v)]
     showing = finding.showing(releases)
     return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 
@@ -192,11 +249,13 @@ def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
 def _about(row: Row) -> str:
     if row["name"]:
         return f"Output {code_span(row['name'])} "
-    return "The model " if row["output"] is None else "The end of the process "
+    if row["output"] is None:
+        return "The model "
+    return "A refusal " if {c["said"] for c in row["cells"]} <= {"REFUSED", "PASS"} else "The end of the process "
 
 
 def cell_sentence(records: Sequence[CellRecord], name: str) -> str:
-    """The answer of the matrix about one model, in one line, over the GPU cells and all outputs."""
+    """The answer of the matrix about one model, in one line, over the GPU cells of one numbering and all outputs."""
     return "; ".join(
         dict.fromkeys(
             _about(row) + markdown_text(row["sentence"])

@@ -7,21 +7,24 @@ right before must stay right. Whatever cannot be shown is a reason to refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from cases.graph import Graph, Op
 from repro.campaigns.controls import fitness
+from repro.fixes.fp16_range import hold_in_fp16
 from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import adapter_risks, find_hazards
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
-from repro.verdicts.references import OpenTarget
+from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject
+from repro.verdicts.value_range import out_of_range
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
 from runner.errors import BadInput, NothingRan, ReproError
@@ -127,15 +130,23 @@ class NotProven(ReproError):
 
 
 def fix_subject(
-    subject: Subject, open_target: OpenTarget, open_cpu: OpenTarget, precisions: Sequence[Precision]
+    subject: Subject,
+    open_target: OpenTarget,
+    open_cpu: OpenTarget,
+    precisions: Sequence[Precision],
+    also: Collection[str] = (),
 ) -> Fixed:
     """Apply the smallest known workaround for each hazard and prove it; nothing is opened where there is no hazard.
 
-    Raises NotProven, and BadInput where the cpu cannot run the model at all.
+    also: rules of risks that are mended as well. Raises NotProven, and BadInput where the cpu cannot run the model at
+    all.
     """
-    if find_hazards(subject.graph):
+    if also or find_hazards(subject.graph):
         subject.require_reference()  # what cannot be judged cannot be proven, and no edit fits shapes that do not fit
-    mended, risks = avoid_hazards(subject.graph), adapter_risks(subject.graph)
+    mended = avoid_hazards(subject.graph, also)
+    risks = tuple(risk for risk in adapter_risks(subject.graph) if risk.rule not in also)
+    if Precision.FP16 in precisions:
+        mended = hold_in_fp16(mended, subject)
     if not mended.done and not mended.left:
         return Fixed(subject, mended, subject.model, None, risks)
     with open_cpu() as cpu, open_target() as target:
@@ -162,12 +173,14 @@ def prove(
             raise NothingRan(f"{target.name} is {controls.reason}: its failures prove nothing")
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
     cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
-    refusals = [*_cpu_refusals(differences), *_left(fixed)]
+    refusals = [*_cpu_refusals(differences), *_left(fixed), *_made_out_of_range(subject, fixed, cpu, precisions)]
     notes: list[str] = []
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
     ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
-    left_alone = {index: risk.rule for risk in adapter_risks(fixed.graph) for index in risk.affected}
+    # What a workaround is known for could have been mended, so that its failures are no excuse.
+    unmendable = [risk for risk in adapter_risks(fixed.graph) if not RULES[risk.rule].workaround]
+    left_alone = {index: risk.rule for risk in unmendable for index in risk.affected}
     sound: set[int] = set()
     for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
         was = {verdict.output: verdict for verdict in before[precision].verdicts}
@@ -222,6 +235,29 @@ def _cpu_refusals(differences: Sequence[CpuDifference]) -> Iterator[str]:
                 f"cpu: output '{difference.name}' changes by {difference.max_abs:.3g} "
                 f"({difference.share:.2g} of its range), which is more than rounding"
             )
+
+
+def _made_out_of_range(subject: Subject, fixed: Mended, cpu: Target, precisions: Sequence[Precision]) -> Iterator[str]:
+    """The values around a workaround that a precision cannot hold, where it held all that it is put in the place of.
+
+    With them nothing would be proven: what an infinity becomes may be another driver's to say.
+    """
+    own_ops = OwnOps(lambda: nullcontext(cpu))
+    feeds = {id(feed): feed for feed in subject.feeds}.values()
+
+    def beyond(graph: Graph, ops: Sequence[Op], precision: Precision) -> frozenset[str]:
+        near = {name for op in ops for name in (*op.inputs, *op.outputs) if name}
+        if not near:
+            return frozenset()
+        constant = {name: data for name in near if (data := graph.tensors[name].data) is not None}
+        computed = (own_ops.values(graph, feed, near.__contains__) for feed in feeds)
+        held = [constant, *({name: v for name, v in each.items() if name in near} for each in computed)]
+        return frozenset[str]().union(*(out_of_range(values, precision) for values in held))
+
+    for precision in precisions if fixed.added else ():
+        made = beyond(fixed.graph, fixed.added, precision)
+        if made and not beyond(fixed.before, fixed.removed, precision):
+            yield f"{precision}: the workaround makes '{min(made)}' larger than this precision holds"
 
 
 def _left(fixed: Mended) -> Iterator[str]:

@@ -83,6 +83,59 @@ def _row_softmax(edit: GraphEdit, hazard: Hazard) -> str:
     return f"SOFTMAX reads '{source}' as {list(row)}"
 
 
+def _arg_max_width(edit: GraphEdit, hazard: Hazard) -> str:
+    """The channels become the third of four dimensions, of which no lane is unused."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source, output = op.inputs[0], op.outputs[0]
+    shape, declared = edit.tensors[source].shape, tuple(edit.tensors[output].shape)
+    rows = int(np.prod(shape[:-1]))
+    wide = edit.reshape_before(op, source, (1, rows, shape[-1], 1))
+    axis = edit.constant(op.inputs[1], np.array(2, np.int32))
+    changed = edit.swap(op, with_operand(with_operand(op, 0, wide), 1, axis))
+    if declared != (1, rows, 1):
+        edit.reshape_after(changed, output, (1, rows, 1))
+    return f"ARG_MAX works on '{source}' as [1, {rows}, {shape[-1]}, 1]"
+
+
+def _repeat_batch(edit: GraphEdit, hazard: Hazard) -> str:
+    """Both operands of a BATCH_MATMUL get the batch of the result, tensors by CONCATENATIONs."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    batch = tuple(edit.tensors[op.outputs[0]].shape[:-2])
+    changed, repeated = op, []
+    for place, name in enumerate(op.inputs[:2]):
+        shape = tuple(edit.tensors[name].shape)
+        wanted = (*batch, *shape[-2:])
+        if shape == wanted:
+            continue
+        memory.require(int(np.prod(wanted)) * 8, f"copies of '{name}' along its batch")
+        data = constant_data(edit.graph, name)
+        if data is not None:
+            changed = with_operand(
+                changed, place, edit.constant(name, np.ascontiguousarray(np.broadcast_to(data, wanted)))
+            )
+        else:
+            changed = with_operand(changed, place, _copies(edit, op, name, wanted))
+        repeated.append(f"'{name}'")
+    edit.swap(op, changed)
+    return f"{' and '.join(repeated)} {'is' if len(repeated) == 1 else 'are'} repeated along the batch of BATCH_MATMUL"
+
+
+def _copies(edit: GraphEdit, op: Op, name: str, wanted: tuple[int, ...]) -> str:
+    """The tensor broadcast to a shape, by one CONCATENATION of copies per dimension that grows."""
+    shape = tuple(edit.tensors[name].shape)
+    aligned = (1,) * (len(wanted) - len(shape)) + shape
+    current = name if aligned == shape else edit.reshape_before(op, name, aligned)
+    for axis, (size, extent) in enumerate(zip(aligned, wanted, strict=True)):
+        if size != extent:
+            wider = edit.tensor_like(current, (*wanted[: axis + 1], *aligned[axis + 1 :]))
+            attrs = {"axis": axis, "fused_activation_function": "NONE"}
+            edit.insert_before(op, Op("CONCATENATION", (current,) * extent, (wider,), attrs))
+            current = wider
+    return current
+
+
 def _cumsum_height(edit: GraphEdit, hazard: Hazard) -> str:
     """Sums over the second of four dimensions: [in front, axis, 1, behind], which is the height of BHWC."""
     assert hazard.ops is not None
@@ -102,6 +155,19 @@ def _cumsum_height(edit: GraphEdit, hazard: Hazard) -> str:
     changed = edit.swap(op, renamed(op, inputs=inputs))
     edit.reshape_after(changed, op.outputs[0], as_rank_4)
     return f"CUMSUM sums over the second dimension of '{source}' as {list(as_rank_4)}"
+
+
+def _stacked_images(edit: GraphEdit, hazard: Hazard) -> str:
+    """[B,H,W,C] is one image [1,B*H,W,C]: its blocks are the same, since each image has whole blocks."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source = op.inputs[0]
+    batch, height, *rest = edit.tensors[source].shape
+    stacked = edit.reshape_before(op, source, (1, batch * height, *rest))
+    changed = edit.swap(op, renamed(op, inputs={source: stacked}))
+    batch, height, *rest = edit.tensors[op.outputs[0]].shape
+    edit.reshape_after(changed, op.outputs[0], (1, batch * height, *rest))
+    return f"{op.kind} works on the images of '{source}' below each other"
 
 
 def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
@@ -211,7 +277,10 @@ REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "two-dimensions": _two_dimensions,
     "bias-behind": _bias_behind,
     "row-softmax": _row_softmax,
+    "repeat-batch": _repeat_batch,
+    "arg-max-width": _arg_max_width,
     "cumsum-height": _cumsum_height,
+    "stacked-images": _stacked_images,
     "pad-rank-4": _pad_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,

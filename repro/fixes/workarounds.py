@@ -9,7 +9,7 @@ and outputs stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,11 @@ import numpy as np
 from cases.edit import GraphEdit, renamed
 from cases.graph import Graph, Op
 from repro.delegate.graph import constant_data
+from repro.delegate.kernel_divisions import kernel_divisions
+from repro.delegate.replay import replay
 from repro.fixes.rewrites import REWRITES
 from repro.hazards.hazard import Hazard
-from repro.hazards.lint import find_hazards
+from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
 
 MAX_ROUNDS = 8
@@ -119,6 +121,24 @@ def _block_concat(edit: GraphEdit, hazard: Hazard) -> str:
     return ""
 
 
+def _block_kernels(edit: GraphEdit, hazard: Hazard) -> str:
+    """Every division in a convolution's kernel, not the hazard's own alone, gets into another kernel."""
+    graph = edit.graph
+    blocked = []
+    for found in kernel_divisions(replay(graph).graph):
+        if not found.precisions:
+            continue
+        division = found.division.op
+        name = next((n for n in division.inputs if n and constant_data(graph, n) is None), "")
+        readers = [op for op in edit.ops if name in op.inputs]
+        if readers:
+            _block(edit, name, readers)
+            blocked.append(name)
+    if len(blocked) > 1:
+        return f"an identity TRANSPOSE stands behind each of {len(blocked)} tensors that a division reads"
+    return f"an identity TRANSPOSE stands behind '{blocked[0]}', which a division reads" if blocked else ""
+
+
 WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "emit": _emit,
     "block-edge": _block_edge,
@@ -126,21 +146,27 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "block-source": _block_source,
     "block-input": _block_input,
     "block-concat": _block_concat,
+    "block-kernel": _block_kernels,
     **REWRITES,
 }
 
 
-def avoid_hazards(graph: Graph) -> Mended:
+def avoid_hazards(graph: Graph, also: Collection[str] = ()) -> Mended:
     """Apply one workaround after another, looking again after each, until no known hazard is left.
 
-    One hazard at a time, because an edit that breaks one fusion often resolves its neighbours too.
+    One hazard at a time, because an edit that breaks one fusion often resolves its neighbours too. also: rules of
+    risks that are mended as well.
     """
+
+    def to_mend(current: Graph) -> tuple[Hazard, ...]:
+        risks = find_risks(current) if also else ()
+        return (*find_hazards(current), *(risk for risk in risks if risk.rule in also))
+
     done: list[tuple[Hazard, str]] = []
     current = graph
     tried: set[tuple[str, str]] = set()
-    for _ in range(MAX_ROUNDS + 2 * len(graph.outputs) + len(find_hazards(graph))):
-        hazards = find_hazards(current)
-        todo = next((h for h in hazards if (h.rule, h.tensor) not in tried and RULES[h.rule].workaround), None)
+    for _ in range(MAX_ROUNDS + 2 * len(graph.outputs) + len(to_mend(graph))):
+        todo = next((h for h in to_mend(current) if (h.rule, h.tensor) not in tried and RULES[h.rule].workaround), None)
         if todo is None:
             break
         tried.add((todo.rule, todo.tensor))
@@ -155,7 +181,7 @@ def avoid_hazards(graph: Graph) -> Mended:
         graph,
         current,
         tuple(done),
-        find_hazards(current),
+        to_mend(current),
         tuple(op for op in graph.ops if id(op) not in after),
         tuple(op for op in current.ops if id(op) not in before),
     )

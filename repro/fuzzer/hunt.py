@@ -27,7 +27,7 @@ from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards
 from repro.records.journal import Journal
 from repro.reducer import history
-from repro.reducer.problem import Specimen, failure_of, signature_kind
+from repro.reducer.problem import ReferenceValues, Specimen, beyond_range, failure_of, signature_kind
 from repro.reducer.search import NotReducible, Reduced, Search, other_inputs
 from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, cpu_agrees_with, try_all
 from repro.verdicts.references import OwnOps
@@ -264,6 +264,7 @@ class Hunt:
 
     def _write_candidate(self, item: Drawn, reduced: Reduced, pattern: str) -> str:
         """The candidate's folder."""
+        feeds = history.distinct_feeds(reduced.specimen)
         record = history.summary(reduced, self.target.name, self.precision, Path(), self.corpus.state.seed)
         record |= {
             "model": "model.tflite",
@@ -273,7 +274,7 @@ class Hunt:
             "origin": item.origin,
             "twin": item.twin_how,
             "identity": self.target.identity,
-            "replay": history.replay_command(self.target.name, self.precision, "model.tflite", "inputs.npz"),
+            "replay": history.replay_command(self.target.name, self.precision, "model.tflite", feeds),
         }
         name = slug(reduced.failure.signature, reduced.specimen.graph)
         self.new_here += 1
@@ -288,12 +289,15 @@ class Hunt:
         self.on_bug(bug)
 
     def _doubt(self, specimen: Specimen, signature: str) -> str:
-        """Why a reduced failure is no find, or empty: beyond fp16, the cpu fails as well, or other inputs pass."""
+        """Why a reduced failure is no find, or empty: beyond fp16, the cpu fails as well, other inputs tell nothing."""
         if self._beyond_fp16(specimen.graph, specimen.feeds):
             return BEYOND_FP16
         if not cpu_agrees_with(self.reference, specimen.graph, specimen.feeds, specimen.output):
             return "cpu fails as well"
         other = other_inputs(specimen)
+        ranges = [beyond_range(ReferenceValues(self.reference.values, s), self.precision) for s in (specimen, other)]
+        if not ranges[1] <= ranges[0]:
+            return "other inputs are out of range"
         subject = candidate(other.graph, other.feeds, self.precision, self.reference, "other inputs")
         (trial,) = try_all([subject], self.target, self.precision)
         failure = failure_of(other.graph, other.output, trial.verdicts)

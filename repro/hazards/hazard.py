@@ -47,8 +47,11 @@ class Rule:
 
     @property
     def advice(self) -> str:
-        """`fix`, and whether `repro fix` does it."""
-        return f"{self.fix}: `repro fix` does it and proves it" if self.workaround else self.fix
+        """`fix`, and whether `repro fix` does it; of a risk, if it is asked to."""
+        if not self.workaround:
+            return self.fix
+        command = "repro fix" if self.level is Level.HAZARD else f"repro fix --also {self.id}"
+        return f"{self.fix}: `{command}` does it and proves it"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 
 from cases.graph import Graph
 from repro.delegate.refusals import why_refused
-from repro.delegate.replay import Event, replay
+from repro.delegate.replay import Event, Replay, replay
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, Level, match_of
+from repro.hazards.reach import outputs_reached
 from repro.hazards.risks import risks_of
 from repro.hazards.rules import RULES
 
@@ -35,17 +36,18 @@ def _gc_paused() -> Iterator[None]:
 @_gc_paused()
 def lint(graph: Graph) -> tuple[Hazard, ...]:
     """Hazards first, then risks; each list in the order of the graph."""
-    replayed = _replayed(graph)
+    delegates = replay(graph)
+    replayed = _matches(graph, delegates)
     hazards = [hazard for hazard in replayed if hazard.level is Level.HAZARD]
     refusals_and_risks = [hazard for hazard in replayed if hazard.level is not Level.HAZARD]
     already_named = {hazard.tensor for hazard in replayed if hazard.effect is not Effect.REFUSED}
-    return (*hazards, *refusals_and_risks, *risks_of(graph, already_named))
+    return (*hazards, *refusals_and_risks, *risks_of(graph, already_named, delegates.graph))
 
 
 @_gc_paused()
 def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
     """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
-    return tuple(hazard for hazard in _replayed(graph) if hazard.level is Level.HAZARD)
+    return tuple(hazard for hazard in _matches(graph, replay(graph)) if hazard.level is Level.HAZARD)
 
 
 def find_risks(graph: Graph) -> tuple[Hazard, ...]:
@@ -58,17 +60,19 @@ def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
 
 
-def _replayed(graph: Graph) -> tuple[Hazard, ...]:
+def _matches(graph: Graph, replayed: Replay) -> tuple[Hazard, ...]:
     """What the replay of the delegate's passes says: the first event of each rule and tensor that affects an output."""
     # What is refused does not run there, so nothing happens to it there.
     events = [
         event
-        for event in replay(graph).events
+        for event in replayed.events
         if not why_refused(graph, event.producer) and not why_refused(graph, event.consumer)
     ]
     if not events:
         return ()
-    reach = _outputs_reached(graph, [event.tensor for event in events if event.effect is Effect.WRONG])
+    # At most one walk per tensor; wrong values are rare.
+    wrong = dict.fromkeys(event.tensor for event in events if event.effect is Effect.WRONG)
+    reach = {tensor: outputs_reached(graph, tensor) for tensor in wrong}
     positions = {name: index for index, name in enumerate(graph.outputs)}
     every_output = tuple(range(len(graph.outputs)))
     matches: dict[tuple[str, str], Hazard] = {}
@@ -90,17 +94,3 @@ def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazar
     ops = (event.producer, event.consumer)
     kinds = (event.producer.kind, event.consumer.kind)
     return match_of(RULES[event.rule], event.tensor, output, *kinds, event.effect, affected, ops=ops)
-
-
-def _outputs_reached(graph: Graph, sources: list[str]) -> dict[str, tuple[int, ...]]:
-    """Which outputs lie behind each source. At most one walk per source; wrong values are rare."""
-    reached: dict[str, tuple[int, ...]] = {}
-    for source in dict.fromkeys(sources):
-        seen, stack = {source}, [source]
-        while stack:
-            for op in graph.uses.get(stack.pop(), ()):
-                fresh = [name for name in op.outputs if name not in seen]
-                seen.update(fresh)
-                stack.extend(fresh)
-        reached[source] = tuple(index for index, name in enumerate(graph.outputs) if name in seen)
-    return reached

@@ -1,27 +1,35 @@
-"""What may go wrong: outputs in a dangerous role, what the delegate refuses, constants outside fp16.
+"""What may go wrong: outputs in a dangerous role, what the delegate refuses, values out of range.
 
-Key insight: these need no replay. They are read off one op or tensor at a time, and none of them says that anything
-is wrong in this run.
+Key insight: these are read off one op or tensor at a time, and none of them says that anything is wrong in this run.
+Only in which kernel a division is computed takes the delegate's own graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cases.graph import Graph
+from cases.graph import Graph, Op
+from repro.delegate.graph import DelegateGraph, constant_data
+from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
 from repro.delegate.refusals import composite_that_crashes, why_refused
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, match_of
+from repro.hazards.reach import outputs_reached
 from repro.hazards.rules import RULES
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
 
+LONG_SUM = 8192
+"""Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 
-def risks_of(graph: Graph, already_named: Collection[str]) -> Iterator[Hazard]:
+
+def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGraph) -> Iterator[Hazard]:
     """All of them, in the order of the graph's outputs, ops and constants.
 
-    already_named: tensors that a hazard names; an output among them is no risk in its role any more.
+    already_named: tensors that a hazard names; an output among them is no risk in its role any more. delegates: the
+    graph as the delegate has rewritten it.
     """
     for index, name in enumerate(graph.outputs):
         readers = graph.uses.get(name, ())
@@ -34,17 +42,64 @@ def risks_of(graph: Graph, already_named: Collection[str]) -> Iterator[Hazard]:
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
         elif crashes := composite_that_crashes(op):
             yield _risk("composite-aborts", op.outputs[0], op.kind, "", detail=crashes)
+        long = _why_long(graph, op)
+        if long:
+            readers = graph.uses.get(op.outputs[0], ())
+            yield _risk("fp16-long-sum", op.outputs[0], op.kind, readers[0].kind if readers else "", detail=long)
     for name, tensor in graph.tensors.items():
         if tensor.data is not None and tensor.data.dtype.kind == "f" and tensor.dtype != "float16":
             why = _why_outside_fp16(tensor.data)
             if why:
                 readers = graph.uses.get(name, ())
                 yield _risk("fp16-range", name, "constant", readers[0].kind if readers else "", detail=why)
+    yield from _fast_math(graph, [found for found in kernel_divisions(delegates) if found.precisions])
+
+
+def _fast_math(graph: Graph, found: Sequence[KernelDivision]) -> Iterator[Hazard]:
+    """One risk for all divisions in kernels of convolutions: a model of SiLUs has one behind each convolution."""
+    if not found:
+        return
+    first = found[0]
+    tensors = [each.division.op.outputs[0] for each in found]
+    more = f" ({len(found)} places in this model)" if len(found) > 1 else ""
+    yield match_of(
+        RULES["fast-math-division"],
+        tensors[0],
+        graph.outputs.index(tensors[0]) if tensors[0] in graph.outputs else None,
+        first.convolution.op.kind,
+        first.division.op.kind,
+        Effect.RISK,
+        outputs_reached(graph, *tensors),
+        detail=_reaches(first) + more,
+        ops=(first.convolution.op, first.division.op),
+    )
+
+
+def _reaches(found: KernelDivision) -> str:
+    """Where the values of a division are at risk."""
+    if not found.is_sigmoid:
+        return "where the divisor is infinite or 0"
+    return f"where its input is {'below -88 (in fp16 -11)' if 'fp32' in found.precisions else 'below -11 in fp16'}"
 
 
 def _risk(rule: str, tensor: str, producer: str, consumer: str, output: int | None = None, detail: str = "") -> Hazard:
     affected = () if output is None else (output,)
     return match_of(RULES[rule], tensor, output, producer, consumer, Effect.RISK, affected, detail)
+
+
+def _why_long(graph: Graph, op: Op) -> str:
+    """What a sum over very many numbers needs to pass fp16's range, or empty for any other op."""
+    if op.kind not in ("SUM", "CUMSUM") or not op.outputs or not graph.tensors[op.outputs[0]].dtype.startswith("float"):
+        return ""
+    source, made = (graph.tensors[name].shape for name in (op.inputs[0], op.outputs[0]))
+    axis = constant_data(graph, op.inputs[1]) if op.kind == "CUMSUM" else None
+    if axis is not None and axis.size == 1 and -len(source) <= int(axis.reshape(-1)[0]) < len(source):
+        terms = source[int(axis.reshape(-1)[0])]
+    else:
+        terms = math.prod(source) // max(1, math.prod(made))
+    if terms < LONG_SUM:
+        return ""
+    return f"it adds up {terms} numbers, and a mean of {FP16_MAX / terms:.2g} is enough to pass {FP16_MAX:g}"
 
 
 def _why_outside_fp16(data: np.ndarray) -> str:

@@ -241,6 +241,14 @@ RULES = {
             finding="cumsum-batch",
         ),
         Rule(
+            "batched-blocks",
+            "DEPTH_TO_SPACE or SPACE_TO_DEPTH of a batch above 1",
+            "every output is wrong: the kernel of the {producer} does not compile, and is left out",
+            "RESHAPE the images to one, below each other, and back",
+            workaround="stacked-images",
+            finding="batched-depth-to-space",
+        ),
+        Rule(
             "cumsum-axis-aborts",
             "CUMSUM over a negative axis of a tensor of rank 4, or over -2 or -3 at rank 3",
             "compiling this model ends the process (SIGILL): the axis of {producer} is looked up in front of a table",
@@ -254,6 +262,25 @@ RULES = {
             "'{tensor}' is wrong: {producer} is computed as if it were neither exclusive nor reverse",
             "subtract the input from the sums (exclusive), or the sums from their total, and add the input (reverse)",
             finding="cumsum-options",
+        ),
+        Rule(
+            "arg-max-lanes",
+            "ARG_MAX over channels that are no multiple of 4, of values that may all be negative",
+            "'{tensor}' may hold an index that does not exist: {producer} also compares the unused lanes of the last "
+            "channels, mostly zeros, which win where all values are negative",
+            "RESHAPE so that the channels are another dimension, or make their number a multiple of 4",
+            workaround="arg-max-width",
+            finding="arg-max-padding",
+            upstream="tensorflow#48671",
+            latent=True,
+        ),
+        Rule(
+            "batch-matmul-broadcast",
+            "BATCH_MATMUL that broadcasts a batch, but for aligned matrices of batch 1 under adj_y",
+            "'{tensor}' is wrong: {producer} does not repeat the batch of one operand for the other's",
+            "repeat the operand along its batch, or put the rows of all batches into one",
+            workaround="repeat-batch",
+            finding="batch-matmul-broadcast",
         ),
         Rule(
             "fc-flattens",
@@ -341,6 +368,19 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "fast-math-division",
+            "CONV, FULLY_CONNECTED or BATCH_MATMUL -> (elementwise ops ->) LOGISTIC, or DIV by a tensor, in one kernel",
+            "'{tensor}' is a division in the kernel of {producer}, which is built with fast math on some phones: "
+            "{detail}, it may be NaN, or any number behind it (measured on PoCL under a Mali's name, never on a Mali)",
+            "for fp32 alone a MAXIMUM with -80 in front of the LOGISTIC is enough and stays in the kernel; for both "
+            "precisions keep {producer} apart from what is behind it with an identity TRANSPOSE, one kernel more",
+            where="over OpenCL, on devices named Mali (some kernels on Adreno, PowerVR and Maleoon, too)",
+            workaround="block-kernel",
+            latent=True,
+            finding="fast-math-division",
+            level=Level.RISKY,
+        ),
+        Rule(
             "op-refused",
             "an op or rank that the delegate does not take",
             "{producer} makes '{tensor}': {detail}; compiled for GPU only, the model is refused",
@@ -367,6 +407,20 @@ RULES = {
             "a constant outside fp16's range",
             "constant '{tensor}': {detail}; with fp16 arithmetic it becomes infinite or zero",
             "rescale the constant, clamp it on the host, or run this model in fp32",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "fp16-long-sum",
+            "a SUM or CUMSUM over 8,192 elements or more",
+            "{producer} makes '{tensor}': {detail}; with fp16 arithmetic it is infinite then",
+            "take the MEAN and fold the count into what follows; `repro range` says whether your inputs get there",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "fp16-overflow",
+            "a tensor that passes fp16's range with these inputs (`repro range`)",
+            "{producer} makes '{tensor}': {detail}",
+            "compute it scaled down by a power of two",
             level=Level.RISKY,
         ),
     )

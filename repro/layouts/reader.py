@@ -26,7 +26,7 @@ from repro.layouts.layout import (
     Residual,
     Size,
 )
-from repro.records.strict import Said, Word, nearest
+from repro.records.strict import Said, Word, near_one, nearest
 from repro.records.strict_toml import read_toml
 from repro.verdicts.thresholds import ENTRIES
 from runner.delegate_settings import Settings
@@ -236,7 +236,7 @@ def _ordered(path: Path, inputs: Inputs, parts: Sequence[GraphPart | HostPart]) 
             why = (
                 f"which {writers[missing]} gives only after it: the parts form a circle"
                 if missing in writers
-                else "which is no input and no part's output"
+                else f"which is no input and no part's output{near_one(missing, [*ready, *writers])}"
             )
             raise BadInput(f"layout '{path}': {part.name} reads '{missing}', {why}")
         for part in runnable:

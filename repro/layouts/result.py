@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from repro.records.lines import Line, Tone, Worded, line
+from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.verdicts.error_map import ErrorMap
 from repro.verdicts.fitness import Fitness
 from runner.run import Fingerprint
@@ -81,7 +81,7 @@ class Report(Worded):
         return tuple(check for check in self.checks if check.answer is GateAnswer.REFUSED)
 
     def __repr__(self) -> str:
-        refused = f"refused for {len(self.refusals)} reasons"
+        refused = f"refused for {counted(len(self.refusals), 'reason')}"
         answer = "neither passed nor refused" if self.is_unfit else "passed" if self.passed else refused
         return f"<Report {self.layout} on {self.target} {self.precision}: {answer}>"
 
@@ -104,8 +104,7 @@ class Report(Worded):
             return line(("PASSED", Tone.GOOD), timing)
         tensors = ", ".join(dict.fromkeys(check.tensor for check in self.refusals if check.tensor))
         about = f" about {tensors}" if tensors else ""
-        count = f"{len(self.refusals)} reason{'s' if len(self.refusals) > 1 else ''}"
-        return line(("REFUSED", Tone.BAD), f" for {count}{about}{timing}")
+        return line(("REFUSED", Tone.BAD), f" for {counted(len(self.refusals), 'reason')}{about}{timing}")
 
     def lines(self) -> Iterator[Line]:
         """What `repro gate` prints, one line per check."""

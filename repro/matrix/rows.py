@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from repro.matrix.record import CellRecord, Row, RowCell, Story, cell_of
+from repro.records.lines import counted
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status
 from runner.opencl.android_runtime import is_android
@@ -126,9 +127,10 @@ def _sentence(cells: Sequence[RowCell], axes: Sequence[_Axis], unclear: Sequence
     said: list[str] = []
     shown = [c for c in cells if c["state"] == SHOWS]
     if not shown:
-        said.append(f"passes in all {len(cells)} cells" if not unclear else "shows in no cell whose controls pass")
+        passing = f"passes in all {counted(len(cells), 'cell')}"
+        said.append(passing if not unclear else "shows in no cell whose controls pass")
     else:
-        said.append(f"shows in {len(shown)} of {len(cells)} cells")
+        said.append(f"shows in {len(shown)} of {counted(len(cells), 'cell')}")
         whole = _differs(cells, shown)
         if whole:
             said.append(whole)
@@ -136,9 +138,7 @@ def _sentence(cells: Sequence[RowCell], axes: Sequence[_Axis], unclear: Sequence
             said += axis.words()
     if unclear:
         where = ", ".join(sorted({f"{c['runtime']} {c['target']}" for c in unclear}))
-        said.append(
-            f"{len(unclear)} cell{'' if len(unclear) == 1 else 's'} cannot tell, a control fails there too ({where})"
-        )
+        said.append(f"{counted(len(unclear), 'cell')} cannot tell, a control fails there too ({where})")
     return "; ".join(said)
 
 

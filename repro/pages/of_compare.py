@@ -22,6 +22,10 @@ def compare_page(compared: Compared, command: str) -> Page:
         Text(f"A: {side_words(compared.a)}", Tone.ASIDE),
         Text(f"B: {side_words(compared.b)}", Tone.ASIDE),
     ]
+    answers += [
+        Text(f"other inputs: {one} in A, {other} in B; what changed may be theirs", Tone.WARN)
+        for one, other in compared.other_inputs
+    ]
     changed = [change for change in in_order(compared.changes) if change.kind is not Kind.SAME]
     left_out = f"; {len(changed) - MOST_ROWS} more are not listed" if len(changed) > MOST_ROWS else ""
     table = Table(
@@ -63,7 +67,7 @@ def _row(change: Change) -> Row:
             Text(answer.case),
             Text(f"{change.kind}{' (worse)' if change.worse and change.kind is not Kind.NEW else ''}", tone_of(change)),
             Text(f"{answer.output} {answer.name}" if answer.output >= 0 else "none"),
-            Text(answer.precision),
+            Text(f"{answer.precision} {change.fed}".strip()),
             Text(str(answer.place)),
             Text(a.said if a is not None else "not there"),
             Text(_after(change)),

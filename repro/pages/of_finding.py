@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cases.findings.model import Purpose
 from repro.findings import report_facts as facts
 from repro.findings.finding import Finding
-from repro.matrix.record import EnvironmentRecord
+from repro.matrix.record import CellRecord, EnvironmentRecord
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.known_bug import link
 from repro.pages.of_matrix import environments_table
 from repro.pages.page import Block, Command, Facts, Fold, Page, Row, Section, Table, Text
 from repro.records.lines import Tone
+from runner.runtime_version import spoken
 
 
 def finding_page(finding: Finding) -> Page:
     """The page of a finding on disk. Raises BadInput where its evidence is missing or damaged."""
-    records = finding.evidence_records()
     graph = finding.graph(finding.minimal)
     wrong = [graph.outputs[index] for index in finding.minimal.wrong]
     answers = [
         Text(finding.title, Tone.BAD if finding.minimal.shows else Tone.WARN),
         Text(finding.claim),
-        Text(f"{facts.cell_sentence(records, finding.minimal.name)}."),
+        *_sentences(finding),
         Text(f"status: {finding.status}", Tone.ASIDE),
     ]
     why = ("why nobody notices", finding.silent) if finding.silent else ("what happens instead", finding.instead)
     cause = (why, ("cause", finding.cause), ("how this is known", finding.cause_known), ("rule", finding.rule))
+    limit = [facts.opencl_limit(finding.evidence_records())]
     blocks: list[Block] = [graph_drawing(graph, wrong, finding.slug)]
     sections = [
-        Section("The minimal model", (*blocks, _sample(finding))),
+        Section("The minimal model", (*blocks, *_samples(finding))),
         Section("Cause", (Facts(tuple(fact for fact in cause if fact[1])), *_sources(finding))),
-        Section("Where it shows", (_cells(finding),)),
+        Section("Where it shows", tuple(_cells(finding))),
         Section("Tried", (_tried(finding),)),
-        Section("Not claimed", tuple(Text(text) for text in finding.not_claimed)),
+        Section("Not claimed", tuple(Text(text) for text in (*finding.not_claimed, *limit) if text)),
         Section("Related", tuple(_related(finding))),
         Section("Environments", (Fold("What was measured, and where", (_environments(finding),)),)),
         Section("Again", (Command("Measure it here:", f"repro finding verify {finding.slug}"),)),
@@ -42,8 +44,20 @@ def finding_page(finding: Finding) -> Page:
     return Page(f"Finding: {finding.slug}", answers, sections)
 
 
-def _sample(finding: Finding) -> Table:
+def _sentences(finding: Finding) -> Iterator[Text]:
+    for records, over in zip(facts.by_backend(finding.evidence_records()), ("", "Over OpenCL: "), strict=True):
+        if records:
+            yield Text(f"{over}{facts.cell_sentence(records, finding.minimal.name)}.")
+
+
+def _samples(finding: Finding) -> Iterator[Table]:
     sample = finding.sample()
+    yield _sample(sample)
+    if "over_opencl" in sample:
+        yield _sample(sample["over_opencl"])
+
+
+def _sample(sample: Mapping[str, Any]) -> Table:
     rows = tuple(
         Row(
             (
@@ -56,7 +70,7 @@ def _sample(finding: Finding) -> Table:
         )
         for o in sample["outputs"]
     )
-    where = f"{sample['precision']} on {facts.public_target(sample['target'])}, LiteRT {sample['runtime']}"
+    where = f"{sample['precision']} on {facts.public_target(sample['target'])}, {spoken(sample['runtime'])}"
     return Table(f"One run: {where}", ("output", "verdict", "expected", "actual", "what it holds"), rows)
 
 
@@ -71,8 +85,14 @@ def _sources(finding: Finding) -> Iterator[Block]:
         yield link(source.url, f"{source.repo} {source.file}, {source.where}: {source.says}")
 
 
-def _cells(finding: Finding) -> Table:
-    records = finding.evidence_records()
+def _cells(finding: Finding) -> Iterator[Table]:
+    titles = ("The minimal model, by target and precision", "The minimal model over OpenCL, by target and precision")
+    for records, title in zip(facts.by_backend(finding.evidence_records()), titles, strict=True):
+        if records:
+            yield _cells_of(records, finding, title)
+
+
+def _cells_of(records: Sequence[CellRecord], finding: Finding, title: str) -> Table:
     order = facts.runtimes(records)
     rows = tuple(
         Row(
@@ -86,7 +106,7 @@ def _cells(finding: Finding) -> Table:
         for line in facts.matrix_lines(records, finding.minimal)
     )
     places = ("target", "precision")
-    return Table("The minimal model, by target and precision", (*places, *order), rows, places)
+    return Table(title, (*places, *order), rows, places)
 
 
 def _mark_tone(mark: str) -> Tone:

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
@@ -124,12 +124,16 @@ def nearest(word: object, among: Sequence[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(among)}"
 
 
+def near_one(word: str, among: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where no word of many is near."""
+    near = get_close_matches(word, list(among), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 def choose(value: object, among: Sequence[str]) -> str:
     """The problem with a value that is none of the choices: all of them, and the nearest one."""
     separator = "; " if any("," in word for word in among) else ", "
-    near = get_close_matches(str(value), among, 1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{value!r} is none of {separator.join(among)}{hint}"
+    return f"{value!r} is none of {separator.join(among)}{near_one(str(value), among)}"
 
 
 # --- mistakes in words -----------------------------------------------------------------------------------

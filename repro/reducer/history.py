@@ -9,7 +9,7 @@ OUT/reduced.tflite, OUT/inputs.npz, OUT/summary.json
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from repro.reducer.search import Reduced, Step
 from runner.cache import canonical_json, write_atomically
 from runner.encoding import is_inside, shell_command
 from runner.npz import packed
-from runner.run import Precision
+from runner.run import Feed, Precision
 
 STEPS = "reductions"
 JOURNAL = "tried.sqlite"
@@ -29,10 +29,13 @@ INPUTS = "inputs.npz"
 SUMMARY = "summary.json"
 
 
-def replay_command(target: str, precision: Precision, model: str, inputs: str) -> str:
-    """The command that shows a step's failure again; it exits 1, because the output is wrong."""
-    words = ("repro", "check", model, "--inputs", inputs, "--target", target, "--precision", str(precision))
-    return shell_command(words)
+def replay_command(target: str, precision: Precision, model: str, inputs: Iterable[str]) -> str:
+    """The command that shows a step's failure again; it exits 1, because the output is wrong.
+
+    inputs: the .npz of each feed: what an output holds may depend on the feed before.
+    """
+    fed = [word for name in inputs for word in ("--inputs", name)]
+    return shell_command(("repro", "check", model, *fed, "--target", target, "--precision", str(precision)))
 
 
 def write_step(folder: Path, step: Step, target: str, precision: Precision) -> Path:
@@ -52,7 +55,7 @@ def write_step(folder: Path, step: Step, target: str, precision: Precision) -> P
         "runs": step.runs,
     }
     write_atomically(place / "verdict.json", canonical_json(record))
-    command = replay_command(target, precision, "model.tflite", INPUTS)
+    command = replay_command(target, precision, "model.tflite", distinct_feeds(step.specimen))
     write_atomically(place / "replay.sh", f'#!/bin/sh\ncd "$(dirname "$0")" && {command}\n'.encode())
     return place
 
@@ -60,10 +63,18 @@ def write_step(folder: Path, step: Step, target: str, precision: Precision) -> P
 def write_specimen(place: Path, specimen: Specimen, model: str = "model.tflite") -> None:
     """The model and its distinct feeds: inputs.npz, inputs_2.npz and so on."""
     write_atomically(place / model, write_tflite(specimen.graph))
-    distinct = {id(feed): feed for feed in specimen.feeds}.values()
-    for k, feed in enumerate(distinct):
-        name = f"inputs_{k + 1}.npz" if k else INPUTS
+    for name, feed in distinct_feeds(specimen).items():
         write_atomically(place / name, packed(dict(zip(member_names(specimen.graph.inputs), feed, strict=True))))
+
+
+def distinct_feeds(specimen: Specimen) -> dict[str, Feed]:
+    """The feeds that differ, under the names of their files: inputs.npz, inputs_2.npz and so on."""
+    distinct = {id(feed): feed for feed in specimen.feeds}.values()
+    return {f"inputs_{k + 1}.npz" if k else INPUTS: feed for k, feed in enumerate(distinct)}
+
+
+def _inside(folder: Path, specimen: Specimen) -> list[str]:
+    return [str(folder / name) for name in distinct_feeds(specimen)]
 
 
 def member_names(inputs: Sequence[str]) -> list[str]:
@@ -95,7 +106,7 @@ def summary(reduced: Reduced, target: str, precision: Precision, folder: Path, s
         "target": target,
         "precision": str(precision),
         "seed": seed,
-        "replay": replay_command(target, precision, str(folder / MODEL), str(folder / INPUTS)),
+        "replay": replay_command(target, precision, str(folder / MODEL), _inside(folder, reduced.specimen)),
     }
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from cases.edit import subgraph, touched_tensors, without_untouched_tensors
 from cases.graph import Graph, Op, Role
+from repro.verdicts.value_range import constants, out_of_range
 from repro.verdicts.verdict import Status, Verdict
-from runner.run import Feed
+from runner.run import Feed, Precision
 
 RUN_LEVEL = (Status.REFUSED, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
 
@@ -154,6 +155,13 @@ class ReferenceValues:
         if id(feed) not in self.known:
             self.known[id(feed)] = self.compute(self.specimen.graph, feed)
         return self.known[id(feed)]
+
+
+def beyond_range(values: ReferenceValues, precision: Precision) -> frozenset[str]:
+    """The tensors of the specimen, constants too, whose right values a precision cannot hold after some feed."""
+    feeds = range(len(values.specimen.feeds))
+    everything = (constants(values.specimen.graph), *(values(k) for k in feeds))
+    return frozenset[str]().union(*(out_of_range(each, precision) for each in everything))
 
 
 def op_label(op: Op, graph: Graph) -> str:

@@ -18,13 +18,14 @@ import numpy as np
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from repro.records.journal import Journal
-from repro.records.lines import Line, Tone, Worded, line
+from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.records.strict import fitted_or_none
 from repro.reducer.passes import FINE_PASSES, canonical, failing_op, windows
 from repro.reducer.problem import (
     Failure,
     ReferenceValues,
     Specimen,
+    beyond_range,
     cut,
     describe_graph,
     failure_of,
@@ -110,12 +111,14 @@ class Reduced(Worded):
         return write_tflite(self.graph)
 
     def __repr__(self) -> str:
-        return f"<Reduced to {len(self.graph.ops)} ops in {self.runs} runs: {self.failure.describe()}>"
+        size = counted(len(self.graph.ops), "op")
+        return f"<Reduced to {size} in {counted(self.runs, 'run')}: {self.failure.describe()}>"
 
     def lines(self) -> Iterator[Line]:
         """What `repro reduce` prints: how small, which graph, what each op of it is needed for."""
         state = "" if self.complete else "  (stopped at --max-runs; the same command with more goes on)"
-        counts = f"{len(self.graph.ops)} ops after {self.steps} steps and {self.runs} runs"
+        size = counted(len(self.graph.ops), "op")
+        counts = f"{size} after {counted(self.steps, 'step')} and {counted(self.runs, 'run')}"
         yield line((f"{counts}: {self.failure.describe()}", Tone.HEAD), state)
         if self.fitness is not None and self.fitness.is_unfit:
             yield self.fitness.line()
@@ -157,6 +160,8 @@ class Search:
         self._steps = 0
         self._role_steps: list[str] = []
         self._original: Specimen
+        self._latest_values: ReferenceValues | None = None
+        self._out_of_range: frozenset[str] = frozenset()
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -218,9 +223,9 @@ class Search:
             self._on_runs(self.runs, current)
             good = [(s, a) for s, a in zip(batch, answers, strict=True) if self._is_same(s, a)]
             for specimen, answer in sorted(good, key=lambda pair: pair[0].size):
-                if self._confirmed(specimen):
+                if self._in_range(specimen) and self._confirmed(specimen):
                     self._accept(specimen, answer)
-                    return replace(specimen, about_role=False)
+                    return replace(specimen, about_role=False) if specimen.about_role else specimen
         return None
 
     def _is_same(self, specimen: Specimen, answer: Response) -> bool:
@@ -234,8 +239,24 @@ class Search:
         drift = role_drift(self._original.graph, specimen.graph)
         if not drift and not specimen.about_role:
             return True
-        (answer,) = self.ask([other_inputs(specimen)], "other inputs")
-        return self._is_same(specimen, answer)
+        other = other_inputs(specimen)
+        (answer,) = self.ask([other], "other inputs")
+        return self._is_same(specimen, answer) and self._in_range(other)
+
+    def _in_range(self, specimen: Specimen) -> bool:
+        """Whether every tensor is right within what the precision holds, unless it was not in the original either.
+
+        Where a right value is infinite or NaN anything may come out, and the failure that still shows is another one.
+        """
+        beyond = self._beyond(specimen)
+        return beyond is None or beyond <= self._out_of_range
+
+    def _beyond(self, specimen: Specimen) -> frozenset[str] | None:
+        """The tensors whose right values the precision cannot hold, after any feed; None where nothing tells them."""
+        try:
+            return beyond_range(self._values(specimen), self._precision)
+        except CANNOT_BE_TRIED:
+            return None
 
     def _accept(self, specimen: Specimen, answer: Response) -> None:
         assert answer.failure is not None
@@ -253,6 +274,7 @@ class Search:
         self._original = original
         answers = [self.ask([original], f"confirmation {index}")[0] for index in range(CONFIRMATIONS)]
         self._failure = _stable(answers)
+        self._out_of_range = self._beyond(original) or frozenset()
         self._on_step(Step(0, original, answers[0], self.runs))
         current = self._ddmin(self._windowed(original))
         before = None
@@ -279,7 +301,9 @@ class Search:
         return Reduced(current, self._failure, needs, self.runs, self._steps, "; ".join(self._role_steps), complete)
 
     def _values(self, specimen: Specimen) -> ReferenceValues:
-        return ReferenceValues(self._reference.values, specimen)
+        if self._latest_values is None or self._latest_values.specimen is not specimen:
+            self._latest_values = ReferenceValues(self._reference.values, specimen)
+        return self._latest_values
 
     def _windowed(self, current: Specimen) -> Specimen:
         """The smallest window around the failing output that still fails, tried small ones first."""

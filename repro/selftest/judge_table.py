@@ -17,7 +17,15 @@ from runner.run import Precision
 Tallies = Mapping[str, Mapping[Precision, Tally]]
 """By kind of fault and precision."""
 
-BEGIN, END = "<!-- written by `make oracle`: begin -->", "<!-- written by `make oracle`: end -->"
+COMMAND = "make oracle"
+
+
+def marks(command: str) -> tuple[str, str]:
+    """The lines of a document between which a command writes its table."""
+    return f"<!-- written by `{command}`: begin -->", f"<!-- written by `{command}`: end -->"
+
+
+BEGIN, END = marks(COMMAND)
 
 
 def share(part: int, whole: int) -> str:
@@ -61,17 +69,18 @@ def markdown(tallies: Tallies, about: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def write_into(document: Path, text: str) -> None:
-    """Replace what stands between the two marks of a document. Raises BadInput where they are not there."""
+def write_into(document: Path, text: str, command: str = COMMAND) -> None:
+    """Replace what stands between a command's marks in a document. Raises BadInput where they are not there."""
+    begin, end = marks(command)
     try:
         old = document.read_text(encoding="utf-8")
     except OSError as error:
         raise BadInput(
-            f"{document}: cannot be read ({error.strerror}); give the document with the oracle's table"
+            f"{document}: cannot be read ({error.strerror}); give the document with the table of `{command}`"
         ) from error
     new, count = re.subn(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", old, flags=re.DOTALL
+        f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n{text}\n{end}", old, flags=re.DOTALL
     )
     if count != 1:
-        raise BadInput(f"{document}: it lacks the lines '{BEGIN}' and '{END}', between which the table goes")
+        raise BadInput(f"{document}: it lacks the lines '{begin}' and '{end}', between which the table goes")
     write_atomically(document, new.encode())

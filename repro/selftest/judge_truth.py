@@ -28,6 +28,7 @@ from repro.selftest.judge_table import Tallies, markdown, print_faults, share, w
 from repro.verdicts.verdict import Status
 from runner.errors import NothingRan, ReproError
 from runner.run import Precision
+from runner.stopping import exit_code, stop_as_interrupted
 
 
 @dataclass
@@ -139,9 +140,18 @@ def _conclude(console: Console, tallies: Tallies, healthy: Healthy, injected_out
     return 1 if missed or healthy.alarms or never else 0
 
 
-if __name__ == "__main__":
+def entry() -> None:
+    """`python -m repro.selftest.judge_truth`: exit codes and one line for an error, as the `repro` command has them."""
+    stop_as_interrupted()
     try:
         sys.exit(main())
+    except KeyboardInterrupt as stopped:
+        print("repro: interrupted; nothing of it is kept", file=sys.stderr)
+        sys.exit(exit_code(stopped))
     except ReproError as problem:
         print(f"repro: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    entry()

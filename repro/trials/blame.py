@@ -166,8 +166,8 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
         others = ", ".join(f"{o.target} {o.failure}" for o in apart)
         return Blame(
             Culprit.UNDECIDED,
-            f"{_names(failing)} fails ({failing[0].failure}), over another API it does not ({others}); a second driver "
-            f"of the same API would tell the driver from the delegate{note}",
+            f"{_names(failing)} fails ({failing[0].failure}), and over the other API: {others}; a second driver of the "
+            f"same API would tell the driver from the delegate{note}",
         )
     if failing and right:
         return Blame(Culprit.DRIVER, f"{_names(failing)} fails ({failing[0].failure}), {_names(right)} is right{note}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cases.evaluation.evaluate import unsupported
+from cases.evaluation.evaluate import quantises_at_run_time, unsupported
 from repro.records.lines import Line, Tone, Worded, indented, line
 from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
 from repro.trials.poison import Poisoned, require_poison, run_poisoned
@@ -137,6 +137,7 @@ def check(
     else:
         unknown = None
     cpu_run = cpu.run(subject.job(Precision.FP32, deadline_s=deadline_s))
+    subject = subject.beside_cpu(cpu_run)
     job = subject.job(precision, deadline_s=deadline_s)
     memory = None
     if checks_memory(target):
@@ -156,6 +157,8 @@ def check(
 def _cpu_note(subject: Subject, cpu_run: Run) -> str:
     if unsupported(subject.graph) or cpu_run.outcome is not Outcome.OK:
         return ""
+    if quantises_at_run_time(subject.graph):
+        return "cpu quantises the activations of weights that are integers: it says nothing of a target that does not"
     wrong = [v for v in judge(cpu_run, subject) if v.status not in (Status.PASS, Status.INVALID)]
     return (
         f"cpu disagrees with float64 on output {wrong[0].output} '{wrong[0].name}': {wrong[0].reason}" if wrong else ""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
+from repro.records.lines import counted
+from repro.verdicts.float16_range import BeyondFloat16, first_beyond_float16
 from repro.verdicts.judge import judge
 from repro.verdicts.references import Given
 from repro.verdicts.subject import Subject
@@ -26,7 +28,10 @@ Failure = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Tap:
-    """What was seen with one intermediate exposed. survived: the original failures were all still there."""
+    """What was seen with one intermediate exposed. survived: the original failures were all still there.
+
+    max_abs: its largest error, which may be infinite or NaN; None where the run had no outputs.
+    """
 
     name: str
     producer: str
@@ -34,16 +39,22 @@ class Tap:
     status: Status
     signature: str
     holds: str
+    max_abs: float | None = None
 
 
 @dataclass(frozen=True)
 class TapReport:
-    """A localisation. failures: (output, status, signature) without any tap. skipped: intermediates not tapped."""
+    """A localisation.
+
+    failures: (output, status, signature) without any tap. skipped: intermediates not tapped. beyond: what leaves
+    float16's range first, by evaluation alone.
+    """
 
     failures: tuple[Failure, ...]
     taps: tuple[Tap, ...]
     skipped: int = 0
     obstacle: str = ""
+    beyond: BeyondFloat16 | None = None
 
     @property
     def is_void(self) -> bool:
@@ -60,6 +71,10 @@ class TapReport:
         """Taps that made the original failure vanish or change: exposing them is a workaround, and a clue."""
         return tuple(t for t in self.taps if not t.survived)
 
+    def _is_at_or_before(self, name: str, first: Tap | None) -> bool:
+        names = [tap.name for tap in self.taps]
+        return first is None or name in names[: names.index(first.name) + 1]
+
     def lines(self) -> Iterator[str]:
         """The report as the user reads it."""
         if self.obstacle:
@@ -70,18 +85,20 @@ class TapReport:
             return
         failures = ", ".join(f"output {i} {s} {g}".strip() for i, s, g in self.failures)
         survivors = sum(t.survived for t in self.taps)
-        yield f"taps: {len(self.taps)} intermediates exposed one at a time; without a tap: {failures}"
+        yield f"taps: {counted(len(self.taps), 'intermediate')} exposed one at a time; without a tap: {failures}"
         if self.skipped:
-            yield f"taps: {self.skipped} intermediates further from the outputs were not tapped"
+            yield f"taps: {counted(self.skipped, 'intermediate')} further from the outputs not tapped"
         if not self.taps:
             yield "taps: no intermediates lie before the failing outputs: the op that writes them is the first wrong"
             return
         if self.is_void:
             yield "taps: VOID: the original failure survived none of the taps; looking at it hides it"
         else:
-            yield f"taps: the original failure survived {survivors} of {len(self.taps)} taps"
+            yield f"taps: the original failure survived {survivors} of {counted(len(self.taps), 'tap')}"
         first = self.first_wrong
-        if first is not None:
+        if self.beyond is not None and self._is_at_or_before(self.beyond.name, first):
+            yield f"taps: {self.beyond.words}; it is the first, and what is computed from it is wrong"
+        elif first is not None:
             holds = f", holds {first.holds}" if first.holds else ""
             yield f"taps: first wrong tensor: '{first.name}' (written by {first.producer}): {first.signature}{holds}"
         elif not self.is_void:
@@ -117,11 +134,15 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
     jobs = (one.job(precision) for one in tapped)
     taps = []
     for name, one, run in zip(chosen, tapped, target.run_many(jobs) if chosen else (), strict=True):
-        verdicts = judge(run, one, metrics="none")
+        verdicts = judge(run, one)
         last = verdicts[-1]
         survived = last.output >= 0 and set(failures) <= set(_failures(verdicts))
-        taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds))
-    return TapReport(failures, tuple(taps), len(candidates) - len(chosen))
+        wrong_by = last.metrics.get("max_abs")
+        taps.append(Tap(name, plain.producers[name].kind, survived, last.status, last.signature, last.holds, wrong_by))
+    beyond = None
+    if precision is Precision.FP16:
+        beyond = first_beyond_float16(plain, original.feeds[0], [plain.outputs[i] for i, _, _ in failures])
+    return TapReport(failures, tuple(taps), len(candidates) - len(chosen), beyond=beyond)
 
 
 def _tapped(everything: Subject, plain: Graph, name: str, precision: Precision) -> Subject:

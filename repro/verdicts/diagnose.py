@@ -16,6 +16,7 @@ import numpy as np
 
 from cases.graph import Graph
 from repro.verdicts.deviations import as_rows
+from repro.verdicts.float16_range import first_beyond_float16
 from repro.verdicts.misplaced_values import misplacement_of
 from repro.verdicts.thresholds import Thresholds
 from runner.run import Feed, Precision, unwritten_mask
@@ -27,7 +28,11 @@ PART_SHARE = 0.25  # smallest part of a tensor worth naming in words
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about one output. outputs[k][i] and references[k][i] as in a Run; graph may be missing."""
+    """What is known about one output.
+
+    outputs[k][i] and references[k][i] as in a Run; graph may be missing. has_emulation: whether an emulation of the
+    precision stays finite.
+    """
 
     index: int
     names: tuple[str, ...]
@@ -36,6 +41,7 @@ class Evidence:
     outputs: Sequence[Sequence[np.ndarray]]
     precision: Precision
     graph: Graph | None = None
+    has_emulation: bool = True
     _values: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def actual(self, k: int) -> np.ndarray:
@@ -111,10 +117,21 @@ def diagnose(
     """
     held = _held_in_all(evidence, failed, thresholds)
     if refused is None:
-        return held
+        return _traced_to_range(evidence, failed[0], held)
     what = "a shader did not compile" if refused.compiling else "WebGPU refused a command"
     holds = f"{held.holds or 'values that equal nothing known'}; {what} ({refused.words})"
     return Diagnosis("uncompiled" if refused.compiling else held.signature, holds, held.share)
+
+
+def _traced_to_range(evidence: Evidence, k: int, held: Diagnosis) -> Diagnosis:
+    """What is held, with the tensor that left float16's range before it; values made of it are not an earlier run's."""
+    if evidence.has_emulation or evidence.precision is not Precision.FP16 or evidence.graph is None:
+        return held
+    beyond = first_beyond_float16(evidence.graph, evidence.feeds[k], [evidence.names[evidence.index]])
+    if beyond is None:
+        return held
+    holds = f"{held.holds or 'values that equal nothing known'}; {beyond.words}"
+    return Diagnosis("wrong" if held.signature == "stale" else held.signature, holds, held.share)
 
 
 def _held_in_all(evidence: Evidence, failed: Sequence[int], thresholds: Thresholds) -> Diagnosis:
@@ -253,7 +270,7 @@ def _earlier_run(evidence: Evidence, k: int, explained: float) -> Diagnosis | No
     """Is this what an earlier run left, or what an earlier input should have given?"""
     actual = evidence.actual(k)
     for j in range(k - 1, -1, -1):
-        if j >= len(evidence.outputs) or np.array_equal(evidence.reference(j), evidence.reference(k)):
+        if j >= len(evidence.outputs) or not _moved(evidence.reference(j), evidence.reference(k), evidence.precision):
             continue
         share = float(np.mean(np.asarray(evidence.outputs[j][evidence.index]) == actual))
         rounded = _close_share(actual, evidence.reference(j), evidence.precision)
@@ -269,6 +286,16 @@ def _earlier_run(evidence: Evidence, k: int, explained: float) -> Diagnosis | No
                 which = "the same values whatever the input"
             return Diagnosis("stale", f"{which} ({how}, {count}/{actual.size})", max(share, rounded))
     return None
+
+
+def _moved(earlier: np.ndarray, now: np.ndarray, precision: Precision) -> bool:
+    """Whether two references differ in so many elements that holding one of them tells it from the other.
+
+    Integers that are a step apart do not: kernels round to either.
+    """
+    if now.dtype.kind in "iu":
+        return float(np.mean(np.abs(earlier.astype(np.int64) - now.astype(np.int64)) > 1)) >= PART_SHARE
+    return 1 - _close_share(earlier, now, precision) >= PART_SHARE
 
 
 def _candidates(evidence: Evidence, k: int) -> Iterator[Candidate]:

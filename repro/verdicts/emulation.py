@@ -1,47 +1,74 @@
 """Noise floors of a graph's outputs: what each precision may legally do to them.
 
-The graph is evaluated with rounding after every op and accumulation in order (in fp16 also with fp32
-accumulation and rounding toward zero, which a delegate and its driver may choose as well); s is the larger
-RMSE against the float64 reference. A graph that the evaluator cannot read, or an emulation that overflows,
-falls to the rule without an emulation, and the floor says why.
+The graph is evaluated with rounding after every op and accumulation in order, and once more as another delegate or
+driver may compute it: in fp32 with another order of sums, in fp16 with fp32 accumulation and rounding toward zero. s
+is the larger RMSE against the float64 reference. Where the cpu ran the model too and is healthy, it is one more draw
+of fp32's noise. A graph that the evaluator cannot read, or an emulation that overflows, falls to the rule without an
+emulation, and the floor says why.
+
+Every distinct feed is emulated, since a floor that was learnt from one feed fits it too well; where sums are so many
+that this would take minutes, those that round every term see the first feeds only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cases.evaluation.bodies import evaluable_part
-from cases.evaluation.depth import accumulation_depth
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, evaluate, unsupported
+from cases.evaluation.depth import accumulation_depth, accumulations
+from cases.evaluation.evaluate import (
+    FLOAT16,
+    FLOAT16_TRUNCATED,
+    FLOAT32,
+    FLOAT32_NATIVE,
+    INTEGER_KERNELS,
+    Arithmetic,
+    evaluate,
+    quantised_activations,
+    unsupported,
+)
 from cases.graph import Graph
 from repro.verdicts.floor_fit import fitted_floor, relative_sizes
 from repro.verdicts.noise_floor import Floor, floor_from_json
+from repro.verdicts.numeric_rule import judge_numbers
+from repro.verdicts.steps import step_floor
+from repro.verdicts.thresholds import DEFAULT
+from repro.verdicts.verdict import Status
 from runner.cache import cache_root, read_json_entry, write_json_entry
-from runner.run import Feed, Precision
+from runner.run import Feed, Outputs, Precision
 from runner.source_version import source_version
 
-_ARITHMETICS = {Precision.FP32: (FLOAT32,), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
-_SMALL = 1 << 19  # elements of all tensors: up to here two distinct feeds are emulated, above only the first
+_ARITHMETICS: Mapping[Precision, tuple[Arithmetic, Arithmetic]] = {
+    Precision.FP32: (FLOAT32, FLOAT32_NATIVE),
+    Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED),
+}
+"""What rounds every term of a sum, and what leaves sums to numpy, which takes a tenth of the time."""
+_ROUNDED_TERMS = 1 << 32  # of sums whose every term is rounded, over all feeds; some 3 ns each
+_HEALTHY = 16  # floors: 4 bits of float32 are what XNNPACK's approximations and long sums may lose
 
 
 def floors_for(
-    graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Outputs,
+    precision: Precision,
+    cpu: Outputs | None = None,
 ) -> tuple[Floor, ...]:
     """Floors of the graph's outputs in file order, kept in the cache folder by content.
 
-    references[k][i]: float64 output i after feed k. Emulation is deterministic, so a floor is too.
+    references[k][i]: float64 output i after feed k. cpu[k][i]: what the cpu computed, where that is known. Emulation is
+    deterministic, so a floor is too.
     """
-    path = cache_root() / "floors" / f"{_key(graph, feeds, references, precision)}.json"
+    path = cache_root() / "floors" / f"{_key(graph, feeds, references, precision, cpu)}.json"
     known = _kept(path)
     if known is not None and len(known) == len(graph.outputs):
         return known
-    floors = emulated_floors(graph, feeds, references, precision)
+    floors = emulated_floors(graph, feeds, references, precision, cpu)
     write_json_entry(path, [dataclasses.asdict(f) for f in floors])
     return floors
 
@@ -54,45 +81,97 @@ def _kept(path: Path) -> tuple[Floor, ...] | None:
 
 
 def emulated_floors(
-    graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Outputs,
+    precision: Precision,
+    cpu: Outputs | None = None,
 ) -> tuple[Floor, ...]:
     """`floors_for` without the cache. Pure."""
     foreign = unsupported(graph)
     if foreign:
-        return _floors_in_parts(
-            graph, feeds, references, precision, f"the evaluator does not know {', '.join(foreign[:3])}"
-        )
-    elements = sum(math.prod(t.shape) for n, t in graph.tensors.items() if n in graph.producers)
-    distinct: list[int] = []
-    for k in range(len(feeds)):
-        if any(all(map(np.array_equal, feeds[k], feeds[j])) for j in distinct):
-            continue
-        distinct.append(k)
-        if elements > _SMALL or len(distinct) == 2:
-            break
-    emulated = [[evaluate(graph, feeds[k], kind) for k in distinct] for kind in _ARITHMETICS[precision]]
+        why = f"the evaluator does not know {', '.join(foreign[:3])}"
+        return _floors_in_parts(graph, feeds, references, precision, cpu, why)
+    distinct = _distinct(feeds)
+    terms = sum(accumulations(graph, op) for op in graph.ops)
+    thorough, quick = _ARITHMETICS[precision]
+    afforded = distinct[: max(1, _ROUNDED_TERMS // max(1, terms))]
+    kinds = [(thorough, afforded), (quick, distinct)]
+    on_grids = quantised_activations(graph)
+    if on_grids:
+        kinds.append((INTEGER_KERNELS, distinct))
+    emulated = [[evaluate(graph, feeds[k], kind) for k in of_kind] for kind, of_kind in kinds]
     floors = []
     for i, name in enumerate(graph.outputs):
         wanted, depth = [r[i] for r in references], accumulation_depth(graph, name)
+        right = [wanted[k] for k in distinct]
         values = [[outputs[name] for outputs in of_kind] for of_kind in emulated]
-        floor = fitted_floor([wanted[k] for k in distinct], values, depth, precision)
+        if name in on_grids:
+            floors.append(step_floor(right, values, depth))
+            continue
+        floor = fitted_floor(right, values, depth, precision)
+        if floor is not None and cpu is not None and precision is Precision.FP32:
+            witness = [cpu[k][i] for k in distinct]
+            if all(_is_healthy(r, w, floor) for r, w in zip(right, witness, strict=True)):
+                floor = fitted_floor(right, [*values, witness], depth, precision)
         if floor is None:
-            floors.append(_rule(graph, name, f"the {precision} emulation of this output is not finite"))
+            why = f"the {precision} emulation of this output is not finite"
+            leaves = precision is Precision.FP32 or not _stays_finite(graph, [feeds[k] for k in distinct], name, right)
+            floors.append(dataclasses.replace(_rule(graph, name, why), leaves_float32=leaves))
         else:
             floors.append(dataclasses.replace(floor, by_feed=relative_sizes(wanted)))
     return tuple(floors)
 
 
+def _stays_finite(graph: Graph, feeds: Sequence[Feed], output: str, references: Sequence[np.ndarray]) -> bool:
+    """Whether float32 can compute an output wherever float64 can."""
+    needed = dataclasses.replace(graph, outputs=(output,))
+    values = [evaluate(needed, feed, FLOAT32_NATIVE)[output] for feed in feeds]
+    return all(bool((np.isfinite(v) | ~np.isfinite(r)).all()) for v, r in zip(values, references, strict=True))
+
+
+def _distinct(feeds: Sequence[Feed]) -> list[int]:
+    """The feeds that no earlier one equals."""
+    found: list[int] = []
+    for k, feed in enumerate(feeds):
+        if not any(all(map(np.array_equal, feed, feeds[j])) for j in found):
+            found.append(k)
+    return found
+
+
+def _is_healthy(reference: np.ndarray, cpu: np.ndarray, floor: Floor) -> bool:
+    """Whether rounding in float32 explains how far the cpu is from what is right.
+
+    It does not where the cpu quantises activations, or is wrong: then it says nothing of fp32's noise.
+    """
+    if cpu.shape != reference.shape or cpu.dtype.kind != "f":
+        return False
+    a, b, c = floor.curve
+    wide = dataclasses.replace(floor, rmse=floor.rmse * _HEALTHY, curve=(a * _HEALTHY, b * _HEALTHY, c * _HEALTHY))
+    return judge_numbers(reference, cpu, wide, Precision.FP32, DEFAULT).status is Status.PASS
+
+
 def _floors_in_parts(
-    graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision, why: str
+    graph: Graph,
+    feeds: Sequence[Feed],
+    references: Outputs,
+    precision: Precision,
+    cpu: Outputs | None,
+    why: str,
 ) -> tuple[Floor, ...]:
     """By emulation where no op stands before an output that cannot be evaluated, by the rule elsewhere."""
     floors = {name: _rule(graph, name, why) for name in graph.outputs}
     part = evaluable_part(graph, unsupported)
     if part is not None:
-        wanted = [[arrays[graph.outputs.index(name)] for name in part.outputs] for arrays in references]
-        floors |= dict(zip(part.outputs, emulated_floors(part, feeds, wanted, precision), strict=True))
+        places = [graph.outputs.index(name) for name in part.outputs]
+        witness = _at(places, cpu) if cpu is not None else None
+        made = emulated_floors(part, feeds, _at(places, references), precision, witness)
+        floors |= dict(zip(part.outputs, made, strict=True))
     return tuple(floors[name] for name in graph.outputs)
+
+
+def _at(places: Sequence[int], outputs: Outputs) -> Outputs:
+    return tuple(tuple(arrays[i] for i in places) for arrays in outputs)
 
 
 def floor_between(reference: np.ndarray, emulated: np.ndarray, depth: int, precision: Precision) -> Floor | None:
@@ -104,7 +183,7 @@ def _rule(graph: Graph, output: str, why: str) -> Floor:
     return Floor(0.0, "rule", accumulation_depth(graph, output), why=why)
 
 
-def _key(graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.ndarray]], precision: Precision) -> str:
+def _key(graph: Graph, feeds: Sequence[Feed], references: Outputs, precision: Precision, cpu: Outputs | None) -> str:
     """Content key: the graph's structure and constants, the feeds, what is right, and the source of the emulation."""
     digest = hashlib.sha256(f"{precision} {graph.inputs} {graph.outputs}".encode())
     for op in graph.ops:
@@ -113,7 +192,7 @@ def _key(graph: Graph, feeds: Sequence[Feed], references: Sequence[Sequence[np.n
         digest.update(f"{name} {tensor.shape} {tensor.dtype}".encode())
         if tensor.data is not None:
             digest.update(np.ascontiguousarray(tensor.data).data)
-    for arrays in (*feeds, *references):
+    for arrays in (*feeds, *references, *(cpu or ())):
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
     digest.update(source_version(__name__).encode())

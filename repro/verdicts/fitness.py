@@ -48,7 +48,7 @@ class Fitness:
 
     @property
     def reason(self) -> str:
-        """`UNFIT in fp32: 1 of 38 controls fails (findings/...-control FAIL alias(x))`; empty where it is fit."""
+        """`UNFIT in fp32: 1 of 38 controls fails (findings/pad-rank-3-control FAIL stale)`; empty where it is fit."""
         if not self.failed:
             return ""
         named = ", ".join(f"{one.case} {one.said}" for one in self.failed[:SHOWN])

@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from runner.run import FP16_MAX, Precision
 _MEMBERS = 64  # elements that a power of two needs to have a say of its own
 _PRIOR = 16  # elements with the noise of the curve that every channel is taken to have besides its own
 _SHORTEST = 8  # rows from which on a channel has enough elements to differ from the curve
+_FITTED = 1 << 18  # elements of one draw that the curve and the factors are fitted to, spread over all rows
 
 
 def fitted_floor(
@@ -33,33 +35,62 @@ def fitted_floor(
 ) -> Floor | None:
     """The floor of an output; None where an emulation is not finite though the reference is.
 
-    references[k]: float64, after feed k. emulations[m][k]: the same in the m-th arithmetic. Elements beyond
-    float16's range may overflow: they are left to the judge, which leaves them out.
+    references[k]: float64, after feed k. emulations[m][k]: the same in the m-th arithmetic, of the first feeds or of
+    all. Elements beyond float16's range may overflow: they are left to the judge, which leaves them out.
     """
     right = [as_rows(np.asarray(r, dtype=np.float64)) for r in references]
-    errors: list[list[np.ndarray]] = [[] for _ in emulations]
+    usable: list[np.ndarray] = []
     for k, r in enumerate(right):
-        usable = np.isfinite(r)
-        for emulated in emulations:
-            usable = usable & np.isfinite(as_rows(emulated[k]))
-        if (~usable & (np.abs(r) <= FP16_MAX)).any() or not usable.any():
+        finite = np.isfinite(r)
+        for of_kind in emulations:
+            if k < len(of_kind):
+                finite = finite & np.isfinite(as_rows(of_kind[k]))
+        if (~finite & (np.abs(r) <= FP16_MAX)).any() or not finite.any():
             return None
-        right[k] = np.where(usable, r, 0.0)
-        for found, emulated in zip(errors, emulations, strict=True):
-            found.append(np.where(usable, as_rows(emulated[k]) - r, 0.0))
+        usable.append(finite)
+        right[k] = np.where(finite, r, 0.0)
     sizes = _sizes(right)
-    scaled = [r / size for r, size in zip(right, sizes, strict=True)]
-    noise = [[e / size for e, size in zip(found, sizes, strict=True)] for found in errors]
-    rmse = max(_rms(e) for found in noise for e in found)
-    floor = Floor(rmse, "emulation", depth, curve=_curve(scaled, noise))
-    floor = dataclasses.replace(floor, channels=_channels(scaled, noise, floor, precision))
-    shown = [
-        measure(r, r + e, Yardstick(floor, precision, DEFAULT)).deviations
-        for found in noise
-        for r, e in zip(scaled, found, strict=True)
+    draws = [
+        [_Draw(right[k], as_rows(emulated), usable[k], sizes[k]) for k, emulated in enumerate(of_kind)]
+        for of_kind in emulations
     ]
+    rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
+    some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
+    floor = Floor(rmse, "emulation", depth, curve=_curve(some))
+    floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
+    yardstick = Yardstick(floor, precision, DEFAULT)
+    shown = [measure(*draw.held_against(), yardstick).deviations for of_kind in draws for draw in of_kind]
     worst = {f.name: max(getattr(one, f.name) for one in shown) for f in dataclasses.fields(Deviations)}
     return dataclasses.replace(floor, emulated=Deviations(**worst))
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """One emulation after one feed: [rows, channels] that are computed when they are asked for, one draw at a time.
+
+    size: of the feed's reference over the first one's, which both are divided by.
+    """
+
+    right: np.ndarray
+    emulated: np.ndarray
+    usable: np.ndarray
+    size: float
+
+    def reference(self) -> np.ndarray:
+        return self.right / self.size
+
+    def noise(self) -> np.ndarray:
+        return np.where(self.usable, self.emulated - self.right, 0.0) / self.size
+
+    def held_against(self) -> tuple[np.ndarray, np.ndarray]:
+        """The reference and what the emulation made of it."""
+        reference = self.reference()
+        return reference, reference + self.noise()
+
+    def thinned(self) -> _Draw:
+        """As many rows as the fit needs, evenly spread; an odd step, so that no column of an image is met alone."""
+        step = self.right.size // _FITTED | 1
+        return _Draw(self.right[::step], self.emulated[::step], self.usable[::step], self.size)
 
 
 def relative_sizes(references: Sequence[np.ndarray]) -> tuple[float, ...]:
@@ -82,35 +113,40 @@ def _rms(values: np.ndarray) -> float:
     return peak * math.sqrt(float(np.mean((values / peak) ** 2))) if peak > 0 else 0.0
 
 
-def _curve(references: Sequence[np.ndarray], noise: Sequence[Sequence[np.ndarray]]) -> tuple[float, float, float]:
+def _curve(draws: Sequence[Sequence[_Draw]]) -> tuple[float, float, float]:
     """(a, b, c) of the floor, fitted to the RMS error of the elements below each power of two.
 
     The larger one of the emulations' errors counts. Exact zeros that stay zero (what a RELU cut off) say nothing of
     the noise of the small values beside them.
     """
-    r = np.concatenate([x.ravel() for x in references])
-    errors = [np.concatenate([x.ravel() for x in found]) for found in noise]
-    telling = r != 0
-    for error in errors:
-        telling |= error != 0
-    if not telling.any():
+    pairs = []
+    for of_kind in draws:
+        r = np.concatenate([draw.reference().ravel() for draw in of_kind])
+        error = np.concatenate([draw.noise().ravel() for draw in of_kind])
+        telling = (r != 0) | (error != 0)
+        pairs.append((np.abs(r[telling]), np.square(error[telling])))
+    positive = [values[values > 0] for values, _ in pairs]
+    if not any(values.size for values, _ in pairs):
         return (0.0, 0.0, 0.0)
-    values = np.abs(r[telling])
-    exponents = np.frexp(np.where(values > 0, values, values.max(initial=0.0)))[1] - 1
-    exponents[values == 0] = exponents.min()
-    squares = [np.square(error[telling]) for error in errors]
-    smallest = int(exponents.min())
-    counts = np.bincount(exponents - smallest)
-    sums = [np.bincount(exponents - smallest, weights=square) for square in squares]
-    needed = _MEMBERS if counts.sum() >= 4 * _MEMBERS else counts.sum()
+    # A zero is as noisy as the smallest value; where all are zero, any power of two is as good.
+    lowest = min((int(np.frexp(values.min())[1]) - 1 for values in positive if values.size), default=0)
+    highest = max((int(np.frexp(values.max())[1]) - 1 for values in positive if values.size), default=0)
+    counts, sums = np.zeros((2, len(pairs), highest - lowest + 1))
+    for (values, squares), count, total in zip(pairs, counts, sums, strict=True):
+        bins = np.where(values > 0, np.frexp(values)[1] - 1, lowest) - lowest
+        count += np.bincount(bins, minlength=len(count))
+        total += np.bincount(bins, weights=squares, minlength=len(total))
+    most = counts.max(axis=0)
+    needed = _MEMBERS if most.sum() >= 4 * _MEMBERS else most.sum()
     powers, sizes = [], []
     start = 0
-    for stop in range(1, len(counts) + 1):
-        members = int(counts[start:stop].sum())
-        if members and (members >= needed or stop == len(counts)):
-            weights = counts[start:stop] * 2.0 ** np.arange(start + smallest, stop + smallest)
-            powers.append(float(weights.sum()) / members)
-            sizes.append(max(math.sqrt(float(total[start:stop].sum()) / members) for total in sums))
+    for stop in range(1, len(most) + 1):
+        members = most[start:stop].sum()
+        if members and (members >= needed or stop == len(most)):
+            weights = most[start:stop] * 2.0 ** np.arange(start + lowest, stop + lowest)
+            powers.append(float(weights.sum() / members))
+            of_kinds = sums[:, start:stop].sum(axis=1) / np.maximum(counts[:, start:stop].sum(axis=1), 1)
+            sizes.append(math.sqrt(float(of_kinds.max())))
             start = stop
     # A larger value may not have a smaller floor by luck.
     return _fitted(np.array(powers), np.maximum.accumulate(sizes))
@@ -136,17 +172,21 @@ def _fitted(powers: np.ndarray, sizes: np.ndarray) -> tuple[float, float, float]
     return (a, b / top, c / top**2)
 
 
-def _channels(
-    references: Sequence[np.ndarray], noise: Sequence[Sequence[np.ndarray]], floor: Floor, precision: Precision
-) -> tuple[float, ...]:
+def _channels(draws: Sequence[Sequence[_Draw]], floor: Floor, precision: Precision) -> tuple[float, ...]:
     """By how much the noise of each channel differs from the curve, drawn towards 1 where it has few elements."""
-    r = np.concatenate(references)
-    if len(r) < _SHORTEST or r.shape[1] < 2:
+    rows = sum(len(draw.right) for draw in max(draws, key=len))
+    width = draws[0][0].right.shape[1]
+    if rows < _SHORTEST or width < 2:
         return ()
-    s = Yardstick(floor, precision, DEFAULT).of(r)
-    largest = np.zeros(r.shape[1])
-    for found in noise:
-        in_floors = np.concatenate(found) / s
-        largest = np.maximum(largest, np.einsum("ij,ij->j", in_floors, in_floors))
-    factors = np.sqrt((largest + _PRIOR) / (len(r) + _PRIOR))
+    yardstick = Yardstick(floor, precision, DEFAULT)
+    largest = np.zeros(width)
+    for of_kind in draws:
+        total, count = np.zeros(width), 0
+        for draw in of_kind:
+            in_floors = draw.noise() / yardstick.of(np.ascontiguousarray(draw.reference()))
+            total += np.einsum("ij,ij->j", in_floors, in_floors)
+            count += len(in_floors)
+        # A kind that saw fewer feeds than others is taken to have shown as much in those.
+        largest = np.maximum(largest, total * (rows / count))
+    factors = np.sqrt((largest + _PRIOR) / (rows + _PRIOR))
     return tuple(float(f"{factor:.3g}") for factor in factors)

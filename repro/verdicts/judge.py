@@ -7,7 +7,6 @@ it within the rule; does it follow the inputs. Only what fails is diagnosed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +16,10 @@ from cases.graph import Graph
 from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
 from repro.verdicts.error_map import error_map
 from repro.verdicts.metrics import all_metrics, quoted_metrics
+from repro.verdicts.near_ties import NearTies
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.numeric_rule import judge_numbers
+from repro.verdicts.steps import judge_steps
 from repro.verdicts.subject import Subject
 from repro.verdicts.thresholds import DEFAULT, Thresholds
 from repro.verdicts.verdict import NumericVerdict, Status, Verdict
@@ -137,18 +138,22 @@ class _Judging:
     def verdict(self, index: int) -> Verdict:
         """The verdict on one output over all feeds."""
         name, floor = self.names[index], self.floors[index]
+        both = sorted({*self.graph.outputs}.intersection(self.graph.inputs)) if self.graph is not None else []
+        if both:
+            reason = f"'{both[0]}' is an input and an output: LiteRT runs no such file right, not on the cpu either"
+            return Verdict(index, name, Status.INVALID, reason=reason)
         shortest = min(map(len, self.outputs))
         if index >= shortest:
             return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {shortest} outputs")
-        judged = _scalar_power(self._per_feed(index), [outputs[index] for outputs in self.references])
+        judged = self._with_power(index, self._per_feed(index))
         failed = [k for k, numeric in enumerate(judged) if numeric.status is Status.FAIL]
         worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status is Status.INVALID), 0)
         status, reason = judged[worst].status, judged[worst].reason
         held = Diagnosis()
         if failed and self.explain:
-            evidence = Evidence(
-                index, self.names, self.feeds, self.references, self.outputs, self.precision, self.graph
-            )
+            has_emulation = floor.source != "rule"
+            given = (self.names, self.feeds, self.references, self.outputs, self.precision, self.graph)
+            evidence = Evidence(index, *given, has_emulation)
             held = diagnose(evidence, failed, self.table, self.refused)
         reference, actual = self.references[worst][index], self.outputs[worst][index]
         if status is not Status.PASS and len(judged) > 1:
@@ -176,8 +181,44 @@ class _Judging:
                 judged.append(judged[twin])
                 continue
             reference, floor = np.asarray(self.references[k][index]), self.floors[index].of_feed(k)
-            judged.append(_judge_pair(reference, outputs[index], floor, self.precision, self.table))
+            found = _judge_pair(reference, outputs[index], floor, self.precision, self.table)
+            if found.status is Status.FAIL and _kind(reference) != "float" and self._are_near_ties(index, k):
+                found = _had_power(reference)
+            judged.append(found)
         return judged
+
+    def _with_power(self, index: int, judged: list[NumericVerdict]) -> list[NumericVerdict]:
+        """A right output that is the same whatever is fed says nothing; a single element has no other spread."""
+        references = [np.asarray(outputs[index]) for outputs in self.references]
+        is_one = references[0].size == 1
+        if len(references) == 1 or any(j.status is not Status.PASS for j in judged):
+            return judged
+        if not is_one and not self._should_follow_inputs(index):
+            return judged
+        if not all(np.array_equal(references[0], r) for r in references[1:]):
+            return judged
+        what = f"one element that is {references[0].flat[0]:.6g}" if is_one else "the same"
+        return [NumericVerdict(Status.INVALID, f"the reference is {what} for every input", j.power) for j in judged]
+
+    def _should_follow_inputs(self, index: int) -> bool:
+        """Whether the graph computes an output from its inputs and these were fed with different values."""
+        first = self.feeds[0]
+        if self.graph is None or all(all(map(np.array_equal, first, feed)) for feed in self.feeds[1:]):
+            return False
+        reached = set(self.graph.inputs)
+        for op in self.graph.ops:
+            if reached.intersection(op.inputs):
+                reached.update(op.outputs)
+        return self.names[index] in reached
+
+    def _are_near_ties(self, index: int, k: int) -> bool:
+        """Whether every whole number of an output that differs after feed k hangs on values within their noise."""
+        reference, actual = np.asarray(self.references[k][index]), self.outputs[k][index]
+        if self.graph is None or reference.shape != actual.shape or _kind(reference) != _kind(actual):
+            return False
+        ties = NearTies(self.graph, self.feeds, self.precision, self.table)
+        legal = ties.are_legal(self.names[index], k, reference, actual)
+        return legal is not None and bool((legal | (reference == actual)).all())
 
     def _is_same_run(self, index: int, j: int, k: int) -> bool:
         x, y = self.references[j][index], self.references[k][index]
@@ -210,6 +251,10 @@ def _judge_pair(
         return NumericVerdict(Status.INVALID, "nothing says what is right: the reference holds no number", 0.0)
     if _kind(actual) != _kind(reference):
         return NumericVerdict(Status.FAIL, f"dtype {actual.dtype}, the reference has {reference.dtype}", 0.0)
+    if floor.leaves_float32 and not unwritten_mask(actual).any():
+        return NumericVerdict(Status.INVALID, "what is fed leaves float32's range on the way, on any target", 0.0)
+    if floor.source == "steps":
+        return judge_steps(reference, actual, floor, table)
     if _kind(actual) != "float":
         return _judge_exact(reference, actual)
     judged = judge_numbers(reference, actual, floor, precision, table)
@@ -238,22 +283,16 @@ def _judge_exact(reference: np.ndarray, actual: np.ndarray) -> NumericVerdict:
     different = int((reference != actual).sum())
     if different:
         return NumericVerdict(Status.FAIL, f"{different}/{reference.size} elements differ (compared exactly)", 0.0)
+    return _had_power(reference)
+
+
+def _had_power(reference: np.ndarray) -> NumericVerdict:
+    """Of whole numbers that are right: PASS, or INVALID where there is nothing to tell right from wrong."""
     if reference.size == 0 or (reference.size > 1 and (reference == reference.flat[0]).all()):
         return NumericVerdict(
             Status.INVALID, "the reference is constant" if reference.size else "the output has no elements", 0.0
         )
     return NumericVerdict(Status.PASS, "", 0.0)
-
-
-def _scalar_power(judged: list[NumericVerdict], references: Sequence[np.ndarray]) -> list[NumericVerdict]:
-    """A single element has no spread: its power is that it changes with the inputs."""
-    first = np.asarray(references[0])
-    if first.size != 1 or len(references) == 1 or any(j.status is not Status.PASS for j in judged):
-        return judged
-    if all(np.array_equal(first, r) for r in references[1:]):
-        reason = f"the reference is one element that is {first.flat[0]:.6g} for every input"
-        return [NumericVerdict(Status.INVALID, reason, j.power) for j in judged]
-    return judged
 
 
 def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:

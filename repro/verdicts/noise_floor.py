@@ -38,8 +38,9 @@ class Deviations:
 class Floor:
     """s of the rule: RMSE between an emulation of the target's arithmetic and float64.
 
-    source: `emulation` (the graph was evaluated with rounding) or `rule` (no emulation: derived
-        from precision, accumulation depth and the reference's range).
+    source: `emulation` (the graph was evaluated with rounding), `steps` (the same for integers that stand for real
+        numbers, in steps of their grid) or `rule` (no emulation: derived from precision, accumulation depth and the
+        reference's range).
     depth: number of accumulations on the longest path into the output (used by the rule).
     curve: (a, b, c), s of an element by the power of two p below its |reference|: a + b p + c p^2. Empty where only
         `rmse` is known, which then holds for every element.
@@ -48,6 +49,7 @@ class Floor:
     by_feed: size of each feed's reference over the first one's, for outputs whose size differs between feeds; else
         empty.
     why: what the emulation could not read, where source is `rule`.
+    leaves_float32: even float32 cannot compute it from what is fed, though float64 can: no target is to blame.
     """
 
     rmse: float
@@ -58,6 +60,7 @@ class Floor:
     emulated: Deviations = Deviations()
     by_feed: tuple[float, ...] = ()
     why: str = ""
+    leaves_float32: bool = False
 
     def of_feed(self, k: int) -> Floor:
         """The floor of this output after feed k."""

@@ -39,7 +39,7 @@ def judge_numbers(
         if floor.source != "emulation":
             sums = sums_of(r, a)
             if math.isfinite(sums.d_square) and math.isfinite(sums.r_square):
-                flat = _flat_reference(sums.r_min, sums.r_max, r, a, table)
+                flat = _flat_reference(sums.r_min, sums.r_max, r, a, precision, table)
                 return flat or judge_by_depth(r, a, sums, floor.depth, precision, table)
         return _judge_by_floor(r, a, Yardstick(floor, precision, table))
 
@@ -53,12 +53,12 @@ def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> Numer
         if problem is not None:
             return problem
     if precision is Precision.FP32 or max(abs(found.low), abs(found.high)) <= FP16_MAX:
-        return _flat_reference(found.low, found.high, r, a, table) or _within(r, a, found, yardstick)
+        return _flat_reference(found.low, found.high, r, a, precision, table) or _within(r, a, found, yardstick)
     judged = np.abs(r) <= FP16_MAX
     left_out = r.size - int(judged.sum())
     if left_out == r.size:
         return NumericVerdict(Status.INVALID, "every element of the reference is beyond float16's range", 0.0)
-    flat = _flat_reference(float(r[judged].min()), float(r[judged].max()), r[judged], a[judged], table)
+    flat = _flat_reference(float(r[judged].min()), float(r[judged].max()), r[judged], a[judged], precision, table)
     if flat is not None:
         return flat
     r, a = np.where(judged, r, 0.0), np.where(judged, a, 0.0)
@@ -78,16 +78,18 @@ def _not_finite(r: np.ndarray, a: np.ndarray, precision: Precision) -> NumericVe
     return NumericVerdict(Status.FAIL, f"{_count(bad)} not finite", 0.0) if bad.any() else None
 
 
-def _flat_reference(low: float, high: float, r: np.ndarray, a: np.ndarray, table: Thresholds) -> NumericVerdict | None:
+def _flat_reference(
+    low: float, high: float, r: np.ndarray, a: np.ndarray, precision: Precision, table: Thresholds
+) -> NumericVerdict | None:
     """INVALID where a reference from low to high varies too little to tell right from wrong."""
     peak = max(abs(low), abs(high))
     if r.size == 1:
         reason = "the reference is one zero" if peak == 0 else ""
     elif low == high:
         reason = f"the reference is constant ({low:.6g})"
-    elif high - low < table["span_ulps"] * table["fp16_ulp"] * peak:
-        limit = table["span_ulps"]
-        reason = f"the reference spans {high - low:.3g} around {peak:.3g}: less than {limit:g} fp16 ulps"
+    elif high - low < table["span_ulps"] * table.rule_ulp(precision) * peak:
+        limit = f"{table['span_ulps']:g} {precision} roundings"
+        reason = f"the reference spans {high - low:.3g} around {peak:.3g}: less than {limit}"
     else:
         reason = ""
     return NumericVerdict(Status.INVALID, reason + _difference(r, a), 0.0) if reason else None

@@ -98,9 +98,11 @@ class OwnOps:
             )
         return f"{which}cpu (XNNPACK), since float64 evaluation does not know {', '.join(foreign[:3])}"
 
-    def values(self, graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
-        """Every runtime tensor of the graph, inputs included, after one feed. Raises NoReference."""
-        computed_names = tuple(name for op in graph.ops for name in op.outputs if name)
+    def values(
+        self, graph: Graph, feed: Feed, keep: Callable[[str], bool] = lambda name: True
+    ) -> dict[str, np.ndarray]:
+        """Every runtime tensor of the graph that is to be kept, and its inputs, after one feed. Raises NoReference."""
+        computed_names = tuple(name for op in graph.ops for name in op.outputs if name and keep(name))
         if unsupported(graph):
             exposed = Graph(graph.tensors, graph.ops, graph.inputs, computed_names)
             (outputs,) = self._of_cpu(exposed, write_tflite(exposed), (feed,))

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from cases.case import Case
 from cases.graph import Graph
-from cases.inputs import FeedPlan, GivenFeeds, StandardFeeds
+from cases.input_plan.planned import AnyFeedPlan
+from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
@@ -26,7 +27,7 @@ from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, References, TorchOf
 from runner import memory
 from runner.encoding import shown_name
-from runner.run import Feed, Job, Precision
+from runner.run import Feed, Job, Outcome, Outputs, Precision, Run
 
 
 class Reference(Protocol):
@@ -47,16 +48,18 @@ class Subject:
 
     name: for messages and logs. model: the bytes of a .tflite file. plan: makes its inputs. reference: says what is
     right. control_of: name of the subject of which this is the healthy twin, or empty. given_graph, given_floors:
-    known already, and not made again. A subject without bytes and graph (`is_bare`) can be judged and not run.
+    known already, and not made again. cpu[k][i]: what the cpu computed for output i after feed k, one more draw of
+    fp32's noise. A subject without bytes and graph (`is_bare`) can be judged and not run.
     """
 
     name: str
     model: bytes
-    plan: FeedPlan
+    plan: AnyFeedPlan
     reference: Reference
     control_of: str = ""
     given_graph: Graph | None = None
     given_floors: Mapping[Precision, tuple[Floor, ...]] = field(default_factory=dict)
+    cpu: Outputs | None = None
 
     def __repr__(self) -> str:
         return f"<Subject {shown_name(self.name)}: {len(self.model)} bytes, inputs {self.plan.words}>"
@@ -109,7 +112,7 @@ class Subject:
         if precision in self.given_floors:
             return self.given_floors[precision]
         if precision not in self._floors:
-            self._floors[precision] = floors_for(self.graph, self.feeds, self.references, precision)
+            self._floors[precision] = floors_for(self.graph, self.feeds, self.references, precision, self.cpu)
         return self._floors[precision]
 
     @cached_property
@@ -128,11 +131,22 @@ class Subject:
 
     def judged_by(self, reference: Reference) -> Subject:
         """The same subject with another witness of what is right, and floors of its own where a graph gives them."""
-        return replace(self, reference=reference, given_floors=self.given_floors if self.is_bare else {})
+        floors = self.given_floors if self.is_bare else {}
+        return replace(self, reference=reference, given_floors=floors, cpu=None)
+
+    def beside_cpu(self, run: Run) -> Subject:
+        """The same question, with what the cpu computed as a witness of the noise; what was made is not made again."""
+        wanted = len(self.graph.outputs)
+        if run.outcome is not Outcome.OK or any(len(outputs) != wanted for outputs in run.outputs):
+            return self
+        beside = replace(self, cpu=run.outputs)
+        made = (name for name in ("graph", "feeds", "references") if name in self.__dict__)
+        beside.__dict__.update({name: self.__dict__[name] for name in made})
+        return beside
 
     def edited(self, graph: Graph) -> Subject:
         """The same question put to another graph: same name and feeds, its own bytes, references and floors."""
-        return replace(self, model=write_tflite(graph), given_graph=graph, given_floors={})
+        return replace(self, model=write_tflite(graph), given_graph=graph, given_floors={}, cpu=None)
 
 
 def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
@@ -149,7 +163,7 @@ def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None
 def model_subject(
     name: str,
     model: bytes,
-    plan: FeedPlan,
+    plan: AnyFeedPlan,
     reference: Reference,
     *,
     control_of: str = "",

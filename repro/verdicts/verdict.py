@@ -63,7 +63,7 @@ class Verdict:
         `uncompiled`, `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
     reason: one line: which threshold was broken by how much, or why the comparison had no power.
     holds: for FAIL, what the output holds instead ("input 0 'x' (bit-exact, 256/256)"); else empty.
-    floor: which noise floor was used, `emulation` or `rule`.
+    floor: which noise floor was used, `emulation`, `steps` or `rule`.
     power: smallest RMS error that would have been noticed, in the output's units.
     metrics: reported, gating nothing: pearson, cosine, psnr, max_abs, p99_abs, rmse, max_ulp.
     error_map: for FAIL, where the error is, for pictures; None where nobody asked for numbers.
@@ -107,8 +107,8 @@ class Verdict:
     def lines(self, wrong: Tone = Tone.BAD) -> Iterator[Line]:
         """The verdict in words. wrong: the tone of one that is not PASS."""
         if self.status is Status.PASS:
-            power = f"would have noticed an RMS error of {self.power:.2g}"
-            yield line((self.said, wrong if self.marks else Tone.GOOD), f" {self.where} ({power})")
+            power = f"smallest error this check can see: {self.power:.2g} RMS"
+            yield line(f"{self.where} ", (self.said, wrong if self.marks else Tone.GOOD), f" {power}")
             return
         yield line((f"{self.where} {self.said}: {self.held}", wrong))
         if self.holds:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from runner.deadline import count_ops, deadline_s
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.driver import Driver
 from runner.host.probe import Probe, probe
+from runner.host.worker import WITH_CPU
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
 from runner.opencl.refusal import kernel_failure
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
@@ -90,6 +92,22 @@ class HostTarget(Target):
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._closing = False
+        self._is_partial = False
+
+    def beside_cpu(self) -> HostTarget:
+        """The same driver, compiling for the GPU and the cpu together, as apps do; not yet used, and nothing resident.
+
+        Raises TargetUnavailable where the driver does not work alone, BadInput for a target that is no GPU's.
+        """
+        if self._driver is None:
+            raise BadInput(f"target {self.name} is no GPU's, so that nothing is divided; give --target gpu")
+        self._probe()
+        other = copy(self)
+        other.name, other._is_partial = f"{self.name}|cpu", True
+        other._spec = replace(self._spec, engine=WITH_CPU)
+        other._quick_spec = replace(self._quick_spec, engine=WITH_CPU)
+        other._lock, other._idle, other._busy = threading.Lock(), [], set()
+        return other
 
     @property
     def identity(self) -> str:  # type: ignore[override]
@@ -251,7 +269,11 @@ class HostTarget(Target):
             message = explain_refusal(reply)
         elif outcome in (Outcome.CRASH, Outcome.HANG):
             message = f"{message}; its log ends: {last_line(reply.log)}"
-        elif self._driver and (why := self._driver.not_resident(reply.log, reply.fully_accelerated)):
+        elif (
+            self._driver
+            and not self._is_partial
+            and (why := self._driver.not_resident(reply.log, reply.fully_accelerated))
+        ):
             outcome, message = Outcome.NOT_RESIDENT, why
         return Run(
             name=job.name,

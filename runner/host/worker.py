@@ -25,6 +25,8 @@ from runner.host.frames import Closed, blob, describe, read_frame, restore, writ
 from runner.run import SENTINEL_BITS
 
 Feeds = list[list[np.ndarray]]
+WITH_CPU = "gpu+cpu"
+"""The engine that compiles for the GPU and lets the cpu have what that refuses, as apps ship a model."""
 
 
 class Refused(Exception):
@@ -56,7 +58,7 @@ class JobResult:
 
 
 class CApiEngine:
-    """CompiledModel through the C API, on the CPU or on the GPU alone (never both: GPU|CPU hides fallback).
+    """CompiledModel through the C API, on the CPU, on the GPU alone, or on both, which is no proof of residency.
 
     `first_run` and `repeat_run` last from the call until the first output can be read, because the
     GPU's call returns before the work is done; `read` is what the other outputs then cost.
@@ -67,13 +69,13 @@ class CApiEngine:
 
         self._litert = litert
         self._gpu_options = gpu_options
-        self._accelerators = litert.GPU if accelerator == "gpu" else litert.CPU
+        self._accelerators = {"gpu": litert.GPU, WITH_CPU: litert.GPU | litert.CPU}.get(accelerator, litert.CPU)
         self._environment = litert.Environment(litert.LiteRt(folder))
 
     def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
         litert = self._litert
         result = JobResult()
-        gpu = self._accelerators == litert.GPU
+        gpu = bool(self._accelerators & litert.GPU)
         gpu_options = {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
         started = time.perf_counter()
         try:
@@ -98,7 +100,7 @@ class CApiEngine:
                     compiled.resize(shapes)
                     compiled.allocate(shapes)
                     result.stages["compile"] = time.perf_counter() - started
-                    if gpu:
+                    if self._accelerators == litert.GPU:
                         result.fully_accelerated = compiled.fully_accelerated()
                     self._run_feeds(compiled, feeds, result)
                 except litert.LiteRtError as error:

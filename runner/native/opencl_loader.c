@@ -5,7 +5,8 @@
  *   REPRO_CL_BUILD_OPTIONS   replaces the options that the delegate builds every program with ("" for none)
  *   REPRO_CL_BARRIER_OPTIONS added to the options of each program that has a barrier in it
  *   REPRO_CL_FILL            eight hex digits: the 32-bit word that each new buffer and image is filled with
- *   REPRO_CL_KERNELS         a folder that gets the source of each program, in the order of their creation
+ *   REPRO_CL_KERNELS         a folder that gets the source of each program, in the order of their creation, and beside
+ *                            it the options that it is built with
  *   REPRO_CL_TRACE           a folder that gets what opencl_trace.c says of each kernel's run
  *
  * A device that is a CPU is always shown to who asks for a GPU: the delegate asks for nothing else. Everything that
@@ -45,6 +46,32 @@ int clGetDeviceInfo(handle device, uint32_t name, size_t room, void *value, size
   return CL_SUCCESS;
 }
 
+enum { MADE = 1 << 16 };
+static handle made_programs[MADE]; /* by their number, so that one that is built is known by it */
+static int programs;
+
+/* The number of a program, or -1. The newest first: a handle that was released is given out again. */
+static int number_of(handle program) {
+  for (int number = programs - 1; number >= 0 && number > programs - MADE; number--)
+    if (made_programs[number % MADE] == program) return number;
+  return -1;
+}
+
+static void keep_options(handle program, const char *options) {
+  const char *folder = getenv("REPRO_CL_KERNELS");
+  int number = folder ? number_of(program) : -1;
+  if (number < 0) return;
+  char path[4096];
+  snprintf(path, sizeof path, "%s/program-%04d.options", folder, number);
+  FILE *file = fopen(path, "w");
+  if (!file) {
+    fprintf(stderr, "opencl_loader: cannot write %s\n", path);
+    return;
+  }
+  fprintf(file, "%s\n", options ? options : "");
+  fclose(file);
+}
+
 static void keep_source(const char *path, uint32_t count, const char **parts, const size_t *lengths) {
   FILE *file = fopen(path, "w");
   if (!file) {
@@ -58,7 +85,6 @@ static void keep_source(const char *path, uint32_t count, const char **parts, co
 
 handle clCreateProgramWithSource(handle context, uint32_t count, const char **parts, const size_t *lengths, int *error) {
   NEXT(clCreateProgramWithSource);
-  static int programs;
   const char *folder = getenv("REPRO_CL_KERNELS"), *trace = getenv("REPRO_CL_TRACE");
   int number = __sync_fetch_and_add(&programs, 1);
   char path[4096];
@@ -71,6 +97,7 @@ handle clCreateProgramWithSource(handle context, uint32_t count, const char **pa
     keep_source(path, count, parts, lengths);
   }
   handle made = next(context, count, parts, lengths, error);
+  made_programs[number % MADE] = made;
   trace_program(made, number);
   return made;
 }
@@ -94,6 +121,7 @@ int clBuildProgram(handle program, uint32_t count, const handle *devices, const 
     snprintf(all, sizeof all, "%s %s", options ? options : "", more);
     options = all;
   }
+  keep_options(program, options);
   return next(program, count, devices, options, done, data);
 }
 

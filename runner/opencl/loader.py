@@ -84,9 +84,9 @@ class LoaderSettings:
 
     device: presented instead of a neutral one. build_options: replace those that the delegate builds its programs
     with (`""`: none). fill: the 32-bit word that each new buffer and image is filled with (0x7FC00000 is a NaN).
-    kernels: an existing folder that gets the source of each program. trace: an existing folder that gets what Oclgrind
-    reports, and of which kernel and memory it is (see runner.opencl.trace). equal_writes: with a trace, also report
-    write-write races in which equal bytes are written.
+    kernels: an existing folder that gets the source of each program and the options that it is built with. trace: an
+    existing folder that gets what Oclgrind reports, and of which kernel and memory it is (see runner.opencl.trace).
+    equal_writes: with a trace, also report write-write races in which equal bytes are written.
     """
 
     device: PresentedDevice = NEUTRAL

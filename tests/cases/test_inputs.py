@@ -16,7 +16,7 @@ from runner.errors import BadInput
 SHAPES = st.lists(st.integers(1, 6), min_size=0, max_size=4).map(tuple)
 
 
-@given(shape=SHAPES, seed=st.integers(0, 1000), kind=st.sampled_from(["gaussian", "watermark"]))
+@given(shape=SHAPES, seed=st.integers(0, 1000), kind=st.sampled_from(KINDS))
 def test_the_same_seed_gives_the_same_feeds_and_each_of_them_is_another(shape, seed, kind):
     tensors = [Tensor("x", shape), Tensor("z", shape)]
     feeds = standard_feeds(tensors, seed, kind)
@@ -54,6 +54,15 @@ def test_gaussian_operands_are_of_one_magnitude():
     spreads = [a.std() for seed in range(20) for a in make_feed([Tensor("x", (64, 64))], seed, "gaussian", 0)]
     assert min(spreads) > 0.5
     assert max(spreads) < 2.0
+
+
+def test_wide_inputs_reach_zero_and_where_an_exponential_overflows_and_stay_finite():
+    (array,) = make_feed([Tensor("x", (64, 64))], 0, "wide", 0)
+    sizes = np.abs(array)
+    assert 0.1 < np.mean(array == 0) < 0.15
+    assert np.all(sizes[array != 0] >= 0.01)
+    assert 88.8 < sizes.max() < 317
+    assert min((array > 88.8).mean(), (array < -88.8).mean()) > 0.02
 
 
 def test_an_unknown_kind_and_a_dtype_without_inputs_are_one_clear_line():

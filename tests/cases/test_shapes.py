@@ -45,8 +45,9 @@ def ints(*values: int) -> Tensor:
 def ops(draw: st.DrawFn) -> tuple[str, list[Tensor], dict[str, object]]:
     """An op of any modelled kind on small tensors, whose parameters fit now and then."""
     modelled = (*ELEMENTWISE, *UNARY, *REDUCTIONS, *KINDS, "PADV2", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+    modelled += ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")
     kind = draw(st.sampled_from(sorted({*modelled, "MAX_POOL_2D"} - set(LOGICAL))))
-    on_images = kind.endswith(("_2D", "BILINEAR", "NEIGHBOR"))
+    on_images = kind.endswith(("_2D", "BILINEAR", "NEIGHBOR", "DEPTH", "SPACE"))
     rank = draw(st.sampled_from([4, 4, 4, 5])) if on_images else draw(st.integers(1, 5))
     x = draw(st.tuples(*[st.integers(1, 3)] * rank))
     other = draw(st.sampled_from([x, x, x[1:], (*x[:-1], 1)]))
@@ -57,7 +58,12 @@ def ops(draw: st.DrawFn) -> tuple[str, list[Tensor], dict[str, object]]:
     size, axis = draw(st.integers(1, 3)), draw(st.integers(-6, 5))
     attrs: dict[str, object] = {"keep_dims": draw(st.booleans()), "axis": axis, "num_splits": size}
     attrs |= {"padding": draw(st.sampled_from(["SAME", "VALID"])), "stride_h": size, "filter_height": 2}
-    attrs |= {"filter_width": size, "keep_num_dims": draw(st.booleans()), "shrink_axis_mask": draw(st.integers(0, 3))}
+    attrs |= {
+        "filter_width": size,
+        "block_size": size,
+        "keep_num_dims": draw(st.booleans()),
+        "shrink_axis_mask": draw(st.integers(0, 3)),
+    }
     if kind in REDUCTIONS or kind == "CUMSUM":
         return kind, [floats(*x), parameter(-6, 5, 1)], attrs
     if kind in ("TRANSPOSE", "RESHAPE"):

@@ -29,6 +29,7 @@ RIGHT = write_tflite(add_reduce(first="SUB"))
 
 # Verbs of the command line that are no function, each with its reason.
 COMMANDS_ONLY = {
+    "range": "the function is `find_ranges`: `range` is Python's own",
     "doctor": "looks at this machine, for people",
     "device": "sets up a phone",
     "prepare": "fills the cache",
@@ -40,6 +41,7 @@ COMMANDS_ONLY = {
     "finding": "works on folders of this project",
     "report": "writes a folder for an upstream issue",
     "compare": "compares the files of two runs, for people",
+    "history": "reads the files of many runs, for people",
     "detect": "draws a picture of the shipped detector",
 }
 
@@ -106,7 +108,7 @@ def test_a_check_takes_bytes_and_graphs_and_says_what_the_command_says(model, ca
     assert checked.passed
     assert repr(checked).startswith("<Checked ")
     assert "\n" not in repr(checked)
-    assert "PASS output 0 'y' (would have noticed an RMS error of" in str(checked)
+    assert "output 0 'y' PASS smallest error this check can see: " in str(checked)
     assert capfd.readouterr() == ("", "")
 
 

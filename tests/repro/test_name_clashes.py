@@ -141,7 +141,7 @@ named_function(Path({str(DFINE)!r}), "models.dfine.split:shipped_host")
 def test_a_model_is_checked_beside_packages_of_our_names(tmp_path, command, first):
     done = start(repository(tmp_path, "packages"), *command, *CHECK, first=first)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "PASS output 0 'y'" in done.stdout
+    assert "output 0 'y' PASS" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_model_is_checked_beside_packages_of_our_names(tmp_path, command, firs
 def test_a_model_is_checked_beside_whatever_bears_our_names(tmp_path, kind, editable):
     done = start(repository(tmp_path, kind), "-m", "repro", *CHECK, first=".", editable=editable)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "PASS output 0 'y'" in done.stdout
+    assert "output 0 'y' PASS" in done.stdout
 
 
 def test_all_that_needs_our_models_finds_them(tmp_path):

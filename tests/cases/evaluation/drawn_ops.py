@@ -455,7 +455,9 @@ def space_and_depth(draw: Draw, kind: str) -> OneOp:
 
 
 DRAWS: Mapping[str, Callable[[Draw, str], OneOp]] = {
-    **dict.fromkeys((*elementwise.UNARY, *elementwise.APPROXIMATE_UNARY, "ELU", "GELU", "LEAKY_RELU"), unary),
+    **dict.fromkeys(
+        (*elementwise.UNARY, *elementwise.APPROXIMATE_UNARY, "EXP", "LOGISTIC", "ELU", "GELU", "LEAKY_RELU"), unary
+    ),
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"), of_rows),
     **dict.fromkeys((*elementwise.BINARY, *elementwise.APPROXIMATE_BINARY), binary),
     **dict.fromkeys(elementwise.OF_BITS, of_bits),

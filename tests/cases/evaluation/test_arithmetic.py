@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64
+from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, INTEGER_KERNELS
 
 ALL = pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED])
 
@@ -73,3 +73,20 @@ def test_values_below_the_smallest_are_as_noisy_as_it_is():
     values = np.full(10000, 1e-6)
     assert np.abs(FLOAT32.function(values) - values).max() < 1e-12
     assert np.abs(FLOAT32.function(values, smallest=1.0) - values).max() > 1e-8
+
+
+def test_reductions_keep_32_bits_where_products_are_summed_in_16():
+    """4,096 terms of 8: with 11 bits the sum stands still at 16,384."""
+    terms = np.full((4096, 1), 8.0, np.float32)
+    assert FLOAT16.reducing.sum(terms, (0,)) == 8 * 4096
+    total = np.zeros(1, np.float32)
+    for term in terms:
+        total = FLOAT16.accumulate(total, term)
+    assert total == 16384
+
+
+def test_an_integer_kernel_rounds_either_way_only_what_lies_near_the_middle():
+    values = np.repeat(np.array([3.0, 3.2, 3.5, 3.8]), 64).reshape(4, 64)
+    found = np.round(INTEGER_KERNELS.near_grid(values, np.ones(()), 1))
+    assert [sorted(set(row)) for row in found] == [[3.0], [3.0], [3.0, 4.0], [4.0]]
+    assert FLOAT16.near_grid(values, np.ones(()), 1) is values

@@ -17,13 +17,13 @@ from tests.cases.evaluation.single_op import result
 X = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4))
 
 
-@pytest.mark.parametrize("kind", sorted({*UNARY, *APPROXIMATE_UNARY} - {"LOGICAL_NOT"}))
+@pytest.mark.parametrize("kind", sorted({*UNARY, *APPROXIMATE_UNARY, "EXP", "LOGISTIC"} - {"LOGICAL_NOT"}))
 def test_only_approximate_functions_are_off_by_more_than_their_storing(kind: str):
     x = X.astype(np.float32)
     exact = result(kind, x, shape=(3, 4))
     stored = result(kind, x, shape=(3, 4), arithmetic=FLOAT32)
     off = bool((np.abs(stored - exact) > 2.0**-24 * np.abs(exact)).any())
-    assert off is (kind in APPROXIMATE_UNARY)
+    assert off is (kind not in UNARY)
 
 
 @pytest.mark.parametrize("kind", sorted({*BINARY, *APPROXIMATE_BINARY}))
@@ -124,3 +124,24 @@ def test_bits_shifted_out_are_gone():
     assert evaluate(left, (x, by))["out0"].tolist() == [-(2**31), -8, 0]
     right = OneOp("RIGHT_SHIFT", (x, np.array([1, 40, -2], np.int32)), ("int32",)).graph([(3,)])
     assert evaluate(right, (x, np.array([1, 40, -2], np.int32)))["out0"].tolist() == [0, -1, 5]
+
+
+def test_a_sigmoid_far_below_zero_is_right_to_the_last_digits():
+    x = -np.linspace(0, 80, 41)
+    exact = [1 / (1 + math.exp(-v)) for v in x]
+    np.testing.assert_allclose(result("LOGISTIC", x.astype(np.float64), shape=(41,)), exact, rtol=1e-14)
+
+
+def test_a_sigmoid_in_fp16_is_zero_where_its_exponential_leaves_the_range():
+    """So it is on lavapipe: 1 / (1 + exp(12.3)) is 4.5e-6 in float64 and 0 in fp16."""
+    x = np.array([-12.3, -11.0, 20.0], np.float32)
+    assert (result("LOGISTIC", x, shape=(3,), arithmetic=FLOAT16) > 0).tolist() == [False, True, True]
+
+
+def test_an_exponential_in_fp32_is_as_noisy_as_its_argument_is_large():
+    near, far = (np.random.default_rng(0).uniform(-v - 1, -v, 256).astype(np.float32) for v in (0, 60))
+    off = [
+        np.abs(result("EXP", x, shape=(256,), arithmetic=FLOAT32) / np.exp(x.astype(float)) - 1) for x in (near, far)
+    ]
+    assert off[1].mean() > 3 * off[0].mean()
+    assert off[1].max() < (3 + 2 * 61) * 2.0**-24

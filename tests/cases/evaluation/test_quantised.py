@@ -231,3 +231,16 @@ def test_what_is_opaque_is_named():
     unfit = {"x": Tensor("x", (3,), "int8", None, record([0.1, 0.2])), "y": Tensor("y", (3,))}
     graph = Graph(unfit, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))
     assert unsupported(graph) == ["'x' of shape (3,) has 2 scales along dimension 0"]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_weights_of_a_fully_connected_are_as_coarse_as_255_of_their_scales(dtype: str):
+    """What LiteRT 2.3.0 computes on lavapipe in fp16: a weight of 7 scales is off by up to a twentieth of one."""
+    low, high = RANGES[dtype]
+    grid = grid_of(tensor(dtype, (1, high - low + 1), record(0.0178)))
+    assert grid is not None
+    whole = np.arange(low, high + 1).reshape(1, -1)
+    in_kernel = grid.real_in_kernel(whole, FLOAT16.stored)
+    off = np.abs(in_kernel - grid.real(whole)) / 0.0178
+    assert 0.01 < off.mean() < 0.15
+    np.testing.assert_array_equal(grid.real_in_kernel(whole, FLOAT64.stored).round(9), grid.real(whole).round(9))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.findings.batched_depth_to_space import blocks
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.write import write_tflite
@@ -88,6 +89,8 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "CUMSUM, exclusive": lambda: summed(3, exclusive=True),
     "CUMSUM, reverse": lambda: summed(-2, reverse=True),
     "CUMSUM, both": lambda: summed(2, exclusive=True, reverse=True),
+    "DEPTH_TO_SPACE": lambda: blocks((2, 3, 2, 24), bystander=False),
+    "SPACE_TO_DEPTH": lambda: blocks((2, 4, 6, 3), "SPACE_TO_DEPTH", bystander=False),
     "DEQUANTIZE": half_weights,
 }
 

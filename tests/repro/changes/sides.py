@@ -8,11 +8,13 @@ from repro.changes.answer import Answer, Side
 from repro.verdicts.verdict import Status
 
 
-def answer(case: str = "f/a", output: int = 0, status: Status = Status.PASS, **fields: object) -> Answer:
+def answer(
+    case: str = "f/a", output: int = 0, status: Status = Status.PASS, runtime: str = "2.3.0", **fields: object
+) -> Answer:
     known = {"name": f"y{output}", "adapter": "A", "model_sha256": case * 2, "signature": ""}
     if status is Status.FAIL:
         known["signature"] = "stale"
-    return Answer(case, output, "fp32", "gpu:a", "2.3.0", status, **{**known, **fields})  # type: ignore[arg-type]
+    return Answer(case, output, "fp32", "gpu:a", runtime, status, **{**known, **fields})  # type: ignore[arg-type]
 
 
 def side(*answers: Answer, source: str = "somewhere") -> Side:

@@ -136,3 +136,19 @@ def test_two_runtimes_of_one_target_are_held_against_each_other():
     compared = compare_sides(side(answer()), side(newer))
     assert [(left.runtime, right.runtime) for left, right in compared.pairs] == [("2.3.0", "2.4.0")]
     assert [c.kind for c in compared.changes] == [Kind.NEW]
+
+
+def test_a_case_with_several_inputs_is_held_against_the_same_inputs():
+    before = side(answer("f/a", inputs="seed 0"), answer("f/a", status=Status.FAIL, inputs="seed 1"))
+    after = side(answer("f/a", status=Status.FAIL, inputs="seed 1"), answer("f/a", inputs="seed 0"))
+    compared = compare_sides(before, after)
+    assert [(change.kind, change.fed) for change in compared.changes] == [(Kind.SAME, "seed 0"), (Kind.SAME, "seed 1")]
+    assert compared.other_inputs == ()
+
+
+def test_runs_of_other_inputs_are_compared_and_it_is_said():
+    compared = compare_sides(side(answer(inputs="seed 0")), side(answer(status=Status.FAIL, inputs="seed 3")))
+    assert [change.kind for change in compared.changes] == [Kind.NEW]
+    assert compared.other_inputs == (("seed 0", "seed 3"),)
+    unknown = compare_sides(side(answer(inputs="seed 0")), side(answer()))
+    assert unknown.other_inputs == ()

@@ -120,7 +120,7 @@ LINE = json.loads(dump(next(iter(result_objects(WHOLE[0])))))
         (json.dumps({**LINE, "output": "0"}), "line 1: output must be an integer"),
         (json.dumps(LINE) + "\n" + json.dumps(LINE)[:-9], "line 2 is no JSON"),
         (json.dumps(LINE) + "\n" + json.dumps({**LINE, "model_sha256": "2"}), "line 2: a second model called"),
-        (json.dumps({"layout": "l", "check": "output", "answer": "PASS"}), "lines of `gate --json`"),
+        (json.dumps({"layout": "l", "check": "output", "answer": "PASS"}), "line 1: part is missing"),
         (json.dumps({"cells": [], "sentence": ""}), "the document that `matrix --out` wrote"),
         (json.dumps({"rule": "", "producer": "", "message": ""}), "lines of `lint --json`"),
         (json.dumps({"version": "2.1.0", "runs": []}), "a SARIF log"),
@@ -200,3 +200,48 @@ def test_what_a_run_says_of_a_target_as_a_whole_is_no_answer(tmp_path: Path):
     with (tmp_path / "x").open("a", encoding="utf-8") as file:
         file.write(dump(unfit_object(unfit)) + "\n")
     assert read_side(tmp_path / "x").answers == plain.answers
+
+
+GATE = {
+    "layout": "split",
+    "size": 160,
+    "target": "gpu:a",
+    "runtime": "2.3.0",
+    "adapter": "A",
+    "precision": "fp32",
+    "part": "graph_a",
+    "tensor": "enc_coord",
+    "reason": "why",
+    "numbers": {"max_abs": 0.5, "token_iou": 0.9},
+}
+
+
+def test_a_gate_is_read_check_by_check_and_a_refused_one_is_wrong(tmp_path: Path):
+    lines = [
+        {**GATE, "check": "output", "answer": "PASS"},
+        {**GATE, "check": "output", "answer": "REFUSED"},
+        {**GATE, "check": "residency", "answer": "REFUSED", "tensor": ""},
+        {**GATE, "check": "baseline", "answer": "NOTE"},
+        {"layout": "split", "check": "summary", "passed": False},
+    ]
+    path = tmp_path / "gate.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    side = read_side(path)
+    assert side.kind == "lines of gate --json"
+    assert [(a.case, a.output, a.said, a.numbers) for a in side.answers] == [
+        ("split at 160 output graph_a enc_coord", 0, "PASS", {"max_abs": 0.5}),
+        ("split at 160 output graph_a enc_coord", 1, "FAIL refused", {"max_abs": 0.5}),
+        ("split at 160 residency graph_a", 0, "FAIL refused", {"max_abs": 0.5}),
+    ]
+
+
+def test_two_seeds_in_one_journal_stay_apart(tmp_path: Path):
+    seeds = [dataclasses.replace(WHOLE[0], inputs=f"gaussian, seed {seed}") for seed in (0, 1)]
+    lines = lines_file(tmp_path / "lines", seeds)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for number, one in enumerate(seeds):
+            journal.add(str(number), to_record(one))
+    for path in (lines, tmp_path / "journal.sqlite"):
+        side = read_side(path)
+        assert len(side.answers) == 2 * len(WHOLE[0].verdicts)
+        assert {answer.inputs for answer in side.answers} == {"gaussian, seed 0", "gaussian, seed 1"}

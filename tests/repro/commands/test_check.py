@@ -13,6 +13,7 @@ from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
 from repro import api
 from repro.commands.check import command
+from repro.records.folders import FINDINGS
 from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
@@ -78,13 +79,22 @@ def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
     words = [model(tmp_path, write_tflite(add_reduce())), "--target", "gpu:pocl", "--dump-kernels", str(tmp_path)]
     result = CliRunner().invoke(command, words)
     assert result.exit_code == 1, result.output
-    sources = [file.read_text(encoding="utf-8") for file in (tmp_path / "gpu:pocl").iterdir()]
+    sources = [file.read_text(encoding="utf-8") for file in (tmp_path / "gpu:pocl").glob("*.cl")]
     assert sources
+    assert len(list((tmp_path / "gpu:pocl").iterdir())) == 2 * len(sources), "the build options lie beside each"
     assert all("__kernel" in source for source in sources)
     assert f"the source of {len(sources)} programs is in" in result.output
 
 
 @pytest.mark.gpu
+def test_the_last_line_counts_and_says_what_to_do_next():
+    folder = FINDINGS / "add-output-feeds-reduction" / "models"
+    wrong = CliRunner().invoke(command, [str(folder / "minimal.tflite"), "--precision", "fp32"])
+    assert wrong.stdout.splitlines()[-1].startswith("1 of 2 outputs not as it should be; next: repro reduce ")
+    right = CliRunner().invoke(command, [str(folder / "control.tflite"), "--precision", "fp32"])
+    assert right.stdout.splitlines()[-1] == "2 outputs: right"
+
+
 @pytest.mark.parametrize("unfit", [True, False])
 def test_what_a_target_that_fails_its_controls_says_is_shown_and_exits_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfit: bool

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,14 +12,16 @@ from xml.etree import ElementTree
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
 from repro import check
-from repro.cli import COMMANDS, main
+from repro.cli import COMMANDS, WITH_CONVERTER, main
 from runner.errors import BadInput
+from runner.installation import converter_install
 from tests.repro.display.schemas import require_junit
 
 
@@ -94,12 +98,14 @@ def test_inputs_that_do_not_fit_end_in_one_line(repro, tmp_path: Path, arrays, s
     assert says in one_line(err)
 
 
-def test_a_model_with_a_custom_op_ends_in_one_line(repro, tmp_path: Path):
+def test_a_model_with_a_custom_op_is_refused_by_its_name(repro, tmp_path: Path):
     (tmp_path / "m.tflite").write_bytes(custom_op())
-    code, _, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
-    assert code == 2
-    line = one_line("\n".join(line for line in err.splitlines() if line.startswith("repro: ")))
-    assert "CUSTOM" in line
+    code, out, err = repro("check", str(tmp_path / "m.tflite"), "--precision", "fp32")
+    assert code == 1
+    assert "does not know CUSTOM TheirOp" in out
+    assert "REFUSED: " in out
+    assert "unresolved custom op: TheirOp" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.gpu
@@ -224,3 +230,41 @@ def test_from_python_a_deadline_that_no_run_can_keep_is_bad_input():
     for deadline in (float("nan"), 0.0, -1.0):
         with pytest.raises(BadInput, match="give seconds above 0"):
             check(add_bug(), target="cpu", deadline=deadline)
+
+
+@pytest.mark.parametrize("name", WITH_CONVERTER)
+def test_a_command_that_needs_what_converts_says_so_in_one_line(repro, monkeypatch, name):
+    @click.command()
+    def needs_it() -> None:
+        importlib.import_module(name)
+
+    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    monkeypatch.setattr(main, "get_command", lambda ctx, word: needs_it)
+    code, _, err = repro("detect")
+    assert code == 3
+    assert one_line(err) == f"repro: this needs {name}, which is not installed; install it: {converter_install()}"
+
+
+def test_another_module_that_is_missing_is_a_fault_of_this_project(repro, monkeypatch):
+    @click.command()
+    def broken() -> None:
+        importlib.import_module("runner.no_such_module")
+
+    monkeypatch.setattr(main, "get_command", lambda ctx, word: broken)
+    with pytest.raises(ModuleNotFoundError):
+        repro("detect")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["chek"], "Did you mean 'check'"),
+        (["finding", "shwo"], "Did you mean 'show'"),
+        (["finding", "show", "add-before-mx"], "did you mean 'add-before-max'"),
+        (["check", "x.tflite", "--tapps"], "Did you mean '--taps'"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_answered_with_the_right_one(words: list[str], meant: str):
+    result = CliRunner().invoke(main, words)
+    said = str(result.exception) + result.output
+    assert meant in said

@@ -27,6 +27,7 @@ def detected(monkeypatch: pytest.MonkeyPatch, out: Path, expected: list[Detectio
     """The command, where torch and the graphs see what is said: converting them takes minutes."""
     monkeypatch.setattr(detect, "by_torch", lambda *_: tuple(expected))
     monkeypatch.setattr(detect, "by_graphs", lambda *_: tuple(found))
+    monkeypatch.setattr(detect, "by_naive_graphs", lambda *_: ())
     return CliRunner().invoke(command, [str(PHOTO), "--target", "cpu", "--out", str(out), "--json"])
 
 
@@ -54,6 +55,8 @@ def test_the_two_must_agree_in_number_and_class(
     assert says in result.stderr
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["source"] for r in records] == ["torch"] * 2 + ["cpu"] * len(found)
+    lost = "naive split on cpu fp32: 0 of 2 found, 2 lost, 0 that are not"
+    assert lost in result.stderr
     assert (records[0]["name"], records[0]["label"], records[0]["score"]) == ("cup", 41, 0.9)
     assert (tmp_path / "out.png").stat().st_size > 0
 

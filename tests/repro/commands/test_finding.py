@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from repro.cli import main
+from repro.findings.evidence import Verified
 from repro.findings.finding import MANIFEST
 from repro.findings.reader import load, slugs
 from repro.findings.seal import SEAL, check_seal, write_seal
@@ -126,3 +127,37 @@ def test_list_names_every_finding():
     assert listed[ONE]["since"] == "2.1.3"
     fixed = listed["output-before-elementwise"]
     assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == ("fixed", "2.1.6", "LiteRT <2.1.6")
+
+
+def without_opencl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.targets.available_opencl", list)
+    monkeypatch.setattr("repro.findings.environments.default_targets", lambda: ["gpu:lavapipe"])
+
+
+def test_verify_says_in_one_line_what_of_the_evidence_it_cannot_measure(monkeypatch):
+    without_opencl(monkeypatch)
+    monkeypatch.setattr("repro.findings.evidence.verify", lambda findings, *_: [Verified((), ()) for _ in findings])
+    cells = sum(r["runtime"].startswith("lm-") for r in load(ONE).evidence_records())
+    said = f"not measured: {cells} cells over OpenCL of 1 finding; `make opencl` sets up what runs them"
+    result = CliRunner().invoke(main, ["finding", "verify", ONE])
+    assert (result.exit_code, result.output.count(said)) == (0, 1), result.output
+    chosen = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:lavapipe"])
+    assert "not measured" not in chosen.output
+
+
+def test_measure_does_not_lose_evidence_that_it_cannot_measure(monkeypatch):
+    without_opencl(monkeypatch)
+    result = CliRunner().invoke(main, ["finding", "measure", ONE])
+    assert isinstance(result.exception, TargetUnavailable)
+    assert "over OpenCL of 1 finding cannot be measured here and would be lost" in str(result.exception)
+
+
+def test_the_list_has_one_line_per_finding_and_v_says_more():
+    result = CliRunner().invoke(main, ["finding", "list"], env={"COLUMNS": "60"})
+    assert result.exit_code == 0, result.output
+    *lines, last = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == SHIPPED
+    assert last == f"{len(SHIPPED)} findings (-v: what each claims); next: repro finding show FINDING"
+    verbose = CliRunner().invoke(main, ["finding", "list", "-v"]).stdout
+    assert load(ONE).claim in verbose
+    assert len(verbose.splitlines()) == 3 * len(SHIPPED) + 1

@@ -13,6 +13,8 @@ from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.tflite.write import write_tflite
 from repro.commands.lint import command
 from repro.hazards.rules import RULES
+from repro.records.folders import FINDINGS
+from runner.encoding import shell_command
 from runner.errors import BadInput
 from tests.repro.display.schemas import require_sarif
 
@@ -127,3 +129,11 @@ def test_a_broken_file_is_bad_input(tmp_path, content):
 
 def test_a_missing_file_is_bad_input(tmp_path):
     assert isinstance(run(tmp_path / "no.tflite").exception, BadInput)
+
+
+def test_the_last_line_counts_and_names_the_command_that_mends():
+    folder = FINDINGS / "add-output-feeds-reduction" / "models"
+    wrong, right = str(folder / "minimal.tflite"), str(folder / "control.tflite")
+    last = CliRunner().invoke(command, [wrong, right]).stdout.splitlines()[-1]
+    assert last == f"1 of 2 models with a hazard; next: {shell_command(['repro', 'fix', wrong])} -o fixed.tflite"
+    assert "next:" not in CliRunner().invoke(command, [right]).stdout

@@ -20,3 +20,17 @@ def test_an_unknown_finding_is_one_line(tmp_path):
     result = CliRunner().invoke(main, ["report", "no-such-finding", "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, BadInput)
     assert not (tmp_path / "out").exists()
+
+
+def test_with_zip_there_is_one_archive_the_text_and_what_to_paste_where(tmp_path):
+    result = CliRunner().invoke(main, ["report", ONE, "--zip", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{ONE}.zip", "how-to-file.md", "issue.md"]
+    assert "what to paste where" in result.output
+
+
+def test_one_finding_or_all_of_them_and_not_both(tmp_path):
+    for arguments in ([], [ONE, "--all"]):
+        result = CliRunner().invoke(main, ["report", *arguments, "--out", str(tmp_path / "out")])
+        assert isinstance(result.exception, BadInput)
+        assert "name one finding, or give --all" in str(result.exception)

@@ -47,7 +47,7 @@ def test_a_campaign_says_its_results_saves_its_runs_and_is_not_run_twice(tmp_pat
     again = [json.loads(line) for line in second.stdout.splitlines()]
     assert [r["cached"] for r in again] == [True] * len(records)
     assert [{**r, "cached": False} for r in again] == records
-    assert "1 of 1 runs unchanged and not run again" in second.stderr
+    assert "1 of 1 run unchanged and not run again" in second.stderr
 
 
 @pytest.mark.parametrize(("void", "code"), [(["fp32"], 3), (["fp16"], 1), ([], 1)])

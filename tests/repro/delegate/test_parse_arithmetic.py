@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
+from cases.graph import Graph
 from repro.delegate.graph import OperandForm
 from repro.delegate.parser import lower
 from repro.delegate.replay import replay
@@ -186,3 +189,75 @@ def test_a_cumsum_without_a_batch_voids_the_graph():
     y = g.op("CUMSUM", (g.input("x", (1, 2, 3, 4)), g.const(0, dtype="int32")), name="y")[0]
     (event,) = replay(g.build([y])).events
     assert (event.rule, event.effect) == ("cumsum-no-batch", "void")
+
+
+def misparsed(graph: Graph) -> str:
+    (node,) = [node for node in lower(graph).nodes if node.kind in ("ARG_MAX", "BATCH_MATMUL")]
+    return node.misparsed
+
+
+# (batch of left, batch of right): with which of adj_x and adj_y (- for none) lavapipe is right, for [6,8] times [8,16];
+# then the same with a constant on the right.
+MEASURED = {
+    ((2,), (1,)): ("y xy", "y xy"),
+    ((1,), (2,)): ("", ""),
+    ((1, 4), (1, 1)): ("y xy", "y xy"),
+    ((1, 1), (1, 4)): ("", ""),
+    ((4, 1), (1, 1)): ("y xy", "y xy"),
+    ((2, 3), (1, 3)): ("", ""),
+    ((2, 3), (2, 1)): ("", ""),
+    ((2, 3), (1, 1)): ("y xy", "y xy"),
+    ((2,), ()): ("y xy", "-"),
+    ((), (4,)): ("", ""),
+    ((1, 2), (2,)): ("- x y xy", "- x y xy"),
+    ((3, 2), (2,)): ("", ""),
+    ((2,), (3, 2)): ("", ""),
+    ((4, 1), (1, 4)): ("", ""),
+    ((2, 3), (2, 3)): ("- x y xy", "- x y xy"),
+    ((3,), (3,)): ("- x y xy", "- x y xy"),
+}
+
+
+@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize("batches", MEASURED, ids=str)
+def test_a_product_that_broadcasts_its_batch_is_wrong_where_it_was_measured_wrong(batches, is_constant: bool):
+    right_in = MEASURED[batches][is_constant].split()
+    for adj_x, adj_y in itertools.product((False, True), repeat=2):
+        g = GraphBuilder()
+        left = (*batches[0], *((8, 6) if adj_x else (6, 8)))
+        right = (*batches[1], *((16, 8) if adj_y else (8, 16)))
+        b = g.const(np.ones(right)) if is_constant else g.input("b", right)
+        graph = g.build([g.batch_matmul(g.input("a", left), b, adj_x=adj_x, adj_y=adj_y)])
+        is_right = ("x" * adj_x + "y" * adj_y or "-") in right_in
+        kinds = {node.kind for node in lower(graph).nodes}
+        said = misparsed(graph) if "BATCH_MATMUL" in kinds else ""
+        assert said == ("" if is_right else "batch-matmul-broadcast"), (adj_x, adj_y)
+
+
+@pytest.mark.parametrize(("depth", "columns", "is_right"), [(8, 16, True), (8, 5, False), (6, 16, False), (4, 4, True)])
+def test_one_matrix_under_adj_y_is_right_where_it_is_aligned(depth: int, columns: int, is_right: bool):
+    g = GraphBuilder()
+    product = g.batch_matmul(g.input("a", (2, 3, depth)), g.input("b", (1, columns, depth)), adj_y=True)
+    assert misparsed(g.build([product])) == ("" if is_right else "batch-matmul-broadcast")
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "before", "is_right"),
+    [
+        ((1, 4, 6), -1, "NEG", False),
+        ((1, 4, 8), -1, "NEG", True),
+        ((1, 6, 5), 1, "NEG", True),
+        ((1, 4, 4, 5), 3, "NEG", False),
+        ((5, 7), -1, "NEG", False),
+        ((6,), 0, "NEG", True),
+        ((1, 4, 6), -1, "ABS", True),
+        ((1, 4, 6), -1, "RELU", True),
+        ((1, 4, 6), -1, "LOGISTIC", False),
+        ((1, 4, 6), -1, "EXP", False),
+    ],
+)
+def test_arg_max_reads_the_lanes_behind_the_last_channel(shape, axis: int, before: str, is_right: bool):
+    g = GraphBuilder()
+    values = g.unary(before, g.input("x", shape))
+    graph = g.build([*g.op("ARG_MAX", [values, g.const(axis, dtype="int32")])])
+    assert misparsed(graph) == ("" if is_right else "arg-max-lanes")

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
+from cases.findings.batched_depth_to_space import blocks
 from cases.graph import Graph, Op
 from repro.delegate.parser import lower
+from repro.delegate.replay import replay
 from tests.repro.delegate.replayed import by_hand, kinds, wrong
 
 
@@ -28,6 +30,13 @@ def test_padding_of_batches(shape, rows, expected):
     g = GraphBuilder()
     y = g.pad(g.input("x", shape), rows, name="y")
     assert wrong(g.build([y])) == ([(expected, "y")] if expected else [])
+
+
+@pytest.mark.parametrize("kind", ["DEPTH_TO_SPACE", "SPACE_TO_DEPTH"])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_blocks_of_a_batch_void_the_graph(kind: str, batch: int):
+    events = replay(blocks((batch, 2, 2, 8), kind)).events
+    assert [(event.rule, event.effect) for event in events] == [("batched-blocks", "void")] * (batch > 1)
 
 
 def test_three_rows_of_paddings_are_height_width_and_channels():

@@ -37,7 +37,7 @@ def test_each_target_has_a_table_of_its_own():
 
 def test_known_bugs_stand_under_their_finding_with_its_note_and_one_example():
     text = printed()
-    assert "its-finding  FAIL alias(x): 1 outputs of 1 cases; note of its-finding" in text
+    assert "its-finding  FAIL alias(x): 1 output of 1 case; note of its-finding" in text
     assert "    family/known fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 4/4)" in text
 
 
@@ -54,7 +54,7 @@ def test_news_are_shown_as_they_are_and_no_markup():
 
 def test_the_summary_counts_cases_outputs_standings_and_what_was_not_run_again():
     assert summary_line(RESULTS, 1.25, "of each case") == (
-        "4 cases, 5 outputs: 3 passed, 1 known bugs, 0 flakes, 1 news; 1 of 4 runs unchanged and not run again; "
+        "4 cases, 5 outputs: 3 passed, 1 known bug, 0 flakes, 1 news; 1 of 4 runs unchanged and not run again; "
         "1.2 s; seed of each case"
     )
 

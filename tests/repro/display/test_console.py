@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import pty
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.console import Console, RenderableType
 from rich.table import Table
 
-from repro.display.console import STYLES, Screen, cell, echo_line, print_lines
+from repro.display.console import STYLES, Screen, cell, echo_line, own_stderr, print_lines
 from repro.records.lines import Tone, line
 from runner.encoding import one_line
 from tests.hostile_names import LONG, any_names
@@ -98,3 +103,35 @@ def test_a_reader_that_is_gone_is_no_exit_of_richs():
 
     with pytest.raises(BrokenPipeError):
         Screen(file=Gone()).print("text")
+
+
+def test_what_is_done_has_the_time_since_it_began_behind_it(monkeypatch: pytest.MonkeyPatch):
+    now = 100.0
+    monkeypatch.setattr("repro.display.console.time.monotonic", lambda: now)
+    doing = Screen(stderr=True).status("torch\n[red]")
+    doing.update("converting")
+    now += 125
+    assert drawn(doing.status) == "converting  2:05"
+    doing.update("running")
+    assert drawn(doing.status) == "running  2:05"
+
+
+def drawn(what: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(what)
+    return console.file.getvalue().strip()  # type: ignore[attr-defined]
+
+
+def test_progress_is_drawn_while_a_converter_holds_the_standard_error(monkeypatch: pytest.MonkeyPatch):
+    """A terminal, whose descriptor 2 goes elsewhere for a while."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(os.dup(theirs), "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        own = own_stderr()
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), terminal.fileno())
+        print("still here", file=own, flush=True)
+        own.close()
+        assert b"still here" in os.read(ours, 100)
+    os.close(ours)
+    os.close(theirs)

@@ -9,6 +9,8 @@ from repro.findings import evidence
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
 from repro.verdicts.references import float64_outputs
+from runner.opencl.android_runtime import KNOWN, is_android
+from runner.runtime_version import is_release, version_order
 from tests.repro.findings.shipped import ONE, bounded
 
 SHIPPED = slugs()
@@ -74,19 +76,29 @@ def test_a_claimed_crash_is_no_other_outcome(verdict, state):
     assert evidence.claims(finding, [record("minimal", (), 1)], [])[0].state == "fixed"
 
 
-def test_a_finding_of_older_runtimes_is_verified_in_one_that_shows_it():
-    fixed = load("output-before-elementwise")
-    assert evidence.runtimes_to_verify(fixed, "2.3.0") == ("2.3.0", "2.1.3")
-    assert evidence.runtimes_to_verify(fixed, "2.1.3") == ("2.1.3",)
-    assert evidence.runtimes_to_verify(load(ONE), "2.3.0") == ("2.3.0",)
+@pytest.mark.parametrize(
+    ("verdict", "runtime", "state"),
+    [
+        ("REFUSED", "lm-0.18.1", "holds"),
+        ("FAIL", "lm-0.18.1", "changed"),
+        ("CRASH", "lm-0.18.1", "changed"),
+        ("PASS", "lm-0.18.1", "fixed"),
+        ("FAIL", "2.3.0", "holds"),
+        ("REFUSED", "2.3.0", "changed"),
+    ],
+)
+def test_a_claim_for_opencl_is_about_the_runtimes_that_have_it(verdict: str, runtime: str, state: str):
+    wrong = record("minimal", (0, 1) if verdict == "FAIL" else (), runtime=runtime)
+    ended = [{"output": -1, "name": "", "verdict": verdict, "signature": ""}]
+    found = {**wrong, "outputs": ended if verdict in ("REFUSED", "CRASH") else wrong["outputs"]}
+    assert [c.state for c in evidence.claims(load("concat-of-one"), [found], [])] == [state]
 
 
-def test_another_adapter_name_is_measured_in_the_newest_release_that_shows_the_bug():
-    versions = ["2.1.3", "2.3.0", "2.4.0.dev20261026"]
-    assert evidence.named_runtime(load(ONE), versions) == "2.3.0"
-    assert evidence.named_runtime(load("output-before-elementwise"), versions) == "2.1.3"
-    assert evidence.named_runtime(load("card-token-fanout"), versions) == "2.3.0"
-    assert evidence.named_runtime(load(ONE), ["nightly"]) == ""
+@pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
+def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
+    finding = load("split-halves-meet")
+    assert states_in(finding, "lm-0.18.1", wrong) == state
+    assert states_in(finding, "2.3.0", wrong) == {"holds": "fixed", "changed": "holds"}[state]
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
@@ -97,7 +109,15 @@ def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     assert bad == []
     assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
     assert len({r["target"] for r in on_gpu}) >= 2
-    assert len({r["runtime"] for r in on_gpu}) >= 5
+    assert len({r["runtime"] for r in on_gpu if not is_android(r["runtime"])}) >= 5
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_under_a_malis_name(slug):
+    over_opencl = [r for r in load(slug).evidence_records() if is_android(r["runtime"])]
+    assert {r["runtime"] for r in over_opencl if r["target"] == "gpu:pocl"} >= {KNOWN[0], KNOWN[-1]}
+    assert "gpu:pocl@Mali-G610" in {r["target"] for r in over_opencl}
+    assert {r["case"] for r in over_opencl} == {model.name for model in load(slug).models}
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
@@ -115,3 +135,11 @@ def test_kept_expected_outputs_are_what_the_files_own_ops_compute(slug):
         (computed,) = float64_outputs(finding.graph(model), (finding.arrays(model, "inputs"),))
         for kept, value in zip(finding.arrays(model, "expected"), computed, strict=True):
             np.testing.assert_array_equal(kept, value.astype(kept.dtype))
+
+
+@pytest.mark.parametrize("slug", slugs())
+def test_the_sample_is_of_the_newest_release_that_shows_the_bug(slug):
+    finding = load(slug)
+    target = finding.sample()["target"]
+    measured = {r["runtime"] for r in finding.evidence_records() if r["target"] == target and is_release(r["runtime"])}
+    assert finding.sample()["runtime"] == (finding.showing(measured) or sorted(measured, key=version_order))[-1]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cases.findings.model import FindingModel
 from cases.findings.registry import FINDING_MODELS
 from cases.tflite.write import write_tflite
+from repro.findings.finding import ModelFile
 from repro.findings.reader import load, slugs
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
@@ -33,14 +35,17 @@ def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
     assert (finding.folder / "report.md").read_text(encoding="utf-8") == render_report(finding)
 
 
+def claimed(model: ModelFile | FindingModel) -> tuple[object, ...]:
+    return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl)
+
+
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(slug):
     finding = load(slug)
     known = {m.name: m for m in FINDING_MODELS[slug]}
-    assert {
-        m.name: (m.purpose, m.what, m.wrong, m.outcome, m.where.runtimes, m.where.targets, m.where.precisions)
-        for m in finding.models
-    } == {m.name: (m.purpose, m.what, m.wrong, m.outcome, m.runtimes, m.targets, m.precisions) for m in known.values()}
+    assert {m.name: (*claimed(m), m.where.runtimes, m.where.targets, m.where.precisions) for m in finding.models} == {
+        m.name: (*claimed(m), m.runtimes, m.targets, m.precisions) for m in known.values()
+    }
     for model in finding.models:
         build = known[model.name].build
         if build is not None:

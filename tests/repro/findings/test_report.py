@@ -186,8 +186,10 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
     assert not load("norm-one-pass-variance").needs_name
     files = report.report_files(finding)
     issue, script = files["issue.md"].decode(), files["repro.py"].decode()
-    assert "repro check model.tflite --target gpu:lavapipe@Mali-G610 --precision fp16" in issue
-    assert "One fp16 run on gpu:lavapipe@Mali-G610" in issue
+    named = finding.sample()["target"]
+    assert named.partition("@")[2] in finding.adapter_names
+    assert f"repro check model.tflite --target {named} --precision fp16" in issue
+    assert f"One fp16 run on {named}" in issue
     assert "under its own name, prints OK" in issue
     assert "prints BUG\n" not in issue
     assert "That a Mali shows it: nothing here was run on a Mali" in issue
@@ -195,6 +197,18 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
     assert "| gpu:lavapipe named Mali-G610, not a Mali | fp32 | ok | ok | ok | ok | ok |" in issue
     assert "where the adapter is named Mali-G57 or Mali-G610" in script
     assert '"--fp32" not in sys.argv' in script
+
+
+def test_a_finding_that_needs_a_phones_delegate_says_how_to_get_it():
+    finding = load("fast-math-division")
+    assert finding.needs_opencl
+    assert not load("mali-thin-pointwise").needs_opencl
+    files = report.report_files(finding)
+    issue, script = files["issue.md"].decode(), files["repro.py"].decode()
+    assert "repro check model.tflite --target gpu:pocl@Mali-G610 --precision fp32" in issue
+    assert "after `make opencl`" in issue
+    assert "A Vulkan layer" not in issue
+    assert "where the adapter is named Mali-G610, over OpenCL" in script
 
 
 def test_a_bug_of_one_precision_is_shown_in_it():
@@ -233,6 +247,36 @@ def test_the_script_shows_the_bug_and_its_control_is_ok(slug, tmp_path):
     assert answer(shown) == (1, "BUG"), shown.stdout + shown.stderr
     healthy = run_script(sys.executable, script, "--control")
     assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("slug", [ONE, "same-operand-aborts"])
+def test_without_a_gpu_the_script_cannot_run_and_does_not_say_bug(slug, tmp_path):
+    script = written_script(load(slug), tmp_path)
+    nowhere = {**os.environ, "VK_DRIVER_FILES": str(tmp_path / "none.json"), "VK_ICD_FILENAMES": ""}
+    ended = subprocess.run(
+        [sys.executable, "-I", str(script)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=nowhere,
+        timeout=900,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "CANNOT RUN" in ended.stdout
+    assert "BUG" not in ended.stdout
+
+
+@pytest.mark.gpu
+def test_the_script_keeps_the_log_to_itself_and_names_host_and_adapter(tmp_path):
+    script = written_script(load(ONE), tmp_path)
+    shown = run_script(sys.executable, script)
+    assert shown.stderr == ""
+    assert re.search(r"^host: .*\nai-edge-litert: ", shown.stdout, re.MULTILINE)
+    assert re.search(r"^Selected adapter: llvmpipe", shown.stdout, re.MULTILINE)
+    assert "INFO" not in shown.stdout
+    assert "INFO" in run_script(sys.executable, script, "--log").stderr
 
 
 @pytest.mark.gpu

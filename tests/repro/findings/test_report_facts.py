@@ -114,7 +114,7 @@ def test_the_matrix_has_a_line_for_each_target_and_precision_with_the_cpu_last()
 def test_what_was_measured_of_a_model_is_counted_over_its_cells():
     records = [cell(wrong=(0,)), cell(precision="fp16", wrong=(0,)), cell(target="cpu"), cell("control", wrong=(0,))]
     assert report_facts.measured(records, MINIMAL) == "wrong in 2 of 3 cells (stale)"
-    assert report_facts.measured(records[2:3], MINIMAL) == "right in all 1 cells"
+    assert report_facts.measured(records[2:3], MINIMAL) == "right in all 1 cell"
 
 
 def test_a_model_of_a_range_names_the_runtimes_only_where_all_of_their_cells_are_wrong():
@@ -163,7 +163,7 @@ def test_a_runtime_is_pinned_where_the_newest_release_no_longer_shows_it():
 def test_the_matrix_answers_for_each_output_of_one_model_over_gpus_only():
     records = [cell(wrong=(0,)), cell(target="cpu", wrong=(1,)), cell("control")]
     said = report_facts.cell_sentence(records, "minimal")
-    assert said.startswith("Output `o0` shows in 1 of 1 cells")
+    assert said.startswith("Output `o0` shows in 1 of 1 cell")
     assert "o1" not in said
-    assert report_facts.cell_sentence([cell()], "minimal") == "The model passes in all 1 cells"
+    assert report_facts.cell_sentence([cell()], "minimal") == "The model passes in all 1 cell"
     assert report_facts.cell_sentence([cell(verdict="CRASH")], "minimal").startswith("The end of the process shows in")

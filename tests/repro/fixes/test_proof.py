@@ -11,16 +11,23 @@ from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
 from cases.findings.cumsum_options import directed_sums
+from cases.findings.fast_math_division import gated
 from cases.findings.mali_thin_pointwise import thin_pointwise
 from cases.graph import Graph
+from cases.inputs import StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.commands.fix import command
-from repro.fixes.proof import cpu_differences, op_line
-from repro.fixes.workarounds import avoid_hazards
-from repro.hazards.lint import find_hazards
+from repro.fixes.proof import _made_out_of_range, cpu_differences, op_line
+from repro.fixes.workarounds import Mended, avoid_hazards
+from repro.hazards.lint import find_hazards, find_risks
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import graph_subject
 from repro.verdicts.verdict import Status
-from runner.run import Fingerprint, Outcome, Run
+from runner.opencl.android_runtime import made_versions
+from runner.opencl.drivers import opencl_driver
+from runner.run import Fingerprint, Outcome, Precision, Run
+from tests.repro.simulated_delegate import SimulatedDelegate
 
 PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")
 
@@ -50,6 +57,32 @@ def test_cpu_differences_are_exact_or_measured():
     assert not found.exact
     assert found.max_abs == pytest.approx(0.5)
     assert found.share == pytest.approx(0.25)
+
+
+def scaled_there_and_back(*factors: float) -> Graph:
+    """x through a MUL by each factor; their product is 1."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 8))
+    for factor in factors[:-1]:
+        x = g.scaled(x, factor)
+    return g.build([g.scaled(x, factors[-1], name="y")])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ((1.0,), (2.0, 0.5), []),
+        ((1.0,), (1e5, 1e-5), ["fp16"]),
+        ((1.0,), (1e38, 1e3, 1e-3, 1e-38), ["fp32", "fp16"]),
+        ((1e5, 1e-5), (1e6, 1e-6), []),
+    ],
+)
+def test_a_workaround_may_make_nothing_that_a_precision_cannot_hold(before, after, refused):
+    old, new = scaled_there_and_back(*before), scaled_there_and_back(*after)
+    subject = graph_subject("scaled", old, StandardFeeds(0).make([old.tensors["x"]]), OwnOps(SimulatedDelegate))
+    mended = Mended(old, new, (), (), old.ops, new.ops)
+    said = list(_made_out_of_range(subject, mended, SimulatedDelegate(), [Precision.FP32, Precision.FP16]))
+    assert [line.partition(":")[0] for line in said] == refused
 
 
 def test_the_diff_names_ops_with_shapes():
@@ -91,6 +124,39 @@ def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_prec
         assert [hazard["tensor"] for hazard in summary["hazards"]] == ["z"]
         assert len(summary["notes"]) == notes
         assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
+
+
+def test_a_risk_is_mended_where_that_is_asked_for(tmp_path):
+    path, out = tmp_path / "silu.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(gated()))
+    arguments = [str(path), "-o", str(out), "--target", "cpu", "--json"]
+    left = CliRunner().invoke(command, arguments)
+    assert (left.exit_code, out.exists()) == (0, False)
+    assert [risk["rule"] for risk in json.loads(left.stdout)["left_alone"]] == ["fast-math-division"]
+    mended = CliRunner().invoke(command, [*arguments, "--also", "fast-math-division"])
+    assert mended.exit_code == 0, mended.output
+    summary = json.loads(mended.stdout)
+    assert (summary["proven"], summary["cpu_exact"], summary["left_alone"]) == (True, True, [])
+    assert summary["notes"] == ["these inputs do not show the failure; the change is proven harmless, not needed"]
+    graph = read_tflite(out.read_bytes())
+    assert [op.kind for op in graph.ops] == ["CONV_2D", "TRANSPOSE", "LOGISTIC", "MUL"]
+    assert find_risks(graph) == ()
+    assert "Mend this risk" in CliRunner().invoke(command, ["--help"]).output
+    assert CliRunner().invoke(command, [*arguments, "--also", "op-refused"]).exit_code == 2
+
+
+@pytest.mark.gpu
+def test_where_a_risk_shows_its_mending_is_proven(tmp_path):
+    if opencl_driver("pocl") is None or not made_versions():
+        pytest.skip("needs PoCL and LiteRT-LM's library; `make opencl` brings them")
+    path, out = tmp_path / "silu.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(write_tflite(gated()))
+    arguments = [str(path), "-o", str(out), "--target", "gpu:pocl@Mali-G610", "--also", "fast-math-division", "--json"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert summary["target"]["fp32"] == {"before": ["FAIL"], "after": ["PASS"]}
+    assert (summary["cpu_exact"], summary["notes"]) == (True, [])
 
 
 def fixed_on_gpu(source: Path, out: Path) -> Result:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cases.builder import GraphBuilder
 from cases.edit import GraphEdit
 from cases.evaluation.evaluate import evaluate
+from cases.findings.batched_depth_to_space import blocks
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from repro.fixes.rewrites import REWRITES
@@ -111,6 +112,22 @@ def test_any_cumsum_that_is_read_wrong_sums_over_the_second_of_four(shape: tuple
     assert int(data_of_axis) in ((1,) if len(shape) < 4 or axis % 4 == 0 else (axis % 4,))
 
 
+@given(
+    st.sampled_from(["DEPTH_TO_SPACE", "SPACE_TO_DEPTH"]),
+    st.integers(2, 3),
+    st.tuples(st.integers(2, 3), st.integers(1, 2), st.integers(1, 2), st.integers(1, 5)),
+)
+def test_any_blocks_of_a_batch_are_those_of_one_image(kind: str, block: int, sizes: tuple[int, int, int, int]):
+    batch, height, width, channels = sizes
+    wide = kind == "SPACE_TO_DEPTH"
+    shape = (batch, height * block, width * block, channels) if wide else (batch, height, width, channels * block**2)
+    graph = blocks(shape, kind, block, bystander=False)
+    new = rewritten(graph, "batched-blocks")
+    assert kinds(new) == ["RESHAPE", kind, "RESHAPE"]
+    assert new.tensors[new.ops[1].inputs[0]].shape[0] == 1
+    assert hazard_of(new, "batched-blocks") is None
+
+
 @pytest.mark.parametrize("kind", ["PAD", "PADV2"])
 @pytest.mark.parametrize("table", [[(0, 0), (1, 0), (0, 2)], [(1, 1), (0, 0), (0, 1)]])
 def test_a_pad_of_rank_3_is_one_of_rank_4(kind: str, table):
@@ -182,3 +199,30 @@ def test_a_table_that_is_computed_is_left_alone():
     edit = GraphEdit(Graph(tensors, graph.ops, (*graph.inputs, table), graph.outputs))
     assert REWRITES["pad-rank-4"](edit, hazard) == ""
     assert edit.ops == list(graph.ops)
+
+
+BATCHES = [((2,), (1,)), ((1,), (3,)), ((2,), ()), ((1, 2), (1, 1)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((), (2, 2))]
+
+
+@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize(("left", "right"), BATCHES)
+def test_a_product_gets_one_batch_on_both_sides(left, right, is_constant: bool):
+    g = GraphBuilder()
+    shape = (*right, 4, 6)
+    b = g.const(normal(*shape)) if is_constant else g.input("b", shape)
+    graph = g.build([g.batch_matmul(g.input("a", (*left, 3, 4)), b, name="y")])
+    if is_constant and not right:
+        assert hazard_of(graph, "batch-matmul-broadcast") is None
+        return
+    new = rewritten(graph, "batch-matmul-broadcast")
+    (op,) = [op for op in new.ops if op.kind == "BATCH_MATMUL"]
+    assert {new.tensors[name].shape[:-2] for name in op.inputs} == {np.broadcast_shapes(left, right)}
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6), (1, 3, 4, 5), (5, 7), (2, 3, 3)])
+def test_arg_max_over_channels_runs_over_another_dimension(shape):
+    g = GraphBuilder()
+    y = g.unary("NEG", g.input("x", shape))
+    graph = g.build([*g.op("ARG_MAX", [y, g.const(-1, dtype="int32")], name="places", output_type=2)])
+    new = rewritten(graph, "arg-max-lanes")
+    assert kinds(new).count("ARG_MAX") == 1

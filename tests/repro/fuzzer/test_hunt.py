@@ -15,6 +15,7 @@ from repro.commands.fuzz import command
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.hunt import Bug, Hunt
 from repro.fuzzer.sources import Sources
+from repro.reducer.problem import Specimen
 from repro.verdicts.references import OwnOps
 from runner.errors import NothingRan
 from runner.run import Job, Outcome, Precision, Run
@@ -100,6 +101,16 @@ def test_an_overflow_of_fp16_inside_a_graph_is_no_find(tmp_path: Path, precision
     squared = g.unary("SQUARE", g.input("x", (1, 4)))
     graph = g.build([g.mul(squared, g.const(1e-3), "y")])
     assert fuzzer._beyond_fp16(graph, ((np.full((1, 4), largest, np.float32),),)) is beyond
+
+
+@pytest.mark.parametrize(("large", "doubt"), [(1e30, "other inputs are out of range"), (1e3, "passes on other inputs")])
+def test_other_inputs_that_overflow_confirm_nothing(tmp_path: Path, large: float, doubt: str):
+    """In reverse order the large element meets the large constant."""
+    fuzzer, _ = hunt(tmp_path)
+    g = GraphBuilder()
+    graph = g.build([g.mul(g.input("x", (1, 2)), g.const(np.array([1.0, large], np.float32)), "y")])
+    specimen = Specimen(graph, ((np.array([[large, 1.0]], np.float32),),), "y")
+    assert fuzzer._doubt(specimen, "wrong") == doubt
 
 
 def test_a_hunt_goes_on_where_it_stopped_and_keeps_its_bugs(tmp_path: Path):

@@ -26,6 +26,8 @@ def test_the_advice_says_who_does_it():
     assert RULE.advice == RULE.fix
     mended = dataclasses.replace(RULE, workaround="emit")
     assert mended.advice == "emit '{tensor}': `repro fix` does it and proves it"
+    risk = dataclasses.replace(mended, level=Level.RISKY)
+    assert risk.advice == "emit '{tensor}': `repro fix --also a-rule` does it and proves it"
 
 
 def test_two_matches_are_equal_whichever_ops_they_point_at():

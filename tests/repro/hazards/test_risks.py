@@ -92,7 +92,53 @@ def test_a_constant_is_named_where_fp16_makes_it_infinite_or_nothing_but_zeros(v
     assert bool(fp16_risks(values)) == (overflows or vanishes)
 
 
+def silus(*biases: float) -> Graph:
+    """A SiLU behind a convolution for each bias, and each behind the last; the first is an output."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 4, 4, 4))
+    outputs = []
+    for bias in biases:
+        s = g.conv2d(x, np.eye(4).reshape(4, 1, 1, 4), np.full(4, bias))
+        x = g.mul(g.unary("LOGISTIC", s), s)
+        outputs.append(x)
+    return g.build([outputs[0], outputs[-1], g.unary("NEG", g.input("z", (1, 4)))])
+
+
+def test_the_divisions_in_kernels_of_convolutions_are_one_risk_of_the_model():
+    (risk,) = (risk for risk in find_risks(silus(0, 0, 0)) if risk.rule == "fast-math-division")
+    assert (risk.producer, risk.consumer, risk.output, risk.affected) == ("CONV_2D", "LOGISTIC", None, (0, 1))
+    assert "where its input is below -88 (in fp16 -11) (3 places in this model), it may be NaN" in risk.message
+
+
+@pytest.mark.parametrize(("floor", "said"), [(-100, "below -88 (in fp16 -11)"), (-80, "below -11 in fp16"), (-10, "")])
+def test_a_division_that_cannot_reach_so_far_is_no_risk(floor, said):
+    g = GraphBuilder()
+    s = g.conv2d(g.input("x", (1, 4, 4, 4)), np.eye(4).reshape(4, 1, 1, 4))
+    risks = find_risks(g.build([g.unary("LOGISTIC", g.binary("MAXIMUM", s, g.const(np.float32(floor))))]))
+    assert [risk.rule for risk in risks] == (["fast-math-division"] if said else [])
+    assert all(f"where its input is {said}, " in risk.message for risk in risks)
+
+
 def test_constants_of_other_types_have_no_range_to_leave():
     g = GraphBuilder()
     graph = g.build([g.mul(g.input("x", (1, 4), "int32"), g.const([100000] * 4, dtype="int32"))])
     assert find_risks(graph) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "says"),
+    [
+        ("SUM", (1, 112, 112, 4), "it adds up 12544 numbers, and a mean of 5.2 is enough"),
+        ("SUM", (1, 64, 64, 4), ""),
+        ("MEAN", (1, 112, 112, 4), ""),
+        ("CUMSUM", (1, 9000, 4), "it adds up 9000 numbers"),
+        ("CUMSUM", (1, 64, 9000), ""),
+    ],
+)
+def test_a_sum_that_is_long_enough_to_overflow_is_a_risk(kind: str, shape: tuple[int, ...], says: str):
+    g = GraphBuilder()
+    x = g.input("x", shape)
+    total = g.op("CUMSUM", [x, g.const([1], dtype="int32")])[0] if kind == "CUMSUM" else g.reduce(kind, x, [1, 2])
+    found = [risk.message for risk in find_risks(g.build([g.unary("TANH", total)])) if risk.rule == "fp16-long-sum"]
+    assert len(found) == bool(says)
+    assert all(says in message for message in found)

@@ -33,7 +33,8 @@ def test_a_rule_says_what_it_is_and_what_to_do(rule: Rule):
 def test_the_advice_names_repro_fix_just_where_it_has_a_workaround(rule: Rule):
     assert rule.workaround in (*WORKAROUNDS, "")
     assert "repro fix" not in rule.fix
-    assert ("`repro fix` does it" in rule.advice) == bool(rule.workaround)
+    command = "`repro fix`" if rule.level is Level.HAZARD else f"`repro fix --also {rule.id}`"
+    assert (f"{command} does it" in rule.advice) == bool(rule.workaround)
     assert rule.advice.startswith(rule.fix)
 
 

@@ -13,6 +13,7 @@ from cases.tflite.write import write_tflite
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Comparison, Standing
 from repro.changes.changes import compare_sides
+from repro.changes.history import history_of
 from repro.findings import reader
 from repro.layouts.result import GateAnswer, GateCheck, Report
 from repro.matrix.rows import rows_of
@@ -20,6 +21,7 @@ from repro.pages.of_check import Shown, check_page
 from repro.pages.of_compare import compare_page
 from repro.pages.of_finding import finding_page
 from repro.pages.of_gate import gate_page
+from repro.pages.of_history import history_page
 from repro.pages.of_matrix import matrix_page
 from repro.pages.of_reduce import reduce_page
 from repro.pages.of_run import run_page
@@ -139,6 +141,11 @@ def of_compare() -> Page:
     return compare_page(compare_sides(before, after), "repro compare a b")
 
 
+def of_history() -> Page:
+    runs = [("2026-11-24", side(answer("f/a"))), (HOSTILE, side(answer("f/a", status=Status.FAIL), answer(HOSTILE)))]
+    return history_page(history_of(runs, lambda answer: HOSTILE), [HOSTILE], "repro history runs")
+
+
 PAGES: dict[str, Callable[[], Page]] = {
     "run": of_run,
     "check": of_check,
@@ -147,6 +154,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "reduce": of_reduce,
     "finding": of_finding,
     "compare": of_compare,
+    "history": of_history,
 }
 
 

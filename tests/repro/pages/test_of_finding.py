@@ -15,9 +15,14 @@ def test_every_shipped_finding_has_a_page(slug: str):
     finding = reader.load(slug)
     page = finding_page(finding)
     assert page.answers[0].text == finding.title
-    drawing, sample = page.sections[0].blocks
+    drawing, *samples = page.sections[0].blocks
     assert isinstance(drawing, Drawing)
-    assert isinstance(sample, Table)
+    assert all(isinstance(sample, Table) for sample in samples)
+    assert [sample.caption.split(", ")[-1].split(" ")[0] for sample in samples][-1] == "LiteRT-LM"
+    assert len(samples) == 1 + ("over_opencl" in finding.sample())
+    shown = next(section for section in page.sections if section.heading == "Where it shows").blocks
+    numberings = [{heading.startswith("lm-") for heading in table.columns[2:]} for table in shown]
+    assert numberings == [{False}, {True}]
     tried = next(section for section in page.sections if section.heading == "Tried").blocks[0]
     assert isinstance(tried, Table)
     assert {row.cells[2].text for row in tried.rows} == {f"models/{model.name}.tflite" for model in finding.models}

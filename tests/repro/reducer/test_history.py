@@ -19,7 +19,7 @@ from cases.tflite.read import read_tflite
 from repro.reducer import history
 from repro.reducer.problem import Failure, Specimen
 from repro.reducer.search import Need, Reduced, Response, Step
-from repro.trials.load import feed_from_npz
+from repro.trials.given_feeds import feed_from_npz
 from runner.run import Precision
 
 
@@ -112,6 +112,7 @@ def test_a_replay_calls_check_from_wherever_it_is_started(tmp_path: Path):
     assert (done.returncode, Path(folder).resolve()) == (1, place.resolve())
     assert words == [
         *("check", "model.tflite", "--inputs", "inputs.npz"),
+        *("--inputs", "inputs_2.npz", "--inputs", "inputs_3.npz"),
         *("--target", "gpu:lavapipe@Mali-G610 MC4", "--precision", "fp16"),
     ]
 

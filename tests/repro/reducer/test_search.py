@@ -19,6 +19,7 @@ from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import NotReducible, Reduced, Search, Step
 from repro.verdicts.references import OwnOps
+from repro.verdicts.value_range import constants, out_of_range
 from runner.run import Precision
 from tests.repro.simulated_delegate import FAULTS, Fault, SimulatedDelegate
 
@@ -34,13 +35,17 @@ def no_cpu() -> SimulatedDelegate:
 
 
 def reduce(
-    specimen: Specimen, target: SimulatedDelegate, folder: Path, **options: object
+    specimen: Specimen,
+    target: SimulatedDelegate,
+    folder: Path,
+    precision: Precision = Precision.FP32,
+    **options: object,
 ) -> tuple[Reduced, list[Step]]:
     steps: list[Step] = []
     with target, Journal(folder / history.JOURNAL) as journal:
         search = Search(
             target,
-            Precision.FP32,
+            precision,
             OwnOps(no_cpu, strict_shapes=True),
             journal,
             on_step=steps.append,
@@ -156,6 +161,57 @@ def test_a_second_failure_of_another_kind_is_never_taken(tmp_path: Path):
     assert [op.kind for op in first.specimen.graph.ops] == ["ADD", "MEAN"]
     assert [op.kind for op in second.specimen.graph.ops] == ["ADD"]
     assert second.failure.signature != "unwritten"
+
+
+def _overflowing(graph: Graph, op: Op, values: dict[str, np.ndarray]) -> tuple[np.ndarray, ...] | None:
+    """A LOGISTIC behind MUL and EXP is NaN above 20: a fault of large values, not of infinite ones."""
+    exponential = graph.producers.get(op.inputs[0])
+    if op.kind != "LOGISTIC" or exponential is None or exponential.kind != "EXP":
+        return None
+    if graph.producers.get(exponential.inputs[0], op).kind != "MUL":
+        return None
+    x = values[op.inputs[0]]
+    return (np.where(x > 20, np.float32(np.nan), 1 / (1 + np.exp(-x))),)
+
+
+def gate_of_exponential() -> Specimen:
+    """LOGISTIC(EXP(x * 0.05)), x from 100 to 0: at most 148. With a constant of 1 the exponential overflows float32."""
+    g = GraphBuilder()
+    x = g.mul(g.input("x", (1, 4, 8)), g.const(np.full(8, 0.05, np.float32)), name="scaled")
+    graph = g.build([g.unary("LOGISTIC", g.unary("EXP", x, name="exponential"), name="y")])
+    return Specimen(graph, ((np.linspace(100, 0, 32, dtype=np.float32).reshape(1, 4, 8),),) * 2, "y")
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_every_step_keeps_the_right_values_within_what_the_precision_holds(precision: Precision, tmp_path: Path):
+    delegate = SimulatedDelegate(Fault("overflowing gate", 3, compute=_overflowing))
+    reduced, steps = reduce(gate_of_exponential(), delegate, tmp_path, precision=precision)
+    assert len(steps) > 2
+    for step in steps:
+        graph = step.specimen.graph
+        for feed in step.specimen.feeds:
+            values = {**OwnOps(no_cpu).values(graph, feed), **constants(graph)}
+            assert out_of_range(values, precision) == frozenset(), step.specimen.made_by
+    assert reduced.failure.signature == "nonfinite"
+
+
+def test_without_that_the_same_reduction_slips_to_values_that_are_infinite(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Search, "_in_range", lambda search, specimen: True)
+    delegate = SimulatedDelegate(Fault("overflowing gate", 3, compute=_overflowing))
+    reduced, _ = reduce(gate_of_exponential(), delegate, tmp_path)
+    values = OwnOps(no_cpu).values(reduced.graph, reduced.specimen.feeds[0])
+    assert out_of_range(values, Precision.FP32)
+
+
+def test_what_is_infinite_in_the_original_may_stay_so(tmp_path: Path):
+    """A mask of -inf is no reason to refuse every step; a tensor that was finite may still not become infinite."""
+    g = GraphBuilder()
+    x = chain(g, g.input("x", (1, 6, 8)), 8)
+    mask = np.where(np.arange(8) < 4, 0, -np.inf).astype(np.float32)
+    row = g.add(x, g.const(np.tile(mask, (1, 6, 1)) + np.arange(6, dtype=np.float32)[:, None]), name="masked")
+    graph = g.build([g.unary("LOGISTIC", row, name="y")])
+    reduced, _ = reduce(specimen_of(graph, "y"), SimulatedDelegate(FAULT["broadcast of row 0"]), tmp_path)
+    assert [op.kind for op in reduced.graph.ops] == ["ADD"]
 
 
 def test_a_crash_is_reduced_as_a_crash(tmp_path: Path):

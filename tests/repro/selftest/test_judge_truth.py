@@ -39,6 +39,18 @@ def test_faults_are_put_into_as_many_outputs_of_every_target_spread_over_its_mod
     assert judge_truth.Healthy().chosen(6) == []
 
 
+def test_an_interrupt_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(judge_truth, "main", interrupted)
+    monkeypatch.setattr(judge_truth, "stop_as_interrupted", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        judge_truth.entry()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "repro: interrupted; nothing of it is kept\n"
+
+
 @pytest.mark.slow
 @pytest.mark.gpu
 def test_the_reduced_oracle_finds_nothing_missed_and_no_false_alarm():

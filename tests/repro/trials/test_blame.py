@@ -75,7 +75,7 @@ POCL = "gpu:pocl"
     [
         # The delegate over OpenCL and the one over WebGPU are two builds of one graph code, numbered apart.
         ((seen(LAVAPIPE, FAIL), seen(POCL, FAIL, runtime="lm-0.18.1")), "delegate graph", "over two APIs"),
-        ((seen(LAVAPIPE, PASS), seen(POCL, FAIL, runtime="lm-0.18.1")), "undecided", "a second driver of the same API"),
+        ((seen(LAVAPIPE, PASS), seen(POCL, FAIL, runtime="lm-0.18.1")), "undecided", "a second driver of the same"),
         (
             (seen(LAVAPIPE, FAIL), seen(SWIFTSHADER, FAIL), seen(POCL, PASS, runtime="lm-0.18.1")),
             "delegate graph",

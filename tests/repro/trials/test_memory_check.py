@@ -123,7 +123,7 @@ def test_a_race_behind_right_outputs_exits_1_as_unsound():
     model = str(FINDINGS / "split-halves-meet" / "models" / "minimal.tflite")
     answer = CliRunner().invoke(main, ["check", model, "--target", "gpu:oclgrind", "--precision", "fp32"])
     assert answer.exit_code == 1
-    assert "PASS, unsound output 0 'met'" in answer.stdout
+    assert "output 0 'met' PASS, unsound" in answer.stdout
     assert "memory: read-write race: 'dst_tensor_1_buffer' and 'src_tensor_1_link1_buffer'" in answer.stdout
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from cases import inputs
@@ -10,6 +12,7 @@ from cases.graph import Graph, Op, Tensor
 from cases.inputs import GivenFeeds
 from repro.trials.load import open_installed_cpu
 from repro.trials.taps import Tap, TapReport, localise
+from repro.verdicts.float16_range import BeyondFloat16
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, graph_subject
 from repro.verdicts.verdict import Status
@@ -69,7 +72,7 @@ def test_a_localisation_that_no_tap_survived_is_void():
     assert report.first_wrong is None
     said = "\n".join(report.lines())
     assert "VOID" in said
-    assert "3 intermediates further from the outputs were not tapped" in said
+    assert "3 intermediates further from the outputs not tapped" in said
 
 
 def test_a_graph_without_a_reference_is_not_tapped():
@@ -78,3 +81,13 @@ def test_a_graph_without_a_reference_is_not_tapped():
     subject = Subject("test", b"", GivenFeeds(()), OwnOps(open_installed_cpu), given_graph=graph)
     report = localise(subject, None)  # type: ignore[arg-type]
     assert list(report.lines()) == ["taps: no reference for the intermediates: SOME_OP is not evaluated"]
+
+
+def test_what_leaves_float16_is_named_in_the_place_of_what_is_wrong_behind_it():
+    failing = (tap("sum", True, Status.INVALID), tap("gate", True, Status.FAIL))
+    beyond = BeyondFloat16("sum", "SUM", 1.01e5)
+    lines = list(TapReport(((0, "FAIL", "wrong"),), failing, beyond=beyond).lines())
+    assert lines[-1].startswith("taps: 'sum' (written by SUM) leaves float16's range")
+    late = dataclasses.replace(beyond, name="behind")
+    lines = list(TapReport(((0, "FAIL", "wrong"),), failing, beyond=late).lines())
+    assert lines[-1].startswith("taps: first wrong tensor: 'gate'")

@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cases.builder import GraphBuilder
+from cases.evaluation.evaluate import FLOAT64, evaluate
+from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.judge import judge
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import SENTINEL, Precision
@@ -162,3 +165,30 @@ def test_a_shader_that_did_not_compile_is_named_whatever_memory_holds(precision:
     assert "line 20, column 10 of the generated WGSL: unresolved value 'B': for (; B < 1; B++) {" in broken[1].holds
     assert (unbound[1].signature, unbound[1].status) == (silent[1].signature, silent[1].status)
     assert "WebGPU refused a command (CreateBindGroup: Binding size for [Buffer] is zero)" in unbound[1].holds
+
+
+def test_an_earlier_runs_values_are_not_named_where_what_is_right_hardly_moves():
+    made = scene()
+    still = tuple((made.references[0][0] + 1e-7 * k, w) for k, (_, w) in enumerate(made.references))
+    held = replace(made, references=still)
+    verdict = diagnosed(held, 0, lambda k, y: y + np.where(np.arange(16) == 3, 1.0, 0.0))
+    assert verdict.signature == "wrong"
+    moved = diagnosed(made, 0, lambda k, y: made.references[max(k - 1, 0)][0] + (k == 0))
+    assert moved.signature == "stale"
+
+
+def test_what_fp16_cannot_hold_is_named_and_its_leftovers_are_not_an_earlier_runs():
+    """A variance that is infinite leaves the bias alone, the same for every input."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 32, 16))
+    variance = g.mean(g.unary("SQUARE", x, name="squares"), [2], name="variance")
+    normed = g.mul(x, g.unary("RSQRT", variance), name="normed")
+    bias = np.linspace(-1, 1, 16).astype(np.float32)
+    graph = g.build([g.add(normed, g.const(bias), name="y")])
+    feeds = tuple((1000 * np.random.default_rng(k).standard_normal((1, 32, 16)).astype(np.float32),) for k in range(3))
+    references = tuple((evaluate(graph, feed, FLOAT64)["y"],) for feed in feeds)
+    floors = emulated_floors(graph, feeds, references, Precision.FP16)
+    made = Scene(graph, feeds, references, floors, Precision.FP16)
+    verdict = diagnosed(made, 0, lambda k, y: np.broadcast_to(bias, y.shape))
+    assert verdict.signature == "wrong"
+    assert "'squares' (written by SQUARE) leaves float16's range" in verdict.holds

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cases.builder import GraphBuilder
-from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.evaluation.arithmetic import Arithmetic
+from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate
 from cases.graph import Graph, Op, Tensor
+from repro.verdicts import emulation
 from repro.verdicts.emulation import emulated_floors, floors_for
 from runner.run import Precision
-from tests.repro.verdicts.judging import scene
+from tests.cases.evaluation.kernels import OneOp
+from tests.cases.evaluation.quantised_ops import record
+from tests.repro.verdicts.judging import Scene, scene
 
 
 def test_fp16_is_noisier_than_fp32_by_about_their_ulps_and_the_cache_agrees(tmp_path, monkeypatch):
@@ -53,3 +58,70 @@ def test_an_emulation_that_overflows_falls_to_the_rule():
     floors = {p: emulated_floors(graph, (feed,), (reference,), p)[0] for p in Precision}
     assert floors[Precision.FP32].source == "emulation"
     assert (floors[Precision.FP16].source, "not finite" in floors[Precision.FP16].why) == ("rule", True)
+
+
+def emulated(monkeypatch: pytest.MonkeyPatch, made: Scene, feeds: tuple, precision: Precision) -> dict[str, list[int]]:
+    """Which feeds each arithmetic sees, by their places."""
+    seen: dict[str, list[int]] = {}
+
+    def noted(graph: Graph, feed: tuple, arithmetic: Arithmetic) -> dict[str, np.ndarray]:
+        seen.setdefault(arithmetic.name, []).append(next(k for k, other in enumerate(feeds) if other is feed))
+        return evaluate(graph, feed, arithmetic)
+
+    monkeypatch.setattr(emulation, "evaluate", noted)
+    emulated_floors(made.graph, feeds, made.references, precision)
+    return seen
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_every_distinct_feed_is_emulated_and_the_one_that_comes_again_is_not(monkeypatch, precision: Precision):
+    made = scene()
+    assert list(emulated(monkeypatch, made, made.feeds, precision).values()) == [[0, 1, 2], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_where_sums_are_many_rounding_every_term_is_for_the_first_feeds_alone(monkeypatch, precision: Precision):
+    made = scene()
+    monkeypatch.setattr(emulation, "_ROUNDED_TERMS", 1)
+    assert list(emulated(monkeypatch, made, made.feeds, precision).values()) == [[0], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(("times", "is_witness"), [(8, True), (1000, False)])
+def test_a_cpu_that_rounding_explains_widens_the_floor_and_one_that_quantises_does_not(times: int, is_witness: bool):
+    made = scene()
+    rounded = [evaluate(made.graph, feed, FLOAT32) for feed in made.feeds]
+    cpu = tuple(
+        tuple(right + times * (values[name] - right) for name, right in zip(made.graph.outputs, of_feed, strict=True))
+        for values, of_feed in zip(rounded, made.references, strict=True)
+    )
+    beside = emulated_floors(made.graph, made.feeds, made.references, Precision.FP32, cpu)
+    for alone, with_cpu in zip(made.floors, beside, strict=True):
+        assert (with_cpu.rmse > 4 * alone.rmse) is is_witness
+        assert is_witness or with_cpu == alone
+
+
+def test_what_float32_cannot_compute_from_what_is_fed_is_no_targets_fault():
+    g = GraphBuilder()
+    x = g.input("x", (1, 64))
+    huge = g.scaled(g.scaled(x, 1e30), 1e30)
+    graph = g.build(outputs=[g.scaled(huge, 1e-30, name="y"), g.scaled(x, 2.0, name="z")])
+    feed = (np.random.default_rng(0).standard_normal((1, 64)).astype(np.float32),)
+    values = evaluate(graph, feed, FLOAT64)
+    for precision in Precision:
+        floors = emulated_floors(graph, (feed,), ((values["y"], values["z"]),), precision)
+        assert [floor.leaves_float32 for floor in floors] == [True, False]
+
+
+def test_integers_that_stand_for_real_numbers_have_a_floor_in_steps():
+    op = quantised_relu()
+    graph = op.graph([(4, 8)])
+    reference = evaluate(graph, op.feed, FLOAT64)["out0"]
+    (floor,) = emulated_floors(graph, (op.feed,), ((reference,),), Precision.FP32)
+    assert floor.source == "steps"
+    assert 0 < floor.rmse < 1
+
+
+def quantised_relu() -> OneOp:
+    """A RELU from a grid of 0.1 to one of 0.03: two thirds of its results lie between two steps."""
+    x = np.random.default_rng(0).integers(-128, 127, (4, 8)).astype(np.int8)
+    return OneOp("RELU", (x,), ("int8",), tensor_raws={"in0": record(0.1), "out0": record(0.06, -128)})

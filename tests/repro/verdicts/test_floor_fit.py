@@ -109,3 +109,22 @@ def test_exact_arithmetic_leaves_only_the_rounding_of_the_values_themselves():
     floor = fitted(reference, np.zeros_like(reference))
     assert floor.curve == (0.0, 0.0, 0.0)
     assert (floors_of(floor, reference) < 2.0**-10 * np.abs(reference) + 1e-7).all()
+
+
+def test_an_arithmetic_that_saw_fewer_feeds_counts_as_much_as_one_that_saw_all():
+    rng = np.random.default_rng(0)
+    references = [rng.standard_normal((64, 8)) for _ in range(3)]
+    loud = [references[0] + 1e-2 * rng.standard_normal((64, 8))]
+    quiet = [reference + 1e-4 * rng.standard_normal((64, 8)) for reference in references]
+    floor = fitted_floor(references, [loud, quiet], 1, Precision.FP16)
+    assert floor is not None
+    assert floor.rmse == pytest.approx(1e-2, rel=0.1)
+    assert np.median(floors_of(floor, references[1])) > 5e-3
+
+
+def test_a_large_output_has_the_floor_of_some_of_its_rows():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((1 << 15, 16))
+    floor = fitted(reference, 1e-2 * reference * rng.standard_normal(reference.shape))
+    few = fitted(reference[:4096], 1e-2 * reference[:4096] * rng.standard_normal((4096, 16)))
+    assert np.median(floors_of(floor, reference)) == pytest.approx(np.median(floors_of(few, reference)), rel=0.1)

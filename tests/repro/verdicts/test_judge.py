@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cases.inputs import GivenFeeds
+from cases.builder import GraphBuilder
+from cases.inputs import GivenFeeds, StandardFeeds
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.verdict import Status
 from runner.run import SENTINEL, Fingerprint, Outcome, Precision, Run
-from tests.repro.verdicts.judging import EMULATED, normal, scene
+from tests.repro.verdicts.judging import EMULATED, Scene, normal, scene
 
 BOTH = pytest.mark.parametrize("precision", list(Precision))
 
@@ -110,3 +111,52 @@ def test_any_two_arrays_give_a_verdict_and_only_a_finite_equal_shape_can_pass(re
         assert reference.size == 1 or np.ptp(reference.astype(np.float64)) > 0
     assert bool(verdict.signature) == (verdict.status is Status.FAIL)
     assert bool(verdict.reason) or verdict.status is Status.PASS
+
+
+def test_an_output_that_follows_no_input_that_was_fed_has_shown_nothing():
+    """Clipped to one value, say: a stale output would be as right. What no input reaches is judged all the same."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 64))
+    ramp = np.arange(64, dtype=np.float32)
+    clipped = g.add(g.scaled(x, 0.0), g.const(ramp), name="clipped")
+    anchors = g.add(g.const(ramp), g.const(ramp), name="anchors")
+    graph = g.build([clipped, anchors])
+    feeds = StandardFeeds(0).make([graph.tensors["x"]])
+    right = (ramp.astype(np.float64).reshape(1, 64), 2.0 * ramp)
+    references = tuple(right for _ in feeds)
+    made = Scene(graph, feeds, references, (EMULATED, EMULATED), Precision.FP32)
+    first, second = made.judge()
+    assert (first.status, first.reason) == (Status.INVALID, "the reference is the same for every input (run 1 of 3)")
+    assert second.status is Status.PASS
+
+
+def test_a_file_whose_output_is_an_input_blames_no_target():
+    g = GraphBuilder()
+    x = g.input("x", (1, 64))
+    graph = g.build([g.unary("RELU", x, name="y"), x])
+    feeds = StandardFeeds(0).make([graph.tensors["x"]])
+    references = tuple((np.maximum(feed[0], 0.0).astype(np.float64), feed[0].astype(np.float64)) for feed in feeds)
+    made = Scene(graph, feeds, references, (EMULATED, EMULATED), Precision.FP32)
+
+    def lost(outputs):
+        for feed in outputs:
+            feed[0][:], feed[1][:] = 0.0, SENTINEL
+
+    for verdict in made.judge(lost):
+        assert verdict.status is Status.INVALID
+        assert verdict.reason.startswith("'x' is an input and an output")
+
+
+@BOTH
+def test_what_leaves_float32_is_invalid_unless_nothing_wrote_it(precision: Precision):
+    made = scene(precision)
+    floors = tuple(dataclasses.replace(floor, leaves_float32=True) for floor in made.floors)
+    made = dataclasses.replace(made, floors=floors)
+
+    def damaged(outputs):
+        for feed in outputs:
+            feed[0][:], feed[1][:] = np.nan, SENTINEL
+
+    first, second = made.judge(damaged)
+    assert (first.status, "float32's range" in first.reason) == (Status.INVALID, True)
+    assert (second.status, second.signature) == (Status.FAIL, "unwritten")

@@ -34,7 +34,7 @@ def judged(reference: np.ndarray, actual: np.ndarray, floor: Floor = EMULATED) -
         (np.full((4, 8), 3.5), "constant"),
         (np.where(np.eye(8) > 0, np.nan, 1.0), "not finite"),
         (np.where(np.eye(8) > 0, np.inf, 1.0), "not finite"),
-        (1000 + 1e-3 * normal(16, 16), "fp16 ulps"),
+        (1000 + 1e-3 * normal(16, 16), "roundings"),
         (np.zeros(()), "one zero"),
         (np.zeros((0, 4)), "no elements"),
     ],

@@ -76,9 +76,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
         made["graph"] += 1
         return read_tflite(model, where)
 
-    def floors(graph: Graph, feeds: Sequence[Feed], references: References, precision: Precision) -> tuple[Floor, ...]:
+    def floors(
+        graph: Graph, feeds: Sequence[Feed], references: References, precision: Precision, cpu: References | None
+    ) -> tuple[Floor, ...]:
         made[f"floors {precision}"] += 1
-        return emulated_floors(graph, feeds, references, precision)
+        return emulated_floors(graph, feeds, references, precision, cpu)
 
     monkeypatch.setattr(subjects, "read_tflite", read)
     monkeypatch.setattr(subjects, "floors_for", floors)

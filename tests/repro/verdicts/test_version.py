@@ -37,12 +37,12 @@ def run(checkout: Path) -> str:
 
 def test_a_changed_diagnosis_asks_the_journal_again_and_gives_its_own_words(checkout: Path):
     assert WORDS in run(checkout)
-    assert "1 of 1 runs unchanged" in run(checkout)
+    assert "1 of 1 run unchanged" in run(checkout)
     source = checkout / "repro" / "verdicts" / "misplaced_values.py"
     source.write_text(source.read_text(encoding="utf-8") + "\n# another judge\n", encoding="utf-8")
-    assert "0 of 1 runs unchanged" in run(checkout)
+    assert "0 of 1 run unchanged" in run(checkout)
     words = checkout / "repro" / "verdicts" / "diagnose.py"
     words.write_text(words.read_text(encoding="utf-8").replace("input {", "INPUT {"), encoding="utf-8")
     changed = run(checkout)
-    assert "0 of 1 runs unchanged" in changed
+    assert "0 of 1 run unchanged" in changed
     assert "holds INPUT" in changed

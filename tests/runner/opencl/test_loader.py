@@ -64,9 +64,10 @@ def test_only_programs_with_a_barrier_are_built_with_more(pocl: OpenClDriver):
     assert seen(pocl, LoaderSettings(), **more)["options"] == ["-DGIVEN=1"]
 
 
-def test_the_source_of_each_program_is_kept(pocl: OpenClDriver, tmp_path: Path):
+def test_the_source_of_each_program_is_kept_and_what_it_was_built_with(pocl: OpenClDriver, tmp_path: Path):
     seen(pocl, LoaderSettings(kernels=tmp_path))
-    assert [file.read_text(encoding="utf-8") for file in tmp_path.iterdir()] == [SOURCE]
+    kept = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+    assert kept == {"program-0000.cl": SOURCE, "program-0000.options": "-DGIVEN=1\n"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Models that published packages ship: which they are, and how they are collected."""

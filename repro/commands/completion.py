@@ -1,0 +1,33 @@
+"""What the shell offers at Tab for cases, findings and targets. Asked at every press of a key, so it has to be quick.
+
+Key insight: what could be asked of drivers and phones takes seconds. So the targets offered are those that any machine
+can have, and the names that were read from files are those that are there.
+"""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+from cases import catalogue
+from repro.findings import reader
+from runner.targets import KNOWN_TARGETS
+
+
+def cases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of cases; those of a family once it is typed, else the families."""
+    names = [case.name for case in catalogue.catalogue()]
+    if "/" not in incomplete:
+        families = dict.fromkeys(f"{name.partition('/')[0]}/" for name in names)
+        return [CompletionItem(family) for family in families if family.startswith(incomplete)]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Slugs of the findings that are here."""
+    return [CompletionItem(slug) for slug in reader.slugs() if slug.startswith(incomplete)]
+
+
+def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Targets that a machine can have."""
+    return [CompletionItem(name) for name in KNOWN_TARGETS if name.startswith(incomplete)]

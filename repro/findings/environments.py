@@ -1,0 +1,139 @@
+"""Where findings are measured, and measured again: targets, presented names, runtimes.
+
+Key insight: LiteRT's releases and LiteRT-LM's are numbered apart, and a target runs on those of one. So whatever picks
+a runtime (the newest that shows a bug, the one to verify in) picks it for a target.
+
+A device presented under a Mali's name takes the delegate's Mali paths. One runtime of it is evidence enough (the newest
+release that shows the bug), unless the bug needs the name; its cells keep the full name, so that nobody reads them as a
+Mali's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from repro.findings.finding import EVIDENCE, Finding
+from repro.matrix.measure import Environment, default_targets, environments_for
+from repro.matrix.record import CellRecord
+from runner import targets
+from runner.errors import TargetUnavailable
+from runner.opencl.android_runtime import NEWEST, is_android
+from runner.runtime_version import is_release, version_order
+from runner.runtimes import installed
+from runner.targets import runs_over_opencl
+
+PRESENTED_AS = "Mali-G610"
+
+Plans = Mapping[str, Sequence[Environment]]
+"""The environments of each finding, by slug."""
+
+
+def targets_here(runtimes: Sequence[str] = ()) -> list[str]:
+    """The host's Vulkan adapters, the phones, and the best target over OpenCL, as far as they run on the runtimes.
+
+    runtimes: empty for any. Raises TargetUnavailable where there is none.
+    """
+    over_opencl = [info.name for info in targets.available_opencl() if info.usable][:1]
+    try:
+        names = [*default_targets(), *over_opencl]
+    except TargetUnavailable:
+        if not over_opencl:
+            raise
+        names = over_opencl
+    return that_run(names, runtimes)
+
+
+def that_run(names: Sequence[str], runtimes: Sequence[str]) -> list[str]:
+    """The targets that run on one of the runtimes; all of them where none is asked for."""
+    return [n for n in names if not runtimes or any(is_android(r) is runs_over_opencl(n) for r in runtimes)]
+
+
+def plans_to_measure(
+    chosen: Sequence[Finding], environments: Sequence[Environment], named: Sequence[str] | None
+) -> Plans:
+    """Each finding in all environments, and under presented names.
+
+    named: presented targets; None for the best adapter here and the best target over OpenCL as a Mali, and under
+    each name that the finding's claims and evidence have.
+    """
+    names = list(dict.fromkeys(e.target for e in environments))
+    return {
+        f.slug: [*environments, *_presented(f, _names_of(f, names) if named is None else named, environments)]
+        for f in chosen
+    }
+
+
+def plans_to_verify(chosen: Sequence[Finding], names: Sequence[str], runtimes: Sequence[str], presented: bool) -> Plans:
+    """Each finding on all targets, in the runtimes; presented: also under the presented names of its evidence.
+
+    runtimes: empty for the installed one, and where the bug is not claimed to show in it, the newest measured one that
+    shows it as well: without that a finding of older runtimes would be confirmed by passing everywhere. Over OpenCL
+    then the newest there is.
+    """
+    over_opencl = [name for name in names if runs_over_opencl(name)]
+    others = [name for name in names if name not in over_opencl]
+    plans = {}
+    for finding in chosen:
+        if runtimes:
+            plain = environments_for(runtimes, names)
+        else:
+            versions = runtimes_to_verify(finding, installed().version)
+            plain = environments_for(versions, others) + environments_for([NEWEST], over_opencl)
+        also = _presented(finding, _in_evidence(finding, names), plain) if presented else []
+        plans[finding.slug] = [*plain, *also]
+    return plans
+
+
+def runtimes_to_verify(finding: Finding, installed: str) -> tuple[str, ...]:
+    """LiteRT's versions to verify a finding in: the installed one, and one that shows the bug."""
+    if not finding.minimal.shows or finding.minimal.where.has_runtime(installed):
+        return (installed,)
+    measured = {r["runtime"] for r in finding.evidence_records()}
+    return (installed, *finding.showing(v for v in measured if not is_android(v))[-1:])
+
+
+def unmeasurable(chosen: Sequence[Finding], names: Sequence[str]) -> str:
+    """What of the evidence no target can measure again: `9 cells over OpenCL of 2 findings`; empty where nothing is."""
+    if any(runs_over_opencl(name) for name in names):
+        return ""
+    cells = [sum(is_android(r["runtime"]) for r in _evidence(finding)) for finding in chosen]
+    findings = sum(bool(count) for count in cells)
+    return f"{sum(cells)} cells over OpenCL of {findings} finding{'s' * (findings > 1)}" if findings else ""
+
+
+def _names_of(finding: Finding, names: Sequence[str]) -> list[str]:
+    """The presented targets of a finding: the best adapters under each name it knows, and those of its evidence."""
+    on_host = [name for name in names if name.startswith("gpu:") and not set("@+") & set(name)]
+    best = {runs_over_opencl(name): name for name in reversed(on_host)}
+    patterns = [p for model in finding.models for p in model.where.targets]
+    claimed = [p.partition("@")[2] for p in patterns if "@" in p and not set("*?[") & set(p.partition("@")[2])]
+    presented = [f"{best[over]}@{name}" for name in (PRESENTED_AS, *claimed) for over in sorted(best)]
+    return list(dict.fromkeys([*presented, *_in_evidence(finding, names)]))
+
+
+def _in_evidence(finding: Finding, names: Sequence[str]) -> list[str]:
+    """The presented targets of a finding's evidence whose adapter is among the targets, or that run over OpenCL too."""
+    over_opencl = any(runs_over_opencl(name) for name in names)
+    kept = {r["target"] for r in _evidence(finding) if "@" in r["target"]}
+    bare = {name: name.partition("@")[0].partition("+")[0] for name in kept}
+    return sorted(n for n in kept if bare[n] in names or (over_opencl and runs_over_opencl(n)))
+
+
+def _evidence(finding: Finding) -> list[CellRecord]:
+    """The sealed measurements; none where nothing was measured yet."""
+    return finding.evidence_records() if (finding.folder / EVIDENCE).is_file() else []
+
+
+def _presented(finding: Finding, named: Sequence[str], environments: Sequence[Environment]) -> list[Environment]:
+    """The environments of presented targets: of the versions there, the newest release that shows the finding.
+
+    Of all where the finding claims to show nowhere; every version where it shows under presented names only.
+    """
+    versions = list(dict.fromkeys(e.runtime for e in environments if not e.target.startswith("cpu")))
+    found: list[Environment] = []
+    for target in named:
+        own = [v for v in versions if is_android(v) is runs_over_opencl(target)]
+        releases = [v for v in (finding.showing(own) or own) if is_release(v)]
+        newest = [max(releases, key=version_order)] if releases else []
+        found += [Environment(v, target) for v in (own if finding.needs_name else newest)]
+    return [e for e in found if e not in environments]

@@ -1,0 +1,128 @@
+"""Findings as issues to file: an archive that GitHub takes, what to paste where, and all issues in an order.
+
+Key insight: a maintainer mends causes. So all findings become one issue per root cause, each with its members, and the
+index says which hits most; and whoever files them is told which text goes into which field.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cases.findings.model import Purpose
+from repro.campaigns.expectations import Expectation, read_entries
+from repro.findings import report_facts as facts
+from repro.findings.finding import Finding
+from repro.findings.reach import Reach, in_order_of_reach
+from repro.findings.report import environment, place_and_graph, report_files, tolerance
+from repro.findings.root_causes import root_causes
+from repro.findings.snippet import snippet
+from repro.records.folders import EXPECTATIONS
+from runner.cache import write_atomically
+from runner.encoding import file_name
+from runner.runtime_version import LM_PREFIX, is_release
+
+ISSUE = "issue.md"
+HOW_TO_FILE = "how-to-file.md"
+INDEX = "index.md"
+LONGEST_ISSUE = 65536
+"""Characters that GitHub takes as the text of an issue."""
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def zipped(files: Mapping[str, bytes], folder: str) -> bytes:
+    """A .zip with the files in one folder; equal files give equal bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}", _NO_DATE), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def issue_to_file(finding: Finding) -> dict[str, bytes]:
+    """The issue's text, all else as one archive, and what to paste where: what `repro report --zip` writes."""
+    return _to_file(finding.title, finding.slug, report_files(finding))
+
+
+def _to_file(title: str, name: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    archive = f"{file_name(name)}.zip"
+    attached = {path: data for path, data in files.items() if path != ISSUE}
+    how = environment.get_template("how-to-file.md.j2").render(
+        title=title, archive=archive, characters=len(files[ISSUE].decode()), longest=LONGEST_ISSUE
+    )
+    return {ISSUE: files[ISSUE], archive: zipped(attached, file_name(name)), HOW_TO_FILE: how.encode()}
+
+
+def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation], folder: Path) -> dict[str, bytes]:
+    """Relative path -> bytes: an index, and a folder per root cause with its issue, archive and how to file it.
+
+    folder: where the findings and their root causes lie. A root cause with one finding is that finding's own issue.
+    """
+    reaches = reaches_of(findings, expectations, folder)
+    files: dict[str, bytes] = {}
+    issues: list[dict[str, Any]] = []
+    for number, reach in enumerate(reaches, 1):
+        place = f"{number:02d}-{reach.cause.name}"
+        for name, data in _issue(reach).items():
+            files[f"{place}/{name}"] = data
+        issues.append({"reach": reach, "place": place})
+    index = environment.get_template("index.md.j2").render(issues=issues, findings=len(findings))
+    return {INDEX: index.encode(), **files}
+
+
+def reaches_of(findings: Sequence[Finding], expectations: Sequence[Expectation], folder: Path) -> list[Reach]:
+    """The root causes of the findings, in the order worth mending. folder: where they lie."""
+    return in_order_of_reach(root_causes(folder), {f.slug: f for f in findings}, expectations, shows_in_newest)
+
+
+def _issue(reach: Reach) -> dict[str, bytes]:
+    if len(reach.members) == 1:
+        return issue_to_file(reach.members[0])
+    lead = reach.members[0]
+    files: dict[str, bytes] = {
+        f"{member.slug}/{name}": data for member in reach.members for name, data in report_files(member).items()
+    }
+    members = [
+        {
+            "finding": member,
+            "seen": facts.cell_sentence(member.evidence_records(), member.minimal.name),
+            "helps": [model.what for model in member.of(Purpose.HELPS)],
+        }
+        for member in reach.members
+    ]
+    pinned = facts.pinned(lead, lead.evidence_records())
+    files[ISSUE] = (
+        environment.get_template("root_cause.md.j2")
+        .render(
+            reach=reach,
+            members=members,
+            lead=lead,
+            pinned=pinned,
+            inline=snippet(lead, tolerance(lead), pinned),
+            **place_and_graph(lead),
+        )
+        .encode()
+    )
+    return _to_file(reach.cause.title, reach.cause.name, files)
+
+
+def shows_in_newest(finding: Finding) -> bool:
+    """Whether the minimal model is claimed to show the bug in the newest release of LiteRT that it was measured in."""
+    measured = [v for v in facts.runtimes(finding.evidence_records()) if is_release(v)]
+    newest = [v for v in measured if not v.startswith(LM_PREFIX)][-1:]
+    return bool(finding.showing(newest))
+
+
+def host_expectations(folder: Path = EXPECTATIONS) -> list[Expectation]:
+    """What is expected of the catalogue on any of the host's targets."""
+    return [entry for path in sorted(folder.glob("gpu*.toml")) for entry in read_entries(path)]
+
+
+def write_files(files: Mapping[str, bytes], out: Path) -> list[str]:
+    """Write the files below a folder; returns their names."""
+    for name, data in files.items():
+        write_atomically(out / name, data)
+    return list(files)

@@ -1,0 +1,96 @@
+"""A model that the GPU and the cpu share: which ops went where, and everything that crosses judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from cases import inputs
+from cases.builder import GraphBuilder
+from cases.graph import Graph, Op, Tensor
+from cases.inputs import GivenFeeds
+from repro.trials.load import open_installed_cpu
+from repro.trials.partial import check_partial
+from repro.verdicts.references import OwnOps
+from repro.verdicts.subject import Subject, graph_subject
+from repro.verdicts.verdict import Status
+from runner import targets
+from runner.errors import BadInput
+from runner.host.pool import HostTarget
+from runner.run import Precision
+from runner.target import Target
+
+
+def own_ops(graph: Graph) -> Subject:
+    feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], 0, "gaussian")
+    return graph_subject("test", graph, GivenFeeds(feeds).arrays, OwnOps(open_installed_cpu))
+
+
+def shared(*, wrong: bool = False) -> Graph:
+    """neg, relu on the GPU; gather by indices [1, 2] on the cpu; a square behind it.
+
+    wrong: the GPU's part ends in an ADD that is an output, swallowed by a reduction.
+    """
+    g = GraphBuilder()
+    x, z = g.input("x", (1, 32, 16)), g.input("z", (1, 32, 16))
+    y = g.add(g.unary("RELU", x, name="r"), z, name="y")
+    total = g.sum(y, [2], name="total") if wrong else g.unary("NEG", y, name="total")
+    graph = g.build([y, total] if wrong else [total])
+    indices = Tensor("i", (1, 2), "int32", np.array([[3, 1]], np.int32))
+    depth = graph.tensors["total"].shape[2]
+    tensors = {**graph.tensors, "i": indices, "g": Tensor("g", (1, 1, 2, depth)), "s": Tensor("s", (1, 1, 2, depth))}
+    ops = (*graph.ops, Op("GATHER", ("total", "i"), ("g",), {"axis": 1}), Op("SQUARE", ("g",), ("s",)))
+    return Graph(tensors, ops, graph.inputs, ("y", "s") if wrong else ("s",)).validate()
+
+
+@pytest.fixture(scope="module")
+def cpu() -> Iterator[Target]:
+    with targets.open_target("cpu") as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Iterator[HostTarget]:
+    with targets.open_target("gpu") as target:
+        assert isinstance(target, HostTarget)
+        yield target
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_a_shared_model_is_judged_at_its_outputs_and_where_it_crosses(gpu: HostTarget, cpu: Target):
+    found = check_partial(own_ops(shared()), gpu, cpu, Precision.FP32)
+    assert found.passed, str(found)
+    assert found.on_gpu == {0, 1, 2}
+    assert [(b.name, b.way, b.verdict.status) for b in found.borders] == [("total", "GPU -> cpu", Status.PASS)]
+    said = str(found)
+    assert f"{gpu.name}|cpu fp32" in said
+    assert "not resident: 3 ops on the GPU, 2 on the cpu" in said
+    assert "GATHER: Only support 1D indices" in said
+    assert "crosses GPU -> cpu: 'total' PASS" in said
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_a_miscompile_on_the_gpus_side_is_found_there(gpu: HostTarget, cpu: Target):
+    found = check_partial(own_ops(shared(wrong=True)), gpu, cpu, Precision.FP32)
+    assert [v.status for v in found.checked.verdicts] == [Status.FAIL, Status.PASS]
+    assert not found.passed
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_a_model_that_the_gpu_takes_whole_is_not_called_resident_either(gpu: HostTarget, cpu: Target):
+    g = GraphBuilder()
+    graph = g.build([g.unary("NEG", g.input("x", (1, 4, 8)), name="y")])
+    found = check_partial(own_ops(graph), gpu, cpu, Precision.FP32)
+    assert found.passed
+    assert found.checked.run.fully_accelerated is None
+    assert "the delegate took every op; the cpu stood by, so that this is no proof of residency" in str(found)
+
+
+def test_a_target_that_is_no_gpus_divides_nothing():
+    with pytest.raises(BadInput, match="target cpu is no GPU's"):
+        open_installed_cpu().beside_cpu()
