@@ -39,7 +39,9 @@ def test_references_and_floors_of_a_graph_are_made_and_kept(tmp_path: Path):
 
 
 @pytest.fixture
-def _without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither torch nor conversions that `make dist` may have left in this checkout."""
+    monkeypatch.setattr(convert, "shipped_path", lambda case, parts: shipped_path(case, parts, tmp_path / "shipped"))
     monkeypatch.setattr(without_torch, "has_converter", lambda: False)
     monkeypatch.setattr(without_torch, "has_torch", lambda: False)
     monkeypatch.setattr(convert, "has_converter", lambda: False)
@@ -62,10 +64,9 @@ def test_what_needs_no_conversion_runs_and_the_rest_is_counted_and_listed(capsys
 
 
 @pytest.mark.usefixtures("_without_torch")
-def test_a_conversion_that_came_along_needs_no_converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_conversion_that_came_along_needs_no_converter(tmp_path: Path):
     (case,) = catalogue.select([MODULE])
     shipped = shipped_path(case, convert.made_from(case), tmp_path / "shipped")
-    monkeypatch.setattr(convert, "shipped_path", lambda case, parts: shipped_path(case, parts, tmp_path / "shipped"))
     assert not convert.is_converted(case)
     write_atomically(shipped, b"model")
     assert convert.is_converted(case)
