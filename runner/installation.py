@@ -10,8 +10,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 from runner.cache import cache_root
 from runner.encoding import shell_command
 
@@ -77,6 +75,8 @@ def converter_install() -> str:
 
 def extra(name: str) -> list[str]:
     """What an extra of this distribution needs beyond the rest, as pip takes it, in pyproject.toml's order."""
+    from packaging.requirements import Requirement  # here, because every command imports this module and few ask
+
     found = []
     for one in map(Requirement, metadata.requires(DISTRIBUTION) or ()):
         if one.marker is not None and one.marker.evaluate({"extra": name}) and not one.marker.evaluate({"extra": ""}):

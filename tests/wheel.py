@@ -92,8 +92,8 @@ def main() -> int:
         shutil.copy(site / "repro" / "shipped" / "findings" / SLUG / "models" / f"{name}.tflite", work)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "REPRO_", "XDG_", "VIRTUAL_ENV"))}
     environment = kept | {"HOME": str(BUILD / "home"), "PATH": f"{BUILD / 'venv' / 'bin'}:{os.environ['PATH']}"}
-    wrong = 0
-    for step in steps(asked.quick):
+    wrong, tried = 0, steps(asked.quick)
+    for step in tried:
         line, started = f"repro {step.words.replace('{site}', str(site))}", time.monotonic()
         done = subprocess.run(line, shell=True, cwd=work, env=environment, encoding="utf-8", capture_output=True)
         said = done.stdout + done.stderr
@@ -105,7 +105,7 @@ def main() -> int:
         )
         if not good:
             print(f"      wanted exit {step.code} and {step.says!r}; it said:\n{said[-2000:]}", flush=True)
-    print(f"{wrong} of {len(steps(asked.quick))} commands were wrong")
+    print(f"{wrong} of {len(tried)} commands were wrong")
     return 1 if wrong else 0
 
 

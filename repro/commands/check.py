@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -41,21 +41,10 @@ from runner.run import Precision
 from runner.target import Target
 from runner.targets import precisions_for
 
-_OF_ONE_SIGNATURE = {
-    "input_files": "inputs",
-    "input_words": "input",
-    "shapes": "shape",
-    "expected_as": "expect",
-    "html_file": "html",
-    "explorer_file": "model-explorer",
-}
-"""Options that mean one graph."""
-_NOT_PARTIAL = {
-    **{name: name for name in ("taps", "poison", "save")},
-    **{"blamed": "blame", "expected_as": "expect", "html_file": "html", "dump_kernels": "dump-kernels"},
-    "explorer_file": "model-explorer",
-}
-"""Options that mean a run on one target alone."""
+_OF_ONE_SIGNATURE = ("input_files", "input_words", "shapes", "expected_as", "html_file", "explorer_file")
+"""Parameters that mean one graph."""
+_NOT_PARTIAL = ("taps", "poison", "save", "blamed", "expected_as", "html_file", "dump_kernels", "explorer_file")
+"""Parameters that mean a run on one target alone."""
 
 
 @click.command()
@@ -137,17 +126,12 @@ def command(
        Model Explorer: --model model.tflite, then "upload node data"
     """
     keep_apart({"--html": html_file, "--model-explorer": explorer_file}, (model, *input_files))
-    if partial and (one := next(filter(ctx.params.get, _NOT_PARTIAL), None)):
-        raise BadInput(
-            f"--partial is no run on the GPU alone, which --{_NOT_PARTIAL[one]} is about; give one of the two"
-        )
+    if partial and (one := _first_given(ctx, _NOT_PARTIAL)):
+        raise BadInput(f"--partial is no run on the GPU alone, which {one} is about; give one of the two")
     open_cpu = functools.partial(targets.open_target, "cpu", runtime=runtime)
     signatures = [signature] if signature else signatures_of(model)
-    if len(signatures) > 1 and (one := next(filter(ctx.params.get, _OF_ONE_SIGNATURE), None)):
-        raise BadInput(
-            f"--{_OF_ONE_SIGNATURE[one]} is about one signature, and {model} has "
-            f"{', '.join(signatures)}; give --signature NAME"
-        )
+    if len(signatures) > 1 and (one := _first_given(ctx, _OF_ONE_SIGNATURE)):
+        raise BadInput(f"{one} is about one signature, and {model} has {', '.join(signatures)}; give --signature NAME")
     inputs = options.given_inputs(input_files, input_words)
     subjects = [load_subject(model, inputs, seed, open_cpu=open_cpu, part=Part(key, shapes)) for key in signatures]
     names = targets.resolve(target_names, device)
@@ -210,6 +194,12 @@ def command(
     if not partial:
         print_lines(console, [_conclusion(shown, unexpected, void, unclean, model)])
     ctx.exit(1 if unexpected else 3 if void else 0)
+
+
+def _first_given(ctx: click.Context, parameters: Sequence[str]) -> str | None:
+    """The first of some parameters that was given, as it is typed: `--html`."""
+    typed = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    return next((typed[name] for name in parameters if ctx.params.get(name)), None)
 
 
 def _ask_controls_before(name: str, runtime: str | None, precision: Precision) -> None:

@@ -8,18 +8,15 @@ tensor, in execution order, that float64 puts beyond the range.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from cases.evaluation.evaluate import unsupported
+from cases.evaluation.ranges import ranges_of
 from cases.graph import Graph
 from repro.delegate.inside_norms import tensors_inside_norms
 from runner.encoding import shown_name
 from runner.run import FP16_MAX, Feed
-
-_HELD = 1 << 24  # elements of tensors that are kept at once
 
 
 @dataclass(frozen=True)
@@ -43,31 +40,17 @@ def first_beyond_float16(graph: Graph, feed: Feed, outputs: Sequence[str]) -> Be
     """
     if unsupported(graph) or not feed:
         return None
-    inside = tensors_inside_norms(graph)
-    for names in _parts(graph, outputs):
-        right = evaluate(graph, feed, FLOAT64, keep=names)
-        for name in names:
-            largest = float(np.abs(right[name]).max(initial=0.0))
-            if FP16_MAX < largest < math.inf and name not in inside:
-                return BeyondFloat16(name, graph.producers[name].kind, largest)
+    held = _on_the_way(graph, outputs) - tensors_inside_norms(graph)
+    for found in ranges_of(graph, [feed], inside=False):
+        if found.name in held and FP16_MAX < found.stored.largest < math.inf:
+            return BeyondFloat16(found.name, found.producer, found.stored.largest)
     return None
 
 
-def _parts(graph: Graph, outputs: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The floats on the way to some outputs, in execution order, in parts that fit the memory."""
+def _on_the_way(graph: Graph, outputs: Sequence[str]) -> frozenset[str]:
+    """The float32 tensors that ops write on the way to some outputs."""
     needed = set(outputs)
     for op in reversed(graph.ops):
         if needed & set(op.outputs):
             needed |= {name for name in op.inputs if name}
-    part: list[str] = []
-    held = 0
-    for op in graph.ops:
-        for name in op.outputs:
-            if name in needed and graph.tensors[name].dtype == "float32":
-                part.append(name)
-                held += math.prod(graph.tensors[name].shape)
-        if held > _HELD:
-            yield tuple(part)
-            part, held = [], 0
-    if part:
-        yield tuple(part)
+    return frozenset(name for name in needed & graph.producers.keys() if graph.tensors[name].dtype == "float32")

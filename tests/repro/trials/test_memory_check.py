@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -11,6 +9,7 @@ from click.testing import CliRunner
 from cases.builder import GraphBuilder
 from repro import api
 from repro.cli import main
+from repro.records.folders import FINDINGS
 from repro.trials.memory_check import MemoryCheck, Values, defects
 from repro.verdicts.verdict import UNSOUND, Status, Verdict
 from runner.opencl.android_runtime import made_versions
@@ -18,7 +17,6 @@ from runner.opencl.drivers import opencl_driver
 from runner.opencl.oclgrind_log import Kind, Message, Place
 from runner.opencl.trace import Memory, Report
 
-FINDINGS = Path(__file__).resolve().parents[3] / "findings"
 RIGHT = Verdict(0, "y", Status.PASS)
 
 

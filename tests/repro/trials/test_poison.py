@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from repro import api
+from repro.records.folders import FINDINGS
 from repro.trials.poison import FILLS, Changed, Poisoned, compare_fills, require_poison
 from repro.verdicts.verdict import READS_UNWRITTEN, Status, Verdict
 from runner.errors import BadInput
@@ -15,7 +14,6 @@ from runner.opencl.android_runtime import made_versions
 from runner.opencl.drivers import opencl_driver
 from runner.run import Fingerprint, Outcome, Run
 
-FINDINGS = Path(__file__).resolve().parents[3] / "findings"
 FINGERPRINT = Fingerprint("gpu:pocl", "", {}, "", "", "fp32", "")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cases.builder import GraphBuilder
+from cases.evaluation import ranges
+from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph, Op, Tensor
-from repro.verdicts import float16_range
 from repro.verdicts.float16_range import first_beyond_float16
 
 X = np.abs(np.random.default_rng(0).standard_normal((1, 64, 64, 4))).astype(np.float32) + 16
@@ -35,11 +36,18 @@ def test_small_values_and_what_stands_beside_the_way_are_not_named():
     assert first_beyond_float16(g.build([y, z]), (np.ones((1, 8), np.float32),), ["y"]) is None
 
 
-def test_a_large_graph_is_walked_in_parts_with_the_same_answer(monkeypatch):
-    monkeypatch.setattr(float16_range, "_HELD", 1)
+def test_a_graph_is_walked_once_and_keeps_nothing_of_it_with_the_same_answer(monkeypatch):
+    asked: list[dict[str, object]] = []
+
+    def evaluated(*given: object, **options: object) -> object:
+        asked.append(options)
+        return evaluate(*given, **options)
+
+    monkeypatch.setattr(ranges, "evaluate", evaluated)
     found = first_beyond_float16(squeezed(), (X,), ["y"])
     assert found is not None
     assert found.name == "joined"
+    assert [options.keys() for options in asked] == [{"watch"}]
 
 
 def test_a_graph_that_is_not_evaluated_says_nothing():
