@@ -17,6 +17,14 @@ DISTRIBUTION = "mali-delegate-repro"
 SETUP = Path(__file__).resolve().parent / "setup"
 
 
+def own_version() -> str:
+    """The version of this tool as it is installed; `0.0.0` where it only lies there."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0.0.0"
+
+
 def checkout() -> Path | None:
     """The source tree this runs from, if it has the Makefile."""
     root = SETUP.parents[1]
