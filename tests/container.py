@@ -1,4 +1,4 @@
-"""The Dockerfile's steps in a chroot of Debian 12, for machines without a container engine: `python -m tests.container`.
+"""The Dockerfile's steps in a chroot of Debian 12, for machines without an engine: `python -m tests.container`.
 
 Needs root and debootstrap. Makes a bare Debian 12 in a folder of its own, does there what each line of the Dockerfile
 says (a simulated `docker build`: FROM, COPY, RUN, ENV and WORKDIR, and nothing else is known), then runs the tool there
@@ -47,9 +47,13 @@ class Chroot:
         for name in _OF_THIS_MACHINE:
             if Path(name).is_file():
                 shutil.copyfile(name, self.folder / name[1:])
-        for name in ("/etc/ssl/certs", "/usr/share/ca-certificates", *_local_links()):
+        for name in _local_links():
             if Path(name).is_dir():
-                shutil.copytree(name, self.folder / name[1:], dirs_exist_ok=True, symlinks=False)
+                shutil.copytree(name, self.folder / name[1:], dirs_exist_ok=True)
+        # Under a name of its own: the package ca-certificates writes /etc/ssl/certs anew.
+        if "PIP_CERT" in self.environment:
+            shutil.copyfile(self.environment["PIP_CERT"], self.folder / "etc" / "pip-cert.pem")
+            self.environment["PIP_CERT"] = "/etc/pip-cert.pem"
 
     def run(self, words: list[str], *, user: str = "0:0", **more: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside, in the working directory, as uid:gid."""
@@ -128,6 +132,7 @@ def main() -> None:
     if os.geteuid() or not shutil.which("debootstrap"):
         raise SystemExit("needs root and debootstrap (apt-get install debootstrap)")
     with tempfile.TemporaryDirectory(prefix="repro-container-") as folder:
+        Path(folder).chmod(0o755)  # apt's own user looks in
         root = Chroot(Path(folder))
         build(root, ROOT / "Dockerfile")
         smoke(root)

@@ -52,7 +52,7 @@ def command(ctx: click.Context, as_json: bool, install: bool) -> None:
 
 
 def _install_drivers() -> None:
-    """Bring lavapipe and SwiftShader. Raises TargetUnavailable where lavapipe is not to be had; the second is a bonus."""
+    """Bring lavapipe and SwiftShader. Raises TargetUnavailable where lavapipe is not to be had; the other may lack."""
     # Their words go to stderr, so that --json has stdout for itself.
     if subprocess.run(mesa_script(), stdout=sys.stderr, check=False).returncode:
         raise TargetUnavailable("Mesa's Vulkan driver was not installed (see the lines above); install it by hand")
