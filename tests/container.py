@@ -55,6 +55,13 @@ class Chroot:
             shutil.copyfile(self.environment["PIP_CERT"], self.folder / "etc" / "pip-cert.pem")
             self.environment["PIP_CERT"] = "/etc/pip-cert.pem"
 
+        subprocess.run(["mount", "-t", "proc", "proc", str(self.folder / "proc")], check=True)
+
+    def close(self) -> None:
+        """Take off what `make` mounted, so that the folder can be removed."""
+        if os.path.ismount(self.folder / "proc"):
+            subprocess.run(["umount", str(self.folder / "proc")], check=True)
+
     def run(self, words: list[str], *, user: str = "0:0", **more: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside, in the working directory, as uid:gid."""
         entered = f"cd {shlex.quote(self.working_directory)} && exec {shlex.join(words)}"
@@ -134,8 +141,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="repro-container-") as folder:
         Path(folder).chmod(0o755)  # apt's own user looks in
         root = Chroot(Path(folder))
-        build(root, ROOT / "Dockerfile")
-        smoke(root)
+        try:
+            build(root, ROOT / "Dockerfile")
+            smoke(root)
+        finally:
+            root.close()
     print("the Dockerfile's steps work in a chroot of Debian 12, and so does what they make")
 
 
