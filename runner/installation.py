@@ -50,8 +50,7 @@ def install_everything() -> str:
 
 def mesa_install() -> str:
     """Mesa from where it is recent enough: Dawn refuses Debian 12's own 22.3."""
-    root = checkout()
-    return f"make -C '{root}' setup" if root else shell_command(mesa_script())
+    return shell_command(mesa_script())
 
 
 def mesa_script() -> list[str]:

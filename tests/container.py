@@ -71,7 +71,9 @@ class Chroot:
 
 def _local_links() -> list[str]:
     """Folders of packages on this machine that pip is told to look into."""
-    told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, encoding="utf-8", check=True
+    )
     words = [*told.stdout.replace("'", " ").replace("\\n", " ").split(), os.environ.get("PIP_FIND_LINKS", "")]
     return [word.removeprefix("file://") for word in words if word.removeprefix("file://").startswith("/")]
 

@@ -52,7 +52,7 @@ def simulate(
             env={**os.environ, **added, "GITHUB_ACTION_PATH": str(root)},
             cwd=where,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         ran.append(Ran(step["name"], done.returncode, done.stdout + done.stderr))

@@ -144,7 +144,7 @@ def test_the_hook_is_one_command_of_ours():
     assert program == "repro"
     assert command in COMMANDS
     helped = subprocess.run(
-        [sys.executable, "-m", "repro", command, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "repro", command, "--help"], capture_output=True, encoding="utf-8", check=True
     )
     assert all(option in helped.stdout for option in options)
     assert re.search(hook["files"], "models/a b.tflite")
@@ -172,5 +172,5 @@ def test_gitlabs_job_runs_the_script_where_the_image_has_it():
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "ci").glob("*.sh")))
 def test_a_script_is_one_that_bash_reads(script: str):
-    done = subprocess.run(["bash", "-n", str(ROOT / "ci" / script)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-n", str(ROOT / "ci" / script)], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")
