@@ -54,7 +54,6 @@ class Chroot:
         if "PIP_CERT" in self.environment:
             shutil.copyfile(self.environment["PIP_CERT"], self.folder / "etc" / "pip-cert.pem")
             self.environment["PIP_CERT"] = "/etc/pip-cert.pem"
-
         subprocess.run(["mount", "-t", "proc", "proc", str(self.folder / "proc")], check=True)
 
     def close(self) -> None:
