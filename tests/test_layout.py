@@ -37,7 +37,7 @@ FLOORS_OF_WINGS = {
         {"graph"},
         {"case", "inputs", "shapes", "tflite"},
         {"builder", "edit", "evaluation", "with_torch"},
-        {"families", "input_plan", "random_builder"},
+        {"drawn_ops", "families", "input_plan", "random_builder"},
         {"findings"},
         {"catalogue"},
         {"shipping"},
