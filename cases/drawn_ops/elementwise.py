@@ -78,7 +78,9 @@ def add_n(draw: Draw, kind: str) -> OneOp:
 
 
 def cast(draw: Draw, kind: str) -> OneOp:
-    source, target = draw.shuffled(["float32", "int32", "bool", "int64", "uint8"])[:2]
+    source, target = draw.shuffled(["float32", "float32", "int32", "int32", "bool", "int64", "uint8", "int16", "int8"])[
+        :2
+    ]
     shape = draw.shape()
     values = draw.truths(shape) if source == "bool" else draw.numbers.uniform(0, 90, shape).astype(source)
     return OneOp(kind, (values,), (target,))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cases.drawn_ops.one_op import OneOp, fixed
 from cases.drawn_ops.quantised import QUANTISED, record
+from cases.drawn_ops.typed import packed
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
@@ -74,14 +75,6 @@ def test_scales_that_do_not_fit_and_a_quantisation_that_is_not_affine_are_said()
     foreign.details = schema.CustomQuantizationT()
     with pytest.raises(GraphError, match="the quantisation of 't' is not affine"):
         grid_of(tensor("int8", raw=TensorExtras(foreign)))
-
-
-def packed(values: np.ndarray, bits: int) -> bytes:
-    """Integers in so many bits each, the first in the lowest bits of the first byte."""
-    fields = np.zeros(-(-values.size * bits // 8) * 8 // bits, np.uint8)
-    fields[: values.size] = values.reshape(-1).astype(np.int64) & ((1 << bits) - 1)
-    rows = fields.reshape(-1, 8 // bits)
-    return sum(rows[:, k].astype(np.uint8) << np.uint8(bits * k) for k in range(8 // bits)).astype(np.uint8).tobytes()
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("int2", 2), ("int4", 4), ("uint4", 4)])
