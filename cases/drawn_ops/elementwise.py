@@ -33,9 +33,11 @@ def binary(draw: Draw, kind: str) -> OneOp:
         return OneOp(kind, (draw.truths(left), draw.truths(right)), ("bool",))
     compares = kind in ("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL")
     outputs = ("bool",) if compares else ("float32",)
+    fuses = kind in ("ADD", "SUB", "MUL", "DIV")
+    attrs = {"fused_activation_function": draw.one_of(ACTIVATIONS)} if fuses else {}
     if (compares or kind in OF_WHOLE_NUMBERS) and draw.coin():
         divisor = draw.whole(right, 1, 5) * draw.one_of([1, -1])
-        return OneOp(kind, (draw.whole(left), divisor), outputs if compares else ("int32",))
+        return OneOp(kind, (draw.whole(left), divisor), outputs if compares else ("int32",), attrs)
     a, b = draw.floats(left), draw.floats(right)
     if kind == "POW":
         a = np.abs(a) + np.float32(0.1)
@@ -43,8 +45,6 @@ def binary(draw: Draw, kind: str) -> OneOp:
         b = np.where(np.abs(b) < 0.1, np.float32(0.7), b)
     if compares and draw.coin():
         a, b = np.round(a), np.round(b)  # so that some are equal
-    fuses = kind in ("ADD", "SUB", "MUL", "DIV")
-    attrs = {"fused_activation_function": draw.one_of(ACTIVATIONS)} if fuses else {}
     return OneOp(kind, (a, b), outputs, attrs)
 
 

@@ -21,13 +21,15 @@ from cases.drawn_ops.quantised import QUANTISED, activation_record, covering, re
 from cases.drawn_ops.table import DRAWS
 from cases.evaluation.quantised import RANGES
 from cases.graph import Graph, GraphError, Op, Tensor
+from cases.shapes import COMPARISONS
 from cases.tflite.extras import TensorExtras
 
 TRIES = 60
-SAME_GRID = frozenset(kind for kind, draw in DRAWS.items() if draw.__module__ == movement.__name__) | {
-    *("MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SELECT", "SELECT_V2"),
-    *("MAXIMUM", "MINIMUM", "REDUCE_MAX", "REDUCE_MIN", "TOPK_V2", "STABLEHLO_CLAMP"),
+OF_ELEMENTS = frozenset(kind for kind, draw in DRAWS.items() if draw.__module__ == movement.__name__) | {
+    *("SELECT", "SELECT_V2", "MAXIMUM", "MINIMUM", "REDUCE_MAX", "REDUCE_MIN", "TOPK_V2", "STABLEHLO_CLAMP"),
 }
+"""Ops whose results are elements of their operands: what integers stand for is nothing to them."""
+SAME_GRID = OF_ELEMENTS | {"MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}
 """Ops whose results are elements of their operands, or lie between them: one grid serves all."""
 OF_BITS = frozenset({"BITCAST", "CAST", "BITWISE_XOR", "RIGHT_SHIFT", "STABLEHLO_SHIFT_LEFT", "STABLEHLO_REMAINDER"})
 _DIVIDE = frozenset({"DIV", "FLOOR_DIV", "FLOOR_MOD", "STABLEHLO_REMAINDER"})
@@ -57,9 +59,14 @@ def _made(draw: Draw, kind: str, type_: str) -> Graph:
     op = _with_constant(draw, op) if draw.rng.random() < 0.3 else op
     if type_ == "float32":
         return shaped(op)
-    if kind not in OF_BITS and (type_ in ("int8", "uint8") or (type_ == "int16" and draw.coin())):
+    if kind not in OF_BITS and (type_ in ("int8", "uint8") or (type_ == "int16" and _is_quantised(draw, kind))):
         return shaped(_quantised(draw, op, type_))
     return shaped(_plain(op, type_))
+
+
+def _is_quantised(draw: Draw, kind: str) -> bool:
+    """Whether integers stand for reals: always where the op computes new ones of them."""
+    return draw.coin() or kind not in OF_ELEMENTS | COMPARISONS | _DIVIDE
 
 
 def _with_constant(draw: Draw, op: OneOp) -> OneOp:

@@ -23,10 +23,16 @@ from cases.drawn_ops.typed import KINDS, drawn_graph
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from repro.delegate.refusals import why_refused
+from repro.trials.trial import CANNOT_BE_TRIED
+from repro.verdicts.judge import judge
+from repro.verdicts.references import OWN_OPS_ONLY
+from repro.verdicts.subject import graph_subject
+from repro.verdicts.verdict import Status
 from runner.run import Job, Outcome, Precision, Run
 from runner.target import Target
 
 FILE = Path(__file__).with_name("answers.json")
+NO_KERNEL = "taken, and TFLite has no kernel that says what is right"
 TRIES = 12
 GRAPHS_EACH = 6
 """Asked with at most: options, ranks and broadcasts are refused too, and the cell is not."""
@@ -93,15 +99,34 @@ def _asked(draw: Draw, kind: str, type_: str) -> Graph | None:
     return graph
 
 
-def ask(target: Target) -> Answers:
-    """Ask the target about every cell."""
+def ask(target: Target, cpu: Target) -> Answers:
+    """Ask the target about every cell, and the cpu which of them TFLite computes at all."""
     asked = list(questions())
+    jobs = [job for _, _, job in asked]
     runs: dict[Cell, list[Run]] = {}
-    for (cell, _, _), run in zip(asked, target.run_many([job for _, _, job in asked]), strict=True):
+    computed: set[Cell] = set()
+    for (cell, graph, job), run, by_cpu in zip(asked, target.run_many(jobs), cpu.run_many(jobs), strict=True):
         runs.setdefault(cell, []).append(run)
+        if cell not in computed and _is_right(by_cpu, graph, job):
+            computed.add(cell)
     fingerprint = next(run.fingerprint for of_cell in runs.values() for run in of_cell if run.fingerprint is not None)
     words = f"LiteRT {fingerprint.runtime}, {target.name}"
-    return Answers(words, {cell: answer_of(of_cell) for cell, of_cell in runs.items()})
+    answers = {cell: answer_of(of_cell) for cell, of_cell in runs.items()}
+    foreign = {
+        cell: Answer(False, NO_KERNEL) for cell, answer in answers.items() if answer.takes and cell not in computed
+    }
+    return Answers(words, answers | foreign)
+
+
+def _is_right(run: Run, graph: Graph, job: Job) -> bool:
+    """Whether the cpu computes what the evaluation does: some of its kernels run on a type that they do not know."""
+    if run.outcome is not Outcome.OK:
+        return False
+    try:
+        verdicts = judge(run, graph_subject(job.name, graph, job.feeds, OWN_OPS_ONLY), metrics="none")
+    except CANNOT_BE_TRIED:
+        return False
+    return all(verdict.status is not Status.FAIL for verdict in verdicts)
 
 
 def answer_of(runs: Sequence[Run]) -> Answer:

@@ -146,13 +146,13 @@ def observe(
         keys = [f"{target.identity}:{job.key}" for job in jobs]
         known = {key: fitted_or_none(GraphOutcome, journal.get(key)) for key in keys}
         todo = [(d, key, job) for d, key, job in zip(batch, keys, jobs, strict=True) if known[key] is None]
-        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for d, _, job in todo if d.family != SURFACE]
-        rights = iter(reference.run_many(plain))
-        for (d, key, job), run in zip(todo, target.run_many([job for _, _, job in todo]), strict=True):
+        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, _, job in todo]
+        runs = target.run_many([job for _, _, job in todo])
+        for (d, key, job), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
             if d.family == SURFACE:
-                seen = _judged(run, d.graph, job.feeds)
+                seen = _judged(run, right, d.graph, job.feeds)
             else:
-                seen = _outcome(run, next(rights), TOLERANCE[precision])
+                seen = _outcome(run, right, TOLERANCE[precision])
             known[key] = seen
             journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
@@ -161,15 +161,21 @@ def observe(
             yield d, outcome
 
 
-def _judged(run: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
-    """For ops that the cpu has not in every type, and whose results may be a step off or a tie: by the judge."""
+def _judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
+    """By the judge, since results may be ties or a quantisation step off; nothing counts in which the cpu is wrong."""
+    if right.outcome is not Outcome.OK:
+        return GraphOutcome("NO_REFERENCE", (), right.message)
     if run.outcome is not Outcome.OK:
         return GraphOutcome(str(run.outcome), (), run.message)
     try:
-        verdicts = judge(run, graph_subject("draw", graph, feeds, OWN_OPS_ONLY), metrics="none")
+        subject = graph_subject("draw", graph, feeds, OWN_OPS_ONLY)
+        failed, cpu_failed = (
+            {verdict.output for verdict in judge(one, subject, metrics="none") if verdict.status is Status.FAIL}
+            for one in (run, right)
+        )
     except CANNOT_BE_TRIED as error:
         return GraphOutcome("NO_REFERENCE", (), str(error))
-    return GraphOutcome("OK", tuple(v.output for v in verdicts if v.status is Status.FAIL))
+    return GraphOutcome("OK", tuple(sorted(failed - cpu_failed)))
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
