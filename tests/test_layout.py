@@ -38,6 +38,7 @@ FLOORS_OF_WINGS = {
         {"case", "inputs", "shapes", "tflite"},
         {"builder", "edit", "evaluation", "with_torch"},
         {"families", "input_plan", "random_builder"},
+        {"drawn_ops"},
         {"findings"},
         {"catalogue"},
         {"shipping"},

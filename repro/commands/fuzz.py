@@ -21,6 +21,7 @@ from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
 from repro.records.lines import Tone
+from repro.selftest.answers import known_answers
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
@@ -78,7 +79,9 @@ def command(
     )
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
-        tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
+        tuple(case.graph() for case in catalogue() if case.graph is not None),
+        tuple(_read(path) for path in models),
+        known_answers().taken,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(only_hunt_in(folder))
