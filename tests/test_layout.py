@@ -49,6 +49,7 @@ FLOORS_OF_WINGS = {
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
         {
+            "adapter_families",
             "c_compiler",
             "cache",
             "deadline",

@@ -72,7 +72,7 @@ def command(
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
-    (name,) = targets.resolve([target_name])
+    name = targets.resolve_one(target_name)
     chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
     folder = corpus or cache_root() / "fuzz" / re.sub(
         r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}"

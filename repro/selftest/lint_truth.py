@@ -286,7 +286,7 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
     """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard, 3 if no output
     was compared."""
     console = Console(stderr=as_json)
-    full = targets.resolve([target_name])[0]
+    full = targets.resolve_one(target_name)
     path = journal_path(full)
     if fresh:
         path.unlink(missing_ok=True)
