@@ -29,7 +29,7 @@ FLOORS_OF_WINGS = {
         {"findings", "fuzzer", "api", "changes"},
         {"display"},
         {"pages"},
-        {"commands"},
+        {"commands", "for_pytest"},
         {"cli"},
         {"__main__"},
     ],
