@@ -62,9 +62,7 @@ FAMILIES: tuple[AdapterFamily, ...] = (
     AdapterFamily("adreno-7", "Adreno (TM) 740", "Adreno 702 to 750", "kQualcomm, kGen7", 73, _DEPTHWISE),
     AdapterFamily("adreno-8", "Adreno (TM) 840", "Adreno 830, 840", "kQualcomm, kGen8", 63, _DEPTHWISE),
     AdapterFamily("powervr-rogue", "PowerVR Rogue GE8320", "PowerVR up to the B series", "kPowerVR, kRogue", 353),
-    AdapterFamily(
-        "powervr-c", "PowerVR C-Series CXT-48-1536", "PowerVR C series", "kPowerVR, kCXT", 357, _ANY_SIZE
-    ),
+    AdapterFamily("powervr-c", "PowerVR C-Series CXT-48-1536", "PowerVR C series", "kPowerVR, kCXT", 357, _ANY_SIZE),
     AdapterFamily("xclipse", "Samsung Xclipse 940", "Xclipse, Radeon", "kAMD", 47, _DEPTHWISE),
     AdapterFamily("apple", "Apple M2", "Apple A11 and newer, M1 to M5", "kApple, kM2", 556, _ANY_SIZE),
     AdapterFamily("intel", "Intel Iris Xe", "Intel", "kIntel", 41, _ANY_SIZE),

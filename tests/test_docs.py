@@ -124,6 +124,7 @@ OTHERS = {
     *("models/post.py", "models.post"),  # a user's, in the example of a repository with a `models` of its own
     "models/*.tflite",  # in the folder of a finding
     "cases/shipped",  # made by `make dist`
+    "repro.toml",  # a project's own
 }
 
 
