@@ -41,13 +41,9 @@ class _Baseline:
 
 
 def baseline_path(layout: Layout, fingerprint: Fingerprint, size: int | None) -> Path:
-    """One file per target (with its settings and presented name), runtime, precision and size, in the layout's folder."""
-    words = [
-        fingerprint.target.replace(":", "-"),
-        f"litert-{fingerprint.runtime}",
-        fingerprint.precision,
-        *([str(size)] if size else []),
-    ]
+    """One file per target, settings, presented name, runtime, precision and size, in a folder of the layout's name."""
+    target = fingerprint.target.replace(":", "-")
+    words = [target, f"litert-{fingerprint.runtime}", fingerprint.precision, *([str(size)] if size else [])]
     return layout.baselines / file_name(layout.name) / file_name("--".join(words) + ".json")
 
 
