@@ -109,7 +109,7 @@ def test_a_check_takes_bytes_and_graphs_and_says_what_the_command_says(model, ca
     assert checked.passed
     assert repr(checked).startswith("<Checked ")
     assert "\n" not in repr(checked)
-    assert "output 0 'y' PASS smallest error this check can see: " in str(checked)
+    assert "output 0 'y' PASS an error of " in str(checked)
     assert capfd.readouterr() == ("", "")
 
 
