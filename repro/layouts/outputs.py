@@ -134,7 +134,7 @@ def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> boo
         return True  # not ours to say
     name = model.graph.outputs[index]
     with np.errstate(all="ignore"):  # of a reference that is not finite nothing is below anything
-        error = evaluate(model.graph, feed, FLOAT64)[name] - reference[index]
+        error = np.subtract(evaluate(model.graph, feed, FLOAT64)[name], reference[index], dtype=np.float64)
         return bool(np.sqrt(np.mean(np.square(error))) <= OTHER_MODEL_SHARE * np.std(reference[index]))
 
 
@@ -159,9 +159,12 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 def _rmse(run: Run, references: Sequence[Arrays], index: int) -> float:
     """The worst RMS error over the feeds: what the baseline remembers."""
-    errors = (outputs[index] - wanted[index] for outputs, wanted in zip(run.outputs, references, strict=True))
+    errors = (
+        np.subtract(outputs[index], wanted[index], dtype=np.float64)
+        for outputs, wanted in zip(run.outputs, references, strict=True)
+    )
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(max(np.sqrt(np.mean(np.square(error, dtype=np.float64))) for error in errors))
+        return float(max(np.sqrt(np.mean(np.square(error))) for error in errors))
 
 
 def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, note: str = "") -> GateCheck:
