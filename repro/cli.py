@@ -25,6 +25,7 @@ from runner.stopping import exit_code, stop_as_interrupted
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
 COMMANDS = {
     "doctor": "What can run here, and the exact command that mends what cannot.",
+    "init": "Begin a catalogue of your own: repro.toml and its folders.",
     "list": "The catalogue of cases.",
     "run": "Run the catalogue on targets, compared with what is expected.",
     "check": "Any .tflite on a target, judged without expectations.",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Here and not in tests/device: options must be known before any test folder is entered.
-pytest_plugins = ["tests.device_choice", "tests.console_script"]
+pytest_plugins = ["tests.device_choice", "tests.console_script", "pytester"]
 
 # Without a deadline and without a complaint about slow draws, because both judge the machine and not the code. What
 # is drawn depends on the seed alone (pyproject.toml gives one), so no examples of earlier runs are kept either.

@@ -31,6 +31,7 @@ RIGHT = write_tflite(add_reduce(first="SUB"))
 COMMANDS_ONLY = {
     "range": "the function is `find_ranges`: `range` is Python's own",
     "doctor": "looks at this machine, for people",
+    "init": "writes folders of a project, for people",
     "device": "sets up a phone",
     "prepare": "fills the cache",
     "list": "is cases.catalogue.catalogue()",
