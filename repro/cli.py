@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
 
 from runner.encoding import one_line
 from runner.errors import BadInput, ReproError, nowhere_to_write
+from runner.installation import own_version
 from runner.scratch import sweep_all
 from runner.stopping import exit_code, stop_as_interrupted
 
@@ -103,16 +103,9 @@ class LazyCommands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _version() -> str:
-    try:
-        return version("mali-delegate-repro")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--debug", is_flag=True, help="Show a traceback instead of the one-line error.")
-@click.version_option(_version(), prog_name="repro")
+@click.version_option(own_version(), prog_name="repro")
 def main(debug: bool) -> None:
     """Reproduce, explain and gate silent miscompiles of the LiteRT GPU delegate (ML Drift)."""
 

@@ -38,6 +38,7 @@ FLOORS_OF_WINGS = {
         {"case", "inputs", "shapes", "tflite"},
         {"builder", "edit", "evaluation", "with_torch"},
         {"families", "input_plan", "random_builder"},
+        {"drawn_ops"},
         {"findings"},
         {"catalogue"},
         {"shipping"},
@@ -48,6 +49,7 @@ FLOORS_OF_WINGS = {
         | {"runtime_version", "source_version", "stopping", "webgpu_log"},
         {"children", "memory", "scratch"},
         {
+            "adapter_families",
             "c_compiler",
             "cache",
             "deadline",

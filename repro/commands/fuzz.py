@@ -23,6 +23,7 @@ from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
+from repro.selftest.answers import known_answers
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
@@ -75,7 +76,7 @@ def command(
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
-    (name,) = targets.resolve([target_name])
+    name = targets.resolve_one(target_name)
     chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
     say_own_catalogue()
     own = own_folders()
@@ -83,7 +84,9 @@ def command(
     folder = corpus or place / re.sub(r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}")
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
-        tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
+        tuple(case.graph() for case in catalogue() if case.graph is not None),
+        tuple(_read(path) for path in models),
+        known_answers().taken,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(only_hunt_in(folder))

@@ -73,7 +73,7 @@ def command(
     2. repro reduce model.tflite --target gpu:swiftshader --precision fp16 --output 1 --out small
     3. sh model.reduced/reductions/0003/replay.sh         any step again
     """
-    (name,) = targets.resolve([target_name])
+    name = targets.resolve_one(target_name)
     folder = out or _default_folder(model)
     keep_apart({"--out": folder, "--html": html_file}, (model, *input_files))
     console = Screen(stderr=True, soft_wrap=True)

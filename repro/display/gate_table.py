@@ -70,6 +70,7 @@ def junit_rows(report: Report) -> Iterator[TestRow]:
         yield TestRow(
             suite,
             name,
+            seconds=check.seconds,
             failure=check.reason if refused and not report.is_unfit else "",
             skipped=check.reason if check.answer is GateAnswer.NOTE or (refused and report.is_unfit) else "",
         )

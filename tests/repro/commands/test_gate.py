@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -41,8 +42,10 @@ def test_json_junit_and_exit_code(example):
     refused = [r for r in records if r.get("answer") == "REFUSED"]
     assert [(r["check"], r["tensor"]) for r in refused] == [("chain", "y")]
     assert refused[0]["numbers"]["chain_snr_db"] < 20
-    assert "<failure" in junit.read_text(encoding="utf-8")
+    text = junit.read_text(encoding="utf-8")
+    assert "<failure" in text
     require_junit(junit)
+    assert sum(float(seconds) for seconds in re.findall(r'<testcase [^>]*time="([\d.]+)"', text)) > 0
 
 
 @pytest.mark.parametrize(

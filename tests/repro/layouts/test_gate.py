@@ -46,6 +46,7 @@ def test_a_hazard_is_refused_by_structure_and_by_the_output(gpu):
     assert ("output", "encoder", "summary") not in refusals(report)
     assert ("output", "head", "y") not in refusals(report), "a broken encoder must not blame the head"
     assert ("chain", "chain", "y") in refusals(report)
+    assert not any("every graph is right" in check.reason for check in report.checks)
     assert "hazard add-reduce" in report.refusals[0].reason
 
 
