@@ -94,6 +94,13 @@ def is_of_converter(error: ImportError) -> bool:
     return (error.name or "").partition(".")[0] in WITH_CONVERTER
 
 
+def suite_install() -> str:
+    """What runs the suite's own tests."""
+    if checkout() is not None:
+        return install_everything()
+    return shell_command([sys.executable, "-m", "pip", "install", *extra("suite")])
+
+
 def extra(name: str) -> list[str]:
     """What an extra of this distribution needs beyond the rest, as pip takes it, in pyproject.toml's order."""
     from packaging.requirements import Requirement  # here, because every command imports this module and few ask

@@ -33,6 +33,7 @@ COMMANDS_ONLY = {
     "doctor": "looks at this machine, for people",
     "init": "writes folders of a project, for people",
     "device": "sets up a phone",
+    "suite": "becomes pytest",
     "prepare": "fills the cache",
     "list": "is cases.catalogue.catalogue()",
     "run": "a campaign over the catalogue, with journal and expectations",
