@@ -37,6 +37,7 @@ COMMANDS = {
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
     "history": "What failed in many runs, since when, and what is flaky.",
+    "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, show, grid, new, measure, verify, render.",

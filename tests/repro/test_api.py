@@ -39,6 +39,7 @@ COMMANDS_ONLY = {
     "run": "a campaign over the catalogue, with journal and expectations",
     "expect": "rewrites files of this project",
     "matrix": "a campaign over runtimes, with a journal",
+    "restart": "a campaign over caches on disk, with a journal",
     "fuzz": "a campaign of hours, with a corpus",
     "finding": "works on folders of this project",
     "report": "writes a folder for an upstream issue",
