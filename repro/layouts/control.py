@@ -61,12 +61,15 @@ def hazards_of(model: PartModel) -> Iterator[tuple[str, Hazard, bool]]:
     """
     graph = model.graph
     names = dict(zip(graph.outputs, model.part.outputs, strict=True))
-    for hazard in find_hazards(graph):
+    present = find_hazards(graph)
+    for hazard in present:
         yield names.get(hazard.tensor, hazard.tensor), hazard, False
+    known = {(hazard.rule, hazard.tensor) for hazard in present}
     for output in graph.outputs:
         naive = without_last_op(graph, output)
-        if naive is not None:
-            yield from ((hazard.tensor, hazard, True) for hazard in find_hazards(naive))
+        for hazard in find_hazards(naive) if naive is not None else ():
+            if (hazard.rule, hazard.tensor) not in known:
+                yield hazard.tensor, hazard, True
 
 
 def without_last_op(graph: Graph, output: str) -> Graph | None:
