@@ -33,7 +33,7 @@ def ran(*outputs: np.ndarray) -> Run:
 def drawn_with(rule: str) -> Draw:
     from repro.hazards.lint import find_hazards
 
-    return next(d for d in (draw(3, i) for i in range(500)) if {h.rule for h in find_hazards(d.graph)} == {rule})
+    return next(d for d in (draw(3, i) for i in range(2000)) if {h.rule for h in find_hazards(d.graph)} == {rule})
 
 
 def test_feeds_cover_both_signs():
