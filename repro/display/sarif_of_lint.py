@@ -53,5 +53,6 @@ def _result(hazard: Hazard, model: int, rule: int) -> dict[str, Any]:
             "affectedOutputs": list(hazard.affected),
             "producer": hazard.producer,
             "consumer": hazard.consumer,
+            "where": hazard.where,
         },
     )
