@@ -174,8 +174,8 @@ def command(
                     shown.append(Shown(checked, comparisons, _again(model, given, checked, flags)))
                     shown[-1].notes += [*checked.unfit_lines(), *checked.memory_lines()]
                     if save is not None:
-                        save_judgeable(save / folder_name(subject, checked.run), checked.run, subject)
-                    tapped = _tapped(subject, target, chosen) if taps and not checked.passed else None
+                        save_judgeable(save / folder_name(subject, checked.run), checked.run, checked.subject)
+                    tapped = _tapped(checked.subject, target, chosen) if taps and not checked.passed else None
                     if tapped is not None:
                         shown[-1].notes += _show_taps(console, tapped)
                     if explorer_file is not None:
