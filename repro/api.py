@@ -181,7 +181,7 @@ def fix(
     """
     with limited(memory):
         subject = _subject(model, inputs, seed, runtime, _part(signature, shapes))
-        (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
+        name = target.name if isinstance(target, Target) else targets.resolve_one(target)
         precisions = precisions_for(name, str(precision))
         return fix_subject(
             subject,
@@ -323,10 +323,8 @@ def _opened(
     if isinstance(target, Target):
         yield target
         return
-    names = targets.resolve([target], device)
-    if len(names) != 1:
-        raise BadInput(f"target '{target}' stands for {len(names)} devices ({', '.join(names)}); name one of them")
-    made: AbstractContextManager[Target] = open_target(names[0], runtime=runtime, engine=engine, workers=workers)
+    name = targets.resolve_one(target, device)
+    made: AbstractContextManager[Target] = open_target(name, runtime=runtime, engine=engine, workers=workers)
     with made as active:
         yield active
 

@@ -170,7 +170,7 @@ def _mask(graph: Graph, tensor: Tensor, use: _Use) -> PlannedInput | None:
 
 def _divisor(graph: Graph, tensor: Tensor, use: _Use) -> PlannedInput | None:
     """What another number is divided by."""
-    if use.op.kind not in ("DIV", "FLOOR_DIV", "FLOOR_MOD") or use.position != 1:
+    if use.op.kind not in ("DIV", "FLOOR_DIV", "FLOOR_MOD", "STABLEHLO_REMAINDER") or use.position != 1:
         return None
     if tensor.dtype in _NUMBERS:
         return PlannedInput(tensor.name, Kind.AWAY_FROM_ZERO, 0.5, (1.5,), f"divisor of {use.op.kind}")

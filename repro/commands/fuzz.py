@@ -14,6 +14,7 @@ from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.campaigns.controls import fitness
 from repro.commands import options
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
 from repro.display.console import Screen
 from repro.findings.reader import showing_models
@@ -21,6 +22,8 @@ from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.sources import Sources
 from repro.records.lines import Tone
+from repro.records.own_folders import own_folders
+from repro.selftest.answers import known_answers
 from repro.trials.load import read_bytes
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
@@ -37,7 +40,9 @@ from runner.run import Precision
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
 @click.option(
-    "--corpus", type=click.Path(path_type=Path), help="Folder of the hunt; default in the cache, one per seed."
+    "--corpus",
+    type=click.Path(path_type=Path),
+    help="Folder of the hunt; default in the project (repro.toml), else in the cache, one per seed.",
 )
 @click.option(
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
@@ -71,14 +76,17 @@ def command(
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
-    (name,) = targets.resolve([target_name])
+    name = targets.resolve_one(target_name)
     chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
-    folder = corpus or cache_root() / "fuzz" / re.sub(
-        r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}"
-    )
+    say_own_catalogue()
+    own = own_folders()
+    place = own.fuzz if own else cache_root() / "fuzz"
+    folder = corpus or place / re.sub(r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}")
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
-        tuple(case.graph() for case in catalogue() if case.graph is not None), tuple(_read(path) for path in models)
+        tuple(case.graph() for case in catalogue() if case.graph is not None),
+        tuple(_read(path) for path in models),
+        known_answers().taken,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(only_hunt_in(folder))

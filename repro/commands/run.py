@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from cases import catalogue
 from cases.case import Case
 from cases.inputs import KINDS
 from repro.campaigns import expectations
@@ -17,6 +16,7 @@ from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
 from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit
 from repro.display.console import Screen
@@ -37,6 +37,7 @@ from runner.targets import precisions_for
 @click.command()
 @click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family of the catalogue.")
+@mine
 @options.targets
 @options.device
 @options.engine
@@ -85,11 +86,12 @@ def command(
     1. repro run                                    the whole catalogue, plain gpu, both precisions
     2. repro run 'output-plus-consumer/*' --target gpu:lavapipe --precision fp32
     3. repro run --target cpu --target gpu --json > results.jsonl
+    4. repro run --mine                             the own cases of your project (`repro init` begins one)
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
     keep_apart({"--junit": junit_file, "--html": html_file})
-    chosen = runnable(catalogue.select(cases, family))
+    chosen = runnable(chosen_cases(cases, family))
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from cases.drawn_ops.feeds import feeds_of
 from cases.graph import Graph
 from cases.inputs import standard_feeds
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.explain import beyond_fp16, explained_outputs, known_bug, refusing_rule, right_by_nature
 from repro.fuzzer.pattern import role_pattern, slug
-from repro.fuzzer.sources import Drawn, Sources
+from repro.fuzzer.sources import ONE_OP, Drawn, Sources
 from repro.fuzzer.twins import disagreement, twin_of
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards
@@ -150,7 +151,8 @@ class Hunt:
         kind = "watermark" if item.index % 4 == 3 else "gaussian"
         try:
             tensors = [item.graph.tensors[name] for name in item.graph.inputs]
-            feeds = standard_feeds(tensors, item.index, kind)[:2]
+            is_one_op = item.origin == ONE_OP
+            feeds = (feeds_of(item.graph, item.index) if is_one_op else standard_feeds(tensors, item.index, kind))[:2]
             return candidate(item.graph, feeds, self.precision, self.reference, f"{item.index}")
         except (BadInput, *CANNOT_BE_TRIED) as error:
             self.corpus.state.counts[f"not tried: {type(error).__name__}"] += 1

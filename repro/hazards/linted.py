@@ -44,6 +44,10 @@ class Linted(tuple[Hazard, ...], Worded):
         """Whether there is no hazard. Risks alone do not fail."""
         return not self.count(Level.HAZARD)
 
+    def without_risks(self) -> Linted:
+        """The hazards alone."""
+        return Linted((hazard for hazard in self if hazard.level is Level.HAZARD), self.name, self.unexamined)
+
     def lines(self) -> Iterator[Line]:
         """What `repro lint` prints of one model: hazards before risks, risks of one rule counted after the third."""
         if not self and not self.unexamined:

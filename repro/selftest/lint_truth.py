@@ -22,7 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.drawn_ops.feeds import feeds_of
+from cases.evaluation.evaluate import FLOAT64, evaluate, quantises_at_run_time
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.delegate.sighting import Effect
@@ -31,8 +32,13 @@ from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
-from repro.selftest.draws.draw import Draw, draw
+from repro.selftest.draws.draw import SURFACE, Draw, draw
+from repro.trials.trial import CANNOT_BE_TRIED
+from repro.verdicts.judge import judge
+from repro.verdicts.references import OWN_OPS_ONLY
 from repro.verdicts.right_by_chance import holds_one_input
+from repro.verdicts.subject import graph_subject
+from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import NothingRan, ReproError
@@ -108,6 +114,11 @@ def feeds_for(graph: Graph, seed: int, index: int) -> tuple[Feed, ...]:
     return normal, negative, positive
 
 
+def feeds_of_draw(d: Draw, seed: int) -> tuple[Feed, ...]:
+    """Three input sets; around one op of any kind, such as that op makes something of."""
+    return feeds_of(d.graph, d.index) if d.family == SURFACE else feeds_for(d.graph, seed, d.index)
+
+
 def wrong_outputs(run: Run, reference: Run, tolerance: float) -> tuple[int, ...]:
     """Indices of the outputs that differ from the reference for any feed by more than rounding.
 
@@ -131,22 +142,40 @@ def observe(
     """Run what the journal does not hold yet, in batches, and yield every draw with its observation."""
     waiting = iter(draws)
     while batch := list(islice(waiting, BATCH)):
-        jobs = [
-            Job(write_tflite(d.graph), feeds_for(d.graph, seed, d.index), precision, f"draw {seed}:{d.index}")
-            for d in batch
-        ]
+        jobs = [Job(write_tflite(d.graph), feeds_of_draw(d, seed), precision, f"draw {seed}:{d.index}") for d in batch]
         keys = [f"{target.identity}:{job.key}" for job in jobs]
         known = {key: fitted_or_none(GraphOutcome, journal.get(key)) for key in keys}
-        todo = [(key, job) for key, job in zip(keys, jobs, strict=True) if known[key] is None]
-        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, job in todo]
-        runs = target.run_many([job for _, job in todo])
-        for (key, _), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
-            seen = known[key] = _outcome(run, right, TOLERANCE[precision])
+        todo = [(d, key, job) for d, key, job in zip(batch, keys, jobs, strict=True) if known[key] is None]
+        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, _, job in todo]
+        runs = target.run_many([job for _, _, job in todo])
+        for (d, key, job), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
+            if d.family == SURFACE:
+                seen = _judged(run, right, d.graph, job.feeds)
+            else:
+                seen = _outcome(run, right, TOLERANCE[precision])
+            known[key] = seen
             journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
             outcome = known[key]
             assert outcome is not None
             yield d, outcome
+
+
+def _judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
+    """By the judge, since results may be ties or a quantisation step off; nothing counts in which the cpu is wrong."""
+    if right.outcome is not Outcome.OK:
+        return GraphOutcome("NO_REFERENCE", (), right.message)
+    if run.outcome is not Outcome.OK:
+        return GraphOutcome(str(run.outcome), (), run.message)
+    try:
+        subject = graph_subject("draw", graph, feeds, OWN_OPS_ONLY)
+        failed, cpu_failed = (
+            {verdict.output for verdict in judge(one, subject, metrics="none") if verdict.status is Status.FAIL}
+            for one in (run, right)
+        )
+    except CANNOT_BE_TRIED as error:
+        return GraphOutcome("NO_REFERENCE", (), str(error))
+    return GraphOutcome("OK", tuple(sorted(failed - (set() if quantises_at_run_time(graph) else cpu_failed))))
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
@@ -201,7 +230,7 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
                 row.hits += 1
             elif RULES[rule].latent:
                 row.latent += 1
-            elif tells_nothing(graph, feeds_for(graph, seed, d.index), index):
+            elif tells_nothing(graph, feeds_of_draw(d, seed), index):
                 row.powerless += 1
             else:
                 row.false += 1
@@ -257,7 +286,7 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
     """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard, 3 if no output
     was compared."""
     console = Console(stderr=as_json)
-    full = targets.resolve([target_name])[0]
+    full = targets.resolve_one(target_name)
     path = journal_path(full)
     if fresh:
         path.unlink(missing_ok=True)

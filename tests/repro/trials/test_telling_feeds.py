@@ -50,7 +50,7 @@ def test_a_segmenter_that_noise_leaves_dark_is_judged_on_pictures(seed: int):
     checked = check_tellingly(asked, target, cpu, Precision.FP16)
     assert [v.status for v in checked.verdicts] == [Status.PASS]
     assert checked.inputs_note.startswith("inputs pictures 0 to 1: 3 of ")
-    assert "the usual inputs say nothing of output 0 'bright': the noise floor" in checked.inputs_note
+    assert "the usual inputs say nothing of output 0 'bright': rounding alone" in checked.inputs_note
     assert checked.inputs_note in str(checked)
     feeds = checked.subject.feeds
     assert len(feeds) == 4
