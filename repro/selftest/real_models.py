@@ -40,6 +40,7 @@ COMMAND = f"python -m {MODULE}"
 FOLDER = "public-models"
 RESULTS = f"{FOLDER}/results.jsonl"
 NO_ANSWER = "no answer"
+_MINUTES = 120.0  # seconds of the first time, from which on there is no second
 _WORST = (Status.CRASH, Status.HANG, Status.REFUSED, Status.NOT_RESIDENT, Status.FAIL, Status.INVALID, Status.PASS)
 
 
@@ -48,9 +49,9 @@ class Answer:
     """What was said of one model in one precision.
 
     said: the worst verdict with its signature, or `no answer`. reason: of that verdict, in one line. seconds: of the
-    clock, the first time, with reading the file, compiling and all that is made of it. again_seconds: the second time,
-    when shaders and floors are there. peak_mib, worker_mib: the most memory that the judging process has held up to
-    then, and the largest of its workers, which hold LiteRT and the driver.
+    clock, the first time, with reading the file, compiling and all that is made of it. peak_mib: the most memory that
+    the judging process has held up to then. again_seconds: the second time, when shaders and floors are there; None
+    where the first took minutes. worker_mib: the largest of its workers, which hold LiteRT and the driver.
     """
 
     model: str
@@ -60,9 +61,9 @@ class Answer:
     said: str
     reason: str
     seconds: float
-    again_seconds: float
     peak_mib: int
-    worker_mib: int
+    again_seconds: float | None = None
+    worker_mib: int | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in found:
         if not options.parts or any(part in path.name for part in options.parts):
             for answer in in_process_of_its_own(path, options.target, options.limit):
-                cost = f"{answer.seconds:.1f} s, again {answer.again_seconds:.1f} s, {answer.peak_mib} MiB"
+                cost = f"{answer.seconds:.1f} s, again {_or_nothing(answer.again_seconds)} s, {answer.peak_mib} MiB"
                 print(f"{answer.model} {answer.precision} {answer.said} ({cost})  {answer.reason}", flush=True)
     known = kept()
     if options.document is not None:
@@ -104,7 +105,7 @@ def in_process_of_its_own(path: Path, target: str, limit_s: float) -> list[Answe
     given = [answer for answer in kept() if answer.model == path.stem and answer not in before]
     for precision in targets.precisions_for(target, "both"):
         if precision not in {answer.precision for answer in given}:
-            given.append(Answer(path.stem, str(precision), 0, 0, NO_ANSWER, why, 0, 0, 0, 0))
+            given.append(Answer(path.stem, str(precision), 0, 0, NO_ANSWER, why, 0, 0))
             keep(given[-1])
     return given
 
@@ -123,11 +124,13 @@ def answers(path: Path, target_name: str) -> Iterator[Answer]:
                 except ReproError as error:
                     said, reason = NO_ANSWER, str(error).replace(str(path), path.name)
                 seconds.append(time.monotonic() - start)
+                if seconds[0] > _MINUTES:
+                    break
         ops, outputs = (len(graph.ops), len(graph.outputs)) if graph is not None else (0, 0)
         # A worker's memory is known once it has ended.
         own, worker = (resource.getrusage(who).ru_maxrss // 1024 for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
-        first, again = seconds
-        yield Answer(path.stem, str(precision), ops, outputs, said, reason, first, again, own, worker)
+        again = seconds[1] if len(seconds) > 1 else None
+        yield Answer(path.stem, str(precision), ops, outputs, said, reason, seconds[0], own, again, worker)
 
 
 def summary(verdicts: Sequence[Verdict]) -> tuple[str, str]:
@@ -148,11 +151,10 @@ def keep(answer: Answer) -> None:
 
 
 def kept() -> list[Answer]:
-    """The newest answer of each model and precision, by name. Those of a version that kept other numbers are none."""
+    """The newest answer of each model and precision, by name."""
     path = cache_root() / RESULTS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    records = (record for record in map(json.loads, lines) if record.keys() == Answer.__dataclass_fields__.keys())
-    newest = {(one.model, one.precision): one for one in (Answer(**record) for record in records)}
+    newest = {(one.model, one.precision): one for one in (Answer(**json.loads(line)) for line in lines)}
     return sorted(newest.values(), key=lambda one: (one.model, one.precision != "fp32"))
 
 
@@ -167,8 +169,12 @@ def table(known: Sequence[Answer]) -> Iterator[str]:
     yield "|---|---:|---|---|---:|---:|---:|---:|---|"
     for one in known:
         reason = one.reason.replace("|", "/").replace("\n", " ")[:160]
-        cost = f"{one.seconds:.1f} | {one.again_seconds:.1f} | {one.peak_mib} | {one.worker_mib}"
+        cost = f"{one.seconds:.1f} | {_or_nothing(one.again_seconds)} | {one.peak_mib} | {one.worker_mib or ''}"
         yield f"| {one.model} | {one.ops} | {one.precision} | {one.said} | {cost} | {reason} |"
+
+
+def _or_nothing(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
 
 
 if __name__ == "__main__":
