@@ -1,4 +1,4 @@
-"""The page "Your first gate" followed to the letter: from an empty folder to a gate that passes, and one that refuses."""
+"""The page "Your first gate", to the letter: from an empty folder to a gate that passes, and one that refuses."""
 
 from __future__ import annotations
 
