@@ -1,6 +1,6 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro opencl test dist bench oracle real-models lint-truth coverage layout clean
+.PHONY: help setup prepared repro opencl test docs dist bench oracle real-models lint-truth coverage layout clean
 PY := .venv/bin/python
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
 	@echo "make coverage    which ops are covered in which types, into docs/coverage.md"
 	@echo "make dist        wheel and sdist into build/dist, tried in an environment of their own"
+	@echo "make docs        the docs as a site, into build/docs; a link that leads nowhere is an error"
 	@echo "make layout      the layout of the code: wings, floors, and what imports what"
 	@echo "make clean       remove what was built here (the cache and .venv stay)"
 
@@ -37,6 +38,9 @@ opencl: prepared
 
 test: prepared
 	@$(PY) -m pytest -n 2
+
+docs: prepared
+	@$(PY) -m docs.site build/docs
 
 # DIST=--quick tries less of the wheel.
 dist: prepared

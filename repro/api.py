@@ -17,6 +17,7 @@ from pathlib import Path
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.campaigns.controls import fitness
+from repro.delegate.adapters import Adapter
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
 from repro.hazards.examined import unexamined
@@ -125,17 +126,19 @@ def assert_right(model: AnyModel, **options: object) -> None:
 def lint(
     model: AnyModel,
     *,
+    adapters: Sequence[Adapter] = (),
     signature: str | None = None,
     shapes: Shapes | None = None,
     memory: Size | None = None,
 ) -> Linted:
     """Hazards of a model, then its risks, by reading it only, as `repro lint` does.
 
+    adapters: where it will run; what depends on that is then a hazard or nothing, and otherwise a risk that names them.
     signature, shapes, memory: as for `check`. Raises BadInput.
     """
     with limited(memory):
         name, graph = _named_graph(model, _part(signature, shapes))
-        return Linted(hazards.lint(graph), name, unexamined(graph))
+        return Linted(hazards.lint(graph, adapters), name, unexamined(graph))
 
 
 def find_ranges(
@@ -181,7 +184,7 @@ def fix(
     """
     with limited(memory):
         subject = _subject(model, inputs, seed, runtime, _part(signature, shapes))
-        (name,) = [target.name] if isinstance(target, Target) else targets.resolve([target])
+        name = target.name if isinstance(target, Target) else targets.resolve_one(target)
         precisions = precisions_for(name, str(precision))
         return fix_subject(
             subject,
@@ -323,10 +326,8 @@ def _opened(
     if isinstance(target, Target):
         yield target
         return
-    names = targets.resolve([target], device)
-    if len(names) != 1:
-        raise BadInput(f"target '{target}' stands for {len(names)} devices ({', '.join(names)}); name one of them")
-    made: AbstractContextManager[Target] = open_target(names[0], runtime=runtime, engine=engine, workers=workers)
+    name = targets.resolve_one(target, device)
+    made: AbstractContextManager[Target] = open_target(name, runtime=runtime, engine=engine, workers=workers)
     with made as active:
         yield active
 

@@ -2,8 +2,9 @@
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`, `gpu:<adapter>`; over OpenCL
 `gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with settings of the delegate
-(`+buffers`, `+convert_weights_on_gpu=true`), and then with `@<name>` (another device name is presented to it); `adb`,
-`adb:SERIAL`, with settings too; `adb:loopback`, and `adb:loopback:GPU` with what stands behind `gpu:`.
+(`+buffers`, `+convert_weights_on_gpu=true`), and then with `@<name>` (another device name is presented to it; `@*` is
+one name per family of GPUs); `adb`, `adb:SERIAL`, with settings too; `adb:loopback`, and `adb:loopback:GPU` with what
+stands behind `gpu:`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.adapter_families import presented_names
 from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
 from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
@@ -154,12 +156,13 @@ def default_workers() -> int:
 def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     """Full names, each once, in the order given: `gpu` becomes the best usable adapter, `adb` the one device.
 
+    `gpu@*` becomes one name per family of GPUs, `gpu@mali-*` one per family of Malis, `gpu@mali-5` its representative.
     device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
     """
     if device and not any(name.partition(":")[0] == "adb" for name in names):
         _only_adb(", ".join(names), device)
     full: list[str] = []
-    for name in names:
+    for name in [each for given in names for each in _presented_in_full(given)]:
         kind, rest = _parts(name)
         if kind == "gpu":
             full.append(str(_resolve_gpu(GpuName.parse(name))))
@@ -173,6 +176,22 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         else:
             raise _unknown(name)
     return list(dict.fromkeys(full))
+
+
+def resolve_one(name: str, device: str | None = None) -> str:
+    """The full name where one is asked for. Raises BadInput for a name that stands for several."""
+    full = resolve([name], device)
+    if len(full) > 1:
+        raise BadInput(
+            f"target '{name}' stands for {len(full)} ({', '.join(full)}), and only one is run on here; name it"
+        )
+    return full[0]
+
+
+def _presented_in_full(name: str) -> list[str]:
+    """One target for each name that is presented."""
+    driver, at, presented = name.partition("@")
+    return [f"{driver}@{each}" for each in presented_names(presented)] if at else [name]
 
 
 def _resolve_gpu(name: GpuName) -> GpuName:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from cases import catalogue
 from repro.findings import reader
+from repro.own_cases.choice import select
+from runner.adapter_families import FAMILIES
 from runner.targets import KNOWN_TARGETS
 
 
 def cases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of cases; those of a family once it is typed, else the families."""
-    names = [case.name for case in catalogue.catalogue()]
+    """Names of cases; those of a family once it is typed, else the families. Own Python is not run for that."""
+    names = [case.name for case in select(())]
     if "/" not in incomplete:
         families = dict.fromkeys(f"{name.partition('/')[0]}/" for name in names)
         return [CompletionItem(family) for family in families if family.startswith(incomplete)]
@@ -31,3 +32,10 @@ def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Targets that a machine can have."""
     return [CompletionItem(name) for name in KNOWN_TARGETS if name.startswith(incomplete)]
+
+
+def adapters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Families of adapters."""
+    return [
+        CompletionItem(family.key, help=family.stands_for) for family in FAMILIES if family.key.startswith(incomplete)
+    ]

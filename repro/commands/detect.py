@@ -83,7 +83,7 @@ def command(
     used = weights.resolve(spec)
     console = Screen(stderr=as_json, soft_wrap=True)
     console.print(f"D-FINE-S at {size}, {used.describe()}")
-    name = targets.resolve([target_name], device)[0]
+    name = targets.resolve_one(target_name, device)
     progress = Screen(stderr=True)
     with targets.open_target(name, runtime=runtime) as target, progress.status("torch") as status:
 

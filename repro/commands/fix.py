@@ -67,7 +67,7 @@ def command(
     """
     console = Screen(stderr=as_json, soft_wrap=True)
     keep_apart({"--out": out}, (model, *input_files))
-    (name,) = targets.resolve([target_name])
+    name = targets.resolve_one(target_name)
     inputs = options.given_inputs(input_files, input_words)
     try:
         fixed = api.fix(

@@ -11,6 +11,7 @@ emulation itself deviates, a few times over, is legal. Without an emulation a co
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> Numer
     r, a = np.where(judged, r, 0.0), np.where(judged, a, 0.0)
     result = _within(r, a, measure(r, a, yardstick), yardstick)
     beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
-    return NumericVerdict(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
+    return replace(result, reason=f"{result.reason}; {beyond}" if result.reason else beyond)
 
 
 def _not_finite(r: np.ndarray, a: np.ndarray, precision: Precision) -> NumericVerdict | None:
@@ -106,13 +107,15 @@ def _within(r: np.ndarray, a: np.ndarray, found: Measured, yardstick: Yardstick)
     power = yardstick.table["tensor_rmse_floors"] * typical
     snr = 20 * math.log10(max(_signal(r, found, yardstick), 1e-300))
     if snr < yardstick.table["floor_snr_db"]:
-        reason = f"the noise floor is only {snr:.1f} dB below the signal: a wrong tensor could pass"
-        return NumericVerdict(Status.INVALID, reason + _difference(r, a), power)
+        share = 100 / 10 ** (snr / 20)
+        reason = f"rounding alone may move this output by {share:.2g} % of its spread: a wrong tensor could pass"
+        detail = f"the noise floor is only {snr:.1f} dB below the signal"
+        return NumericVerdict(Status.INVALID, reason + _difference(r, a), power, detail)
     for name, limit in yardstick.limits(r.shape).items():
         value = float(getattr(found.deviations, name))
         if not value <= limit:  # nor where it is not a number
-            reason = _broken(name, value, limit, r, a, found, yardstick)
-            return NumericVerdict(Status.FAIL, reason, power)
+            reason, detail = _broken(name, value, limit, r, a, found, yardstick)
+            return NumericVerdict(Status.FAIL, reason, power, detail)
     if yardstick.precision is Precision.FP16 and is_rounded_to_bfloat16(r, a):
         return NumericVerdict(Status.FAIL, "every value is a bfloat16: 8 significant bits, float16 has 11", power)
     return NumericVerdict(Status.PASS, "", power)
@@ -156,29 +159,39 @@ def _broken(
     a: np.ndarray,
     found: Measured,
     yardstick: Yardstick,
-) -> str:
-    """Which limit was broken, where and by how much, in one line."""
+) -> tuple[str, str]:
+    """Which limit was broken, where and by how much: in one line for anyone, and in noise floors."""
     s = yardstick.of(np.ascontiguousarray(r))
     error, typical = (a - r) / s, yardstick.typical(r)
     above = f"is {value:.3g} noise floors, the limit is {limit:.3g}"
     if name == "tensor":
-        return f"RMS error {math.sqrt(float(np.mean(np.square(a - r)))):.3g} {above} (a floor is about {typical:.3g})"
+        off = math.sqrt(float(np.mean(np.square(a - r))))
+        detail = f"the RMS error {above} (a floor is about {typical:.3g})"
+        return f"off by {off:.3g} RMS, and rounding explains {off * limit / value:.2g}", detail
     if name == "element":
         worst = int(np.abs(error).argmax())
-        return f"element {worst} is off by {abs(float((a - r).flat[worst])):.3g}, which {above}"
+        off, explained = abs(float((a - r).flat[worst])), limit * float(np.broadcast_to(s, r.shape).flat[worst])
+        return f"element {worst} is off by {off:.3g}, and rounding explains {explained:.2g}", f"element {worst} {above}"
     place = found.places.get(name, 0)
     group, _, gain = name.partition("_")
-    if group in ("row", "channel") and not gain:
-        return f"RMS error of {group} {place} {above}"
     part = {"row": np.s_[place, :], "channel": np.s_[:, place]}.get(group, np.s_[:, :])
-    where = f"of {group} {place}" if gain else "across the tensor"
+    if group in ("row", "channel") and not gain:
+        off = math.sqrt(float(np.mean(np.square((a - r)[part]))))
+        explained = off * limit / value
+        detail = f"the RMS error of {group} {place} {above}"
+        return f"{group} {place} is off by {off:.3g} RMS, and rounding explains {explained:.2g}", detail
+    where = f"{group} {place}" if gain else "the whole tensor"
     if name == "offset":
-        size = float(np.mean(error)) * typical
+        size, common = float(np.mean(error)) * typical, "offset"
+        legal = f"{abs(size) * limit / value:.2g}"
+        said = f"all values of {where} are shifted together by {size:+.3g}"
     else:
         signal = (r / s)[part]
-        size = float(np.sum(error[part] * signal) / np.sum(np.square(signal)))
-    what = "offset" if name == "offset" else "gain"
-    return f"a common {what} of {size:+.3g} {where} is {value:.3g} standard errors, the limit is {limit:.3g}"
+        size, common = float(np.sum(error[part] * signal) / np.sum(np.square(signal))), "gain"
+        legal = f"{100 * abs(size) * limit / value:.2g} %"
+        said = f"all values of {where} are {100 * abs(size):.3g} % too {'large' if size > 0 else 'small'}"
+    detail = f"a common {common} of {size:+.3g} of {where} is {value:.3g} standard errors, the limit is {limit:.3g}"
+    return f"{said}, and rounding explains {legal}", detail
 
 
 def _count(mask: np.ndarray) -> str:

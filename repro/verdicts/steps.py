@@ -59,7 +59,7 @@ def judge_steps(reference: np.ndarray, actual: np.ndarray, floor: Floor, table: 
         place = int(rms.argmax())
         if rms[place] > legal:
             where = name if axis is None else f"{name} {place}"
-            reason = f"RMS error of {where} is {rms[place]:.3g} steps, the limit is {legal:.3g}"
+            reason = f"{where} is off by {rms[place]:.3g} steps RMS, and kernels differ by {legal:.3g} at most"
             return NumericVerdict(Status.FAIL, reason, power)
     return NumericVerdict(*_power(wanted, floor, table), power)
 

@@ -26,13 +26,6 @@ def test_only_root_needs_no_sudo(monkeypatch: pytest.MonkeyPatch, uid: int, word
     assert installation.apt_install("x").split()[0] == word
 
 
-def test_mesa_comes_from_backports_where_debians_own_is_too_old(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "bookworm"})
-    assert "bookworm-backports" in installation.mesa_install()
-    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "noble"})
-    assert installation.mesa_install() == installation.apt_install("mesa-vulkan-drivers libvulkan1")
-
-
 def test_a_checkout_has_its_makefile():
     assert installation.checkout() is not None
     assert installation.install_everything().startswith("make -C ")
@@ -41,9 +34,9 @@ def test_a_checkout_has_its_makefile():
 
 @pytest.mark.usefixtures("_a_wheel")
 def test_a_wheel_has_no_makefile_and_its_scripts_are_there():
-    commands = (installation.install_everything(), installation.opencl_install(), installation.converter_install())
-    assert not any("make " in command for command in commands)
-    for command in commands[:2]:
+    drivers = (installation.install_everything(), installation.mesa_install(), installation.opencl_install())
+    assert not any("make " in command for command in (*drivers, installation.converter_install()))
+    for command in drivers:
         scripts = [word for word in shlex.split(command) if word.endswith(".sh")]
         assert scripts
         assert all(Path(script).is_file() for script in scripts)
