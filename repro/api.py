@@ -31,13 +31,13 @@ from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
-from repro.trials import check as trials
 from repro.trials import ranges
 from repro.trials.check import Checked
 from repro.trials.given_feeds import AnyInputs
 from repro.trials.load import fed_subject, read_bytes
 from repro.trials.part import Part
 from repro.trials.ranges import Ranged
+from repro.trials.telling_feeds import check_tellingly
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
@@ -109,7 +109,7 @@ def check(
             opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
             with opened as chosen:
                 level = _precision(chosen.name, precision)
-                checked = trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                checked = check_tellingly(subject, chosen, witness, level, deadline, poison=poison)
                 return checked if checked.passed else replace(checked, fitness=fitness(chosen, level))
 
 

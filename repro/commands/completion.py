@@ -30,8 +30,10 @@ def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Targets that a machine can have."""
-    return [CompletionItem(name) for name in KNOWN_TARGETS if name.startswith(incomplete)]
+    """Targets that a machine can have; behind an `@` the families of adapters."""
+    driver, at, _ = incomplete.partition("@")
+    names = [f"{driver}@{family.key}" for family in FAMILIES] if at else KNOWN_TARGETS
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def adapters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

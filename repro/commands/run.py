@@ -20,7 +20,7 @@ from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
-from repro.display import campaign_table, json_lines, junit
+from repro.display import campaign_table, json_lines, junit, name_table
 from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.findings.note import note
@@ -100,6 +100,7 @@ def command(
     3. repro run --target cpu --target gpu --json > results.jsonl
     4. repro run --mine                             the own cases of your project (`repro init` begins one)
     5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
+    6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
@@ -147,6 +148,9 @@ def command(
     console = Screen(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose, unfit=unfit)
+    name_table.print_name_table(console, results, verbose=verbose)
+    for record in name_table.name_objects(results) if as_json else ():
+        click.echo(json_lines.dump(record))
     console.print(summary)
     if junit_file is not None:
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results, unfit), began)

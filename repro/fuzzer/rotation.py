@@ -56,7 +56,8 @@ def hunt_in_turns(
 ) -> dict[str, Any]:
     """Hunt block by block until the time is over or so many graphs are judged; the summary of all.
 
-    size: graphs of a block. open_round: a hunt that shares `state`; None where nothing counts in that place, whose block is passed over.
+    size: graphs of a block. open_round: a hunt that shares `state`; None where nothing counts in that place, whose
+    block is passed over.
     """
     began, judged = time.monotonic(), state.graphs
     by_place: Counter[str] = Counter()

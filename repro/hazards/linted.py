@@ -9,6 +9,7 @@ from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, counted, indented, line
 from runner.encoding import shown_name
+from runner.installation import documentation
 
 SHOWN_RISKS = 3  # of one rule; a real model may have hundreds
 
@@ -80,5 +81,6 @@ def hazard_lines(hazard: Hazard) -> Iterator[Line]:
     yield line(f"  fix: {hazard.fix}")
     if where := hazard.where or rule.where:
         yield line(f"  where: {where}")
-    if rule.finding or rule.upstream:
-        yield line(f"  see: {' '.join(part for part in (rule.finding, rule.upstream) if part)}")
+    places = [place for place in (rule.finding, rule.upstream, documentation(f"rules/{rule.id}")) if place]
+    if places:
+        yield line(f"  see: {' '.join(places)}")

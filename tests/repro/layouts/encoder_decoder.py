@@ -1,8 +1,8 @@
 """A translation model in two graphs: an encoder that runs once per sentence, a decoder that runs once per word.
 
 48 embedded source tokens of 32 features become the keys and values of the decoder's cross-attention, in two heads; the
-decoder reads them with 12 embedded target tokens and scores 40 words for each. What passes between the graphs is made by a
-FULLY_CONNECTED and a TRANSPOSE that nothing else in its graph reads, so the delegate has nothing to lose in it.
+decoder reads them with 12 embedded target tokens and scores 40 words for each. What passes between the graphs is made
+by a FULLY_CONNECTED and a TRANSPOSE that nothing else in its graph reads, so the delegate has nothing to lose in it.
 
     python -m tests.repro.layouts.encoder_decoder docs/examples/encoder_decoder      # writes the example's files again
 """
