@@ -20,6 +20,7 @@ from repro.delegate.graph import constant_data
 from repro.delegate.kernel_divisions import kernel_divisions
 from repro.delegate.replay import replay
 from repro.fixes.rewrites import REWRITES
+from repro.fixes.rewrites_of_types import TYPE_REWRITES
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
@@ -148,6 +149,7 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "block-concat": _block_concat,
     "block-kernel": _block_kernels,
     **REWRITES,
+    **TYPE_REWRITES,
 }
 
 
