@@ -37,6 +37,8 @@ COMMANDS = {
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
     "history": "What failed in many runs, since when, and what is flaky.",
+    "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
+    "merge": "The shards of a run as one run.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, show, grid, new, measure, verify, render.",
@@ -44,6 +46,7 @@ COMMANDS = {
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
+    "suite": "The suite's own tests, here or on a phone, with pytest.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 

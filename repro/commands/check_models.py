@@ -182,8 +182,8 @@ class _Checks:
                 click.echo(json_lines.dump(record))
         shown.notes += [*checked.unfit_lines(), *checked.memory_lines()]
         if asked.save is not None:
-            save_judgeable(asked.save / folder_name(subject, checked.run), checked.run, subject)
-        tapped = localise(subject, target, precision) if asked.taps and not checked.passed else None
+            save_judgeable(asked.save / folder_name(subject, checked.run), checked.run, checked.subject)
+        tapped = localise(checked.subject, target, precision) if asked.taps and not checked.passed else None
         if tapped is not None:
             shown.notes += printed(console, (line(f"  {text}") for text in tapped.lines()))
         if asked.explorer_file is not None:

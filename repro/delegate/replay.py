@@ -37,7 +37,6 @@ from repro.delegate.pair_passes import (
 )
 from repro.delegate.parser import lower
 from repro.delegate.sighting import Effect, Sighting, Step
-from repro.delegate.thin_pointwise import thin_pointwise_chains
 from repro.delegate.unused_lanes import sums_over_unused_lanes
 
 EFFECTS_OF_PARSING = {
@@ -139,7 +138,6 @@ STEPS: tuple[Step, ...] = (
     concats_of_one,
     fuse_into_kernels,
     link_into_splits,
-    thin_pointwise_chains,
     sums_over_unused_lanes,
 )
 """In the delegate's own order."""

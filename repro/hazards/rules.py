@@ -341,6 +341,16 @@ RULES = {
             finding="grouped-conv-aborts",
         ),
         Rule(
+            "grouped-conv-powervr",
+            "CONV_2D in groups of at most 4 input channels, where those or a group's outputs are no multiple of 4, on "
+            "a PowerVR in fp16",
+            "compiling this model ends the process (SIGFPE): the convolutions that the delegate takes the {producer} "
+            "apart into have no input slices, and their number is divided by (measured under a PowerVR's name)",
+            "write it as a CONV_2D with block-diagonal weights",
+            where="in fp16, on adapters named PowerVR, but for the D series",
+            level=Level.RISKY,
+        ),
+        Rule(
             "same-operand-aborts",
             "BATCH_MATMUL (of batch 1), SELECT, FULLY_CONNECTED, CONV_2D or PACK that reads one tensor as two operands",
             "compiling this model ends the process (a failed check): {producer} reads one tensor twice",
@@ -360,11 +370,29 @@ RULES = {
             "mali-thin-pointwise",
             "1x1 CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 4 channels, "
             "or with a large result",
-            "on a Mali in fp16, output '{tensor}' may be swallowed by the kernel of the convolution behind it, never "
+            "on a Mali in fp16, output '{tensor}' is swallowed by the kernel of the convolution behind it, never "
             "written (measured on a software driver under a Mali's name, never on a Mali)",
             EXTRA_OP,
             where="in fp16, on adapters named Mali (Mali-G57 and newer; not Midgard or Bifrost)",
             finding="mali-thin-pointwise",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "thin-convolution-chain",
+            "CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 32, of little weights",
+            "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
+            "never written (measured on software drivers under these names, never on the GPUs)",
+            EXTRA_OP,
+            where="on adapters named NVIDIA, Apple, Intel or PowerVR C-Series, over OpenCL also Adreno",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "depthwise-feeds-thin",
+            "DEPTHWISE of up to 32 channels (through elementwise ops) -> 1x1 CONV of up to 32, of little weights",
+            "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
+            "never written (measured on software drivers under these names, never on the GPUs)",
+            EXTRA_OP,
+            where="on adapters named Adreno, Xclipse, Radeon, NVIDIA, Apple, Intel or PowerVR C-Series",
             level=Level.RISKY,
         ),
         Rule(

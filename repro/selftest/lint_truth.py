@@ -26,13 +26,16 @@ from cases.drawn_ops.feeds import feeds_of
 from cases.evaluation.evaluate import FLOAT64, evaluate, quantises_at_run_time
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.delegate.adapters import Adapter
 from repro.delegate.sighting import Effect
+from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
 from repro.selftest.draws.draw import SURFACE, Draw, draw
+from repro.trials.presented import adapters_of
 from repro.trials.trial import CANNOT_BE_TRIED
 from repro.verdicts.judge import judge
 from repro.verdicts.references import OWN_OPS_ONLY
@@ -51,6 +54,8 @@ hazards here are wrong by about the size of the values, a healthy run by 1e-6 (f
 
 BATCH = 256
 ENDED = ("CRASH", "HANG")
+BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE)
+"""Rules that are hazards where the adapter is known."""
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""
 
@@ -186,11 +191,15 @@ def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
     return GraphOutcome("OK", wrong_outputs(run, right, tolerance))
 
 
-def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
-    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
-    table = Confusion({rule.id: RuleCounts() for rule in RULES.values() if rule.level is Level.HAZARD})
+def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int, adapters: Sequence[Adapter] = ()) -> Confusion:
+    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count.
+
+    adapters: what the graphs were run on, where it was presented to the delegate as another vendor's.
+    """
+    shown = {rule.id for rule in RULES.values() if rule.level is Level.HAZARD or (adapters and rule.id in BY_ADAPTER)}
+    table = Confusion({rule: RuleCounts() for rule in RULES if rule in shown})
     for d, seen in observed:
-        hazards = find_hazards(d.graph)
+        hazards = find_hazards(d.graph, adapters)
         table.graphs += 1
         if seen.outcome in ENDED:
             _count_ended(table, f"{seed}:{d.index}", hazards)
@@ -277,7 +286,9 @@ def show(table: Confusion, console: Console) -> None:
 @click.command()
 @click.option("--graphs", default=5000, show_default=True, help="How many graphs to draw.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--target", "target_name", default="gpu", show_default=True)
+@click.option(
+    "--target", "target_name", default="gpu", show_default=True, help="Also gpu:lavapipe@Mali-G715 or +buffers."
+)
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--workers", default=targets.default_workers(), show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
@@ -299,7 +310,7 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
     ):
         console.print(f"{graphs} graphs, seed {seed}, {full} {precision}, {workers} workers; journal {path}")
         observed = observe(draws, seed, Precision(precision), target, reference, journal)
-        table = confusion(_with_progress(observed, graphs, console), seed)
+        table = confusion(_with_progress(observed, graphs, console), seed, adapters_of(full, Precision(precision)))
     show(table, console)
     console.print(f"{time.monotonic() - started:.0f} s")
     if as_json:

@@ -45,6 +45,23 @@ def judge_numbers(
         return _judge_by_floor(r, a, Yardstick(floor, precision, table))
 
 
+def signal_over_noise_db(reference: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> float:
+    """By how many dB the values of a reference stand above their noise floor: below `floor_snr_db` nothing can be told.
+
+    -inf where nothing was emulated, or where the reference is too flat to tell right from wrong.
+    """
+    if floor.source != "emulation" or reference.size == 0 or not np.isfinite(reference).all():
+        return -math.inf
+    r = as_rows(np.asarray(reference, dtype=np.float64))
+    if precision is Precision.FP16:
+        r = np.where(np.abs(r) <= FP16_MAX, r, 0.0)
+    yardstick = Yardstick(floor, precision, table)
+    found = measure(r, r, yardstick)
+    if _flat_reference(found.low, found.high, r, r, precision, table):
+        return -math.inf
+    return _signal_db(r, found, yardstick)
+
+
 def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> NumericVerdict:
     """Elements beyond float16's range are not judged in fp16 (overflow is legal there); the reason says how many."""
     precision, table = yardstick.precision, yardstick.table
@@ -105,7 +122,7 @@ def _within(r: np.ndarray, a: np.ndarray, found: Measured, yardstick: Yardstick)
     """The rule with a floor: each deviation against the table's limit, or against what the emulation shows itself."""
     typical = yardstick.typical(r)
     power = yardstick.table["tensor_rmse_floors"] * typical
-    snr = 20 * math.log10(max(_signal(r, found, yardstick), 1e-300))
+    snr = _signal_db(r, found, yardstick)
     if snr < yardstick.table["floor_snr_db"]:
         share = 100 / 10 ** (snr / 20)
         reason = f"rounding alone may move this output by {share:.2g} % of its spread: a wrong tensor could pass"
@@ -136,6 +153,10 @@ def is_rounded_to_bfloat16(reference: np.ndarray, actual: np.ndarray) -> bool:
 def _has_low_bits(values: np.ndarray) -> np.ndarray:
     """Where a float32 has bits beyond the 8 significant ones of a bfloat16."""
     return np.asarray(np.ascontiguousarray(values, np.float32).view(np.uint32) & np.uint32(0xFFFF) != 0)
+
+
+def _signal_db(r: np.ndarray, found: Measured, yardstick: Yardstick) -> float:
+    return 20 * math.log10(max(_signal(r, found, yardstick), 1e-300))
 
 
 def _signal(r: np.ndarray, found: Measured, yardstick: Yardstick) -> float:

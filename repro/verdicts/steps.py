@@ -64,6 +64,14 @@ def judge_steps(reference: np.ndarray, actual: np.ndarray, floor: Floor, table: 
     return NumericVerdict(*_power(wanted, floor, table), power)
 
 
+def signal_over_noise_db(reference: np.ndarray, floor: Floor) -> float:
+    """By how many dB the integers of a reference vary more than kernels round; -inf where they do not vary."""
+    spread = float(np.std(reference)) if reference.size > 1 else float(np.abs(reference).max(initial=0.0))
+    if not spread:
+        return -math.inf
+    return 20 * math.log10(spread / floor.rmse) if floor.rmse else math.inf
+
+
 def _power(wanted: np.ndarray, floor: Floor, table: Thresholds) -> tuple[Status, str]:
     low, high = float(wanted.min()), float(wanted.max())
     if wanted.size > 1 and low == high:

@@ -245,8 +245,8 @@ def test_the_plain_words_say_the_same_as_the_measures(place, size: str):
     """By how much it is off beside what rounding explains is by how much the limit is broken, in each kind of limit."""
     reference = normal(64, 48)
     of_size = {"noise": 1e-3 * normal(64, 48, seed=2), "one": np.full_like(reference, 1e-3)}
-    # A gain or an offset of one floor is seen in all values together only.
-    of_size |= {"gain": 1e-5 * reference, "offset": np.full_like(reference, 1e-5)}
+    # A gain or an offset of two floors is seen in all values together only.
+    of_size |= {"gain": 2e-5 * reference, "offset": np.full_like(reference, 2e-5)}
     error = np.zeros_like(reference)
     error[place] = of_size[size][place]
     verdict = judged(reference, reference + error, Floor(1e-5, "emulation", 1))
