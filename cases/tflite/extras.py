@@ -24,6 +24,7 @@ class TensorExtras:
     data: bytes | None = None
     block_scales: Tensor | None = None
     block_zero_points: Tensor | None = None
+    has_rank: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
