@@ -25,6 +25,7 @@ class TensorExtras:
     data: bytes | None = None
     block_scales: Tensor | None = None
     block_zero_points: Tensor | None = None
+    has_rank: bool = field(default=True, compare=False)
 
 
 def grid_alone(raw: Any, moved: int = 0) -> TensorExtras | None:
