@@ -14,7 +14,7 @@ from repro.delegate.adapters import Adapter, Api
 from repro.display import model_explorer
 from repro.display.console import Screen, print_lines
 from repro.display.sarif_of_lint import lint_log
-from repro.hazards.hazard import Hazard
+from repro.hazards.hazard import Hazard, Level
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, counted, line
@@ -42,7 +42,9 @@ from runner.targets import PRECISION_CHOICES
 @click.option(
     "--precision", type=click.Choice(PRECISION_CHOICES), help="With --adapter: which arithmetic; default both."
 )
-@click.option("--backend", type=click.Choice(list(Api)), help="With --adapter: which API; default both.")
+@click.option(
+    "--backend", type=click.Choice([str(each) for each in Api]), help="With --adapter: which API; default both."
+)
 @options.signature
 @options.memory
 @click.pass_context
@@ -119,9 +121,12 @@ def _adapters(names: Sequence[str], precision: str | None, backend: str | None) 
 def _next(results: Sequence[Linted]) -> Iterator[Line]:
     """What to do about the first model that has a hazard."""
     unclean = [one.name for one in results if not one.passed]
+    mendable = [one.name for one in results if any(RULES[hazard.rule].level is Level.HAZARD for hazard in one)]
     if unclean:
         said = f"{len(unclean)} of {counted(len(results), 'model')} with a hazard"
-        yield line((said, Tone.BAD), f"; next: {shell_command(['repro', 'fix', unclean[0], '-o', 'fixed.tflite'])}")
+        first = next((name for name in unclean if name in mendable), "")
+        command = shell_command(["repro", "fix", first, "-o", "fixed.tflite"])
+        yield line((said, Tone.BAD), f"; next: {command}" if first else "")
 
 
 def lint_object(model: str, hazard: Hazard) -> dict[str, object]:

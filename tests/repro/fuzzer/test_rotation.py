@@ -81,10 +81,9 @@ def test_what_is_found_in_two_places_is_one_bug(tmp_path: Path):
 
 
 def test_a_place_that_fails_its_controls_is_passed_over_and_the_hunt_goes_on(tmp_path: Path):
-    summary, _, store = hunted(tmp_path, {}, ROUND + 1, unfit="two")
-    assert "two fp32" not in summary["places"]
-    assert len(summary["places"]) == 2
-    assert store.state.next_index in (2 * ROUND, 3 * ROUND)
+    summary, _, store = hunted(tmp_path, {}, 2 * ROUND - 20, unfit="two")
+    assert set(summary["places"]) == {"one fp32", "three fp32"}
+    assert store.state.next_index == 3 * ROUND
 
 
 def test_where_no_place_counts_the_hunt_ends(tmp_path: Path):
