@@ -17,6 +17,7 @@ from pathlib import Path
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.campaigns.controls import fitness
+from repro.delegate.adapters import Adapter
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
 from repro.hazards.examined import unexamined
@@ -125,17 +126,19 @@ def assert_right(model: AnyModel, **options: object) -> None:
 def lint(
     model: AnyModel,
     *,
+    adapters: Sequence[Adapter] = (),
     signature: str | None = None,
     shapes: Shapes | None = None,
     memory: Size | None = None,
 ) -> Linted:
     """Hazards of a model, then its risks, by reading it only, as `repro lint` does.
 
+    adapters: where it will run; what depends on that is then a hazard or nothing, and otherwise a risk that names them.
     signature, shapes, memory: as for `check`. Raises BadInput.
     """
     with limited(memory):
         name, graph = _named_graph(model, _part(signature, shapes))
-        return Linted(hazards.lint(graph), name, unexamined(graph))
+        return Linted(hazards.lint(graph, adapters), name, unexamined(graph))
 
 
 def find_ranges(

@@ -27,6 +27,20 @@ def own_version() -> str:
         return "0.0.0"
 
 
+def documentation(page: str) -> str:
+    """The address of a page of the docs' site, such as `rules/add-reduce`.
+
+    Empty where this release names no site: `[project.urls] Documentation` in pyproject.toml does.
+    """
+    try:
+        urls = metadata.metadata(DISTRIBUTION).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = (line.partition(",") for line in urls)
+    site = next((url.strip() for name, _, url in named if name.strip().lower() == "documentation"), "")
+    return f"{site.rstrip('/')}/{page}.html" if site else ""
+
+
 def checkout() -> Path | None:
     """The source tree this runs from, if it has the Makefile."""
     root = SETUP.parents[1]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from repro.campaigns.shards import Shard
+
 pytest_plugins = ["tests.device_choice"]
 
 MARKERS = (
@@ -25,6 +27,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="Targets of the catalogue's tests (repeatable): cpu, gpu, gpu:lavapipe, ... Default: cpu and gpu.",
     )
+
+    group.addoption(
+        "--shard",
+        type=Shard.parse,
+        metavar="I/N",
+        help="Only the I-th of N parts of the tests; each machine cuts alike.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    shard: Shard | None = config.getoption("--shard")
+    if shard is not None:
+        kept = set(shard.part([item.nodeid for item in items], str))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+        items[:] = [item for item in items if item.nodeid in kept]
 
 
 def pytest_configure(config: pytest.Config) -> None:

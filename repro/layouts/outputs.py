@@ -177,15 +177,10 @@ def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, spread:
         detail = f"would have noticed an RMS error of {verdict.power:.2g}"
         return GateCheck("output", part, tensor, GateAnswer.PASS, reason, numbers, detail=detail)
     signature = f" {verdict.signature}" if verdict.signature else ""
-    if verdict.status is Status.FAIL and verdict.holds:
-        said = f"it holds {verdict.holds}"
-    elif verdict.status is Status.FAIL and verdict.power and np.isfinite(rmse):
-        said = f"off by {_share(rmse, spread)}, where rounding explains less than {_share(verdict.power, spread)}"
-    else:
-        said = verdict.reason
-    reason = f"{verdict.status}{signature}: {said}{note}"
+    held = f"; it {verdict.held}" if verdict.holds and not verdict.holds.startswith("nothing") else ""
+    reason = f"{verdict.status}{signature}: {verdict.reason}{held}{note}"
     return GateCheck(
-        "output", part, tensor, GateAnswer.REFUSED, reason, numbers, verdict.error_map, detail=verdict.reason
+        "output", part, tensor, GateAnswer.REFUSED, reason, numbers, verdict.error_map, detail=verdict.detail
     )
 
 

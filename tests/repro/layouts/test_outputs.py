@@ -172,8 +172,8 @@ def test_a_tensor_that_a_constant_dominates_has_no_power_and_without_it_has(plai
 def test_what_is_left_without_the_constant_is_judged(plain: Layout, tmp_path: Path):
     check = judged(without_constant(plain, tmp_path), ran(PLANNED, change=0.5))
     assert check.answer is GateAnswer.REFUSED
-    assert check.reason.startswith("FAIL wrong: off by ")
-    assert " % of the signal, where rounding explains less than " in check.reason
+    assert check.reason.startswith("FAIL wrong: ")
+    assert "noise floors" not in check.reason
     assert "noise floors" in check.detail, "the precise numbers are for -v and JSON"
     assert check.numbers["rmse"] == pytest.approx(0.5, rel=1e-2)
 

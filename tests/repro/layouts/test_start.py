@@ -65,6 +65,7 @@ def test_the_control_is_the_graph_without_the_op_that_avoids_the_hazard(tmp_path
     assert naive.control.control_of == tmp_path / "split.toml"
 
 
+@pytest.mark.slow
 @pytest.mark.gpu
 def test_the_control_that_was_made_fails_on_the_delegate(tmp_path: Path, gpu):
     written(tmp_path, {"encoder": two_graphs.encoder(), "head": two_graphs.head()}, two_graphs.whole())
