@@ -1,6 +1,6 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro opencl test dist bench oracle real-models lint-truth layout clean
+.PHONY: help setup prepared repro opencl test docs dist bench oracle real-models lint-truth coverage layout clean
 PY := .venv/bin/python
 
 help:
@@ -12,7 +12,9 @@ help:
 	@echo "make oracle      the judge against injected faults and healthy runs, into docs/judge.md"
 	@echo "make real-models what check says of models in public packages, into docs/real-models.md"
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
+	@echo "make coverage    which ops are covered in which types, into docs/coverage.md"
 	@echo "make dist        wheel and sdist into build/dist, tried in an environment of their own"
+	@echo "make docs        the docs as a site, into build/docs; a link that leads nowhere is an error"
 	@echo "make layout      the layout of the code: wings, floors, and what imports what"
 	@echo "make clean       remove what was built here (the cache and .venv stay)"
 
@@ -37,6 +39,9 @@ opencl: prepared
 test: prepared
 	@$(PY) -m pytest -n 2
 
+docs: prepared
+	@$(PY) -m docs.site build/docs
+
 # DIST=--quick tries less of the wheel.
 dist: prepared
 	@rm -rf build/dist
@@ -54,8 +59,13 @@ real-models: prepared
 	@$(PY) -m models.public.collect
 	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
 
+# SETTINGS: targets and precisions, such as `make lint-truth SETTINGS='gpu:lavapipe@apple/fp16'`.
+SETTINGS := gpu/fp32 gpu:lavapipe@mali-valhall-4/fp16 gpu:lavapipe@nvidia/fp32 gpu:lavapipe@intel/fp16 gpu:lavapipe+buffers/fp32
 lint-truth: prepared
-	@$(PY) -m repro.selftest.lint_truth
+	@$(PY) -m repro.selftest.lint_truth $(SETTINGS)
+
+coverage: prepared
+	@$(PY) -m repro.selftest.coverage
 
 layout: prepared
 	@$(PY) -m tests.layout

@@ -1,9 +1,10 @@
-"""A case: a small named graph (or torch module) with seeded inputs and a reason to exist."""
+"""A case: a small named graph (or torch module, or .tflite file) with seeded inputs and a reason to exist."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cases.graph import Graph
@@ -33,7 +34,7 @@ class Case:
 
     name: unique, `family/what-it-is`, lower case, words joined by dashes.
     reason: one line: which hazard it exercises, or what its control role shows.
-    graph / module: exactly one is given; `graph` is lazy so that listing costs nothing.
+    graph / module / file: exactly one is given; `graph` is lazy so that listing costs nothing. file: a .tflite.
     control_of: name of the case of which this is the healthy twin, or empty.
     link: upstream issue, or empty.
     inputs: `gaussian` or `watermark`: which input set is the default.
@@ -45,6 +46,7 @@ class Case:
     reason: str
     graph: Callable[[], Graph] | None = None
     module: ModuleSource | None = None
+    file: Path | None = None
     control_of: str = ""
     link: str = ""
     inputs: str = "gaussian"

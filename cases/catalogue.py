@@ -28,21 +28,24 @@ def catalogue() -> tuple[Case, ...]:
     return tuple(every)
 
 
-def families() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(case.family for case in catalogue()))
+def families(every: Sequence[Case] | None = None) -> tuple[str, ...]:
+    """Of these cases, or of the catalogue."""
+    return tuple(dict.fromkeys(case.family for case in (catalogue() if every is None else every)))
 
 
-def select(patterns: Sequence[str], family: str | None = None) -> tuple[Case, ...]:
+def select(patterns: Sequence[str], family: str | None = None, every: Sequence[Case] | None = None) -> tuple[Case, ...]:
     """Cases whose name matches one of the shell patterns (all without a pattern), of one family if given.
 
-    A pattern without a wildcard must be a name, a family, or a name without its family. Raises
-    BadInput for one that matches nothing, with the nearest names; NothingRan where there is no case at all.
+    every: the cases to choose from; else the catalogue. A pattern without a wildcard must be a name, a family, or a
+    name without its family. Raises BadInput for one that matches nothing, with the
+    nearest names; NothingRan where there is no case at all.
     """
-    if not catalogue():
+    every = catalogue() if every is None else every
+    if not every:
         raise NothingRan("the catalogue holds no case, so there is nothing to run; add one (see CONTRIBUTING.md)")
-    if family is not None and family not in families():
-        raise BadInput(f"no family '{family}'; there are: {', '.join(families())}")
-    pool = [case for case in catalogue() if family is None or case.family == family]
+    if family is not None and family not in families(every):
+        raise BadInput(f"no family '{family}'; there are: {', '.join(families(every))}")
+    pool = [case for case in every if family is None or case.family == family]
     if not patterns:
         return tuple(pool)
     chosen: dict[str, Case] = {}

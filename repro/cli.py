@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
 
 from runner.encoding import one_line
 from runner.errors import BadInput, ReproError, nowhere_to_write
+from runner.installation import is_of_converter, own_version
 from runner.scratch import sweep_all
 from runner.stopping import exit_code, stop_as_interrupted
 
@@ -25,6 +25,7 @@ from runner.stopping import exit_code, stop_as_interrupted
 # The help stands here so that `--help` imports nothing. The order is the order of `--help`.
 COMMANDS = {
     "doctor": "What can run here, and the exact command that mends what cannot.",
+    "init": "Begin a catalogue of your own: repro.toml and its folders.",
     "list": "The catalogue of cases.",
     "run": "Run the catalogue on targets, compared with what is expected.",
     "check": "Any .tflite on a target, judged without expectations.",
@@ -36,6 +37,8 @@ COMMANDS = {
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
     "history": "What failed in many runs, since when, and what is flaky.",
+    "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
+    "merge": "The shards of a run as one run.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, show, grid, new, measure, verify, render.",
@@ -43,12 +46,10 @@ COMMANDS = {
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
+    "suite": "The suite's own tests, here or on a phone, with pytest.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 
-
-WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
-"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
 
 READER_GONE = 141
 """The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
@@ -101,16 +102,9 @@ class LazyCommands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _version() -> str:
-    try:
-        return version("mali-delegate-repro")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--debug", is_flag=True, help="Show a traceback instead of the one-line error.")
-@click.version_option(_version(), prog_name="repro")
+@click.version_option(own_version(), prog_name="repro")
 def main(debug: bool) -> None:
     """Reproduce, explain and gate silent miscompiles of the LiteRT GPU delegate (ML Drift)."""
 
@@ -158,7 +152,7 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
     except ImportError as error:
-        if "--debug" in sys.argv or error.name not in WITH_CONVERTER:
+        if "--debug" in sys.argv or not is_of_converter(error):
             raise
         from runner.installation import converter_install
 

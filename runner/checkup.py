@@ -29,11 +29,13 @@ from runner.cache import cache_root
 from runner.errors import BadInput, ReproError
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.installation import (
+    DISTRIBUTION,
     apt_install,
     converter_install,
     install_everything,
     mesa_install,
     opencl_install,
+    own_version,
     pip_install,
     swiftshader_install,
 )
@@ -100,9 +102,7 @@ def _targets() -> tuple[list[TargetInfo], Requirement | None]:
 def check_python() -> Requirement:
     """The interpreter and this project's version."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return Requirement(
-        "python", OK, f"{version} at {sys.executable}; mali-delegate-repro {_version('mali-delegate-repro')}"
-    )
+    return Requirement("python", OK, f"{version} at {sys.executable}; {DISTRIBUTION} {own_version()}")
 
 
 def check_runtime() -> Iterator[Requirement]:

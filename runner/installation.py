@@ -14,7 +14,31 @@ from runner.cache import cache_root
 from runner.encoding import shell_command
 
 DISTRIBUTION = "mali-delegate-repro"
+WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
+"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
 SETUP = Path(__file__).resolve().parent / "setup"
+
+
+def own_version() -> str:
+    """The version of this tool as it is installed; `0.0.0` where it only lies there."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0.0.0"
+
+
+def documentation(page: str) -> str:
+    """The address of a page of the docs' site, such as `rules/add-reduce`.
+
+    Empty where this release names no site: `[project.urls] Documentation` in pyproject.toml does.
+    """
+    try:
+        urls = metadata.metadata(DISTRIBUTION).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = (line.partition(",") for line in urls)
+    site = next((url.strip() for name, _, url in named if name.strip().lower() == "documentation"), "")
+    return f"{site.rstrip('/')}/{page}.html" if site else ""
 
 
 def checkout() -> Path | None:
@@ -42,11 +66,12 @@ def install_everything() -> str:
 
 def mesa_install() -> str:
     """Mesa from where it is recent enough: Dawn refuses Debian 12's own 22.3."""
-    if os_release().get("VERSION_CODENAME") == "bookworm":
-        by_hand = f"{sudo()}apt-get install -y -t bookworm-backports mesa-vulkan-drivers libvulkan1"
-        root = checkout()
-        return f"make -C '{root}' setup (adds bookworm-backports, then: {by_hand})" if root else by_hand
-    return apt_install("mesa-vulkan-drivers libvulkan1")
+    return shell_command(mesa_script())
+
+
+def mesa_script() -> list[str]:
+    """What installs lavapipe with apt, as words: says first what it will do. Exit 3 where there is no apt."""
+    return ["bash", str(SETUP / "mesa.sh")]
 
 
 def swiftshader_folder() -> Path:
@@ -55,7 +80,12 @@ def swiftshader_folder() -> Path:
 
 
 def swiftshader_install() -> str:
-    return f"bash '{SETUP / 'swiftshader.sh'}' '{swiftshader_folder()}'"
+    return shell_command(swiftshader_script())
+
+
+def swiftshader_script() -> list[str]:
+    """What unpacks SwiftShader into the cache, as words."""
+    return ["bash", str(SETUP / "swiftshader.sh"), str(swiftshader_folder())]
 
 
 def opencl_install() -> str:
@@ -73,6 +103,18 @@ def converter_install() -> str:
     )
 
 
+def is_of_converter(error: ImportError) -> bool:
+    """Whether what could not be imported is, or is a part of, what the extra `convert` brings."""
+    return (error.name or "").partition(".")[0] in WITH_CONVERTER
+
+
+def suite_install() -> str:
+    """What runs the suite's own tests."""
+    if checkout() is not None:
+        return install_everything()
+    return shell_command([sys.executable, "-m", "pip", "install", *extra("suite")])
+
+
 def extra(name: str) -> list[str]:
     """What an extra of this distribution needs beyond the rest, as pip takes it, in pyproject.toml's order."""
     from packaging.requirements import Requirement  # here, because every command imports this module and few ask
@@ -82,12 +124,3 @@ def extra(name: str) -> list[str]:
         if one.marker is not None and one.marker.evaluate({"extra": name}) and not one.marker.evaluate({"extra": ""}):
             found.append(f"{one.name}{one.specifier}")
     return found
-
-
-def os_release() -> dict[str, str]:
-    """/etc/os-release as a dictionary; empty where there is none."""
-    path = Path("/etc/os-release")
-    if not path.is_file():
-        return {}
-    pairs = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if "=" in line)
-    return {name: value.strip('"') for name, _, value in pairs}

@@ -1,8 +1,8 @@
 """The docs are held against what they are about: their commands are run, and what they name exists.
 
 In a ```console block a line `$ COMMAND` is run from the repository's root, and must exit with 0 or
-with the code that a trailing `# exit N` names. `make` lines are checked against the Makefile, and
-lines with `# not run here` are only checked for a command and options that exist.
+with the code that a trailing `# exit N` names. `make` lines are checked against the Makefile, and those of
+a block behind `<!-- not run here -->` only for a command and options that exist.
 """
 
 from __future__ import annotations
@@ -39,15 +39,14 @@ class Command:
 def commands() -> list[Command]:
     found = []
     for path in DOCS:
-        for block in re.findall(r"^```console\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S):
+        text = path.read_text(encoding="utf-8")
+        for mark, block in re.findall(r"^(<!-- not run here -->\n)?```console\n(.*?)^```", text, re.M | re.S):
             for line in block.splitlines():
                 if not line.startswith("$ "):
                     continue
                 text, _, remark = line[2:].partition("  #")
                 code = re.search(r"exit (\d+)", remark)
-                found.append(
-                    Command(path.name, text.strip(), int(code.group(1)) if code else 0, "not run here" in remark)
-                )
+                found.append(Command(path.name, text.strip(), int(code.group(1)) if code else 0, bool(mark)))
     return found
 
 
@@ -86,7 +85,7 @@ def test_command_in_the_docs(command: Command, scratch: Path):
         assert words[1] in targets
         return
     if words[0] == "pytest":
-        assert command.only_checked, "a pytest line inside pytest would never end: mark it '# not run here'"
+        assert command.only_checked, "a pytest line inside pytest would never end: mark its block <!-- not run here -->"
         return
     assert words[0] == "repro", f"docs show {words[0]!r}; only repro, make and pytest are checked"
     scripts = Path(sys.executable).parent
@@ -125,6 +124,7 @@ OTHERS = {
     *("models/post.py", "models.post"),  # a user's, in the example of a repository with a `models` of its own
     "models/*.tflite",  # in the folder of a finding
     "cases/shipped",  # made by `make dist`
+    "repro.toml",  # a project's own
 }
 
 

@@ -144,7 +144,7 @@ def binary(step: Step) -> Sequence[Value]:
 def approximate_binary(step: Step) -> Sequence[Value]:
     if step.op.kind == "DIV" and step[0].dtype.kind in "iu":
         _whole_by_zero(step[0], step[1])
-        return (np.asarray(np.trunc(step[0] / step[1]), dtype=step[0].dtype),)
+        return (activated(step, np.asarray(np.trunc(step[0] / step[1]), dtype=step[0].dtype)),)
     return (activated(step, step.arithmetic.function(APPROXIMATE_BINARY[step.op.kind](step[0], step[1]))),)
 
 

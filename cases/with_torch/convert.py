@@ -21,6 +21,7 @@ from typing import Any
 from cases.case import Case, ModuleSource
 from cases.tflite.write import write_tflite
 from cases.with_torch.shipped import shipped_path
+from runner import memory
 from runner.cache import cache_root, is_whole_entry, make_folder, write_entry
 from runner.errors import BadInput
 from runner.installation import converter_install
@@ -85,8 +86,10 @@ def _shipped(case: Case) -> Path:
 def model_bytes(case: Case) -> bytes:
     """The .tflite of a case; a module case is converted on first use (seconds) and then cached.
 
-    Raises BadInput where the convert extra is missing.
+    Raises BadInput where the convert extra is missing, TooMuchMemory for a file that would not fit.
     """
+    if case.file is not None:
+        return memory.read_file(case.file)
     if case.graph is not None:
         return write_tflite(case.graph())
     if not has_converter() and _shipped(case).is_file():

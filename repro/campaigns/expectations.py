@@ -1,7 +1,8 @@
 """What is expected of each case on each target, as data, and how a verdict compares with it.
 
-Files live in `findings/expectations/`: `gpu.toml` holds what the delegate's own graph code does on
-every driver; `gpu-opencl.toml`, `gpu-lavapipe.toml` and the like inherit from it and add what only they do.
+Files live in `findings/expectations/`, and a project's own in a folder of its own: `gpu.toml` holds what the
+delegate's own graph code does on every driver; `gpu-opencl.toml`, `gpu-lavapipe.toml` and the like inherit from it and
+add what only they do.
 The default expectation of every output is PASS. Key insight: an unexpected pass is news as much as
 an unexpected failure, and a failure that changed its signature is a different failure.
 """
@@ -17,7 +18,7 @@ from typing import Annotated, Literal
 from packaging.version import InvalidVersion
 from pydantic import AfterValidator, Field
 
-from repro.records.folders import EXPECTATIONS
+from repro.records.folders import expectation_folders
 from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict, is_of_memory
@@ -232,8 +233,10 @@ def _parents(target: str) -> list[str]:
     return list(dict.fromkeys((file_stem(kind), *over_opencl, *map(file_stem, named))))
 
 
-def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runtime: str = "") -> Expectations:
+def load(target: str, folder: Path | None = None, device_model: str = "", runtime: str = "") -> Expectations:
     """Expectations of a target, for example `gpu:lavapipe`; later, more specific files win.
+
+    folder: only what lies there; else the built-in ones, and over them those of the project that this runs in.
 
     runtime: LiteRT version that will run; entries with a `fixed_in` up to it no longer apply.
 
@@ -245,8 +248,8 @@ def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runti
         # A serial number names one phone; what is expected belongs to its model.
         stems = ["adb"] + ([file_stem(f"adb-{device_model}")] if device_model else [])
     entries: dict[tuple[str, int, str], Expectation] = {}
-    for stem in stems:
-        path = folder / f"{stem}.toml"
+    places = expectation_folders() if folder is None else (folder,)
+    for path in (place / f"{stem}.toml" for place in places for stem in stems):
         if path.exists():
             for entry in read_entries(path):
                 if entry.covers(target):
@@ -257,14 +260,20 @@ def load(target: str, folder: Path = EXPECTATIONS, device_model: str = "", runti
         for key, entry in entries.items()
         if entry.status is not Status.PASS and not _is_fixed(entry.fixed_in, runtime)
     }
-    flakes = {(f.case, f.output, f.precision): f for f in read_flakes(folder / "flakes.toml") if f.target in stems}
+    every = (flake for place in places for flake in read_flakes(place / "flakes.toml"))
+    flakes = {(f.case, f.output, f.precision): f for f in every if f.target in stems}
     return Expectations(target, entries, flakes)
 
 
 def load_for(target: Target, runtime: str = "") -> Expectations:
     """Expectations of an active target: a phone's by its model, the loopback's by the driver underneath it."""
-    name = getattr(target, "expectations_name", target.name)
-    return load(name, device_model=getattr(target, "device_model", ""), runtime=runtime)
+    name, device_model = kept_under(target)
+    return load(name, device_model=device_model, runtime=runtime)
+
+
+def kept_under(target: Target) -> tuple[str, str]:
+    """Under which name the expectations of an active target are kept, and the model of the phone that it is."""
+    return getattr(target, "expectations_name", target.name), getattr(target, "device_model", "")
 
 
 def _is_fixed(fixed_in: str, runtime: str) -> bool:

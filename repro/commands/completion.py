@@ -9,15 +9,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from cases import catalogue
 from repro.findings import reader
+from repro.own_cases.choice import select
 from runner.adapter_families import FAMILIES
 from runner.targets import KNOWN_TARGETS
 
 
 def cases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of cases; those of a family once it is typed, else the families."""
-    names = [case.name for case in catalogue.catalogue()]
+    """Names of cases; those of a family once it is typed, else the families. Own Python is not run for that."""
+    names = [case.name for case in select(())]
     if "/" not in incomplete:
         families = dict.fromkeys(f"{name.partition('/')[0]}/" for name in names)
         return [CompletionItem(family) for family in families if family.startswith(incomplete)]
@@ -34,3 +34,10 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     driver, at, _ = incomplete.partition("@")
     names = [f"{driver}@{family.key}" for family in FAMILIES] if at else KNOWN_TARGETS
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def adapters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Families of adapters."""
+    return [
+        CompletionItem(family.key, help=family.stands_for) for family in FAMILIES if family.key.startswith(incomplete)
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict
 
 import click
@@ -11,6 +13,8 @@ from repro.display.console import Screen, cell, echo_line
 from repro.display.json_lines import dump
 from repro.records.lines import Tone
 from runner.checkup import Requirement, RequirementState, requirements
+from runner.errors import TargetUnavailable
+from runner.installation import mesa_script, swiftshader_folder, swiftshader_script
 from runner.opencl.drivers import is_opencl
 from runner.targets import TargetInfo
 
@@ -19,8 +23,13 @@ _TONES = {RequirementState.OK: Tone.GOOD, RequirementState.MISSING: Tone.WARN, R
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One object on stdout.")
+@click.option(
+    "--install",
+    is_flag=True,
+    help="First install what is missing of the software Vulkan drivers (apt, needs root or sudo).",
+)
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
+def command(ctx: click.Context, as_json: bool, install: bool) -> None:
     """Print what can run here: runtime, accelerator library, Vulkan and OpenCL drivers, adb and its phones, converter.
 
     Beside each missing thing stands the exact command that brings it. Exit 3 if plain `gpu` stands for nothing.
@@ -28,7 +37,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
     \b
     1. repro doctor
     2. repro doctor --json
+    3. repro doctor --install       in a container or a CI job: says what it installs, and how to undo it
     """
+    if install:
+        _install_drivers()
     checks, infos = requirements()
     usable = [info.name for info in infos if info.usable and info.name.startswith("gpu")]
     if as_json:
@@ -37,6 +49,15 @@ def command(ctx: click.Context, as_json: bool) -> None:
     else:
         show(checks, infos, usable)
     ctx.exit(0 if _plain(usable) else 3)
+
+
+def _install_drivers() -> None:
+    """Bring lavapipe and SwiftShader. Raises TargetUnavailable where lavapipe is not to be had; the other may lack."""
+    # Their words go to stderr, so that --json has stdout for itself.
+    if subprocess.run(mesa_script(), stdout=sys.stderr, check=False).returncode:
+        raise TargetUnavailable("Mesa's Vulkan driver was not installed (see the lines above); install it by hand")
+    if not (swiftshader_folder() / "libvk_swiftshader.so").is_file():
+        subprocess.run(swiftshader_script(), stdout=sys.stderr, check=False)
 
 
 def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) -> None:

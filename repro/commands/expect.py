@@ -1,4 +1,4 @@
-"""`repro expect`: keep findings/expectations/ in step with what was measured."""
+"""`repro expect`: keep the expectations, built-in or a project's own, in step with what was measured."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import click
 
-from cases import catalogue
 from cases.tflite.read import read_tflite
 from cases.with_torch import convert
 from repro.campaigns import expectations
 from repro.campaigns.expectation_update import Reason, update
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.console import echo_line
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
-from repro.records.folders import EXPECTATIONS, require_own_folders
+from repro.own_cases.choice import select
+from repro.records.folders import expectation_folders, require_own_folders
 from repro.trials.load import read_bytes
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
@@ -54,8 +55,9 @@ def update_command(
     says why it is expected. Of a target that fails its controls (UNFIT) nothing is taken but those controls.
     """
 
+    folder = expectation_folders()[-1]
     if not dry_run:
-        require_own_folders("expectations")
+        require_own_folders("expectations", folder)
 
     def explain(case: str, output: int) -> Reason | None:
         if from_lint:
@@ -64,10 +66,11 @@ def update_command(
                 return hazard_reason
         return Reason(reason, finding, link) if reason else None
 
+    say_own_catalogue()
     refused = 0
     for target, records in read_results(results).items():
         stem = target.partition(":")[0] if shared else expectations.file_stem(target)
-        path = EXPECTATIONS / f"{stem}.toml"
+        path = folder / f"{stem}.toml"
         text = path.read_text(encoding="utf-8") if path.exists() else f"# What is expected on {target}.\n"
         if not shared:
             # What the shared file already says of this target needs no line in the target's own.
@@ -128,7 +131,7 @@ def _counts(record: dict[str, Any], unfit: dict[tuple[str, str, str], set[str]])
 
 
 def _lint_reason(case_name: str, output: int) -> Reason | None:
-    case = next(iter(catalogue.select([case_name], None)))
+    case = next(iter(select([case_name])))
     graph = read_tflite(convert.model_bytes(case), case_name)
     for hazard in find_hazards(graph):
         if output in hazard.affected or output == hazard.output:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from repro.commands import completion, options
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from repro.display.progress import ProgressLine, progress_line
@@ -28,7 +29,7 @@ from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
 from repro.pages.render import write_page
-from repro.records.folders import FINDINGS, require_own_folders
+from repro.records.folders import finding_folders, require_own_folders
 from repro.records.journal import Journal
 from repro.records.lines import Tone, counted
 from repro.trials.load import read_bytes
@@ -50,6 +51,7 @@ def command() -> None:
     3. repro finding verify --all                what still holds here
     4. repro finding new my-bug --model bad.tflite --control good.tflite
     """
+    say_own_catalogue()
 
 
 @command.command("list")
@@ -143,10 +145,10 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     Writes its folder, with inputs and a finding.toml to fill in.
     `repro reduce` makes the minimal model. Fill in finding.toml, then `repro finding measure SLUG`.
     """
-    require_own_folders("a new finding")
-    path = new_finding(
-        slug, read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin"), wrong, seed
-    )
+    folder = finding_folders()[-1]
+    require_own_folders("a new finding", folder)
+    minimal, twin = read_bytes(model, "the minimal .tflite"), read_bytes(control, "its healthy twin")
+    path = new_finding(slug, minimal, twin, wrong, seed, folder, reader.slugs())
     echo_line(f"{path}: fill in what says TODO, then `repro finding measure {slug}`")
 
 
@@ -184,10 +186,9 @@ def measure(
     Models whose graph this project knows are written anew. A host's adapter presented as a Mali is measured
     in the newest release that shows the bug. Exit 1 if a measurement contradicts a claim.
     """
-    require_own_folders("what is measured of a finding")
     if named and no_named:
         raise BadInput("--named and --no-named contradict each other; give one")
-    findings = _chosen(slugs, everything)
+    findings = _writable(slugs, everything, "what is measured of a finding")
     if target_names:
         names = targets.resolve(target_names)
     else:
@@ -305,8 +306,7 @@ def render(slugs: tuple[str, ...], everything: bool) -> None:
     For a claim that was reworded, or another look of the report: nothing is measured. A finding whose files are not
     what was sealed is refused (exit 2).
     """
-    require_own_folders("a report")
-    for finding in _chosen(slugs, everything):
+    for finding in _writable(slugs, everything, "a report"):
         check_seal(finding)
         with ScratchFolder("render") as scratch:
             draft = draft_of(finding, Path(scratch))
@@ -324,7 +324,7 @@ def sample(slugs: tuple[str, ...], everything: bool) -> None:
     The sample is what the report quotes in numbers. Nothing else is measured. A finding whose files are not what was
     sealed is refused (exit 2).
     """
-    chosen = _chosen(slugs, everything)
+    chosen = _writable(slugs, everything, "a sample run")
     with progress_line("sample", len(chosen)) as line:
         for finding in chosen:
             check_seal(finding)
@@ -345,7 +345,7 @@ def grid(file: Path) -> None:
 
     A row per finding, those of one root cause together and those that hit most first.
     """
-    reaches = reaches_of(_chosen((), True), host_expectations(), FINDINGS)
+    reaches = reaches_of(_chosen((), True), host_expectations())
     write_atomically(file, grid_svg(findings_grid(reaches)).encode())
     echo_line(str(file))
 
@@ -369,8 +369,16 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
         raise BadInput("name findings, or give --all (`repro finding list` shows them)")
     named = slugs or reader.slugs()
     if not named:
-        raise NothingRan(f"{FINDINGS} holds no finding; start one with `repro finding new`")
+        raise NothingRan(reader.NO_FINDING)
     return [reader.load(slug) for slug in named]
+
+
+def _writable(slugs: Sequence[str], everything: bool, what: str) -> list[Finding]:
+    """The chosen findings. Raises BadInput where one is an installed package's."""
+    chosen = _chosen(slugs, everything)
+    for finding in chosen:
+        require_own_folders(what, finding.folder)
+    return chosen
 
 
 def _print_claims(console: Screen, claims: Sequence[evidence.Claim]) -> None:

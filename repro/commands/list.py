@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from cases import catalogue
 from cases.case import Case
+from cases.tflite.read import read_tflite
+from cases.with_torch.convert import model_bytes
 from repro.commands import completion
+from repro.commands.own_catalogue import chosen_cases, mine
 from repro.display.console import Screen
 from repro.display.json_lines import dump
 from repro.records.lines import counted
@@ -21,19 +23,28 @@ def as_object(case: Case) -> dict[str, object]:
         "reason": case.reason,
         "control_of": case.control_of,
         "link": case.link,
-        "source": "graph" if case.graph is not None else "torch module through litert-torch",
+        "source": _source(case),
         "inputs": case.inputs,
         "seed": case.seed,
         **shape_of(case),
     }
 
 
+def _source(case: Case) -> str:
+    if case.file is not None:
+        return f"file {case.file.name}"
+    return "graph" if case.graph is not None else "torch module through litert-torch"
+
+
 def shape_of(case: Case) -> dict[str, object]:
     """rank: the largest of any tensor; ops: kinds in execution order. None for a torch module, whose ops are
-    the converter's choice."""
-    if case.graph is None:
+    the converter's choice. Raises BadInput for a file that is no model."""
+    if case.file is not None:
+        graph = read_tflite(model_bytes(case), case.name)
+    elif case.graph is not None:
+        graph = case.graph()
+    else:
         return {"rank": None, "ops": None}
-    graph = case.graph()
     return {
         "rank": max((len(t.shape) for t in graph.tensors.values()), default=0),
         "ops": [op.kind for op in graph.ops],
@@ -43,13 +54,14 @@ def shape_of(case: Case) -> dict[str, object]:
 @click.command()
 @click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--family", help="Only this family.")
+@mine
 @click.option("--json", "as_json", is_flag=True, help="One object per case on stdout.")
 def command(cases: tuple[str, ...], family: str | None, as_json: bool) -> None:
     """Show the catalogue: every case with its one-line reason; controls stand under their case.
 
     CASES are names or shell patterns ('fanout/*').
     """
-    chosen = catalogue.select(cases, family)
+    chosen = chosen_cases(cases, family)
     if as_json:
         for case in chosen:
             click.echo(dump(as_object(case)))

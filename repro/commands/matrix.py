@@ -14,6 +14,7 @@ from cases import catalogue
 from cases.case import Case
 from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
 from repro.display.console import Screen, cell, print_lines
 from repro.display.json_lines import dump, unfit_object
@@ -48,6 +49,7 @@ from runner.targets import precisions_for
 )
 @options.all_targets
 @options.both_precisions
+@mine
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
 @options.again
@@ -94,7 +96,7 @@ def command(
     """
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
-    subjects = choose_subjects(cases, seed)
+    subjects = choose_subjects(cases, seed, chosen_cases(()))
     names = targets.resolve(target_names) if target_names else default_targets()
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
@@ -140,8 +142,11 @@ def command(
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
 
 
-def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
-    """The models the user named, with the controls of those that have some. Raises BadInput for an unknown name."""
+def choose_subjects(names: Sequence[str], seed: int, every: Sequence[Case]) -> list[Subject]:
+    """The models the user named, with the controls of those that have some. every: the cases that there are.
+
+    Raises BadInput for an unknown name.
+    """
     files = [Path(name) for name in names if name.endswith(".tflite")]
     patterns = [name for name in names if not name.endswith(".tflite")]
     subjects = [load_subject(path, seed=seed) for path in files]
@@ -149,9 +154,9 @@ def choose_subjects(names: Sequence[str], seed: int) -> list[Subject]:
     if twice:
         raise BadInput(f"two files are called {sorted(twice)[0]}; rename one, the matrix tells models by file name")
     if patterns:
-        chosen = with_controls((c.name for c in catalogue.select(patterns)), catalogue.catalogue())
+        chosen = with_controls((c.name for c in catalogue.select(patterns, every=every)), every)
     elif not files:
-        chosen = failing_cases(catalogue.catalogue())
+        chosen = failing_cases(every)
     else:
         chosen = []
     return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
+from repro.campaigns.shards import Shard
 from repro.commands import completion
 from repro.trials.given_inputs import FORMS, GivenInputs
+from runner.cache import write_atomically
 from runner.delegate_settings import Settings
-from runner.encoding import shell_command
+from runner.encoding import json_text, shell_command
 from runner.errors import BadInput
 from runner.memory import limited
 from runner.run import Precision
@@ -130,6 +132,12 @@ shapes = click.option(
     callback=_shapes,
     help="Shape of an input that the file leaves open; default the file's own. May be repeated.",
 )
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=lambda ctx, parameter, text: Shard.parse(text) if text else None,
+    help="Only the I-th of N parts that cost about the same; each machine cuts alike.",
+)
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 layout_targets = _target_option(
     "target_names",
@@ -163,6 +171,30 @@ json_per_output = click.option("--json", "as_json", is_flag=True, help="One obje
 junit = click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML here."
 )
+sarif = click.option(
+    "--sarif", "sarif_file", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 here ('-': stdout)."
+)
+
+
+def is_stdout(file: Path | None) -> bool:
+    """Whether `-` was given for a file."""
+    return str(file) == "-"
+
+
+def as_file(file: Path | None) -> Path | None:
+    """The file that was given; None where it is stdout."""
+    return None if is_stdout(file) else file
+
+
+def write_sarif(file: Path, log: Mapping[str, Any]) -> None:
+    """Write a log to a file, or to stdout for `-`. Raises Unwritable."""
+    text = json_text(log, indent=2) + "\n"
+    if is_stdout(file):
+        click.echo(text, nl=False)
+    else:
+        write_atomically(file, text.encode())
+
+
 model_explorer = click.option(
     "--model-explorer",
     "explorer_file",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cases import catalogue
 from cases.with_torch import convert
 from repro.commands import completion, options
+from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
 from repro.display.console import echo_line
 from repro.display.progress import progress_line
@@ -19,6 +19,7 @@ from runner.run import Precision
 @click.command()
 @click.argument("cases", nargs=-1, shell_complete=completion.cases)
 @click.option("--force", is_flag=True, help="Convert again what is converted already.")
+@mine
 @options.memory
 def command(cases: tuple[str, ...], force: bool) -> None:
     """Convert the torch cases with litert-torch; compute all float64 references and noise floors.
@@ -26,7 +27,7 @@ def command(cases: tuple[str, ...], force: bool) -> None:
     CASES are names or shell patterns; without any the whole catalogue is prepared. Everything is cached by content:
     what is there already costs a moment.
     """
-    chosen = runnable(catalogue.select(cases))
+    chosen = runnable(chosen_cases(cases))
     modules = [case for case in chosen if case.module is not None]
     missing = [case for case in modules if force or not convert.is_converted(case)]
     if missing and not convert.has_converter():

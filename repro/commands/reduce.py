@@ -10,11 +10,13 @@ import click
 from repro import api
 from repro.commands import options
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
 from repro.display.console import Screen, print_lines
 from repro.pages.of_reduce import reduce_page
 from repro.pages.render import write_page
 from repro.records.lines import counted, line
+from repro.records.own_folders import own_folders
 from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Step
@@ -22,6 +24,8 @@ from repro.verdicts.subject import Subject
 from runner import targets
 from runner.encoding import shell_command
 from runner.run import Precision
+
+_OUT = "Folder for history and result; default MODEL.reduced, for a model of a project (repro.toml) in its folder."
 
 
 @click.command()
@@ -34,7 +38,7 @@ from runner.run import Precision
 @options.input_seed
 @options.signature
 @options.shapes
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for history and result; default MODEL.reduced.")
+@click.option("--out", type=click.Path(path_type=Path), help=_OUT)
 @click.option("--max-runs", type=click.IntRange(min=3), default=200, show_default=True, help="Delegate runs at most.")
 @options.stream_workers
 @options.html
@@ -70,7 +74,7 @@ def command(
     3. sh model.reduced/reductions/0003/replay.sh         any step again
     """
     name = targets.resolve_one(target_name)
-    folder = out or model.with_name(f"{model.stem}.reduced")
+    folder = out or _default_folder(model)
     keep_apart({"--out": folder, "--html": html_file}, (model, *input_files))
     console = Screen(stderr=True, soft_wrap=True)
     steps: list[Step] = []
@@ -118,6 +122,15 @@ def command(
     if html_file is not None:
         write_page(html_file, reduce_page(model.name, reduced, steps, record, options.typed()))
     ctx.exit(0)
+
+
+def _default_folder(model: Path) -> Path:
+    """Beside the model; for one that lies in a project, in the project's own folder, by its place in the project."""
+    own, place = own_folders(), model.resolve()
+    if own is None or not place.is_relative_to(own.root):
+        return model.with_name(f"{model.stem}.reduced")
+    say_own_catalogue()
+    return own.reductions / place.relative_to(own.root).with_suffix("")
 
 
 def _step_record(step: Step) -> dict[str, Any]:

@@ -8,13 +8,13 @@ import click
 
 from repro.commands import completion
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.console import Screen
 from repro.findings.finding import Finding
-from repro.findings.reader import load, slugs
+from repro.findings.reader import NO_FINDING, load, slugs
 from repro.findings.report import report_files
 from repro.findings.seal import check_seal
 from repro.findings.upstream import HOW_TO_FILE, INDEX, ISSUE, all_issues, host_expectations, issue_to_file, write_files
-from repro.records.folders import FINDINGS
 from repro.records.lines import counted
 from runner.errors import BadInput, NothingRan
 
@@ -41,14 +41,15 @@ def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) 
     """
     if everything == bool(slug):
         raise BadInput("name one finding, or give --all (`repro finding list` shows them)")
+    say_own_catalogue()
     chosen = [_sealed(name) for name in (slugs() if everything else [str(slug)])]
     if not chosen:
-        raise NothingRan(f"{FINDINGS} holds no finding; start one with `repro finding new`")
+        raise NothingRan(NO_FINDING)
     folder = out or Path("build") / "report" / (slug or "all")
     keep_apart({"--out": folder}, [finding.folder for finding in chosen])
     console = Screen()
     if everything:
-        names = write_files(all_issues(chosen, host_expectations(), FINDINGS), folder)
+        names = write_files(all_issues(chosen, host_expectations()), folder)
         issues = sum(name.endswith(f"/{ISSUE}") for name in names)
         console.print(f"{folder}: {counted(issues, 'issue')} for {counted(len(chosen), 'finding')}")
         console.print(f"  in which order, and why: {folder / INDEX}")

@@ -17,7 +17,7 @@ from runner.encoding import one_line, xml_text
 
 @dataclass(frozen=True)
 class TestRow:
-    """One row: `failure` and `skipped` hold their message, both empty for a pass."""
+    """One row: `failure`, `error` (could not be run at all) and `skipped` hold their message, all empty for a pass."""
 
     __test__ = False  # not a pytest class, whatever its name
 
@@ -27,6 +27,7 @@ class TestRow:
     failure: str = ""
     skipped: str = ""
     log: str = ""
+    error: str = ""
 
 
 def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: datetime) -> None:
@@ -42,6 +43,8 @@ def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: dateti
         )
         if row.failure:
             ElementTree.SubElement(case, "failure", message=one_line(row.failure)).text = xml_text(row.failure)
+        elif row.error:
+            ElementTree.SubElement(case, "error", message=one_line(row.error)).text = xml_text(row.error)
         elif row.skipped:
             ElementTree.SubElement(case, "skipped", message=one_line(row.skipped))
         if row.log:
@@ -49,7 +52,7 @@ def write_junit(path: Path, title: str, rows: Sequence[TestRow], started: dateti
     for suite in suites.values():
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(sum(case.find("failure") is not None for case in suite)))
-        suite.set("errors", "0")  # what could not be run at all ends the command instead
+        suite.set("errors", str(sum(case.find("error") is not None for case in suite)))
         suite.set("skipped", str(sum(case.find("skipped") is not None for case in suite)))
         suite.set("time", f"{sum(float(case.get('time', 0)) for case in suite):.3f}")
         suite.set("timestamp", started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))  # UTC: it has no place for a zone

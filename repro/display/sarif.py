@@ -1,86 +1,113 @@
-"""Lint results as SARIF 2.1.0, the format that code-scanning services show beside a change.
+"""SARIF 2.1.0, the format that code-scanning services show beside a change: what any of our commands puts into a log.
 
 Key insight: a .tflite has no lines, so a result points at the file as a whole and names the tensor as
-a logical location; line 1 is given because annotators drop results without a region. A test holds the log to
-OASIS's schema.
+a logical location; line 1 is given because annotators drop results without a region. A service places a file by its
+path from the root of the repository, so that is what a URI says, with a base that is named and not told: where the
+repository lay on the machine that ran it is nobody's business. A test holds the log to OASIS's schema.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import PurePath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from repro.hazards.hazard import Hazard, Level, Rule
-from repro.hazards.rules import RULES
 from runner.encoding import sarif_message
+from runner.installation import DISTRIBUTION, own_version
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-LEVELS = {Level.HAZARD: "error", Level.RISKY: "warning"}
+BASE = "%SRCROOT%"
+"""Stands for the root of the repository in each URI."""
 
 
-def sarif_log(results: Iterable[tuple[str, Sequence[Hazard]]], version: str) -> dict[str, Any]:
-    """One SARIF log of one run over several models.
+def repository_root(start: Path) -> Path:
+    """The nearest folder upwards with a `.git`; where there is none, the folder itself."""
+    start = start.absolute()
+    return next((one for one in (start, *start.parents) if (one / ".git").exists()), start)
 
-    results: (path of the model as given, its hazards and risks). version: of this tool.
+
+def log_of(
+    command: str,
+    rules: Sequence[dict[str, Any]],
+    models: Sequence[Path],
+    results: Sequence[dict[str, Any]],
+    *,
+    root: Path | None = None,
+) -> dict[str, Any]:
+    """One SARIF log of one run of a command.
+
+    rules: SARIF's reportingDescriptors. results: what `result` makes, each for a place in `models`. root: of the
+    repository, by default that of the working directory.
     """
-    rules = list(RULES.values())
-    positions = {rule.id: index for index, rule in enumerate(rules)}
-    entries: list[dict[str, Any]] = []
-    artifacts: list[dict[str, Any]] = []
-    for index, (path, hazards) in enumerate(results):
-        artifacts.append({"location": {"uri": _uri(path)}})
-        entries += [_result(hazard, path, index, positions[hazard.rule]) for hazard in hazards]
+    root = root if root is not None else repository_root(Path.cwd())
+    locations = [_artifact_location(path, root) for path in models]
+    for one in results:
+        for location in one["locations"]:
+            place = location["physicalLocation"]["artifactLocation"]
+            place |= locations[place["index"]]
+            for logical in location.get("logicalLocations", ()):
+                logical["fullyQualifiedName"] = f"{place['uri']}::{logical['name']}"
     driver = {
-        "name": "mali-delegate-repro lint",
-        "version": version,
-        "semanticVersion": version,
-        "rules": [_rule(rule) for rule in rules],
+        "name": f"{DISTRIBUTION} {command}",
+        "version": own_version(),
+        "semanticVersion": own_version(),
+        "rules": list(rules),
     }
-    run = {"tool": {"driver": driver}, "artifacts": artifacts, "results": entries, "columnKind": "utf16CodeUnits"}
+    run: dict[str, Any] = {
+        "tool": {"driver": driver},
+        "artifacts": [{"location": location} for location in locations],
+        "results": list(results),
+        "columnKind": "utf16CodeUnits",
+    }
+    if any("uriBaseId" in location for location in locations):
+        run["originalUriBaseIds"] = {BASE: {"description": {"text": "The root of the repository."}}}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _uri(path: str) -> str:
-    """A relative path as a URI reference, an absolute one as a file URI."""
-    pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(os.fsencode(pure.as_posix()))
+def result(
+    rule: str,
+    rule_index: int,
+    level: str,
+    message: str,
+    *,
+    model: int,
+    tensor: str,
+    matched: Sequence[str],
+    properties: dict[str, Any],
+) -> dict[str, Any]:
+    """One result.
 
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "id": rule.id,
-        "name": "".join(word.capitalize() for word in rule.id.split("-")),
-        "shortDescription": {"text": rule.pattern},
-        "fullDescription": {"text": rule.message.replace("{", "<").replace("}", ">")},
-        "help": {"text": rule.advice.replace("{", "<").replace("}", ">")},
-        "defaultConfiguration": {"level": LEVELS[rule.level]},
-        "properties": {"runtimes": rule.runtimes, "where": rule.where, "finding": rule.finding},
+    model: place of its file among the log's. tensor: empty where the whole model is meant. matched: what makes the
+    same result of two runs the same.
+    """
+    location: dict[str, Any] = {
+        "physicalLocation": {"artifactLocation": {"index": model}, "region": {"startLine": 1}},
     }
-    if rule.upstream:
-        described["helpUri"] = rule.upstream
-    return described
-
-
-def _result(hazard: Hazard, path: str, artifact: int, rule: int) -> dict[str, Any]:
-    physical = {"artifactLocation": {"uri": _uri(path), "index": artifact}, "region": {"startLine": 1}}
-    logical = [{"name": hazard.tensor, "kind": "object", "fullyQualifiedName": f"{path}::{hazard.tensor}"}]
-    matched = f"{hazard.rule}\0{hazard.tensor}\0{hazard.consumer}".encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(matched).hexdigest()
+    if tensor:
+        location["logicalLocations"] = [{"name": tensor, "kind": "object"}]
+    digest = hashlib.sha256("\0".join(matched).encode("utf-8", "surrogatepass")).hexdigest()
     return {
-        "ruleId": hazard.rule,
-        "ruleIndex": rule,
-        "level": LEVELS[hazard.level],
-        "message": {"text": sarif_message(f"{hazard.message}. {hazard.fix}")},
-        "locations": [{"physicalLocation": physical, "logicalLocations": logical}],
+        "ruleId": rule,
+        "ruleIndex": rule_index,
+        "level": level,
+        "message": {"text": sarif_message(message)},
+        "locations": [location],
         "partialFingerprints": {"tensorRule/v1": digest},
-        "properties": {
-            "output": hazard.output,
-            "affectedOutputs": list(hazard.affected),
-            "producer": hazard.producer,
-            "consumer": hazard.consumer,
-        },
+        "properties": properties,
     }
+
+
+def rule_name(identifier: str) -> str:
+    """SARIF's name of a rule: `wrong-output` as `WrongOutput`."""
+    return "".join(word.capitalize() for word in identifier.split("-"))
+
+
+def _artifact_location(path: Path, root: Path) -> dict[str, Any]:
+    """Relative to the root of the repository where the file is in it, else a file URI."""
+    absolute = PurePosixPath(os.path.normpath(path.absolute()))
+    if absolute.is_relative_to(root):
+        return {"uri": quote(os.fsencode(absolute.relative_to(root).as_posix())), "uriBaseId": BASE}
+    return {"uri": absolute.as_uri()}

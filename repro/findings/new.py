@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cases.tflite.read import read_tflite
 from repro.findings.finding import MANIFEST
-from repro.records.folders import FINDINGS
 from runner.cache import write_atomically
 from runner.errors import BadInput
 
@@ -45,16 +44,17 @@ wrong = []
 
 
 def new_finding(
-    slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path = FINDINGS
+    slug: str, model: bytes, control: bytes, wrong: Sequence[int], seed: int, folder: Path, taken: Collection[str] = ()
 ) -> Path:
-    """Write findings/<slug>/ with both models and a finding.toml to fill in; returns that file's path.
+    """Write <folder>/<slug>/ with both models and a finding.toml to fill in; returns that file's path.
 
-    Raises BadInput for a bad or taken slug, a file that is no model, or an output index it does not have.
+    taken: slugs of findings elsewhere. Raises BadInput for a bad or taken slug, a file that is no model, or an output
+    index it does not have.
     """
     if not _SLUG.fullmatch(slug):
         raise BadInput(f"'{slug}' is no slug; use lower-case words joined by dashes")
     home = folder / slug
-    if home.exists():
+    if home.exists() or slug in taken:
         raise BadInput(f"there is a finding '{slug}' already; edit its {MANIFEST}, or choose another slug")
     graph = read_tflite(model, "the minimal model")
     read_tflite(control, "the control")

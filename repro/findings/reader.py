@@ -23,11 +23,13 @@ from repro.findings.finding import (
     Source,
 )
 from repro.findings.where import EVERYWHERE, Limits
-from repro.records.folders import FINDINGS
+from repro.records.folders import finding_folders
 from repro.records.strict import FileWord, Said, nearest
 from repro.records.strict_toml import read_toml
 from runner.encoding import file_name
 from runner.errors import BadInput
+
+NO_FINDING = "there is no finding here, neither built in nor of your own; start one with `repro finding new`"
 
 _Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(description="a list of output indices, from 0")]
 
@@ -88,23 +90,25 @@ class _Document(Limits):
     reported: str = ""
 
 
-def slugs(folder: Path = FINDINGS) -> list[str]:
-    """The findings of a folder, by name."""
-    return sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}"))
+def slugs(folder: Path | None = None) -> list[str]:
+    """The findings of a folder, by name; without one the built-in ones and those of the project that this runs in."""
+    return sorted(_homes(folder))
 
 
-def load(slug: str, folder: Path = FINDINGS) -> Finding:
+def load(slug: str, folder: Path | None = None) -> Finding:
     """Read a finding. Raises BadInput for an unknown slug, an unknown key, a missing one, or an empty claim.
 
     slug: the folder's own name and never a path, because reports are written into a folder of that name.
+    folder: see `slugs`.
     """
-    path = folder / slug / MANIFEST
-    if slug != file_name(slug) or not path.is_file():
-        raise BadInput(f"there is no finding '{slug}'; {nearest(Path(slug).name, slugs(folder))}")
+    homes = _homes(folder)
+    if slug != file_name(slug) or slug not in homes:
+        raise BadInput(f"there is no finding '{slug}'; {nearest(Path(slug).name, sorted(homes))}")
+    path = homes[slug] / MANIFEST
     document = read_toml(path, _Document, f"finding '{slug}'")
     where = document.range(EVERYWHERE)
     finding = Finding(
-        folder / slug,
+        path.parent,
         title=document.title,
         status=document.status,
         scope=document.scope,
@@ -140,7 +144,19 @@ def load(slug: str, folder: Path = FINDINGS) -> Finding:
     return finding
 
 
-def showing_models(folder: Path = FINDINGS) -> Iterator[tuple[str, Graph]]:
+def _homes(folder: Path | None) -> dict[str, Path]:
+    """Slug -> the finding's folder. Raises BadInput for two of one name."""
+    homes: dict[str, Path] = {}
+    for place in finding_folders() if folder is None else (folder,):
+        for manifest in sorted(place.glob(f"*/{MANIFEST}")):
+            slug = manifest.parent.name
+            if slug in homes:
+                raise BadInput(f"the finding '{slug}' ({manifest.parent}) is built in already; rename its folder")
+            homes[slug] = manifest.parent
+    return homes
+
+
+def showing_models(folder: Path | None = None) -> Iterator[tuple[str, Graph]]:
     """(slug, graph) of every model that shows a finding's bug in its outputs: no control, and none that helps."""
     for slug in slugs(folder):
         finding = load(slug, folder)

@@ -126,10 +126,15 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
         "ruled_out": facts.ruled_out(finding, on_gpu),
         "helps": facts.tried(finding, on_gpu, Purpose.HELPS),
         "no_help": facts.tried(finding, on_gpu, Purpose.NO_HELP),
-        "siblings": {slug: load(slug, beside or finding.folder.parent).title for slug in finding.siblings},
+        "siblings": {slug: _sibling(slug, beside or finding.folder.parent).title for slug in finding.siblings},
         "numbers": _numbers,
         "holds": _holds,
     }
+
+
+def _sibling(slug: str, beside: Path) -> Finding:
+    """A finding in the same folder; of a project's own finding it may be a built-in one."""
+    return load(slug, beside if (beside / slug).is_dir() else None)
 
 
 def _over_opencl(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from repro.records.folders import FINDINGS
+from repro.records.folders import finding_folders
 from repro.records.strict import FileWord, Said
 from repro.records.strict_toml import read_toml
 from runner.errors import BadInput
@@ -71,11 +71,14 @@ class _Document:
     root_cause: tuple[RootCause, ...] = ()
 
 
-def root_causes(folder: Path = FINDINGS) -> tuple[RootCause, ...]:
-    """All root causes; none where the folder has no such file. Raises BadInput for a finding in two of them."""
-    if not (folder / ROOT_CAUSES).exists():
-        return ()
-    causes = read_toml(folder / ROOT_CAUSES, _Document, f"root causes '{ROOT_CAUSES}'").root_cause
+def root_causes(folder: Path | None = None) -> tuple[RootCause, ...]:
+    """The root causes of a folder's findings, none where it has no such file; without a folder all of them.
+
+    Raises BadInput for a finding in two of them.
+    """
+    paths = [place / ROOT_CAUSES for place in (finding_folders() if folder is None else (folder,))]
+    documents = [read_toml(path, _Document, f"root causes '{ROOT_CAUSES}'") for path in paths if path.exists()]
+    causes = tuple(cause for document in documents for cause in document.root_cause)
     home: dict[str, str] = {}
     for cause in causes:
         for slug in cause.findings:

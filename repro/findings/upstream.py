@@ -20,7 +20,7 @@ from repro.findings.reach import Reach, in_order_of_reach
 from repro.findings.report import environment, place_and_graph, report_files, tolerance
 from repro.findings.root_causes import root_causes
 from repro.findings.snippet import snippet
-from repro.records.folders import EXPECTATIONS
+from repro.records.folders import expectation_folders
 from runner.cache import write_atomically
 from runner.encoding import file_name
 from runner.runtime_version import LM_PREFIX, is_release
@@ -56,12 +56,12 @@ def _to_file(title: str, name: str, files: Mapping[str, bytes]) -> dict[str, byt
     return {ISSUE: files[ISSUE], archive: zipped(attached, file_name(name)), HOW_TO_FILE: how.encode()}
 
 
-def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation], folder: Path) -> dict[str, bytes]:
+def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation]) -> dict[str, bytes]:
     """Relative path -> bytes: an index, and a folder per root cause with its issue, archive and how to file it.
 
-    folder: where the findings and their root causes lie. A root cause with one finding is that finding's own issue.
+    A root cause with one finding is that finding's own issue.
     """
-    reaches = reaches_of(findings, expectations, folder)
+    reaches = reaches_of(findings, expectations)
     files: dict[str, bytes] = {}
     issues: list[dict[str, Any]] = []
     for number, reach in enumerate(reaches, 1):
@@ -73,9 +73,9 @@ def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation],
     return {INDEX: index.encode(), **files}
 
 
-def reaches_of(findings: Sequence[Finding], expectations: Sequence[Expectation], folder: Path) -> list[Reach]:
-    """The root causes of the findings, in the order worth mending. folder: where they lie."""
-    return in_order_of_reach(root_causes(folder), {f.slug: f for f in findings}, expectations, shows_in_newest)
+def reaches_of(findings: Sequence[Finding], expectations: Sequence[Expectation]) -> list[Reach]:
+    """The root causes of the findings, in the order worth mending."""
+    return in_order_of_reach(root_causes(), {f.slug: f for f in findings}, expectations, shows_in_newest)
 
 
 def _issue(reach: Reach) -> dict[str, bytes]:
@@ -116,9 +116,10 @@ def shows_in_newest(finding: Finding) -> bool:
     return bool(finding.showing(newest))
 
 
-def host_expectations(folder: Path = EXPECTATIONS) -> list[Expectation]:
+def host_expectations() -> list[Expectation]:
     """What is expected of the catalogue on any of the host's targets."""
-    return [entry for path in sorted(folder.glob("gpu*.toml")) for entry in read_entries(path)]
+    paths = (path for folder in expectation_folders() for path in sorted(folder.glob("gpu*.toml")))
+    return [entry for path in paths for entry in read_entries(path)]
 
 
 def write_files(files: Mapping[str, bytes], out: Path) -> list[str]:

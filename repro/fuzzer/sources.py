@@ -1,4 +1,5 @@
-"""Where the fuzzer's graphs come from: grown from nothing, a catalogue graph changed, or a piece of a real model.
+"""Where the fuzzer's graphs come from: grown from nothing, around one op of any kind, a catalogue graph changed, or a
+piece of a real model.
 
 Key insight: graph N of a seed is a function of (seed, N) and the sources alone, so a bug is found again from two
 numbers, and a hunt goes on at any N. What is shared by a block of graphs (the palette, which few of the
@@ -11,13 +12,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cases.drawn_ops.cells import Cell
 from cases.graph import Graph
 from repro.fuzzer.cutting import cutting
 from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import mutated
+from repro.selftest.draws.surface import surface
 
 BLOCK = 256
 """Graphs that share a palette, so that most of their shaders are compiled once."""
+BLOCK_CELLS = 24
+ONE_OP = "one op of a type"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +37,14 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Sources:
-    """What graphs are drawn from: chance alone, the catalogue's graphs, and real models.
+    """What graphs are drawn from: chance alone, the catalogue's graphs, real models, and ops of given kinds and types.
 
     block: how many graphs share a palette (see `repro.fuzzer.generate`); 0 draws each from everything.
     """
 
     catalogue: Sequence[Graph] = ()
     models: Sequence[Graph] = ()
+    cells: Sequence[Cell] = ()
     block: int = BLOCK
 
     def draw(self, seed: int, index: int) -> Drawn:
@@ -56,4 +62,6 @@ class Sources:
             if usable:
                 cut = rng.choice(usable)
                 return Drawn(index, mutated(rng, cut, palette) if rng.random() < 0.8 else cut, "cut from a model")
+        if roll < 0.65 and self.cells:
+            return Drawn(index, surface(rng, block.sample(self.cells, min(BLOCK_CELLS, len(self.cells)))), ONE_OP)
         return Drawn(index, grow(rng, palette=palette), "grown")

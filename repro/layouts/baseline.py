@@ -41,8 +41,8 @@ class _Baseline:
 
 
 def baseline_path(layout: Layout, fingerprint: Fingerprint, size: int | None) -> Path:
-    """One file per target, runtime, precision and size, in a folder of the layout's name."""
-    target = fingerprint.target.partition("@")[0].replace(":", "-")
+    """One file per target, settings, presented name, runtime, precision and size, in a folder of the layout's name."""
+    target = fingerprint.target.replace(":", "-")
     words = [target, f"litert-{fingerprint.runtime}", fingerprint.precision, *([str(size)] if size else [])]
     return layout.baselines / file_name(layout.name) / file_name("--".join(words) + ".json")
 

@@ -181,21 +181,29 @@ class DetectionTensors:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """layout: the file that must fail; control_of: the file of which this one is the control. One of them is given.
+    """What shows that the gate can see the bug. One of layout, control_of and none is given.
 
-    fails: tensors of the control that must come out wrong.
+    layout: the file that must fail. control_of: the file of which this one is the control. none: why there is no split
+    that must fail. fails: tensors of the control that must come out wrong. reason: why they must; not beside `none`.
     """
 
     layout: Existing | None = None
     control_of: Existing | None = None
+    none: Said = ""
     fails: Names = ()
-    reason: Said
+    reason: Said = ""
 
     def __post_init__(self) -> None:
-        if bool(self.layout) == bool(self.control_of):
+        if [bool(self.layout), bool(self.control_of), bool(self.none)].count(True) != 1:
             raise ValueError(
-                "layout: give either layout (the one that must fail) or control_of (this one is a control)"
+                "layout: give either layout (the one that must fail), none (why there is none) or control_of (this one"
+                " is a control)"
             )
+        if self.fails and not self.layout:
+            raise ValueError("fails: names tensors of the layout that must fail, and none is given; leave it out")
+        if bool(self.none) == bool(self.reason):
+            said = "is missing; say why the control must fail" if self.reason == "" else "is said by none; leave it out"
+            raise ValueError(f"reason: {said}")
 
 
 @dataclass(frozen=True)

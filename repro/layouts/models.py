@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cases.graph import Graph
+from cases.evaluation.quantised import HOLDING_DTYPES, grid_of
+from cases.graph import Graph, Tensor
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import GraphPart, Inputs, Layout
 from repro.layouts.named_functions import call
@@ -23,6 +24,8 @@ from runner.run import Precision
 
 Values = dict[str, np.ndarray]
 """Tensors of a layout by name."""
+DRAWN_INDICES = (0, 7)
+"""Of integers without a scale, which are indices or counts: small enough for any table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +62,14 @@ def sized(size: int | None) -> dict[str, int]:
     return {} if size is None else {"size": size}
 
 
-def load_inputs(layout: Layout, size: int | None) -> list[Values]:
-    """The input sets of a layout, by tensor name. Raises BadInput for unreadable ones."""
+def load_inputs(layout: Layout, size: int | None, models: Iterable[PartModel]) -> list[Values]:
+    """The input sets of a layout, by tensor name. models: tell the type of what is drawn.
+
+    Raises BadInput for unreadable ones.
+    """
     inputs = layout.inputs
     if not inputs.files:
-        return _drawn(inputs)
+        return _drawn(inputs, models)
     sets = []
     for file in inputs.files:
         values = call(layout.path, inputs.loader, file, **sized(size)) if inputs.loader else _npz(layout.path, file)
@@ -78,14 +84,45 @@ def load_inputs(layout: Layout, size: int | None) -> list[Values]:
     return sets
 
 
-def _drawn(inputs: Inputs) -> list[Values]:
+def _drawn(inputs: Inputs, models: Iterable[PartModel]) -> list[Values]:
+    readers = {
+        name: model.graph.tensors[tensor]
+        for model in models
+        for name, tensor in zip(model.part.inputs, model.graph.inputs, strict=True)
+    }
     drawn = sum(math.prod(shape) for shape in inputs.shapes.values()) * np.dtype(np.float32).itemsize
     memory.require(inputs.count * drawn, "drawing the inputs of the layout")
     sets = []
     for index in range(inputs.count):
         generator = np.random.default_rng([inputs.seed, index])
-        sets.append({n: generator.standard_normal(shape, dtype=np.float32) for n, shape in inputs.shapes.items()})
+        sets.append({name: _draw(readers.get(name), shape, generator) for name, shape in inputs.shapes.items()})
     return sets
+
+
+def _draw(reader: Tensor | None, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Numbers of N(0, 1), or what the type of the tensor that reads them can hold: its whole grid, indices, a coin."""
+    if reader is None or reader.dtype.startswith("float"):
+        return generator.standard_normal(shape, dtype=np.float32)
+    if reader.dtype == "bool":
+        return generator.random(shape) < 0.5
+    grid = grid_of(reader)
+    lowest, highest = (grid.lowest, grid.highest) if grid else DRAWN_INDICES
+    return generator.integers(lowest, highest, shape, endpoint=True).astype(_held(reader))
+
+
+def _held(tensor: Tensor) -> str:
+    """The numpy dtype in which a tensor's values are held."""
+    return HOLDING_DTYPES.get(tensor.dtype, tensor.dtype)
+
+
+def as_passed(model: PartModel, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of a graph in the types of the file: whole numbers where it gives integers."""
+    passed = []
+    for name, array in zip(model.graph.outputs, outputs, strict=True):
+        dtype = np.dtype(_held(model.graph.tensors[name]))
+        with np.errstate(over="ignore", invalid="ignore"):  # what the type cannot hold passes on as infinite
+            passed.append(array.astype(dtype) if dtype.kind == "f" else np.rint(array).astype(dtype))
+    return passed
 
 
 def _npz(layout: Path, file: Path) -> Values:
@@ -106,5 +143,12 @@ def feed_of(model: PartModel, values: Mapping[str, np.ndarray], layout: Path) ->
                 f"layout '{layout}': '{name}' has shape {list(array.shape)}, but graph {model.part.name} reads"
                 f" {list(tensor.shape)} there ('{tensor_name}'); are its inputs in the file's order?"
             )
-        feed.append(np.asarray(array, dtype=tensor.dtype, order="C"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            fed = np.asarray(array, dtype=_held(tensor), order="C")
+        if fed.dtype.kind != "f" and not np.array_equal(fed, array):
+            raise BadInput(
+                f"layout '{layout}': '{name}' holds {array.dtype} values that {tensor.dtype} cannot hold, and graph"
+                f" {model.part.name} reads {tensor.dtype} there ('{tensor_name}'); quantise it in a [[host]] step"
+            )
+        feed.append(fed)
     return tuple(feed)

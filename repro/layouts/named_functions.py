@@ -10,7 +10,8 @@ from typing import Any
 
 from repro import own_packages
 from repro.layouts.neighbours import find_beside, load, search_folders, with_plain_names
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
+from runner.installation import converter_install, is_of_converter
 
 
 def named_function(layout: Path, name: str) -> Callable[..., Any]:
@@ -38,8 +39,7 @@ def call(layout: Path, name: str, *arguments: Any, **keywords: Any) -> Any:
     except ReproError:
         raise
     except ImportError as error:
-        missing = with_plain_names(error.name or _one_line(error))
-        raise BadInput(f"layout '{layout}': '{name}' needs {missing}; install mali-delegate-repro[convert]") from error
+        raise _lacking(layout, name, error) from error
     except (Exception, SystemExit) as error:
         raise BadInput(f"layout '{layout}': '{name}' failed: {type(error).__name__}: {_one_line(error)}") from error
 
@@ -52,6 +52,8 @@ def _module(layout: Path, name: str) -> ModuleType:
     except ReproError:
         raise
     except ImportError as error:
+        if is_of_converter(error):
+            raise _lacking(layout, name, error) from error
         if folder is None and _lacks(module_name, error):
             looked = search_folders(layout.parent)
             upwards = f" or above it up to '{looked[-1]}'" if len(looked) > 1 else ""
@@ -63,6 +65,17 @@ def _module(layout: Path, name: str) -> ModuleType:
         raise BadInput(
             f"layout '{layout}': '{name}' cannot be imported ({type(error).__name__}: {_one_line(error)})"
         ) from error
+
+
+def _lacking(layout: Path, name: str, error: ImportError) -> ReproError:
+    """What to install. Only what is known to be missing here, and no mistake of the layout, is nothing to run with."""
+    if is_of_converter(error):
+        return NothingRan(
+            f"layout '{layout}': '{name}' needs {error.name}, which is not installed, so nothing was gated; install it:"
+            f" {converter_install()}"
+        )
+    missing = with_plain_names(error.name or _one_line(error))
+    return BadInput(f"layout '{layout}': '{name}' needs {missing}, which cannot be imported here; install it")
 
 
 def _by_name(module: str) -> ModuleType:

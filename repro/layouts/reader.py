@@ -135,6 +135,7 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
         tuple(with_settings(target.name, target.settings) for target in document.target),
     )
     _check(layout)
+    _require_judged(layout.path, layout.control)
     if layout.detections is None and not layout.final_outputs:
         raise NothingRan(
             f"layout '{path}': no output of its graphs is left unread by its parts, so the chain compares nothing;"
@@ -160,6 +161,20 @@ def _as_kind_of(old: Any, text: str, key: str, path: Path) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         raise BadInput(f"layout '{path}': --set {key}={text}: expected a value like {old!r}") from None
+
+
+def _require_judged(path: Path, control: Control) -> None:
+    """Only an output of a graph can be found wrong. Raises BadInput for another name in `fails`."""
+    if control.layout is None or not control.fails:
+        return
+    other = read_toml(control.layout, _Document, f"layout '{control.layout}'", {"folder": control.layout.parent})
+    judged = [tensor for graph in other.graph for tensor in graph.outputs]
+    for tensor in control.fails:
+        if tensor not in judged:
+            raise BadInput(
+                f"layout '{path}': [control] fails: no graph of '{control.layout}' gives '{tensor}';"
+                f" {nearest(tensor, judged)}"
+            )
 
 
 def _require_limits(begins: str, thresholds: Mapping[Precision, Mapping[str, Limit]]) -> None:
@@ -231,8 +246,9 @@ def _ordered(path: Path, inputs: Inputs, parts: Sequence[GraphPart | HostPart]) 
     while waiting:
         runnable = [part for part in waiting if set(part.inputs) <= ready]
         if not runnable:
-            part = waiting[0]
-            missing = next(tensor for tensor in part.inputs if tensor not in ready)
+            lacking = [(part, tensor) for part in waiting for tensor in part.inputs if tensor not in ready]
+            # What nobody gives explains the others that wait.
+            part, missing = next((one for one in lacking if one[1] not in writers), lacking[0])
             why = (
                 f"which {writers[missing]} gives only after it: the parts form a circle"
                 if missing in writers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.verdicts.error_map import ErrorMap
@@ -26,8 +27,9 @@ class GateAnswer(enum.StrEnum):
 class GateCheck:
     """One answer. kind: one of KINDS. part: graph or host step, `chain`, or the control's name. tensor: or empty.
 
-    reason: one line, also for a pass. numbers: what was measured, by name; the baseline keeps them.
-    error_map: of an output that fails, where it is wrong.
+    reason: one line in plain words, also for a pass. detail: the precise numbers behind it, where there are any.
+    numbers: what was measured, by name; the baseline keeps them.
+    error_map: of an output that fails, where it is wrong. seconds: of wall time that finding out took.
     """
 
     kind: str
@@ -37,6 +39,16 @@ class GateCheck:
     reason: str
     numbers: Mapping[str, float] = field(default_factory=dict)
     error_map: ErrorMap | None = None
+    seconds: float = 0.0
+    detail: str = ""
+
+
+def timed(checks: Iterable[GateCheck]) -> Iterator[GateCheck]:
+    """The checks, each with the wall seconds that it took to make."""
+    began = time.monotonic()
+    for check in checks:
+        yield replace(check, seconds=time.monotonic() - began)
+        began = time.monotonic()
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +80,7 @@ class Report(Worded):
     @property
     def rests_on_a_failure(self) -> bool:
         """Whether something is refused, or a control layout came out wrong, as it must."""
-        return bool(self.refusals) or any(check.kind == "control" for check in self.checks)
+        return bool(self.refusals) or any(c.kind == "control" and c.answer is GateAnswer.PASS for c in self.checks)
 
     @property
     def passed(self) -> bool:

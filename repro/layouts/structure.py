@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cases.evaluation.quantised import Grid, grid_of
 from repro.delegate.graph import MAX_RANK
 from repro.hazards.lint import find_hazards
+from repro.layouts.layout import Layout
 from repro.layouts.models import PartModel
 from repro.layouts.result import GateAnswer, GateCheck
 
@@ -48,6 +50,35 @@ def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[G
         kinds = ", ".join(BANNED)
         reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no {others}hazard"
         yield GateCheck("structure", part, "", GateAnswer.PASS, reason)
+
+
+def passed_on_checks(layout: Layout, models: Mapping[str, PartModel]) -> Iterator[GateCheck]:
+    """One refusal per quantised tensor that one graph gives on one grid and another reads on another.
+
+    The integers fit, and mean other numbers.
+    """
+    given = {
+        name: (model.part.name, model.graph.tensors[tensor])
+        for model in models.values()
+        for name, tensor in zip(model.part.outputs, model.graph.outputs, strict=True)
+    }
+    for reader in models.values():
+        for name, tensor in zip(reader.part.inputs, reader.graph.inputs, strict=True):
+            if name not in given:
+                continue
+            writer, source = given[name]
+            there, here = grid_of(source), grid_of(reader.graph.tensors[tensor])
+            if there is not None and here is not None and _words(there) != _words(here):
+                yield _refused(
+                    reader.part.name,
+                    name,
+                    f"{writer} gives it with {_words(there)} and {reader.part.name} reads it with {_words(here)}: the"
+                    " integers would stand for other numbers; quantise both alike, or convert in a [[host]] step",
+                )
+
+
+def _words(grid: Grid) -> str:
+    return f"scale {grid.scale.tolist()} and zero point {grid.zero_point.tolist()}"
 
 
 def _refused(part: str, tensor: str, reason: str) -> GateCheck:

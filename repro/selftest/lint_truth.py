@@ -22,20 +22,29 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.drawn_ops.feeds import feeds_of
+from cases.evaluation.evaluate import FLOAT64, evaluate, quantises_at_run_time
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.delegate.adapters import Adapter
 from repro.delegate.sighting import Effect
+from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
-from repro.selftest.draws.draw import Draw, draw
+from repro.selftest.draws.draw import SURFACE, Draw, draw
+from repro.trials.presented import adapters_of
+from repro.trials.trial import CANNOT_BE_TRIED
+from repro.verdicts.judge import judge
+from repro.verdicts.references import OWN_OPS_ONLY
 from repro.verdicts.right_by_chance import holds_one_input
+from repro.verdicts.subject import graph_subject
+from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import cache_root
-from runner.errors import NothingRan, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
 from runner.run import Feed, Job, Outcome, Precision, Run
 from runner.target import Target
 
@@ -45,6 +54,8 @@ hazards here are wrong by about the size of the values, a healthy run by 1e-6 (f
 
 BATCH = 256
 ENDED = ("CRASH", "HANG")
+BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE)
+"""Rules that are hazards where the adapter is known."""
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""
 
@@ -108,6 +119,11 @@ def feeds_for(graph: Graph, seed: int, index: int) -> tuple[Feed, ...]:
     return normal, negative, positive
 
 
+def feeds_of_draw(d: Draw, seed: int) -> tuple[Feed, ...]:
+    """Three input sets; around one op of any kind, such as that op makes something of."""
+    return feeds_of(d.graph, d.index) if d.family == SURFACE else feeds_for(d.graph, seed, d.index)
+
+
 def wrong_outputs(run: Run, reference: Run, tolerance: float) -> tuple[int, ...]:
     """Indices of the outputs that differ from the reference for any feed by more than rounding.
 
@@ -131,22 +147,40 @@ def observe(
     """Run what the journal does not hold yet, in batches, and yield every draw with its observation."""
     waiting = iter(draws)
     while batch := list(islice(waiting, BATCH)):
-        jobs = [
-            Job(write_tflite(d.graph), feeds_for(d.graph, seed, d.index), precision, f"draw {seed}:{d.index}")
-            for d in batch
-        ]
+        jobs = [Job(write_tflite(d.graph), feeds_of_draw(d, seed), precision, f"draw {seed}:{d.index}") for d in batch]
         keys = [f"{target.identity}:{job.key}" for job in jobs]
         known = {key: fitted_or_none(GraphOutcome, journal.get(key)) for key in keys}
-        todo = [(key, job) for key, job in zip(keys, jobs, strict=True) if known[key] is None]
-        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, job in todo]
-        runs = target.run_many([job for _, job in todo])
-        for (key, _), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
-            seen = known[key] = _outcome(run, right, TOLERANCE[precision])
+        todo = [(d, key, job) for d, key, job in zip(batch, keys, jobs, strict=True) if known[key] is None]
+        plain = [Job(job.model, job.feeds, Precision.FP32, job.name) for _, _, job in todo]
+        runs = target.run_many([job for _, _, job in todo])
+        for (d, key, job), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
+            if d.family == SURFACE:
+                seen = _judged(run, right, d.graph, job.feeds)
+            else:
+                seen = _outcome(run, right, TOLERANCE[precision])
+            known[key] = seen
             journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
             outcome = known[key]
             assert outcome is not None
             yield d, outcome
+
+
+def _judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
+    """By the judge, since results may be ties or a quantisation step off; nothing counts in which the cpu is wrong."""
+    if right.outcome is not Outcome.OK:
+        return GraphOutcome("NO_REFERENCE", (), right.message)
+    if run.outcome is not Outcome.OK:
+        return GraphOutcome(str(run.outcome), (), run.message)
+    try:
+        subject = graph_subject("draw", graph, feeds, OWN_OPS_ONLY)
+        failed, cpu_failed = (
+            {verdict.output for verdict in judge(one, subject, metrics="none") if verdict.status is Status.FAIL}
+            for one in (run, right)
+        )
+    except CANNOT_BE_TRIED as error:
+        return GraphOutcome("NO_REFERENCE", (), str(error))
+    return GraphOutcome("OK", tuple(sorted(failed - (set() if quantises_at_run_time(graph) else cpu_failed))))
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
@@ -157,11 +191,15 @@ def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
     return GraphOutcome("OK", wrong_outputs(run, right, tolerance))
 
 
-def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
-    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
-    table = Confusion({rule.id: RuleCounts() for rule in RULES.values() if rule.level is Level.HAZARD})
+def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int, adapters: Sequence[Adapter] = ()) -> Confusion:
+    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count.
+
+    adapters: what the graphs were run on, where it was presented to the delegate as another vendor's.
+    """
+    shown = {rule.id for rule in RULES.values() if rule.level is Level.HAZARD or (adapters and rule.id in BY_ADAPTER)}
+    table = Confusion({rule: RuleCounts() for rule in RULES if rule in shown})
     for d, seen in observed:
-        hazards = find_hazards(d.graph)
+        hazards = find_hazards(d.graph, adapters)
         table.graphs += 1
         if seen.outcome in ENDED:
             _count_ended(table, f"{seed}:{d.index}", hazards)
@@ -201,7 +239,7 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
                 row.hits += 1
             elif RULES[rule].latent:
                 row.latent += 1
-            elif tells_nothing(graph, feeds_for(graph, seed, d.index), index):
+            elif tells_nothing(graph, feeds_of_draw(d, seed), index):
                 row.powerless += 1
             else:
                 row.false += 1
@@ -246,18 +284,44 @@ def show(table: Confusion, console: Console) -> None:
 
 
 @click.command()
+@click.argument("settings", nargs=-1)
 @click.option("--graphs", default=5000, show_default=True, help="How many graphs to draw.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--target", "target_name", default="gpu", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--workers", default=targets.default_workers(), show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
 @click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")
-def main(graphs: int, seed: int, target_name: str, precision: str, workers: int, fresh: bool, as_json: bool) -> None:
-    """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard, 3 if no output
-    was compared."""
+def main(settings: tuple[str, ...], graphs: int, seed: int, workers: int, fresh: bool, as_json: bool) -> None:
+    """Hold the lint's rules against a delegate on drawn graphs, in each of SETTINGS, such as gpu:lavapipe@nvidia/fp32.
+
+    A setting is a target and a precision; default gpu/fp32. Exit 1 on a miss or a false hazard, 3 if no output was
+    compared.
+    """
     console = Console(stderr=as_json)
-    full = targets.resolve_one(target_name)
+    asked = [_setting(each) for each in settings or ("gpu/fp32",)]
+    tables = [_table(console, *each, graphs, seed, workers, fresh, as_json) for each in asked]
+    if not all(table.compared for table in tables):
+        raise NothingRan(f"{graphs} graphs and no output to compare: the lint was not tried; draw more --graphs")
+    sys.exit(0 if all(table.is_clean for table in tables) else 1)
+
+
+def _setting(text: str) -> tuple[str, Precision]:
+    target, slash, precision = text.rpartition("/")
+    if not slash or precision not in list(Precision):
+        raise BadInput(f"'{text}' is no setting; write a target and a precision, such as gpu:lavapipe@nvidia/fp32")
+    return targets.resolve_one(target), Precision(precision)
+
+
+def _table(
+    console: Console,
+    full: str,
+    precision: Precision,
+    graphs: int,
+    seed: int,
+    workers: int,
+    fresh: bool,
+    as_json: bool,
+) -> Confusion:
+    """Observe, predict, and print one table."""
     path = journal_path(full)
     if fresh:
         path.unlink(missing_ok=True)
@@ -269,15 +333,13 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
         Journal(path) as journal,
     ):
         console.print(f"{graphs} graphs, seed {seed}, {full} {precision}, {workers} workers; journal {path}")
-        observed = observe(draws, seed, Precision(precision), target, reference, journal)
-        table = confusion(_with_progress(observed, graphs, console), seed)
+        observed = observe(draws, seed, precision, target, reference, journal)
+        table = confusion(_with_progress(observed, graphs, console), seed, adapters_of(full, precision))
     show(table, console)
     console.print(f"{time.monotonic() - started:.0f} s")
     if as_json:
         click.echo(json.dumps(as_object(table, seed, full, precision)))
-    if not table.compared:
-        raise NothingRan(f"{table.graphs} graphs and no output to compare: the lint was not tried; draw more --graphs")
-    sys.exit(0 if table.is_clean else 1)
+    return table
 
 
 def journal_path(target: str) -> Path:

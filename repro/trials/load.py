@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cases.graph import Graph
@@ -12,7 +13,7 @@ from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from runner import memory, targets
 from runner.encoding import path_label
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 
 
 def open_installed_cpu() -> targets.Target:
@@ -37,6 +38,26 @@ def load_subject(
     model, graph = part.read(read_bytes(path, "a .tflite model"), str(path))
     reference = OwnOps(open_cpu, strict_shapes)
     return fed_subject(path_label(path) + part.label(graph), model, graph, inputs, seed, reference)
+
+
+def models_in(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files that are meant: a folder stands for every .tflite below it, in the order of names.
+
+    Each file once. Links to folders are not followed. Raises NothingRan where nothing was named or a folder holds no
+    model.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        below = sorted(one for one in path.rglob("*.tflite") if one.is_file())
+        if not below:
+            raise NothingRan(f"{path}: no .tflite below this folder; name one that holds models")
+        found |= dict.fromkeys(below)
+    if not found:
+        raise NothingRan("no model was given, so none was read; name .tflite files or folders of them")
+    return tuple(found)
 
 
 def signatures_of(path: Path) -> tuple[str, ...]:

@@ -44,6 +44,11 @@ class Border:
     def way(self) -> str:
         return "cpu -> GPU" if self.to_gpu else "GPU -> cpu"
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it was judged and does not hold what it should."""
+        return self.verdict is not None and self.verdict.status not in (Status.PASS, Status.INVALID)
+
 
 @dataclass(frozen=True, repr=False)
 class Partial(Worded):
@@ -68,7 +73,7 @@ class Partial(Worded):
 
     @property
     def wrong_borders(self) -> tuple[Border, ...]:
-        return tuple(b for b in self.borders if b.verdict and b.verdict.status not in (Status.PASS, Status.INVALID))
+        return tuple(border for border in self.borders if border.is_wrong)
 
     def __repr__(self) -> str:
         return f"<Partial {self.checked!r}, {counted(len(self.borders), 'border tensor')}>"

@@ -8,6 +8,7 @@ for, and once: a cell that the journal answers costs none of it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,14 +21,16 @@ from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
+from cases.with_torch.lowered import is_lowered
 from cases.with_torch.reference import has_torch
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, References, TorchOf
+from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, OwnOps, References, TorchOf
 from runner import memory
 from runner.encoding import shown_name
 from runner.run import Feed, Job, Outcome, Outputs, Precision, Run
+from runner.targets import open_target
 
 
 class Reference(Protocol):
@@ -150,13 +153,18 @@ class Subject:
 
 
 def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
-    """A catalogue case, held against torch in float64, or where torch is not installed against its file's own ops.
+    """A catalogue case, held against torch in float64; a file, what torch does not compute, and all where torch is not
+    installed against its own ops.
 
     kind and seed override the case's own inputs. Raises BadInput where the case needs the convert extra, which is
     missing.
     """
     plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)
-    reference = TorchOf(case) if has_torch() else OWN_OPS_ONLY
+    if case.file is not None:
+        reference: Reference = OwnOps(functools.partial(open_target, "cpu"))
+    else:
+        by_torch = has_torch() and (case.graph is None or is_lowered(case.graph()))
+        reference = TorchOf(case) if by_torch else OWN_OPS_ONLY
     return Subject(case.name, model_bytes(case), plan, reference, case.control_of)
 
 

@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"
 CACHE=${REPRO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mali-delegate-repro}
 VENV="$ROOT/.venv"
-MESA_MINIMUM=24 # Mesa 25.0 is accepted by Dawn, 22.3 is not; see `repro doctor`.
+MESA="$ROOT/runner/setup/mesa.sh"
 
 . "$ROOT/runner/setup/apt.sh"
 
@@ -22,7 +22,6 @@ find_python() {
   done
 }
 
-distribution=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_CODENAME:-}") || distribution=unknown
 python=$(find_python)
 [ -n "$python" ] || fail "no Python 3.11 to 3.13 found; install one (apt-get install python3 on Debian 12 or Ubuntu 24.04) or set PYTHON="
 wanted=$(cat constraints.txt pyproject.toml | sha256sum | cut -d' ' -f1)
@@ -32,17 +31,9 @@ plan=()
 if [ ! -x "$VENV/bin/python" ] && ! "$python" -c 'import ensurepip' 2>/dev/null; then
   packages+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv")
 fi
-mesa=$(installed_version mesa-vulkan-drivers || true)
-need_mesa=
-if [ -z "$mesa" ] || [ "${mesa%%.*}" -lt "$MESA_MINIMUM" ]; then need_mesa=1; fi
+need_mesa=$(bash "$MESA" --plan)
 [ ${#packages[@]} -gt 0 ] && plan+=("apt: ${packages[*]}   (undo: apt-get remove ${packages[*]})")
-if [ -n "$need_mesa" ] && have_apt; then
-  if [ "$distribution" = "debian bookworm" ]; then
-    plan+=("apt: mesa-vulkan-drivers and libvulkan1 from bookworm-backports, adding that source if it is not there   (undo: apt-get remove mesa-vulkan-drivers; rm /etc/apt/sources.list.d/mali-delegate-repro-backports.list)")
-  else
-    plan+=("apt: mesa-vulkan-drivers and libvulkan1   (undo: apt-get remove mesa-vulkan-drivers)")
-  fi
-fi
+[ -n "$need_mesa" ] && plan+=("$need_mesa")
 need_pip=
 if [ "$(cat "$VENV/.setup-stamp" 2>/dev/null || true)" != "$wanted" ]; then
   need_pip=1
@@ -68,24 +59,9 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 if [ -n "$need_mesa" ]; then
-  if ! have_apt; then
-    say "no apt-get: install Mesa's Vulkan drivers (lavapipe), version $MESA_MINIMUM or newer, yourself"
-  elif [ "$distribution" = "debian bookworm" ]; then
-    apt_update
-    if ! apt-cache policy | grep -q 'bookworm-backports'; then
-      # The mirror is the one that this machine already uses for bookworm.
-      site=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | head -n 1)
-      [ -n "$site" ] || fail "no apt source for bookworm found; add bookworm-backports by hand and run again"
-      printf 'deb %s bookworm-backports main\n' "$site" | as_root tee /etc/apt/sources.list.d/mali-delegate-repro-backports.list >/dev/null
-      updated=
-      apt_update
-    fi
-    as_root apt-get install -y -q -t bookworm-backports mesa-vulkan-drivers libvulkan1 >/dev/null
-  else
-    apt_update
-    as_root apt-get install -y -q mesa-vulkan-drivers libvulkan1 >/dev/null
-  fi
-  say "Mesa $(installed_version mesa-vulkan-drivers || echo 'not installed by apt')"
+  bash "$MESA" --planned
+elif ! have_apt; then
+  bash "$MESA" || true # its one line says what to install by hand
 fi
 
 if [ -n "$need_pip" ]; then

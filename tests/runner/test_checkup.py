@@ -44,14 +44,14 @@ def test_a_software_driver_that_is_not_here_is_missing_and_not_broken():
         "gpu:lavapipe": "missing",
         "gpu:swiftshader": "missing",
     }
-    assert "mesa-vulkan-drivers" in checks["gpu:lavapipe"].remedy
+    assert "mesa.sh" in checks["gpu:lavapipe"].remedy
     assert "swiftshader.sh" in checks["gpu:swiftshader"].remedy
 
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("gpu:lavapipe", "mesa-vulkan-drivers"),
+        ("gpu:lavapipe", "mesa.sh"),
         ("gpu:swiftshader", "swiftshader.sh"),
         ("gpu:arc-a770", "install the vendor's newest Vulkan driver"),
     ],

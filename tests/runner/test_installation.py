@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tomllib
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,6 @@ def test_only_root_needs_no_sudo(monkeypatch: pytest.MonkeyPatch, uid: int, word
     assert installation.apt_install("x").split()[0] == word
 
 
-def test_mesa_comes_from_backports_where_debians_own_is_too_old(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "bookworm"})
-    assert "bookworm-backports" in installation.mesa_install()
-    monkeypatch.setattr(installation, "os_release", lambda: {"VERSION_CODENAME": "noble"})
-    assert installation.mesa_install() == installation.apt_install("mesa-vulkan-drivers libvulkan1")
-
-
 def test_a_checkout_has_its_makefile():
     assert installation.checkout() is not None
     assert installation.install_everything().startswith("make -C ")
@@ -41,9 +35,9 @@ def test_a_checkout_has_its_makefile():
 
 @pytest.mark.usefixtures("_a_wheel")
 def test_a_wheel_has_no_makefile_and_its_scripts_are_there():
-    commands = (installation.install_everything(), installation.opencl_install(), installation.converter_install())
-    assert not any("make " in command for command in commands)
-    for command in commands[:2]:
+    drivers = (installation.install_everything(), installation.mesa_install(), installation.opencl_install())
+    assert not any("make " in command for command in (*drivers, installation.converter_install()))
+    for command in drivers:
         scripts = [word for word in shlex.split(command) if word.endswith(".sh")]
         assert scripts
         assert all(Path(script).is_file() for script in scripts)
@@ -55,3 +49,25 @@ def test_what_a_wheel_installs_to_convert_is_what_the_extra_names():
     assert command[:5] == [sys.executable, "-m", "pip", "install", "-c"]
     wanted = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["convert"]
     assert [Requirement(word) for word in command[6:]] == [Requirement(line) for line in wanted]
+
+
+@pytest.mark.parametrize(
+    ("urls", "page"),
+    [
+        ([], ""),
+        (["Homepage, https://a.example"], ""),
+        (["Documentation, https://docs.example/repro/"], "https://docs.example/repro/rules/add-reduce.html"),
+        (
+            ["Source, https://a.example", "documentation,https://docs.example"],
+            "https://docs.example/rules/add-reduce.html",
+        ),
+    ],
+)
+def test_pages_of_the_docs_have_an_address_where_the_release_names_a_site(
+    monkeypatch: pytest.MonkeyPatch, urls: list[str], page: str
+):
+    kept = Message()
+    for url in urls:
+        kept["Project-URL"] = url
+    monkeypatch.setattr(installation.metadata, "metadata", lambda name: kept)
+    assert installation.documentation("rules/add-reduce") == page

@@ -8,8 +8,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
+from cases.drawn_ops.one_op import OneOp
 from cases.tflite.extras import OpExtras
-from tests.cases.evaluation.kernels import OneOp
 
 
 def flexbuffer(options: Mapping[str, Any]) -> bytes:

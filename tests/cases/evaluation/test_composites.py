@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases.drawn_ops.one_op import OneOp
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32
 from cases.evaluation.evaluate import evaluate
 from cases.graph import GraphError
-from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.named_ops import composite, custom, flexbuffer
 
 torch = pytest.importorskip("torch")

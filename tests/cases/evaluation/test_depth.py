@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder, Name
+from cases.drawn_ops.one_op import OneOp, fixed
 from cases.evaluation.depth import accumulation_depth
-from tests.cases.evaluation.kernels import OneOp, fixed
 from tests.cases.evaluation.named_ops import composite
 
 TERMS = {

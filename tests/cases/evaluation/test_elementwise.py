@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from cases.drawn_ops.one_op import OneOp
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.elementwise import APPROXIMATE_BINARY, APPROXIMATE_UNARY, BINARY, UNARY
 from cases.evaluation.evaluate import evaluate
 from cases.graph import GraphError
-from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.single_op import result
 
 X = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4))

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cases.drawn_ops.table import DRAWS
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import BY_KIND, BY_NAME, NOT_EVALUATED, unsupported
-from tests.cases.evaluation.drawn_ops import DRAWS, ops
+from tests.cases.evaluation.drawn_ops import ops
+from tests.cases.evaluation.kernels import shaped
 
 # The 101 kinds that the delegate takes, as the schema names them: `NewOperationParser` in LiteRT's
 # `ml_drift_delegate/tflite/model_builder.cc`.
@@ -71,7 +73,7 @@ def test_each_kind_that_is_evaluated_is_drawn_or_held_elsewhere():
 @given(data=st.data())
 def test_an_op_computes_what_the_reference_kernels_compute(kind: str, data: st.DataObject):
     op = data.draw(ops(kind))
-    graph, theirs = op.shaped()
+    graph, theirs = shaped(op)
     assert unsupported(graph) == []
     ours = evaluate(graph, op.feed, strict_shapes=True)
     for name, result in zip(graph.outputs, theirs, strict=True):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases.drawn_ops.one_op import OneOp, fixed
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32
 from cases.evaluation.evaluate import evaluate
 from cases.graph import GraphError
 from cases.shapes import window
-from tests.cases.evaluation.kernels import OneOp, fixed
 from tests.cases.evaluation.named_ops import custom, flexbuffer
 
 RNG = np.random.default_rng(8)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from cases.drawn_ops.one_op import OneOp
 from cases.evaluation.arithmetic import FLOAT16, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.graph import GraphError
 from cases.tflite.extras import OpExtras
-from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.single_op import result, results
 
 X = np.arange(24, dtype=np.float64).reshape(2, 3, 4)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases.drawn_ops.one_op import OneOp
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.named import name_of, options_of, pool_options_of, transpose_conv_options_of
@@ -16,7 +17,6 @@ from cases.graph import GraphError, Op
 from cases.tflite.extras import OpExtras
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from tests.cases.evaluation.kernels import OneOp
 from tests.cases.evaluation.named_ops import composite, custom, flexbuffer
 
 X = np.ones((1, 2, 2, 4), np.float32)

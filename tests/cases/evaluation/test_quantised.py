@@ -10,17 +10,19 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cases.drawn_ops.one_op import OneOp, fixed
+from cases.drawn_ops.quantised import QUANTISED, record
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.tflite.extras import TensorExtras
+from cases.tflite.packing import packed
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from tests.cases.evaluation.drawn_ops import floats, shape_of
-from tests.cases.evaluation.kernels import KERNELS, OneOp, computed, fixed
-from tests.cases.evaluation.quantised_ops import QUANTISED, integers, quantised_ops, record
+from tests.cases.evaluation.drawn_ops import draws, quantised_ops
+from tests.cases.evaluation.kernels import KERNELS, computed, shaped
 
 PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -75,14 +77,6 @@ def test_scales_that_do_not_fit_and_a_quantisation_that_is_not_affine_are_said()
         grid_of(tensor("int8", raw=TensorExtras(foreign)))
 
 
-def packed(values: np.ndarray, bits: int) -> bytes:
-    """Integers in so many bits each, the first in the lowest bits of the first byte."""
-    fields = np.zeros(-(-values.size * bits // 8) * 8 // bits, np.uint8)
-    fields[: values.size] = values.reshape(-1).astype(np.int64) & ((1 << bits) - 1)
-    rows = fields.reshape(-1, 8 // bits)
-    return sum(rows[:, k].astype(np.uint8) << np.uint8(bits * k) for k in range(8 // bits)).astype(np.uint8).tobytes()
-
-
 @pytest.mark.parametrize(("dtype", "bits"), [("int2", 2), ("int4", 4), ("uint4", 4)])
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 2, 2)])
 def test_packed_integers_are_unpacked(dtype: str, bits: int, shape: tuple[int, ...]):
@@ -124,20 +118,21 @@ def test_blockwise_weights_keep_their_scales_through_a_file_and_an_edit_that_dro
 @PROPERTY
 @given(data=st.data())
 def test_dequantize_gives_what_the_reference_kernel_gives(dtype: str, data: st.DataObject):
-    draw, shape = data.draw, data.draw(st.sampled_from([(), (5,), (2, 3), (2, 3, 4), (1, 2, 2, 3)]))
+    draw = data.draw(draws())
+    shape = draw.one_of([(), (5,), (2, 3), (2, 3, 4), (1, 2, 2, 3)])
     if dtype == "float16":
-        op = OneOp("DEQUANTIZE", (fixed(floats(draw, shape), "float16"),), shapes=[shape])
+        op = OneOp("DEQUANTIZE", (fixed(draw.floats(shape), "float16"),), shapes=[shape])
     elif dtype == "int4":
-        values = integers(draw, shape, "int4")
+        values = draw.integers_of(shape, "int4")
         raw = replace(record(0.03, 0), data=packed(values, 4))
         stored = Tensor("w", shape, "int4", np.zeros(shape, np.uint8), raw)
         op = OneOp("DEQUANTIZE", (stored,), shapes=[shape])
     else:
-        per_channel = len(shape) > 1 and dtype != "int16" and draw(st.booleans())
+        per_channel = len(shape) > 1 and dtype != "int16" and draw.coin()
         scales = [0.01 * (k + 1) for k in range(shape[-1])] if per_channel else 0.03
-        raw = record(scales, 0 if dtype == "int16" else draw(st.integers(0, 9)), max(0, len(shape) - 1))
-        op = OneOp("DEQUANTIZE", (integers(draw, shape, dtype),), shapes=[shape], tensor_raws={"in0": raw})
-    graph, (theirs,) = op.shaped()
+        raw = record(scales, 0 if dtype == "int16" else draw.integer(0, 9), max(0, len(shape) - 1))
+        op = OneOp("DEQUANTIZE", (draw.integers_of(shape, dtype),), shapes=[shape], tensor_raws={"in0": raw})
+    graph, (theirs,) = shaped(op)
     np.testing.assert_allclose(evaluate(graph, op.feed)["out0"], theirs, rtol=1e-6)
 
 
@@ -145,14 +140,15 @@ def test_dequantize_gives_what_the_reference_kernel_gives(dtype: str, data: st.D
 @PROPERTY
 @given(data=st.data())
 def test_quantize_gives_what_the_reference_kernel_gives(source: str, data: st.DataObject):
-    draw, shape = data.draw, shape_of(data.draw)
-    target = draw(st.sampled_from(["int8", "int16"] if source == "int16" else ["int8", "uint8", "int16"]))
-    raws = {"out0": record(0.04, 0 if target == "int16" else draw(st.integers(0, 20)))}
+    draw = data.draw(draws())
+    shape = draw.shape()
+    target = draw.one_of(["int8", "int16"] if source == "int16" else ["int8", "uint8", "int16"])
+    raws = {"out0": record(0.04, 0 if target == "int16" else draw.integer(0, 20))}
     if source == "float32":
-        x = floats(draw, shape, -9.0, 9.0)
+        x = draw.floats(shape, -9.0, 9.0)
     else:
-        x, raws["in0"] = integers(draw, shape, source), record(0.03, 0 if source == "int16" else 3)
-    graph, (theirs,) = OneOp("QUANTIZE", (x,), (target,), shapes=[shape], tensor_raws=raws).shaped()
+        x, raws["in0"] = draw.integers_of(shape, source), record(0.03, 0 if source == "int16" else 3)
+    graph, (theirs,) = shaped(OneOp("QUANTIZE", (x,), (target,), shapes=[shape], tensor_raws=raws))
     ours = evaluate(graph, (x,))["out0"]
     assert ours.dtype == theirs.dtype
     assert steps_apart([ours, theirs]) <= (source != "float32")  # integers go through a multiplier of 32 bits
@@ -163,7 +159,7 @@ def test_quantize_gives_what_the_reference_kernel_gives(source: str, data: st.Da
 @given(data=st.data())
 def test_no_kernel_is_more_than_a_step_from_the_evaluation_of_a_quantised_op(kind: str, data: st.DataObject):
     op = data.draw(quantised_ops(kind))
-    graph, (reference,) = op.shaped()
+    graph, (reference,) = shaped(op)
     assert unsupported(graph) == []
     ours = evaluate(graph, op.feed, strict_shapes=True)["out0"]
     assert (ours.dtype, ours.shape) == (reference.dtype, reference.shape)

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from cases.drawn_ops.one_op import OneOp, fixed
+from cases.drawn_ops.quantised import record
+from cases.drawn_ops.recurrent import state
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from tests.cases.evaluation.drawn_ops import state
-from tests.cases.evaluation.kernels import OneOp, computed, fixed
-from tests.cases.evaluation.quantised_ops import record
+from tests.cases.evaluation.kernels import computed
 
 RNG = np.random.default_rng(5)
 DEPTH, CELLS = 3, 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -17,8 +18,11 @@ from repro.records.folders import FINDINGS
 from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
+from runner.errors import ReproError
 from runner.opencl.android_runtime import made_versions
 from runner.opencl.drivers import opencl_driver
+from tests.repro.display.schemas import require_junit, require_sarif
+from tests.repro.trials.test_partial import shared
 
 CASE = "public-reports/litert-8599-add-output-consumed"
 
@@ -119,3 +123,122 @@ def test_a_target_is_not_asked_for_its_controls_where_everything_is_right(
     monkeypatch.setattr(api, "fitness", lambda target, precision: pytest.fail("asked"))
     path = model(tmp_path, write_tflite(add_reduce(first="SUB")))
     assert CliRunner().invoke(command, [path, "--target", "gpu:lavapipe", "--precision", "fp32"]).exit_code == 0
+
+
+def several(folder: Path) -> Path:
+    """A folder of two models with one op of difference, deep and shallow, and a file that is none."""
+    folder.joinpath("deep").mkdir(parents=True)
+    folder.joinpath("deep", "a.tflite").write_bytes(write_tflite(add_reduce(first="SUB")))
+    folder.joinpath("b.tflite").write_bytes(write_tflite(add_reduce()))
+    folder.joinpath("note.txt").write_text("no model", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_stands_for_its_models_and_reports_are_of_their_schemas(tmp_path: Path, monkeypatch):
+    several(tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    reports = ["--junit", "out/c.xml", "--sarif", "out/c.sarif", "--html", "out/c.html"]
+    result = CliRunner().invoke(command, ["models", "models/b.tflite", "--target", "cpu", "--json", *reports])
+    assert result.exit_code == 0, result.output
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [r["model"] for r in records] == ["models/b.tflite"] * 2 + ["models/deep/a.tflite"] * 2
+    assert "models/deep/a.tflite: 2 ops" in result.stderr
+    assert result.stderr.splitlines()[-1] == "4 outputs of 2 models: right"
+    require_junit(Path("out/c.xml"))
+    cases = ElementTree.parse("out/c.xml").getroot().iter("testcase")
+    assert [c.get("name") for c in cases][::2] == ["models/b.tflite output 0 y", "models/deep/a.tflite output 0 y"]
+    log = json.loads(Path("out/c.sarif").read_text(encoding="utf-8"))
+    require_sarif(log)
+    assert log["runs"][0]["results"] == []
+    assert [one["location"]["uri"] for one in log["runs"][0]["artifacts"]] == [
+        "models/b.tflite",
+        "models/deep/a.tflite",
+    ]
+    assert "2 models judged" in Path("out/c.html").read_text(encoding="utf-8")
+
+
+def test_one_of_several_that_cannot_be_checked_keeps_no_other_from_it(tmp_path: Path, monkeypatch):
+    several(tmp_path).joinpath("c.tflite").write_bytes(b"not a model")
+    monkeypatch.chdir(tmp_path)
+    reports = ["--junit", "c.xml", "--sarif", "c.sarif", "--html", "c.html"]
+    result = CliRunner().invoke(command, [".", "--target", "cpu", *reports])
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[-1] == "4 outputs of 2 models: right; 1 file could not be checked"
+    require_junit(Path("c.xml"))
+    (error,) = ElementTree.parse("c.xml").getroot().iter("error")
+    assert "c.tflite: not a .tflite file" in str(error.get("message"))
+    log = json.loads(Path("c.sarif").read_text(encoding="utf-8"))
+    require_sarif(log)
+    (found,) = log["runs"][0]["results"]
+    assert found["ruleId"] == "unreadable"
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "c.tflite"
+    assert "c.tflite: not a .tflite file" in Path("c.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.gpu
+def test_what_is_wrong_among_several_is_in_every_report(tmp_path: Path, monkeypatch):
+    several(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    reports = ["--junit", "c.xml", "--sarif", "c.sarif", "--html", "c.html"]
+    result = CliRunner().invoke(command, [".", "--precision", "fp32", *reports])
+    assert result.exit_code == 1, result.output
+    assert result.stdout.splitlines()[-1].startswith("1 of 4 outputs of 2 models not as it should be; next: repro red")
+    log = json.loads(Path("c.sarif").read_text(encoding="utf-8"))
+    require_sarif(log)
+    results = log["runs"][0]["results"]
+    assert [one["ruleId"] for one in results] == ["wrong-output"]
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert {rules[one["ruleIndex"]]["id"] for one in results} == {"wrong-output"}
+    assert "output 'y' is FAIL" in results[0]["message"]["text"]
+    failures = list(ElementTree.parse("c.xml").getroot().iter("failure"))
+    assert len(failures) == 1
+    assert "repro check b.tflite" in Path("c.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no model was given"),
+        (["empty"], "no .tflite below this folder"),
+        (["models", "--save", "kept"], "--save is about one model, and 2 are named"),
+        (["models", "--expect", CASE], "--expect is about one model"),
+        (["models", "--sarif", "models/b.tflite"], "which is read"),
+        (["models", "--sarif", "one", "--junit", "one"], "both write 'one'"),
+        (["models", "--sarif", "-", "--json"], "both write to stdout"),
+    ],
+)
+def test_what_names_no_models_or_means_one_is_refused(tmp_path: Path, monkeypatch, words: list[str], said: str):
+    several(tmp_path / "models")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, [*words, "--target", "cpu"], standalone_mode=False)
+    assert isinstance(result.exception, ReproError)
+    assert said in str(result.exception)
+
+
+def test_a_log_may_go_to_stdout_and_the_rest_goes_to_stderr(tmp_path: Path):
+    path = model(tmp_path, write_tflite(add_reduce()))
+    result = CliRunner().invoke(command, [path, "--target", "cpu", "--sarif", "-"])
+    require_sarif(json.loads(result.stdout))
+    assert "2 outputs: right" in result.stderr
+
+
+@pytest.mark.gpu
+def test_what_crosses_between_gpu_and_cpu_is_in_every_report(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.tflite").write_bytes(write_tflite(shared(wrong=True)))
+    words = ["mine.tflite", "--partial", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(command, [*words, "--junit", "c.xml", "--sarif", "c.sarif", "--html", "c.html"])
+    assert result.exit_code == 1, result.output
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    crossing = [r["tensor"] for r in records if r["output"] is None]
+    assert crossing
+    require_junit(Path("c.xml"))
+    names = [str(case.get("name")) for case in ElementTree.parse("c.xml").getroot().iter("testcase")]
+    assert [name for name in names if " -> " in name] == [f"mine.tflite GPU -> cpu {tensor}" for tensor in crossing]
+    log = json.loads(Path("c.sarif").read_text(encoding="utf-8"))
+    require_sarif(log)
+    assert "output 'y' is FAIL" in log["runs"][0]["results"][0]["message"]["text"]
+    shown = Path("c.html").read_text(encoding="utf-8")
+    assert "not resident" in shown
+    assert "--partial" in shown

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from repro.commands.doctor import command
+from runner.errors import TargetUnavailable
 
 
 @pytest.fixture
@@ -53,5 +56,22 @@ def test_without_a_driver_it_exits_3_and_says_how_to_get_one(no_adb_server: None
     assert result.exit_code == 3
     assert "no GPU target works here" in result.stdout
     assert "unset VK_DRIVER_FILES" in result.stdout
-    assert "mesa-vulkan-drivers" in result.stdout
+    assert "mesa.sh" in result.stdout
     assert "swiftshader.sh" in result.stdout
+
+
+def test_what_is_there_is_not_installed_again(no_adb_server: None):
+    """On a machine with both software drivers the scripts have nothing to do, and stdout stays JSON's."""
+    infos = {one["name"]: one for one in json.loads(CliRunner().invoke(command, ["--json"]).stdout)["targets"]}
+    if not all(infos.get(name, {}).get("usable") for name in ("gpu:lavapipe", "gpu:swiftshader")):
+        pytest.skip("needs both software Vulkan drivers; `make setup` brings them")
+    words = [sys.executable, "-m", "repro", "doctor", "--install", "--json"]
+    done = subprocess.run(words, capture_output=True, check=True)
+    assert json.loads(done.stdout)["gpu"]
+    assert b"will install" not in done.stderr
+
+
+def test_a_driver_that_cannot_be_installed_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("repro.commands.doctor.mesa_script", lambda: ["false"])
+    with pytest.raises(TargetUnavailable, match="install it by hand"):
+        command.main(["--install"], standalone_mode=False)

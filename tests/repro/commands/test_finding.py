@@ -94,7 +94,7 @@ def test_all_of_no_findings_is_no_pass(words, monkeypatch):
     result = CliRunner().invoke(main, ["finding", *words, "--all"])
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
-    assert "holds no finding" in str(result.exception)
+    assert "there is no finding here" in str(result.exception)
 
 
 def test_a_bug_of_the_delegate_is_not_verified_on_the_cpu():

@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from cases import catalogue
 from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
 from repro.cli import main
@@ -69,8 +70,8 @@ def test_a_control_that_is_named_without_its_case_is_measured_for_itself():
         "public-reports/litert-8599-add-output-consumed",
         "public-reports/litert-8599-add-output-consumed-x2",
     )
-    assert [(s.name, s.control_of) for s in choose_subjects([control], 0)] == [(control, "")]
-    both = {s.name: s.control_of for s in choose_subjects([case], 0)}
+    assert [(s.name, s.control_of) for s in choose_subjects([control], 0, catalogue.catalogue())] == [(control, "")]
+    both = {s.name: s.control_of for s in choose_subjects([case], 0, catalogue.catalogue())}
     assert both[case] == ""
     assert both[control] == case
 
@@ -82,4 +83,4 @@ def test_two_files_of_one_name_cannot_be_told_apart(tmp_path):
         paths.append(tmp_path / folder / "m.tflite")
         paths[-1].write_bytes(write_tflite(add_reduce()))
     with pytest.raises(BadInput, match=r"two files are called m\.tflite"):
-        choose_subjects([str(path) for path in paths], 0)
+        choose_subjects([str(path) for path in paths], 0, ())

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from cases.builder import GraphBuilder
+from cases.drawn_ops.one_op import OneOp
+from cases.drawn_ops.table import DRAWS
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras, TensorExtras
 from cases.tflite.read import read_tflite
@@ -18,8 +20,8 @@ from cases.tflite.write import write_tflite
 from repro.delegate.refusals import LARGEST_VERSION, SUPPORTED, composite_that_crashes, why_refused
 from runner import targets
 from runner.run import Job, Outcome, Precision
-from tests.cases.evaluation.drawn_ops import DRAWS, ops
-from tests.cases.evaluation.kernels import OneOp
+from tests.cases.evaluation.drawn_ops import ops
+from tests.cases.evaluation.kernels import shaped
 from tests.cases.tflite.signatures import plain, with_composite
 
 MODELS = Path(__file__).resolve().parents[2] / "reports" / "models"
@@ -100,7 +102,7 @@ def drawn(kind: str, each: int) -> list[Graph]:
     @given(ops(kind))
     def keep(one: OneOp) -> None:
         with suppress(ValueError, RuntimeError):
-            graphs.append(one.shaped()[0])
+            graphs.append(shaped(one)[0])
 
     keep()
     return graphs

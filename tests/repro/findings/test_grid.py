@@ -20,7 +20,7 @@ PICTURE = FINDINGS.parent / "docs" / "pictures" / "findings.svg"
 
 @pytest.fixture(scope="module")
 def grid():
-    return findings_grid(reaches_of([load(slug) for slug in slugs()], host_expectations(), FINDINGS))
+    return findings_grid(reaches_of([load(slug) for slug in slugs()], host_expectations()))
 
 
 def test_the_picture_in_the_readme_is_what_the_command_draws_today(grid):

@@ -21,13 +21,12 @@ from repro.findings.upstream import (
     issue_to_file,
     zipped,
 )
-from repro.records.folders import FINDINGS
 from tests.repro.findings.shipped import ONE
 
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, bytes]:
-    return all_issues([load(slug) for slug in slugs()], host_expectations(), FINDINGS)
+    return all_issues([load(slug) for slug in slugs()], host_expectations())
 
 
 def test_the_archive_holds_all_but_the_issue_in_one_folder_and_is_the_same_each_time():

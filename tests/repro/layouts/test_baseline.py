@@ -81,8 +81,20 @@ def answer(layout: Layout, *checks: GateCheck) -> GateAnswer:
 def test_a_file_for_each_target_runtime_precision_and_size(tmp_path: Path):
     layout = layout_in(tmp_path)
     path = baseline_path(layout, ON, 640)
-    assert path == tmp_path / "two-graphs" / "gpu-lavapipe--litert-2.3.0--fp16--640.json"
-    assert baseline_path(layout, ON, None).name == "gpu-lavapipe--litert-2.3.0--fp16.json"
+    assert path == tmp_path / "two-graphs" / "gpu-lavapipe@Mali-G610--litert-2.3.0--fp16--640.json"
+    assert baseline_path(layout, ON, None).name == "gpu-lavapipe@Mali-G610--litert-2.3.0--fp16.json"
+
+
+def test_targets_that_differ_in_settings_or_presented_name_have_baselines_of_their_own(tmp_path: Path):
+    targets = [
+        "gpu:lavapipe",
+        "gpu:lavapipe+buffers",
+        "gpu:lavapipe@Mali-G610",
+        "gpu:lavapipe+buffers@Mali-G610",
+        "cpu",
+    ]
+    paths = {baseline_path(layout_in(tmp_path), dataclasses.replace(ON, target=name), None) for name in targets}
+    assert len(paths) == len(targets)
 
 
 def test_where_nothing_was_recorded_there_is_a_note(tmp_path: Path):

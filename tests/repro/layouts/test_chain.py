@@ -52,7 +52,22 @@ def test_a_swapped_tensor_of_the_same_shape_is_refused_by_the_chain(example, cpu
     replace_in(example, "split.toml", '"features_x2", "summary"', '"a", "b"')
     assert run_gate(example, cpu).passed
     replace_in(example, "split.toml", 'inputs = ["a", "b"]', 'inputs = ["b", "a"]')
-    assert refusals(run_gate(example, cpu)) == [("chain", "chain", "y")]
+    report = run_gate(example, cpu)
+    assert refusals(report) == [("chain", "chain", "y")]
+    (hint,) = [check.reason for check in report.checks if check.kind == "chain" and check.answer is GateAnswer.NOTE]
+    assert "if head reads 'b' for 'a' and 'a' for 'b'" in hint
+
+
+def test_without_a_whole_model_the_chain_is_not_checked_and_the_gate_says_so(example, cpu):
+    """Not even a forgotten factor shows: the references one behind the other forget it too."""
+    (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
+    replace_in(example, "split.toml", 'chain = "whole.tflite"', "#")
+    report = run_gate(example, cpu)
+    assert report.passed
+    (check,) = [check for check in report.checks if check.kind == "chain"]
+    assert check.answer is GateAnswer.NOTE
+    assert check.reason.startswith("not checked: no whole model is named")
+    assert check.numbers["chain_snr_db"] > 90, "the baseline keeps the number all the same"
 
 
 def values(seed: int = 0) -> Values:
@@ -64,7 +79,8 @@ def test_the_worst_of_all_input_sets_counts():
     (check,) = chain_checks(layout_of(), [right, wrong], [right, {"y": 1.01 * wrong["y"]}], SNR)
     assert check.answer is GateAnswer.REFUSED
     assert check.numbers["chain_snr_db"] == pytest.approx(40, abs=1)
-    assert check.reason == "chain_snr_db 40, asked for at least 90; worst is 'y' (seven digits)"
+    said = "the signal to error ratio of the layout's final outputs; worst is 'y' (seven digits)"
+    assert check.reason == f"chain_snr_db 40, asked for at least 90: {said}"
 
 
 def test_an_equal_chain_passes_and_says_how_equal():

@@ -67,13 +67,13 @@ def test_a_builder_gets_precision_and_parameters_and_the_size_only_where_there_i
 
 def test_drawn_inputs_depend_on_seed_and_number_alone():
     layout = layout_of()
-    sets = load_inputs(layout, None)
+    sets = load_inputs(layout, None, [])
     assert [values["x"].shape for values in sets] == [(1, 64, 24)] * 2
     assert not np.array_equal(sets[0]["x"], sets[1]["x"])
     more = dataclasses.replace(layout, inputs=dataclasses.replace(layout.inputs, count=3))
-    np.testing.assert_array_equal(load_inputs(more, None)[1]["x"], sets[1]["x"])
+    np.testing.assert_array_equal(load_inputs(more, None, [])[1]["x"], sets[1]["x"])
     other = dataclasses.replace(layout, inputs=dataclasses.replace(layout.inputs, seed=1))
-    assert not np.array_equal(load_inputs(other, None)[0]["x"], sets[0]["x"])
+    assert not np.array_equal(load_inputs(other, None, [])[0]["x"], sets[0]["x"])
 
 
 def test_files_are_read_in_their_order_and_must_give_what_nobody_else_does(tmp_path: Path):
@@ -82,10 +82,10 @@ def test_files_are_read_in_their_order_and_must_give_what_nobody_else_does(tmp_p
     np.savez(tmp_path / "b.npz", x=2 * x, more=x)
     layout = layout_of()
     both = dataclasses.replace(layout, inputs=Inputs((tmp_path / "b.npz", tmp_path / "a.npz")))
-    assert [values["x"][0, 0, 0] for values in load_inputs(both, None)] == [2.0, 1.0]
+    assert [values["x"][0, 0, 0] for values in load_inputs(both, None, [])] == [2.0, 1.0]
     np.savez(tmp_path / "a.npz", z=x)
     with pytest.raises(BadInput, match=r"a\.npz' gives no 'x' \(it has z\)"):
-        load_inputs(both, None)
+        load_inputs(both, None, [])
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut"])
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_archive_is_one_line(tmp_path: Path, content: bytes):
     (tmp_path / "a.npz").write_bytes(content)
     layout = dataclasses.replace(layout_of(), inputs=Inputs((tmp_path / "a.npz",)))
     with pytest.raises(BadInput, match=r"is no \.npz .*or name a loader") as error:
-        load_inputs(layout, None)
+        load_inputs(layout, None, [])
     assert "\n" not in str(error.value)
 
 
@@ -101,7 +101,7 @@ def test_one_array_without_a_name_is_no_input_set(tmp_path: Path):
     np.save(tmp_path / "a.npy", np.ones(3))
     layout = dataclasses.replace(layout_of(), inputs=Inputs((tmp_path / "a.npy",)))
     with pytest.raises(BadInput, match="one array without a name"):
-        load_inputs(layout, None)
+        load_inputs(layout, None, [])
 
 
 def test_a_feed_is_in_the_files_order_and_dtype():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import models.dfine
-from repro.layouts.gate import prepare
 from repro.layouts.named_functions import call, named_function
 from repro.layouts.reader import read_layout
 from repro.layouts.reference import ReferenceSource
-from runner.errors import BadInput
+from repro.layouts.walk import prepare
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from tests.repro.layouts import two_graphs
 
@@ -167,7 +167,11 @@ WRONG = [
     ("post:f", {"post": "exit(0)"}, r"'post:f' cannot be imported \(SystemExit: 0\)$"),
     ("post:f", {"post": "def f(): exit(0)"}, r"'post:f' failed: SystemExit: 0$"),
     ("post:f", {"post": "def f(): 1 / 0"}, r"'post:f' failed: ZeroDivisionError: division by zero$"),
-    ("post:f", {"post": "def f(): import absent_too"}, r"'post:f' needs absent_too; install "),
+    (
+        "post:f",
+        {"post": "def f(): import absent_too"},
+        r"'post:f' needs absent_too, which cannot be imported here; install it",
+    ),
 ]
 
 
@@ -180,6 +184,14 @@ def test_what_goes_wrong_is_one_line(tmp_path, name, files, says):
     assert line.startswith(f"layout '{layout}': ")
     assert "\n" not in line
     assert "beside_" not in line
+
+
+@pytest.mark.parametrize("source", ["import torch\ndef f(): pass", "def f():\n    import torch.nn"])
+def test_without_the_converter_nothing_is_gated_and_the_command_that_brings_it_is_named(tmp_path, monkeypatch, source):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(NothingRan, match=r"'post:f' needs torch.*, which is not installed.* pip install ") as raised:
+        call(write(tmp_path, post=source), "post:f")
+    assert raised.value.exit_code == 3
 
 
 def layouts_with_builders(folder: Path) -> tuple[Path, Path]:

@@ -46,7 +46,7 @@ def model_of(graph: Graph, name: str = "encoder") -> PartModel:
 
 
 ENCODER = model_of(two_graphs.encoder())
-FEED = (load_inputs(layout_of(), None)[0]["x"],)
+FEED = (load_inputs(layout_of(), None, [])[0]["x"],)
 
 
 def doubled(part: str, feed: tuple[np.ndarray, ...]) -> list[np.ndarray]:

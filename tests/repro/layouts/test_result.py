@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
-from repro.layouts.result import KINDS, TONES, GateAnswer, GateCheck, Report
+from repro.layouts.result import KINDS, TONES, GateAnswer, GateCheck, Report, timed
 from repro.records.lines import Tone
 from repro.verdicts.fitness import FailedControl, Fitness
 from runner.run import Fingerprint
@@ -56,6 +57,24 @@ def test_a_report_without_checks_is_lines_too():
     assert len(str(report()).splitlines()) == 2
 
 
+def test_a_check_is_timed_and_what_its_reader_does_meanwhile_is_not(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def checks():
+        clock[0] += 2
+        yield PASS
+        clock[0] += 3
+        yield NOTE
+
+    found = []
+    for check in timed(checks()):
+        clock[0] += 100
+        found.append(check)
+    assert [check.seconds for check in found] == [2, 3]
+    assert [replace(check, seconds=0.0) for check in found] == [PASS, NOTE]
+
+
 def test_every_answer_has_a_tone_and_every_kind_its_place():
     assert set(TONES) == set(GateAnswer)
     assert TONES[GateAnswer.REFUSED] is Tone.BAD
@@ -78,3 +97,4 @@ def test_an_answer_rests_on_a_failure_where_something_is_refused_or_a_control_ca
     assert report(WRONG).rests_on_a_failure
     assert report(PASS, control).rests_on_a_failure
     assert not report(PASS, NOTE).rests_on_a_failure
+    assert not report(PASS, replace(control, answer=GateAnswer.NOTE)).rests_on_a_failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import Comparison, Standing
 from repro.changes.changes import compare_sides
 from repro.changes.history import history_of
+from repro.display.check_report import Shown
 from repro.findings import reader
 from repro.layouts.result import GateAnswer, GateCheck, Report
 from repro.matrix.rows import rows_of
-from repro.pages.of_check import Shown, check_page
+from repro.pages.of_check import check_page
 from repro.pages.of_compare import compare_page
 from repro.pages.of_finding import finding_page
 from repro.pages.of_gate import gate_page
@@ -95,7 +97,8 @@ def checked() -> Checked:
 
 def of_check() -> Page:
     notes = [line((HOSTILE, Tone.WARN))]
-    return check_page([Shown(checked(), None, f"repro check '{HOSTILE}'", notes)], "repro check m.tflite")
+    shown = Shown(Path(HOSTILE), checked(), None, f"repro check '{HOSTILE}'", notes)
+    return check_page([shown], "repro check m.tflite")
 
 
 def of_gate() -> Page:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from repro.commands import expect, finding
 from repro.records import folders
+from repro.records.own_folders import NAME
 from runner.errors import BadInput
 
 
@@ -33,9 +34,18 @@ def test_what_would_write_into_an_installed_package_is_refused_in_one_line(comma
         Path("results.jsonl").write_text("{}", encoding="utf-8")
         refused = CliRunner().invoke(command, words).exception
     assert isinstance(refused, BadInput)
-    assert str(refused).endswith("would be written into the installed package; run this in a checkout of the project")
+    assert "would be written into the installed package; run this in a project of your own" in str(refused)
 
 
 def test_a_checkout_is_written_to():
-    folders.require_own_folders("anything")
+    folders.require_own_folders("anything", folders.FINDINGS)
     assert not folders.SHIPPED.exists()
+
+
+def test_a_project_comes_after_what_is_built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert folders.finding_folders() == (folders.FINDINGS,)
+    assert folders.expectation_folders() == (folders.EXPECTATIONS,)
+    (tmp_path / NAME).write_text('[folders]\nfindings = "f"\nexpectations = "e"\n', encoding="utf-8")
+    assert folders.finding_folders() == (folders.FINDINGS, tmp_path / "f")
+    assert folders.expectation_folders() == (folders.EXPECTATIONS, tmp_path / "e")

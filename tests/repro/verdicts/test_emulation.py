@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.drawn_ops.one_op import OneOp
+from cases.drawn_ops.quantised import record
 from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate
 from cases.graph import Graph, Op, Tensor
 from repro.verdicts import emulation
 from repro.verdicts.emulation import emulated_floors, floors_for
 from runner.run import Precision
-from tests.cases.evaluation.kernels import OneOp
-from tests.cases.evaluation.quantised_ops import record
 from tests.repro.verdicts.judging import Scene, scene
 
 

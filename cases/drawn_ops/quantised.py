@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import strategies as st
 
+from cases.drawn_ops.draw import Draw
+from cases.drawn_ops.one_op import Fixed, OneOp, fixed, shaped
+from cases.drawn_ops.table import DRAWS
 from cases.evaluation.evaluate import evaluate
-from cases.evaluation.quantised import HOLDING_DTYPES, RANGES
+from cases.evaluation.quantised import RANGES
 from cases.tflite.extras import TensorExtras
-from tests.cases.evaluation import drawn_ops
-from tests.cases.evaluation.drawn_ops import Draw, rng_of, shape_of
-from tests.cases.evaluation.kernels import Fixed, OneOp, fixed
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6")
 
@@ -29,16 +28,11 @@ def record(scale: Any, zero_point: Any = 0, dimension: int = 0) -> TensorExtras:
     return TensorExtras(quantization)
 
 
-def integers(draw: Draw, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    low, high = RANGES[dtype]
-    return rng_of(draw).integers(low, high, shape, endpoint=True).astype(HOLDING_DTYPES.get(dtype, dtype))
-
-
 def activation_record(draw: Draw, dtype: str) -> TensorExtras:
-    scale = draw(st.sampled_from([0.02, 0.05, 0.1])) / (256 if dtype == "int16" else 1)
+    scale = draw.one_of([0.02, 0.05, 0.1]) / (256 if dtype == "int16" else 1)
     low, high = RANGES[dtype]
     middle = (low + high + 1) // 2
-    return record(scale, 0 if dtype == "int16" else middle + draw(st.integers(-40, 40)))
+    return record(scale, 0 if dtype == "int16" else middle + draw.integer(-40, 40))
 
 
 def covering(op: OneOp, dtype: str, shape: tuple[int, ...]) -> OneOp:
@@ -56,23 +50,23 @@ def covering(op: OneOp, dtype: str, shape: tuple[int, ...]) -> OneOp:
 
 
 def elementwise_pair(draw: Draw, kind: str) -> OneOp:
-    dtype = draw(st.sampled_from(["int8", "uint8", "int16"]))
-    left, right = drawn_ops.broadcasting(draw, 2)
-    attrs = {"fused_activation_function": draw(st.sampled_from(ACTIVATIONS))}
+    dtype = draw.one_of(["int8", "uint8", "int16"])
+    left, right = draw.broadcasting(2)
+    attrs = {"fused_activation_function": draw.one_of(ACTIVATIONS)}
     raws = {"in0": activation_record(draw, dtype), "in1": activation_record(draw, dtype)}
-    op = OneOp(kind, (integers(draw, left, dtype), integers(draw, right, dtype)), (dtype,), attrs, tensor_raws=raws)
+    op = OneOp(kind, (draw.integers_of(left, dtype), draw.integers_of(right, dtype)), (dtype,), attrs, tensor_raws=raws)
     return covering(op, dtype, np.broadcast_shapes(left, right))
 
 
 def same_grid(draw: Draw, kind: str) -> OneOp:
     """Ops whose output has the grid of their input: what a float op was drawn as, in integers."""
-    dtype = draw(st.sampled_from(["int8", "uint8"]))
-    op = drawn_ops.DRAWS[kind](draw, kind)
+    dtype = draw.one_of(["int8", "uint8"])
+    op = DRAWS[kind](draw, kind)
     grid = activation_record(draw, dtype)
     operands, raws = [], {"out0": grid}
     for place, operand in enumerate(op.operands):
         if isinstance(operand, np.ndarray) and operand.dtype == np.float32:
-            operands.append(integers(draw, operand.shape, dtype))
+            operands.append(draw.integers_of(operand.shape, dtype))
             raws[f"in{place}"] = grid
         else:
             operands.append(operand)
@@ -81,36 +75,36 @@ def same_grid(draw: Draw, kind: str) -> OneOp:
 
 def to_given_grid(draw: Draw, kind: str) -> OneOp:
     """LOGISTIC, TANH, SOFTMAX and L2_NORMALIZATION: TFLite fixes the grid of their output."""
-    dtype = draw(st.sampled_from(["int8", "uint8"]))
+    dtype = draw.one_of(["int8", "uint8"])
     low, _ = RANGES[dtype]
     scale, zero = (1 / 256, low) if kind in ("LOGISTIC", "SOFTMAX") else (1 / 128, low + 128)
-    shape = shape_of(draw, 1)
+    shape = draw.shape(1)
     raws = {"in0": activation_record(draw, dtype), "out0": record(scale, zero)}
     attrs = {"beta": 1.0} if kind == "SOFTMAX" else {}
-    return OneOp(kind, (integers(draw, shape, dtype),), (dtype,), attrs, shapes=[shape], tensor_raws=raws)
+    return OneOp(kind, (draw.integers_of(shape, dtype),), (dtype,), attrs, shapes=[shape], tensor_raws=raws)
 
 
 def one_operand(draw: Draw, kind: str) -> OneOp:
-    dtype = draw(st.sampled_from(["int8", "uint8"] if kind != "ABS" else ["int8"]))
-    shape = shape_of(draw, 1)
+    dtype = draw.one_of(["int8", "uint8"] if kind != "ABS" else ["int8"])
+    shape = draw.shape(1)
     attrs = {"alpha": 0.2} if kind == "LEAKY_RELU" else {}
     raws = {"in0": activation_record(draw, dtype)}
-    return covering(OneOp(kind, (integers(draw, shape, dtype),), (dtype,), attrs, tensor_raws=raws), dtype, shape)
+    return covering(OneOp(kind, (draw.integers_of(shape, dtype),), (dtype,), attrs, tensor_raws=raws), dtype, shape)
 
 
 def mean(draw: Draw, kind: str) -> OneOp:
-    dtype, shape = draw(st.sampled_from(["int8", "uint8"])), shape_of(draw, 4, 4)
-    axes = draw(st.sampled_from([[1, 2], [3], [-1, 1], [1]]))
+    dtype, shape = draw.one_of(["int8", "uint8"]), draw.shape(4, 4)
+    axes = draw.one_of([[1, 2], [3], [-1, 1], [1]])
     kept = tuple(1 if i in [a % 4 for a in axes] else d for i, d in enumerate(shape))
     raws = {"in0": activation_record(draw, dtype)}
-    op = OneOp(kind, (integers(draw, shape, dtype), fixed(axes)), (dtype,), {"keep_dims": True}, tensor_raws=raws)
+    op = OneOp(kind, (draw.integers_of(shape, dtype), fixed(axes)), (dtype,), {"keep_dims": True}, tensor_raws=raws)
     return covering(op, dtype, kept)
 
 
 def weighted(draw: Draw, kind: str) -> OneOp:
     """Weights of int8 per channel or per tensor, a bias on the product of the scales; int16 activations too."""
-    dtype = draw(st.sampled_from(["int8", "int8", "int16"]))
-    op = drawn_ops.DRAWS[kind](draw, kind)
+    dtype = draw.one_of(["int8", "int8", "int16"])
+    op = DRAWS[kind](draw, kind)
     x_at, bias_at = (2, 3) if kind == "TRANSPOSE_CONV" else (0, 2)
     x, weights = op.operands[x_at], op.operands[1].data
     grouped = kind == "CONV_2D" and weights.shape[3] != x.shape[3]
@@ -118,17 +112,17 @@ def weighted(draw: Draw, kind: str) -> OneOp:
         weights = np.concatenate([weights] * 2, axis=3)
     axis = 3 if kind == "DEPTHWISE_CONV_2D" else 0
     channels = weights.shape[axis]
-    per_channel = draw(st.booleans())
-    weight_scale = rng_of(draw).uniform(0.005, 0.02, channels if per_channel else 1).astype(np.float32)
+    per_channel = draw.coin()
+    weight_scale = draw.numbers.uniform(0.005, 0.02, channels if per_channel else 1).astype(np.float32)
     x_grid = activation_record(draw, dtype)
     bias_scale = weight_scale.astype(np.float64) * x_grid.quantization.scale[0]
-    bias = rng_of(draw).integers(-500, 500, channels).astype("int32" if dtype == "int8" else "int64")
+    bias = draw.numbers.integers(-500, 500, channels).astype("int32" if dtype == "int8" else "int64")
     raws = {f"in{x_at}": x_grid, "in1": record(weight_scale, 0, axis), f"in{bias_at}": record(bias_scale)}
     operands = list(op.operands)
-    operands[x_at], operands[1] = integers(draw, x.shape, dtype), Fixed(integers(draw, weights.shape, "int8"))
+    operands[x_at], operands[1] = draw.integers_of(x.shape, dtype), Fixed(draw.integers_of(weights.shape, "int8"))
     operands[bias_at] = Fixed(bias)
     quantised = replace(op, operands=tuple(operands), outputs=(dtype,), tensor_raws=raws)
-    shape = op.shaped()[0].tensors["out0"].shape
+    shape = shaped(op).tensors["out0"].shape
     return covering(quantised, dtype, shape)
 
 
@@ -142,9 +136,3 @@ QUANTISED: Mapping[str, Callable[[Draw, str], OneOp]] = {
     "MEAN": mean,
     **dict.fromkeys(("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"), weighted),
 }
-
-
-@st.composite
-def quantised_ops(draw: Draw, kind: str) -> OneOp:
-    """A fully quantised op of a kind, on operands that TFLite's kernels take."""
-    return QUANTISED[kind](draw, kind)

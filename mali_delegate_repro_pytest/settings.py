@@ -1,0 +1,63 @@
+"""What a test run asks for: by the project's pytest settings, and over them by options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mali_delegate_repro_pytest.tool import Tool
+
+PRECISIONS = {"fp32": ("fp32",), "fp16": ("fp16",), "both": ("fp32", "fp16")}
+
+
+@dataclass
+class Settings:
+    """What a test run asks for.
+
+    models, layouts: the files that are tests. lost: patterns that match nothing. targets: None where the project names
+    none, so that layouts run where they say themselves.
+    """
+
+    tool: Tool
+    models: frozenset[Path]
+    layouts: frozenset[Path]
+    lost: tuple[str, ...]
+    targets: tuple[str, ...] | None
+    precision: str | None
+
+    @property
+    def files(self) -> list[Path]:
+        """All that are tests."""
+        return sorted(self.models | self.layouts)
+
+    def cells(self) -> Iterator[tuple[str, str]]:
+        """(target, precision) of each test of a model."""
+        for target in self.targets or ("gpu",):
+            for precision in PRECISIONS[self.precision or "fp32"]:
+                yield target, precision
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Of the options, else of the settings. Patterns are taken from the root of the project."""
+    root, lost = config.rootpath, []
+    found: dict[str, list[Path]] = {"repro_models": [], "repro_layouts": []}
+    for key, files in found.items():
+        for pattern in config.getini(key):
+            matching = sorted(path.resolve() for path in root.glob(pattern) if path.is_file())
+            files += matching
+            if not matching:
+                lost.append(f"{key}: '{pattern}' matches no file in {root}")
+    return Settings(
+        Tool(root),
+        frozenset(found["repro_models"]),
+        frozenset(found["repro_layouts"]),
+        tuple(lost),
+        tuple(config.getoption("--repro-target") or config.getini("repro_targets")) or None,
+        config.getoption("--repro-precision") or config.getini("repro_precision") or None,
+    )
