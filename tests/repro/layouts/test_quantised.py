@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cases.drawn_ops.quantised import record
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.write import write_tflite
 from repro.layouts.layout import GraphPart
@@ -17,7 +18,6 @@ from repro.layouts.result import Report
 from repro.layouts.walk import prepare
 from runner.errors import BadInput
 from runner.run import Precision
-from tests.cases.evaluation.quantised_ops import record
 from tests.repro.layouts.gating import refusals, replace_in, run_gate
 
 SHAPE = (1, 16, 8)
