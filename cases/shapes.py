@@ -228,6 +228,8 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
         return ((*x[:axis], x[axis] // count, *x[axis + 1 :]),) * count
     if kind in ("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"):
         return (_blocks_shape(x, attrs["block_size"], to_space=kind == "DEPTH_TO_SPACE"),)
+    if kind == "DYNAMIC_UPDATE_SLICE":
+        return (x,)
     if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         _require_images(x)
         height, width = _constant(inputs[1], "size")

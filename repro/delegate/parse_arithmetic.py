@@ -15,6 +15,7 @@ from repro.delegate.graph import SLICE_CHANNELS, Bhwc, Node, Operand, OperandFor
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_axes import constant_misread, cumsum_misread, product_misses_batch
+from repro.delegate.misread_scales import pair_misread
 
 NEVER_BELOW_ITS_LANES = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "SQUARE", "ABS", "SOFTMAX"})
 """Nodes that give nothing smaller than what is left in the unused lanes. A SIGMOID leaves 0.5 there."""
@@ -79,12 +80,13 @@ def _of_two_tensors(lowering: Lowering, op: Op) -> None:
     first, second = (lowering.shape(name) for name in names)
     if kind in ("ADD", "MUL") and _fits(broadcast_bhwc(first), broadcast_bhwc(second)):
         names.reverse()  # the parser wants the larger tensor first, and swaps equal ones too
+    misparsed = pair_misread(lowering.graph, op)
     if len(first) == len(second):
-        lowering.finish(lowering.add(Node(kind, op), *(lowering.value(name) for name in names)))
+        lowering.finish(lowering.add(Node(kind, op, misparsed=misparsed), *(lowering.value(name) for name in names)))
         return
     # Ranks differ: both inputs and the result are put through reshapes to right-aligned BHWC.
     aligned = [lowering.reshaped(lowering.value(name), op, broadcast_bhwc(lowering.shape(name))) for name in names]
-    node = lowering.add(Node(kind, op), *aligned)
+    node = lowering.add(Node(kind, op, misparsed=misparsed), *aligned)
     target = op.outputs[0]
     result = lowering.new_value(node, broadcast_bhwc(lowering.shape(target)))
     lowering.finish(lowering.add(Node("RESHAPE", op, new_shape=lowering.value(target).shape), result))

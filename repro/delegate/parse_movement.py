@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import Bhwc, Cut, Node, Pad, Value, axis_letters
+from repro.delegate.graph import MAX_RANK, Bhwc, Cut, Node, Pad, Value, axis_letters
 from repro.delegate.lowering import Lowering
 
 
@@ -124,6 +124,14 @@ def _one_step(shape: Bhwc, axis: str) -> Bhwc:
     """The shape of one step along an axis."""
     batch, height, width, channels = (1 if letter == axis else size for letter, size in zip("BHWC", shape, strict=True))
     return (batch, height, width, channels)
+
+
+def parse_update(lowering: Lowering, op: Op) -> None:
+    """DYNAMIC_UPDATE_SLICE, which looks for the first dimension of a rank below 4 in another place than it has."""
+    node = lowering.generic(op)
+    whole, part = (lowering.shape(name) for name in op.inputs[:2])
+    if len(whole) < MAX_RANK and whole[:1] != part[:1]:
+        node.misparsed = "update-first-axis"
 
 
 def parse_blocks(lowering: Lowering, op: Op) -> None:

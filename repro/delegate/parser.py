@@ -33,8 +33,18 @@ from repro.delegate.parse_movement import (
     parse_slice,
     parse_split,
     parse_unpack,
+    parse_update,
 )
 from repro.delegate.parse_windows import parse_convolution, parse_fully_connected, parse_pool
+from repro.delegate.refusals import composite_that_crashes
+
+
+def parse_composite(lowering: Lowering, op: Op) -> None:
+    """A composite that the delegate takes by its name."""
+    node = lowering.generic(op)
+    if composite_that_crashes(op):
+        node.misparsed = "composite-aborts"
+
 
 PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
@@ -60,6 +70,8 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "SPLIT_V": parse_split,
     "DEPTH_TO_SPACE": parse_blocks,
     "SPACE_TO_DEPTH": parse_blocks,
+    "DYNAMIC_UPDATE_SLICE": parse_update,
+    "STABLEHLO_COMPOSITE": parse_composite,
 }
 """Op kind -> its parser; ops of any other kind are lowered by `Lowering.generic`."""
 

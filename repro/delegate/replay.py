@@ -44,8 +44,11 @@ EFFECTS_OF_PARSING = {
     "cumsum-no-batch": Effect.VOID,
     "batched-blocks": Effect.VOID,
     "grouped-conv": Effect.VOID,
+    "quantised-ranks": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,
+    "composite-aborts": Effect.ABORT,
+    "blockwise-int4-aborts": Effect.ABORT,
 }
 """Effects of the rules under which an op is parsed into a kernel that is invalid, or ends the process; else `wrong`."""
 READS_TWICE_ABORTS = frozenset(

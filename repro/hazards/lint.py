@@ -11,6 +11,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cases.evaluation.named import name_of
 from cases.graph import Graph
 from repro.delegate.refusals import why_refused
 from repro.delegate.replay import Event, Replay, replay
@@ -92,5 +93,5 @@ def _matches(graph: Graph, replayed: Replay) -> tuple[Hazard, ...]:
 
 def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazard:
     ops = (event.producer, event.consumer)
-    kinds = (event.producer.kind, event.consumer.kind)
+    kinds = (name_of(event.producer) or event.producer.kind, name_of(event.consumer) or event.consumer.kind)
     return match_of(RULES[event.rule], event.tensor, output, *kinds, event.effect, affected, ops=ops)
