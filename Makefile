@@ -59,8 +59,10 @@ real-models: prepared
 	@$(PY) -m models.public.collect
 	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
 
+# SETTINGS: targets and precisions, such as `make lint-truth SETTINGS='gpu:lavapipe@apple/fp16'`.
+SETTINGS := gpu/fp32 gpu:lavapipe@mali-valhall-4/fp16 gpu:lavapipe@nvidia/fp32 gpu:lavapipe@intel/fp16 gpu:lavapipe+buffers/fp32
 lint-truth: prepared
-	@$(PY) -m repro.selftest.lint_truth
+	@$(PY) -m repro.selftest.lint_truth $(SETTINGS)
 
 coverage: prepared
 	@$(PY) -m repro.selftest.coverage

@@ -1,4 +1,4 @@
-"""Copies into a wheel what lies beside the packages in a checkout: the findings and the docs' examples."""
+"""Copies into a wheel what lies beside the packages in a checkout: findings, the docs' examples, the suite's tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+SUITE = "repro/shipped/suite/tests"
 BESIDE = {
     "findings": "repro/shipped/findings",
     "docs/examples": "repro/shipped/examples",
     "constraints.txt": "runner/setup/constraints.txt",
+    "tests/__init__.py": f"{SUITE}/__init__.py",
+    "tests/suite.py": f"{SUITE}/suite.py",
+    "tests/device_choice.py": f"{SUITE}/device_choice.py",
+    "tests/known_bugs.py": f"{SUITE}/known_bugs.py",
+    "tests/test_catalogue.py": f"{SUITE}/test_catalogue.py",
+    "tests/device": f"{SUITE}/device",
 }
 """Folder or file of the checkout -> its place in the wheel."""
 

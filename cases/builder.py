@@ -19,6 +19,8 @@ from flatbuffers import flexbuffers
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import COMPARISONS, output_shapes
 from cases.tflite.extras import OpExtras, TensorExtras, block_grid, on_grid
+from cases.tflite.packing import packed
+from cases.tflite.schema import DTYPE_NAME
 
 Name = str
 
@@ -58,10 +60,10 @@ class GraphBuilder:
         made = name or self._fresh("const")
         if dtype == "int4":
             array = np.asarray(data, np.int8)
-            nibbles = np.append(array.reshape(-1), np.zeros(array.size % 2, np.int8)).view(np.uint8) & 0x0F
-            packed = (nibbles[::2] | nibbles[1::2] << 4).tobytes()
             # Its elements are read from the bytes (`cases.evaluation.quantised.constant_of`).
-            self._add(Tensor(made, array.shape, dtype, np.zeros(array.shape, np.uint8), TensorExtras(data=packed)))
+            self._add(
+                Tensor(made, array.shape, dtype, np.zeros(array.shape, np.uint8), TensorExtras(data=packed(array, 4)))
+            )
             return made
         array = np.asarray(data, dtype=dtype)
         self._add(Tensor(made, array.shape, dtype, array))
@@ -115,8 +117,12 @@ class GraphBuilder:
         shapes = output_shapes(kind, operands, attrs)
         if kind in COMPARISONS or kind in ("LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT"):
             dtype = "bool"
-        elif kind == "SPLIT" or kind == "SELECT_V2":
+        elif kind in ("SPLIT", "SELECT_V2"):
             dtype = operands[1].dtype
+        elif kind == "CAST" and "out_data_type" in attrs:
+            dtype = DTYPE_NAME[attrs["out_data_type"]]
+        elif kind in ("ONE_HOT", "TRANSPOSE_CONV"):
+            dtype = operands[2].dtype
         elif kind == "DEQUANTIZE":
             dtype = "float32"
         elif kind in ("ARG_MAX", "ARG_MIN"):
@@ -125,8 +131,8 @@ class GraphBuilder:
             dtype = operands[0].dtype
         base = name or self._fresh(kind.lower())
         made = tuple(outputs) or ((base,) if len(shapes) == 1 else tuple(f"{base}_{i}" for i in range(len(shapes))))
-        for output, shape in zip(made, shapes, strict=True):
-            self._add(Tensor(output, shape, dtype))
+        for place, (output, shape) in enumerate(zip(made, shapes, strict=True)):
+            self._add(Tensor(output, shape, "int32" if kind == "TOPK_V2" and place else dtype))
         self._ops.append(Op(kind, tuple(inputs), made, dict(attrs)))
         return made
 
@@ -232,6 +238,20 @@ class GraphBuilder:
         multiplier = channels // self.shape(a)[3]
         inputs = (a, self.const(weights), self.const(np.zeros(channels) if bias is None else bias))
         return self._one("DEPTHWISE_CONV_2D", inputs, name, depth_multiplier=multiplier, **attrs)
+
+    def transpose_conv(
+        self,
+        a: Name,
+        weights: Any,
+        size: Sequence[int],
+        name: Name | None = None,
+        stride: int = 1,
+        padding: str = "SAME",
+    ) -> Name:
+        """weights: [out, kh, kw, in]. size: height and width of the result."""
+        made = self._ints((self.shape(a)[0], *size, np.shape(weights)[0]))
+        attrs = self._window_attrs(stride, padding, "NONE", 1)
+        return self._one("TRANSPOSE_CONV", (made, self.const(weights), a), name, **attrs)
 
     @staticmethod
     def _window_attrs(stride: int, padding: str, activation: str, dilation: int) -> dict[str, Any]:

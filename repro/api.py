@@ -17,6 +17,7 @@ from pathlib import Path
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.campaigns.controls import fitness
+from repro.delegate.adapters import Adapter
 from repro.fixes.proof import Fixed, fix_subject
 from repro.hazards import lint as hazards
 from repro.hazards.examined import unexamined
@@ -30,13 +31,13 @@ from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen
 from repro.reducer.search import Reduced, Search, Step, failing_output
-from repro.trials import check as trials
 from repro.trials import ranges
 from repro.trials.check import Checked
 from repro.trials.given_feeds import AnyInputs
 from repro.trials.load import fed_subject, read_bytes
 from repro.trials.part import Part
 from repro.trials.ranges import Ranged
+from repro.trials.telling_feeds import check_tellingly
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.references import OwnOps, opened_once
 from repro.verdicts.subject import Subject
@@ -108,7 +109,7 @@ def check(
             opened = nullcontext(witness) if is_cpu else _opened(target, runtime=runtime, device=device, engine=engine)
             with opened as chosen:
                 level = _precision(chosen.name, precision)
-                checked = trials.check(subject, chosen, witness, level, deadline, poison=poison)
+                checked = check_tellingly(subject, chosen, witness, level, deadline, poison=poison)
                 return checked if checked.passed else replace(checked, fitness=fitness(chosen, level))
 
 
@@ -125,17 +126,19 @@ def assert_right(model: AnyModel, **options: object) -> None:
 def lint(
     model: AnyModel,
     *,
+    adapters: Sequence[Adapter] = (),
     signature: str | None = None,
     shapes: Shapes | None = None,
     memory: Size | None = None,
 ) -> Linted:
     """Hazards of a model, then its risks, by reading it only, as `repro lint` does.
 
+    adapters: where it will run; what depends on that is then a hazard or nothing, and otherwise a risk that names them.
     signature, shapes, memory: as for `check`. Raises BadInput.
     """
     with limited(memory):
         name, graph = _named_graph(model, _part(signature, shapes))
-        return Linted(hazards.lint(graph), name, unexamined(graph))
+        return Linted(hazards.lint(graph, adapters), name, unexamined(graph))
 
 
 def find_ranges(

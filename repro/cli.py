@@ -17,7 +17,7 @@ import click
 
 from runner.encoding import one_line
 from runner.errors import BadInput, ReproError, nowhere_to_write
-from runner.installation import own_version
+from runner.installation import is_of_converter, own_version
 from runner.scratch import sweep_all
 from runner.stopping import exit_code, stop_as_interrupted
 
@@ -37,6 +37,8 @@ COMMANDS = {
     "fuzz": "Draw new graphs, and reduce each new bug found.",
     "compare": "What changed between two runs.",
     "history": "What failed in many runs, since when, and what is flaky.",
+    "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
+    "merge": "The shards of a run as one run.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, show, grid, new, measure, verify, render.",
@@ -44,12 +46,10 @@ COMMANDS = {
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
+    "suite": "The suite's own tests, here or on a phone, with pytest.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 
-
-WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
-"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
 
 READER_GONE = 141
 """The exit code a shell gives to what SIGPIPE ended. Not 0: `repro gate ... | head` must not pass for having passed."""
@@ -152,7 +152,7 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         return _failed("interrupted; what was measured is kept, the same command resumes", exit_code(error))
     except ImportError as error:
-        if "--debug" in sys.argv or error.name not in WITH_CONVERTER:
+        if "--debug" in sys.argv or not is_of_converter(error):
             raise
         from runner.installation import converter_install
 

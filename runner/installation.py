@@ -14,6 +14,8 @@ from runner.cache import cache_root
 from runner.encoding import shell_command
 
 DISTRIBUTION = "mali-delegate-repro"
+WITH_CONVERTER = ("torch", "litert_torch", "transformers", "safetensors", "ai_edge_quantizer", "PIL")
+"""Modules of the extra `convert`: a command that needs one of them cannot run without, and no input is at fault."""
 SETUP = Path(__file__).resolve().parent / "setup"
 
 
@@ -23,6 +25,20 @@ def own_version() -> str:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return "0.0.0"
+
+
+def documentation(page: str) -> str:
+    """The address of a page of the docs' site, such as `rules/add-reduce`.
+
+    Empty where this release names no site: `[project.urls] Documentation` in pyproject.toml does.
+    """
+    try:
+        urls = metadata.metadata(DISTRIBUTION).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = (line.partition(",") for line in urls)
+    site = next((url.strip() for name, _, url in named if name.strip().lower() == "documentation"), "")
+    return f"{site.rstrip('/')}/{page}.html" if site else ""
 
 
 def checkout() -> Path | None:
@@ -85,6 +101,18 @@ def converter_install() -> str:
     return shell_command(
         [sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra("convert")]
     )
+
+
+def is_of_converter(error: ImportError) -> bool:
+    """Whether what could not be imported is, or is a part of, what the extra `convert` brings."""
+    return (error.name or "").partition(".")[0] in WITH_CONVERTER
+
+
+def suite_install() -> str:
+    """What runs the suite's own tests."""
+    if checkout() is not None:
+        return install_everything()
+    return shell_command([sys.executable, "-m", "pip", "install", *extra("suite")])
 
 
 def extra(name: str) -> list[str]:

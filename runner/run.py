@@ -66,6 +66,8 @@ class Job:
         choose (10 s plus an allowance for compiling that grows with the model).
     options: extra delegate options by the keys of LiteRT's `gpu_options` TOML, for example
         {"buffer_storage_type": 2}.
+    companion: a second model that lives in the same process and runs, with its first feed, before each run of this
+        one and before its outputs are read. GPU targets of this host take one.
     """
 
     model: bytes
@@ -74,6 +76,7 @@ class Job:
     name: str = ""
     deadline_s: float | None = None
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
+    companion: Job | None = None
 
     def __repr__(self) -> str:
         size = f"{len(self.model)} bytes, {len(self.feeds)} feeds"
@@ -86,7 +89,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """sha256 over model, inputs, precision and options: what decides the result on a given target."""
+        """sha256 over model, inputs, precision, options and companion: what decides the result on a given target."""
         digest = hashlib.sha256(hashlib.sha256(self.model).digest())
         for feed in self.feeds:
             digest.update(b"feed")
@@ -94,6 +97,8 @@ class Job:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         digest.update(repr((str(self.precision), sorted(self.options.items()))).encode())
+        if self.companion is not None:
+            digest.update(self.companion.key.encode())
         return digest.hexdigest()
 
 

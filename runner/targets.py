@@ -25,7 +25,7 @@ from runner.host.vulkan import Adapter, adapters
 from runner.installation import install_everything
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_driver, opencl_drivers
-from runner.opencl.loader import LoaderSettings
+from runner.opencl.loader import LoaderSettings, can_be_presented
 from runner.run import Precision
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
@@ -189,9 +189,14 @@ def resolve_one(name: str, device: str | None = None) -> str:
 
 
 def _presented_in_full(name: str) -> list[str]:
-    """One target for each name that is presented."""
+    """One target for each name that is presented. Of several over OpenCL only those that a phone's device can have."""
     driver, at, presented = name.partition("@")
-    return [f"{driver}@{each}" for each in presented_names(presented)] if at else [name]
+    if not at:
+        return [name]
+    names = presented_names(presented)
+    if len(names) > 1 and runs_over_opencl(driver):
+        names = [each for each in names if can_be_presented(each)]
+    return [f"{driver}@{each}" for each in names]
 
 
 def _resolve_gpu(name: GpuName) -> GpuName:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Here and not in tests/device: options must be known before any test folder is entered.
-pytest_plugins = ["tests.device_choice", "tests.console_script", "pytester"]
+pytest_plugins = ["tests.suite", "tests.console_script", "pytester"]
 
 # Without a deadline and without a complaint about slow draws, because both judge the machine and not the code. What
 # is drawn depends on the seed alone (pyproject.toml gives one), so no examples of earlier runs are kept either.
@@ -31,13 +31,3 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed of what is drawn: {config.getoption('--hypothesis-seed')} (another: --hypothesis-seed N)"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("mali-delegate-repro")
-    group.addoption(
-        "--target",
-        action="append",
-        default=None,
-        help="Targets of the catalogue's tests (repeatable): cpu, gpu, gpu:lavapipe, ... Default: cpu and gpu.",
-    )

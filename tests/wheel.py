@@ -1,35 +1,50 @@
 """The wheel in an environment of its own, away from any checkout: `python -m tests.wheel WHEEL [--quick]`.
 
 Installs the wheel without torch into a fresh virtual environment under build/, goes to an empty folder with an empty
-home, and runs the main job and every command there. Prints each command with its exit code and seconds; exit 1 if
-one ends otherwise than it should or does not say what it should. --quick runs one family in the place of the
+home, and runs the main job and every command there: in no project, in one with a catalogue of its own, and in one whose
+packages have our names, which the page for beginners begins. Prints each command with its exit code and seconds; exit 1
+if one ends otherwise than it should or does not say what it should. --quick runs one family in the place of the
 catalogue and two findings in the place of all.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import time
 import venv
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import empty_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "wheel"
 SLUG = "add-output-feeds-reduction"
 
 
+PYTHON = BUILD / "venv" / "bin" / "python"
+OWN, EMPTY = "own", "from an empty folder"
+"""Folders of projects: one with a catalogue of its own, and the one that the page for beginners fills."""
+
+
 @dataclass(frozen=True)
 class Step:
-    """One command line after `repro`, the exit code it must have and a text that it must print."""
+    """One command line after `repro`, the exit code it must have and a text that it must print.
+
+    folder: where, below the folder in which everything is tried. program: else the words are the whole line.
+    """
 
     words: str
     code: int = 0
     says: str = ""
+    folder: str = ""
+    program: str = "repro"
 
 
 def steps(quick: bool) -> list[Step]:
@@ -54,10 +69,14 @@ def steps(quick: bool) -> list[Step]:
         Step("judge saved/*", 1, "FAIL alias(x)"),
         Step("compare saved saved", says="nothing is worse"),
         Step("lint minimal.tflite", 1, "hazard add-reduce"),
+        Step("range minimal.tflite", says="fp16 holds every tensor"),
+        Step("run 'fanout/*' --target cpu --precision fp32 --json > runs/1.jsonl", says="0 news"),
+        Step("run 'fanout/*' --target cpu --precision fp32 --json > runs/2.jsonl", says="0 news"),
+        Step("history runs", says="2 runs: 0 findings show now"),
         Step("reduce minimal.tflite", says="2 ops after"),
         Step("fix minimal.tflite --out fixed.tflite", says="PASS"),
         Step("check fixed.tflite", says="PASS"),
-        Step("fuzz --seconds 5 --seed 1", says="seed 1"),
+        Step("fuzz --graphs 10 --seed 1", says="seed 1"),
         Step("matrix minimal.tflite --target gpu:lavapipe", says="since"),
         Step(f"report {SLUG} --out issue", says="issue"),
         Step("gate two_graphs/split.toml", says="PASS"),
@@ -65,18 +84,107 @@ def steps(quick: bool) -> list[Step]:
         Step("detect '{site}/models/dfine/images/coffee.jpg'", 3, "pip install"),
         Step("device list", 3, "no device is attached"),
         Step("prepare 'fanout/*'", says="are there"),
+        Step("suite", 3, "pip install"),
+        Step(f"init {OWN}", says="repro.toml"),
     ]
+
+
+THEIRS = {
+    **{f"{name}/__init__.py": "WHOSE = 'theirs'\n" for name in ("cases", "models", "runner")},
+    "conftest.py": (
+        "import cases, models, runner\n\nassert {module.WHOSE for module in (cases, models, runner)} == {'theirs'}\n"
+    ),
+}
+"""A project's own packages, which have our names, and a look whether they are its own under pytest."""
+
+
+def own_steps() -> list[Step]:
+    """In a project of the user's, begun with `repro init own`; with a finding of its own that is whole."""
+    on_cpu = "--target cpu --precision fp32"
+    measure = "finding measure mine-copied --runtime 2.3.0 --target gpu:lavapipe --no-named"
+    return [
+        Step("init", 2, "is there already", OWN),
+        Step("finding list", says="mine-copied", folder=OWN),
+        Step("finding new mine --model ../minimal.tflite --control ../control.tflite", says="fill in", folder=OWN),
+        Step(measure, says="0 contradict", folder=OWN),
+        Step("finding verify mine-copied --target gpu:lavapipe", says="holds", folder=OWN),
+        Step("report mine-copied --out issue", says="issue", folder=OWN),
+        Step("expect update ../results.jsonl", folder=OWN),
+        Step(f"run --mine {on_cpu}", says="own catalogue", folder=OWN),
+        Step("run --mine --no-python", 2, "runs none", OWN),
+    ]
+
+
+def suite_steps() -> list[Step]:
+    """With pytest installed."""
+    return [
+        Step("suite --target cpu -k fanout -q", says=" passed", folder=EMPTY),
+        Step("suite -m device", 3, "nothing to run on", EMPTY),
+    ]
+
+
+def page_steps(folder: Path) -> Iterator[Step]:
+    """The page for beginners, whose files are written on the way."""
+    for step in empty_folder.steps():
+        if isinstance(step, empty_folder.Written):
+            (folder / step.name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / step.name).write_text(step.text, encoding="utf-8")
+        else:
+            yield Step(step.line, step.code, folder=EMPTY, program="")
 
 
 def installed(wheel: Path) -> Path:
     """A fresh virtual environment with the wheel in it; returns its folder of packages."""
     shutil.rmtree(BUILD, ignore_errors=True)
     venv.create(BUILD / "venv", with_pip=True)
-    python = BUILD / "venv" / "bin" / "python"
-    constraints = ROOT / "constraints.txt"
-    subprocess.run([python, "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
-    asked = [python, "-I", "-c", "import repro; print(repro.__path__[0])"]
+    install(str(wheel))
+    asked = [str(PYTHON), "-I", "-c", "import repro; print(repro.__path__[0])"]
     return Path(subprocess.run(asked, check=True, encoding="utf-8", capture_output=True).stdout.strip()).parent
+
+
+def install(*what: str) -> None:
+    constraints = str(ROOT / "constraints.txt")
+    subprocess.run([str(PYTHON), "-m", "pip", "install", "-q", "-c", constraints, *what], check=True)
+
+
+def prepared(site: Path) -> Path:
+    """The folder in which everything is tried, with the files that the steps name."""
+    work = BUILD / "empty folder"
+    shipped = site / "repro" / "shipped"
+    shutil.copytree(shipped / "examples" / "two_graphs", work / "two_graphs")
+    for name in ("minimal", "control"):
+        shutil.copy(shipped / "findings" / SLUG / "models" / f"{name}.tflite", work)
+    (work / "runs").mkdir()
+    cases = work / OWN / "repro-catalogue" / "own-cases"
+    cases.mkdir(parents=True)
+    shutil.copytree(shipped / "findings" / SLUG, cases.parent / "findings" / "mine-copied")
+    shutil.copy(work / "control.tflite", cases)
+    (cases / "control.toml").write_text('reason = "it was wrong once"\n', encoding="utf-8")
+    (cases / "more.py").write_text("def cases():\n    return []\n", encoding="utf-8")
+    for name, text in THEIRS.items():
+        (work / EMPTY / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / EMPTY / name).write_text(text, encoding="utf-8")
+    return work
+
+
+def tried(steps: Iterable[Step], work: Path, site: Path) -> Iterator[bool]:
+    """Whether each step did what it should; prints it."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "REPRO_", "XDG_", "VIRTUAL_ENV"))}
+    environment = kept | {"HOME": str(BUILD / "home"), "PATH": f"{PYTHON.parent}:{os.environ['PATH']}"}
+    for step in steps:
+        line, started = f"{step.program} {step.words.replace('{site}', str(site))}".strip(), time.monotonic()
+        done = subprocess.run(
+            line, shell=True, cwd=work / step.folder, env=environment, encoding="utf-8", capture_output=True
+        )
+        said = done.stdout + done.stderr
+        good = done.returncode == step.code and step.says in said
+        print(
+            f"{'ok   ' if good else 'WRONG'} exit {done.returncode} {time.monotonic() - started:6.1f} s  {line}",
+            flush=True,
+        )
+        if not good:
+            print(f"      wanted exit {step.code} and {step.says!r}; it said:\n{said[-2000:]}", flush=True)
+        yield good
 
 
 def main() -> int:
@@ -85,28 +193,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     site = installed(asked.wheel.resolve(strict=True))
-    work = BUILD / "empty folder"
-    work.mkdir()
-    shutil.copytree(site / "repro" / "shipped" / "examples" / "two_graphs", work / "two_graphs")
-    for name in ("minimal", "control"):
-        shutil.copy(site / "repro" / "shipped" / "findings" / SLUG / "models" / f"{name}.tflite", work)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "REPRO_", "XDG_", "VIRTUAL_ENV"))}
-    environment = kept | {"HOME": str(BUILD / "home"), "PATH": f"{BUILD / 'venv' / 'bin'}:{os.environ['PATH']}"}
-    wrong, tried = 0, steps(asked.quick)
-    for step in tried:
-        line, started = f"repro {step.words.replace('{site}', str(site))}", time.monotonic()
-        done = subprocess.run(line, shell=True, cwd=work, env=environment, encoding="utf-8", capture_output=True)
-        said = done.stdout + done.stderr
-        good = done.returncode == step.code and step.says in said
-        wrong += not good
-        print(
-            f"{'ok   ' if good else 'WRONG'} exit {done.returncode} {time.monotonic() - started:6.1f} s  {line}",
-            flush=True,
-        )
-        if not good:
-            print(f"      wanted exit {step.code} and {step.says!r}; it said:\n{said[-2000:]}", flush=True)
-    print(f"{wrong} of {len(tried)} commands were wrong")
-    return 1 if wrong else 0
+    work = prepared(site)
+    good = list(tried([*steps(asked.quick), *own_steps()], work, site))
+    install("pytest", "pytest-timeout")
+    good += tried(itertools.chain(suite_steps(), page_steps(work / EMPTY)), work, site)
+    print(f"{good.count(False)} of {len(good)} commands were wrong")
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ _WAVERS_BY = 0.25
 _LOG2_E = 1.0 / np.log(2.0)
 _LANES = 32  # threads that share one reduction before a tree joins them
 _CHUNK = 1 << 16  # accumulators worked on at a time: they stay in cache
+_UPPER_BITS = np.uint32(0xFFFFE000)  # sign, exponent and the 10 bits of fraction that a float16 has
+_SMALLEST_NORMAL_HALF, _LARGEST_HALF = np.float32(2.0**-14), np.float32(65504.0)
+_HALF_STEPS = np.float32(2.0**24)  # subnormal float16 numbers in 1
 _NOISE = np.random.default_rng(20261122).uniform(-1.0, 1.0, 1 << 16)
 
 
@@ -70,11 +73,7 @@ class Arithmetic:
                 return values.astype(np.float64, copy=False)
             if self.store_bits == 24:
                 return values.astype(np.float32).astype(self.container)
-            rounded = values.astype(np.float16)
-            if self.truncates:
-                beyond = np.abs(rounded.astype(np.float32)) > np.abs(values)
-                rounded[beyond] = np.nextafter(rounded[beyond], np.float16(0))
-            return rounded.astype(np.float32)
+            return _truncated_to_half(values) if self.truncates else values.astype(np.float16).astype(np.float32)
 
     def function(self, values: np.ndarray, *, smallest: float = 0.0) -> np.ndarray:
         """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`.
@@ -157,6 +156,10 @@ class Arithmetic:
         """total + term, rounded to the accumulator."""
         return self._round(np.asarray(total + term, dtype=self.container), 0)
 
+    def accumulate_into(self, total: np.ndarray, term: np.ndarray) -> None:
+        """`accumulate`, into `total`, which is in the container."""
+        self._round(np.add(total, term, out=total), 0)
+
     def sum(self, values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
         """Sum over axes (kept with extent 1): lanes accumulate in order, a tree joins the lanes."""
         if self.exact or not axes:
@@ -180,6 +183,28 @@ class Arithmetic:
             total = self._round(joined, 0)
         shape = [1 if i in axes else values.shape[i] for i in range(values.ndim)]
         return total.reshape(shape)
+
+
+def _truncated_to_half(values: np.ndarray) -> np.ndarray:
+    """Toward zero to the next float16, as float32: the upper bits of a float32 are one, unless it is subnormal."""
+    if values.dtype != np.float32:
+        rounded = values.astype(np.float16)
+        beyond = np.abs(rounded.astype(np.float32)) > np.abs(values)
+        rounded[beyond] = np.nextafter(rounded[beyond], np.float16(0))
+        return rounded.astype(np.float32)
+    upper = np.array(values, order="C")
+    bits = upper.view(np.uint32)
+    np.bitwise_and(bits, _UPPER_BITS, out=bits)
+    size = np.abs(values)
+    small = size < _SMALLEST_NORMAL_HALF
+    if small.any():
+        upper[small] = np.trunc(values[small] * _HALF_STEPS) / _HALF_STEPS
+    special = ~(size <= _LARGEST_HALF)
+    if special.any():
+        # What is too large ends at the largest number; what is infinite or no number stays so.
+        beyond = values[special]
+        upper[special] = np.where(np.isfinite(beyond), np.copysign(_LARGEST_HALF, beyond), beyond)
+    return upper
 
 
 def _block(work: int) -> tuple[int, int]:

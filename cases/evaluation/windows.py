@@ -14,6 +14,7 @@ from cases.shapes import window
 from runner import memory
 
 _MANY_TAPS = 1 << 12  # positions of a window, each of which costs a pass over the image
+_CACHED = 1 << 16  # elements of a result that are worked on at a time
 PATCH_ELEMENTS = 1 << 23
 """Of unrolled patches held at a time, unless one row of the result has more."""
 
@@ -99,9 +100,15 @@ def depthwise(x: np.ndarray, weights: np.ndarray, attrs: Mapping[str, Any], arit
     if channels != x.shape[3]:
         padded = np.repeat(padded, channels // x.shape[3], axis=3)
     total = np.zeros((x.shape[0], *out, channels), dtype=arithmetic.container)
-    for i in range(kh):
-        for j in range(kw):
-            total = arithmetic.accumulate(total, _tap(padded, i, j, out, attrs) * weights[0, i, j])
+    taps = [(_tap(padded, i, j, out, attrs), weights[0, i, j]) for i in range(kh) for j in range(kw)]
+    # All taps of a few rows before the next rows: what is added to stays in the processor's cache.
+    step = max(1, _CACHED // max(1, x.shape[0] * out[1] * channels))
+    term = np.empty_like(total[:, :step])
+    for top in range(0, out[0], step):
+        band = total[:, top : top + step]
+        for tap, weight in taps:
+            product = np.multiply(tap[:, top : top + step], weight, out=term[:, : band.shape[1]])
+            arithmetic.accumulate_into(band, product)
     return total
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cases.builder import GraphBuilder
-from cases.findings.model import clean, control, face, finding_models, helps, minimal, still_wrong
+from cases.findings.model import clean, control, finding_models, helps, minimal, still_wrong
 from cases.findings.pieces import per_channel, quantised_weights, weights
 from cases.graph import Graph
 
@@ -49,14 +49,6 @@ def all_int8(flat: bool = True) -> Graph:
     return g.build([g.on_grid(y, 0.02, -4)])
 
 
-def residual(flat: bool = True) -> Graph:
-    """A residual block: x plus its own projection, which a RESHAPE brings back to the rank of x."""
-    g = GraphBuilder()
-    x = g.input("x", (1, 8, 8))
-    (y,) = g.op("FULLY_CONNECTED", (x, quantised_weights(g, 8, 8)), name="projected", keep_num_dims=not flat)
-    return g.build([g.add(x, g.reshape(y, (1, 8, 8), name="tokens"), name="y")])
-
-
 MODELS = finding_models(
     minimal("int8 weights: [1,2,8] becomes [2,4]", rows),
     control("the rank is kept: [1,2,4]", rows, flat=False),
@@ -73,6 +65,4 @@ MODELS = finding_models(
     clean("one-row", "one row in each batch: [2,1,8] becomes [2,4]", rows, shape=(2, 1, 8)),
     helps("reshaped", "RESHAPE the input to [2,8]", rows, reshaped="before"),
     helps("reshaped-behind", "keep the rank, and RESHAPE the result", rows, reshaped="behind"),
-    face("residual", "a residual block: [1,8,8] plus its projection of rank 2", residual),
-    helps("residual-rank-kept", "the residual block with the rank kept", residual, flat=False),
 )

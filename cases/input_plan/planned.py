@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cases.graph import Tensor
+from cases.input_plan.pictures import picture
 from cases.inputs import FeedPlan, StandardFeeds
 from runner import memory
 from runner.cache import canonical_json
@@ -30,13 +31,15 @@ class Kind(StrEnum):
     AWAY_FROM_ZERO = "away from zero"  # real numbers whose magnitude is low to high, of both signs
     MASK = "mask"  # 0 and 1; the first element of each row is `low`, so that no row is masked whole
     NORMAL = "normal"  # mean `low`, standard deviation `high`
+    PICTURE = "pictures"  # made ones, darkest `low`, brightest `high`
 
 
 @dataclass(frozen=True)
 class PlannedInput:
     """One input of a graph.
 
-    low, high: see `Kind`. high holds one number, or one per index along the last axis. reason: what says so.
+    low, high: see `Kind`. high holds one number, or one per index along the last axis. reason: what says so. is_image:
+    it is the pixels of a picture, whatever is drawn for them.
     """
 
     name: str
@@ -44,6 +47,7 @@ class PlannedInput:
     low: float = 0.0
     high: tuple[float, ...] = (0.0,)
     reason: str = ""
+    is_image: bool = False
 
     @property
     def numbers(self) -> str:
@@ -81,6 +85,9 @@ class PlannedInput:
                     drawn[..., :1] = int(self.low)
             case Kind.NORMAL:
                 drawn = rng.normal(self.low, high, shape)
+            case Kind.PICTURE:
+                drawn = self.low + (high - self.low) * picture(shape, rng)
+                drawn = np.rint(drawn) if np.dtype(dtype).kind in "iu" else drawn
             case Kind.STANDARD:
                 raise ValueError("a standard input is made by StandardFeeds")
         return np.asarray(drawn, dtype=dtype, order="C")
@@ -93,11 +100,12 @@ _DRAWN_BYTES = 24  # of one number while it is drawn: the numbers, their signs, 
 class PlannedFeeds:
     """Standard feeds in which the inputs with a role are drawn as their role says.
 
-    inputs: all inputs of the graph, in its order.
+    inputs: all inputs of the graph, in its order. is_asked_for: whether somebody said how some are to be drawn.
     """
 
     standard: StandardFeeds
     inputs: tuple[PlannedInput, ...]
+    is_asked_for: bool = False
 
     @property
     def by_role(self) -> dict[str, PlannedInput]:

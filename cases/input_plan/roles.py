@@ -218,15 +218,15 @@ def _image(graph: Graph, tensor: Tensor, use: _Use) -> PlannedInput | None:
     if len(shape) != 4 or shape[3] not in _COLOURS or min(shape[1:3]) < _SMALLEST_PICTURE:
         return None
     if grid_of_input(tensor) is not None:
-        return replace(of, reason=f"image: {of.reason}") if (of := _of_quantised(tensor)) else None
+        return replace(of, reason=f"image: {of.reason}", is_image=True) if (of := _of_quantised(tensor)) else None
     reason = f"image: {use.op.kind} reads {shape[3]} channel{'s' if shape[3] > 1 else ''}"
     if tensor.dtype == "uint8":
-        return PlannedInput(tensor.name, Kind.INTEGERS, 0.0, (255.0,), reason)
+        return PlannedInput(tensor.name, Kind.INTEGERS, 0.0, (255.0,), reason, True)
     if tensor.dtype not in _NUMBERS:
         return None
     if abs(use.scale) <= 1 / _BYTE_SCALE:
-        return PlannedInput(tensor.name, Kind.UNIFORM, 0.0, (255.0,), f"{reason}, scaled down from 0 to 255")
-    return PlannedInput(tensor.name, Kind.UNIFORM, 0.0, (1.0,), reason)
+        return PlannedInput(tensor.name, Kind.UNIFORM, 0.0, (255.0,), f"{reason}, scaled down from 0 to 255", True)
+    return PlannedInput(tensor.name, Kind.UNIFORM, 0.0, (1.0,), reason, True)
 
 
 def _of_quantised(tensor: Tensor) -> PlannedInput | None:

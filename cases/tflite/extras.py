@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,21 @@ class TensorExtras:
     data: bytes | None = None
     block_scales: Tensor | None = None
     block_zero_points: Tensor | None = None
+    has_rank: bool = field(default=True, compare=False)
+
+
+def grid_alone(raw: Any, moved: int = 0) -> TensorExtras | None:
+    """Of what a tensor carries, the quantisation alone, for another tensor on the same grid; None where it has none.
+
+    moved: how many dimensions further back the quantised one lies there.
+    """
+    record = getattr(raw, "quantization", None)
+    if record is None or (record.details is None and (record.scale is None or not len(record.scale))):
+        return None
+    if moved and record.scale is not None and len(record.scale) > 1:
+        record = copy(record)
+        record.quantizedDimension += moved
+    return TensorExtras(record, block_scales=raw.block_scales, block_zero_points=raw.block_zero_points)
 
 
 def on_grid(scale: Any, zero_point: Any = 0, dimension: int = 0) -> TensorExtras:

@@ -105,7 +105,7 @@ def run_campaign(
             order.append(key)
             known = None if again or save is not None else from_record(journal.get(key))
             if known is not None:
-                results[key] = _compared(known, expectations)
+                results[key] = compared(known, expectations)
                 on_result(results[key])
             else:
                 pending.append((key, subject, precision))
@@ -125,7 +125,7 @@ def run_campaign(
             save_judgeable(save / folder_name(subject, run), run, subject)
         result = _result(subject, run, verdicts)
         journal.add(key, to_record(result))
-        results[key] = _compared(result, expectations)
+        results[key] = compared(result, expectations)
         on_result(results[key])
     return [results[key] for key in order]
 
@@ -149,7 +149,8 @@ def _result(subject: Subject, run: Run, verdicts: tuple[Verdict, ...]) -> CaseRe
     )
 
 
-def _compared(result: CaseResult, expectations: Expectations) -> CaseResult:
+def compared(result: CaseResult, expectations: Expectations) -> CaseResult:
+    """The same result, held against what is expected of it."""
     comparisons = tuple(
         compare(v, result.case, result.precision, result.target, result.runtime, expectations) for v in result.verdicts
     )

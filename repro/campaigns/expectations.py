@@ -267,8 +267,13 @@ def load(target: str, folder: Path | None = None, device_model: str = "", runtim
 
 def load_for(target: Target, runtime: str = "") -> Expectations:
     """Expectations of an active target: a phone's by its model, the loopback's by the driver underneath it."""
-    name = getattr(target, "expectations_name", target.name)
-    return load(name, device_model=getattr(target, "device_model", ""), runtime=runtime)
+    name, device_model = kept_under(target)
+    return load(name, device_model=device_model, runtime=runtime)
+
+
+def kept_under(target: Target) -> tuple[str, str]:
+    """Under which name the expectations of an active target are kept, and the model of the phone that it is."""
+    return getattr(target, "expectations_name", target.name), getattr(target, "device_model", "")
 
 
 def _is_fixed(fixed_in: str, runtime: str) -> bool:

@@ -213,8 +213,8 @@ def _fitted(path: Path, number: int, schema: type[Schema], value: Mapping[str, A
 
 
 def _line_answer(path: Path, number: int, value: Any) -> Answer | None:
-    """None for what `run` says of a target as a whole: that it fails its controls."""
-    if isinstance(value, dict) and "unfit" in value and "case" not in value:
+    """None for what `run` says of a target as a whole: that it fails its controls, or differs between names."""
+    if isinstance(value, dict) and {"unfit", "differ"} & set(value) and "case" not in value:
         return None
     if not isinstance(value, dict) or not set(value) >= _NEEDED:
         _other(path, value)

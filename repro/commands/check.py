@@ -74,6 +74,7 @@ _NOT_PARTIAL = ("taps", "poison", "save", "blamed", "expected_as", "dump_kernels
 @options.sarif
 @options.memory
 @options.html
+@click.option("-v", "--verbose", is_flag=True, help="Also the judge's own measures: noise floors, standard errors, dB.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -101,6 +102,7 @@ def command(
     junit_file: Path | None,
     sarif_file: Path | None,
     html_file: Path | None,
+    verbose: bool,
 ) -> None:
     """Run MODELS on a target and judge every output; no expectations, so anything but PASS exits 1.
 
@@ -157,7 +159,7 @@ def command(
         loaders=loaders,
     )
     console = Screen(stderr=as_json or options.is_stdout(sarif_file), soft_wrap=True)
-    shown, unread = check_models(paths, asked, console, as_json)
+    shown, unread = check_models(paths, asked, console, as_json=as_json, verbose=verbose)
     for name, loader in loaders.items():
         if loader is not None and loader.kernels is not None:
             kept = len(list(loader.kernels.glob("*.cl")))

@@ -82,16 +82,18 @@ class Asked:
 
 
 def check_models(
-    paths: Sequence[Path], asked: Asked, console: Screen, as_json: bool
+    paths: Sequence[Path], asked: Asked, console: Screen, *, as_json: bool = False, verbose: bool = False
 ) -> tuple[list[Shown], list[Unread]]:
     """Check all models; what was shown, and which of several files could not be checked.
+
+    as_json: also write an object per output to stdout. verbose: show the judge's own measures too.
 
     Raises BadInput or NothingRan for a file that cannot be checked where it is the only one.
     """
     shown: list[Shown] = []
     unread: list[Unread] = []
     with ExitStack() as stack:
-        checks = _Checks(asked, console, as_json, stack, shown)
+        checks = _Checks(asked, console, stack, shown, as_json=as_json, verbose=verbose)
         for path in paths:
             try:
                 checks.model(path, alone=len(paths) == 1)
@@ -106,10 +108,12 @@ def check_models(
 class _Checks:
     """Checks one model after another on the same open targets, and keeps what was shown in `shown`."""
 
-    def __init__(self, asked: Asked, console: Screen, as_json: bool, stack: ExitStack, shown: list[Shown]) -> None:
+    def __init__(
+        self, asked: Asked, console: Screen, stack: ExitStack, shown: list[Shown], *, as_json: bool, verbose: bool
+    ) -> None:
         self._asked = asked
         self._console = console
-        self._as_json = as_json
+        self._as_json, self._verbose = as_json, verbose
         self._shown = shown
 
         @functools.cache
@@ -172,14 +176,14 @@ class _Checks:
             comparisons = _compare(checked, asked.expected_as, asked.runtime)
             shown = Shown(path, checked, comparisons, asked.again(path, checked))
         checked = shown.checked
-        _show(console, shown)
+        _show(console, shown, verbose=self._verbose)
         if self._as_json:
             for record in json_records(shown):
                 click.echo(json_lines.dump(record))
         shown.notes += [*checked.unfit_lines(), *checked.memory_lines()]
         if asked.save is not None:
-            save_judgeable(asked.save / folder_name(subject, checked.run), checked.run, subject)
-        tapped = localise(subject, target, precision) if asked.taps and not checked.passed else None
+            save_judgeable(asked.save / folder_name(subject, checked.run), checked.run, checked.subject)
+        tapped = localise(checked.subject, target, precision) if asked.taps and not checked.passed else None
         if tapped is not None:
             shown.notes += printed(console, (line(f"  {text}") for text in tapped.lines()))
         if asked.explorer_file is not None:
@@ -220,7 +224,7 @@ def _compare(checked: Checked, case: str | None, runtime: str | None) -> list[Co
     ]
 
 
-def _show(console: Screen, shown: Shown) -> None:
+def _show(console: Screen, shown: Shown, *, verbose: bool) -> None:
     """Print one target and precision."""
     checked = shown.checked
     print_lines(console, checked.head())
@@ -230,7 +234,7 @@ def _show(console: Screen, shown: Shown) -> None:
             print_lines(console, [line((f"  {comparison.message}", Tone.BAD))])
         else:
             expected = comparison is not None and comparison.standing is Standing.KNOWN
-            print_lines(console, indented(verdict.lines(Tone.WARN if expected else Tone.BAD)))
+            print_lines(console, indented(verdict.lines(Tone.WARN if expected else Tone.BAD, verbose=verbose)))
     print_lines(console, indented(checked.memory_lines()))
     print_lines(console, indented(shown.notes))
 

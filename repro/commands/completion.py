@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from repro.findings import reader
 from repro.own_cases.choice import select
+from runner.adapter_families import FAMILIES
 from runner.targets import KNOWN_TARGETS
 
 
@@ -29,5 +30,14 @@ def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Targets that a machine can have."""
-    return [CompletionItem(name) for name in KNOWN_TARGETS if name.startswith(incomplete)]
+    """Targets that a machine can have; behind an `@` the families of adapters."""
+    driver, at, _ = incomplete.partition("@")
+    names = [f"{driver}@{family.key}" for family in FAMILIES] if at else KNOWN_TARGETS
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def adapters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Families of adapters."""
+    return [
+        CompletionItem(family.key, help=family.stands_for) for family in FAMILIES if family.key.startswith(incomplete)
+    ]

@@ -108,6 +108,8 @@ def read_results(path: Path) -> dict[str, list[dict[str, Any]]]:
             if "unfit" in record and "case" not in record:
                 unfit[_cell(record)] = set(record["unfit"]["failed"])
                 continue
+            if "differ" in record and "case" not in record:
+                continue
             by_target[record["target"]].append(record)
             if not {"case", "output", "precision", "verdict", "signature", "runtime"} <= set(record):
                 raise KeyError("a field")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -20,22 +22,26 @@ from repro.display.console import Screen
 from repro.findings.reader import showing_models
 from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
+from repro.fuzzer.rotation import BLOCK, Place, hunt_in_turns
 from repro.fuzzer.sources import Sources
+from repro.hazards.lint import find_hazards
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
 from repro.selftest.answers import known_answers
 from repro.trials.load import read_bytes
+from repro.trials.presented import adapters_of
 from repro.verdicts.references import OwnOps, opened_once
 from runner import targets
 from runner.cache import cache_root
 from runner.errors import NothingRan
-from runner.run import Precision
+from runner.target import Target
+from runner.targets import precisions_for
 
 
 @click.command()
-@options.target
+@options.targets
 @options.runtime
-@options.one_precision
+@options.fp32_or_more
 @click.option("--seconds", type=options.NumberRange(min=0), default=60.0, show_default=True, help="How long to go on.")
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
@@ -53,7 +59,7 @@ from runner.run import Precision
 @click.pass_context
 def command(
     ctx: click.Context,
-    target_name: str,
+    target_names: tuple[str, ...],
     runtime: str | None,
     precision: str,
     seconds: float,
@@ -70,18 +76,25 @@ def command(
     that `repro lint` predicts are counted, not reduced. Exit 1 if a new bug was found, 3 if no graph was judged
     (no time, the target fails its own controls, or it refused them all), else 0.
 
+    On several targets, or in both precisions, each block of graphs runs in another of these places: which, the seed and
+    the block decide. What is found in two of them is one bug.
+
     \b
     1. repro fuzz --seconds 600 --seed 3
     2. repro fuzz --precision fp16 --model graph_a.tflite --corpus fuzz-corpus --json
+    3. repro fuzz --target 'gpu:lavapipe@*' --target 'gpu:lavapipe+buffers@*' --precision both --seconds 3600
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
-    name = targets.resolve_one(target_name)
-    chosen = Precision.FP32 if name.startswith("cpu") else Precision(precision)
+    names = targets.resolve(target_names)
+    places = [Place(name, each) for name in names for each in precisions_for(name, precision)]
     say_own_catalogue()
     own = own_folders()
-    place = own.fuzz if own else cache_root() / "fuzz"
-    folder = corpus or place / re.sub(r"[^\w.-]+", "-", f"{name}-{runtime or 'installed'}-{chosen}-{seed}")
+    home = own.fuzz if own else cache_root() / "fuzz"
+    where = (
+        f"{names[0]}-{runtime or 'installed'}-{places[0].precision}" if len(places) == 1 else _digest(places, runtime)
+    )
+    folder = corpus or home / re.sub(r"[^\w.-]+", "-", f"{where}-{seed}")
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
         tuple(case.graph() for case in catalogue() if case.graph is not None),
@@ -93,14 +106,7 @@ def command(
         open_cpu = opened_once(stack, functools.partial(targets.open_target, "cpu", runtime=runtime))
 
         count = workers or targets.default_workers()
-        target = stack.enter_context(targets.open_target(name, runtime=runtime, workers=count))
-        controls = fitness(target, chosen)
-        if controls.is_unfit:
-            raise NothingRan(f"{name} is {controls.reason}: what a hunt finds there would count for nothing")
-        store = Corpus(folder, seed, f"{target.identity}|{chosen}")
-        console.print(
-            f"seed {seed} on {name} {chosen}, from graph {store.state.next_index}, {count} workers, corpus {folder}",
-        )
+        reference = OwnOps(open_cpu, strict_shapes=True)
         live = stack.enter_context(console.status("starting"))
 
         def on_progress(progress: Progress) -> None:
@@ -111,29 +117,73 @@ def command(
         def on_bug(bug: Bug) -> None:
             word = f"known ({bug.known})" if bug.known else ("NEW", Tone.BAD)
             where = f"  {bug.candidate}" if bug.candidate else ""
-            console.say(word, f"  {bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{where}")
+            on = f", {bug.place}" if len(places) > 1 else ""
+            console.say(word, f"  {bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{on}{where}")
             if as_json:
                 click.echo(json_lines.dump(bug.__dict__))
 
-        hunt = Hunt(
-            target,
-            chosen,
-            OwnOps(open_cpu, strict_shapes=True),
-            sources,
-            store,
-            known_patterns(showing_models()),
-            on_progress,
-            on_bug,
-        )
-        summary = hunt.run(seconds, graphs)
+        def hunt_on(target: Target, place: Place, store: Corpus) -> Hunt:
+            adapters = adapters_of(place.target, place.precision)
+            return Hunt(
+                target,
+                place.precision,
+                reference,
+                sources,
+                store,
+                known,
+                on_progress,
+                on_bug,
+                functools.partial(find_hazards, adapters=adapters),
+                in_turns=len(places) > 1,
+            )
+
+        known = known_patterns(showing_models())
+        if len(places) == 1:
+            target = stack.enter_context(targets.open_target(names[0], runtime=runtime, workers=count))
+            controls = fitness(target, places[0].precision)
+            if controls.is_unfit:
+                raise NothingRan(f"{names[0]} is {controls.reason}: what a hunt finds there would count for nothing")
+            store = Corpus(folder, seed, f"{target.identity}|{places[0].precision}")
+            _say_start(console, places, store, count)
+            summary = hunt_on(target, places[0], store).run(seconds, graphs)
+        else:
+            store = Corpus(folder, seed, _identity(places, runtime))
+            _say_start(console, places, store, count)
+
+            @contextlib.contextmanager
+            def open_round(place: Place) -> Iterator[Hunt | None]:
+                with targets.open_target(place.target, runtime=runtime, workers=count) as target:
+                    controls = fitness(target, place.precision)
+                    if controls.is_unfit:
+                        console.say((f"passed over: {place} is {controls.reason}", Tone.WARN))
+                    else:
+                        console.print(f"from graph {store.state.next_index} on {place}")
+                    yield None if controls.is_unfit else hunt_on(target, place, store)
+
+            summary = hunt_in_turns(places, store.state, open_round, seconds, graphs)
     _show(console, summary)
     if as_json:
         click.echo(json_lines.dump(summary))
     if not summary["judged"]:
         raise NothingRan(
-            f"{summary['graphs']} graphs were tried on {name} {chosen} and none was judged; see its refusals above"
+            f"{summary['graphs']} graphs were tried on {', '.join(map(str, places))} and none was judged; see above why"
         )
     ctx.exit(1 if summary["new"] else 0)
+
+
+def _say_start(console: Screen, places: Sequence[Place], store: Corpus, count: int) -> None:
+    state, folder = store.state, store.folder
+    on = str(places[0]) if len(places) == 1 else f"{len(places)} places in turns of {BLOCK} graphs"
+    console.print(f"seed {state.seed} on {on}, from graph {state.next_index}, {count} workers, corpus {folder}")
+
+
+def _identity(places: Sequence[Place], runtime: str | None) -> str:
+    return f"{runtime or 'installed'}|{', '.join(map(str, places))}"
+
+
+def _digest(places: Sequence[Place], runtime: str | None) -> str:
+    """A folder's name for a hunt in many places."""
+    return f"{len(places)}-places-{hashlib.sha256(_identity(places, runtime).encode()).hexdigest()[:12]}"
 
 
 def _read(path: Path) -> Graph:
@@ -141,11 +191,14 @@ def _read(path: Path) -> Graph:
 
 
 def _show(console: Screen, summary: dict) -> None:
+    if "distinct" not in summary:
+        return
     console.print(
         f"{summary['graphs']} graphs in {summary['seconds']:.0f} s ({summary['graphs_per_s']:.0f}/s), "
         f"{summary['distinct']} distinct bugs: {summary['known']} known, {summary['new']} new in this session",
     )
     for title, counts in (
+        ("graphs by place", summary.get("places", {})),
         ("verdicts", summary["verdicts"]),
         ("failures that the lint predicted", summary["known_by_rule"]),
         ("predicted by the lint and right", summary["overpredicted_by_rule"]),

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.status import Status
 
 from repro import api
 from repro.commands import options
+from repro.commands.gate_start import write_start
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
 from repro.display.console import Screen
-from repro.display.gate_table import json_objects, junit_rows, show
+from repro.display.gate_table import json_objects, junit_rows, missing_json, missing_row, show
 from repro.display.junit import write_junit
 from repro.layouts.baseline import record_baseline
 from repro.layouts.gate import chosen_size, require_precision
+from repro.layouts.layout import Layout
 from repro.layouts.reader import read_layout
 from repro.layouts.result import Report
 from repro.layouts.without_python import files_of, require_no_python
 from repro.pages.of_gate import gate_page
 from repro.pages.render import write_page
 from repro.records.lines import Tone
+from repro.records.own_folders import own_folders
 from runner import targets
-from runner.errors import BadInput, NothingRan
+from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
 from runner.run import Precision
+from runner.target import Target
 
 LOG_WIDTH = 180
 
 
 @click.command()
-@click.argument("layout", type=click.Path(path_type=Path))
+@click.argument("paths", metavar="LAYOUT", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.layout_targets
 @options.device
 @options.runtime
@@ -41,13 +46,22 @@ LOG_WIDTH = 180
 @click.option("--no-python", is_flag=True, help="Refuse a layout that names functions: run only .tflite and data.")
 @click.option("--update-baseline", is_flag=True, help="Record these numbers as the baseline of target and runtime.")
 @click.option("--json", "as_json", is_flag=True, help="One object per check on stdout, and a summary object.")
+@click.option("-v", "--verbose", is_flag=True, help="The precise numbers behind each reason, too.")
+@click.option("--init", is_flag=True, help="Write a layout out of the graphs A.tflite B.tflite ..., in their order.")
+@click.option("--whole", type=click.Path(path_type=Path), help="With --init: the model before it was split.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --init: the file; default split.toml, here or among the layouts of your repro.toml.",
+)
 @options.junit
 @options.html
 @options.memory
 @click.pass_context
 def command(
     ctx: click.Context,
-    layout: Path,
+    paths: tuple[Path, ...],
     target_names: tuple[str, ...],
     device: str | None,
     runtime: str | None,
@@ -57,15 +71,20 @@ def command(
     no_python: bool,
     update_baseline: bool,
     as_json: bool,
+    verbose: bool,
+    init: bool,
+    whole: Path | None,
+    out: Path | None,
     junit_file: Path | None,
     html_file: Path | None,
 ) -> None:
     """Pass (0) or refuse (1) the split that LAYOUT declares, on each target.
 
-    Six checks: the structure of each graph, residency, every output at its own noise floor, the whole chain against
-    its reference, the control (a layout that must fail), and the recorded baseline. Each refusal says why and which
-    tensor it is about. A target that fails its own controls (UNFIT) neither passes nor refuses: exit 3, unless another
-    refuses. A layout runs Python of its author where it names functions; --no-python refuses it then.
+    Six checks: the structure of each graph, whether all of it runs on the GPU, every output, the whole chain against
+    the unsplit model, the control (a layout that must fail), and the recorded baseline. Each refusal says why and which
+    tensor it is about. All targets must pass; one that is not there is exit 3, after the others are gated. A target
+    that fails its own controls (UNFIT) neither passes nor refuses: exit 3, unless another refuses. A layout runs
+    Python of its author where it names functions; --no-python refuses it then.
 
     \b
     1. repro gate models/dfine/shipped.toml                        every day
@@ -73,7 +92,13 @@ def command(
     3. repro gate my_split.toml --target gpu:lavapipe --target gpu:swiftshader
     4. repro gate models/dfine/shipped.toml --set weights=ustc-community/dfine-small-coco
     5. repro gate strangers/split.toml --no-python
+    6. repro gate --init encoder.tflite decoder.tflite --whole model.tflite      writes split.toml
     """
+    if init:
+        for line in write_start(paths, whole, out or _default_layout()):
+            click.echo(line)
+        return
+    layout = _only(paths, whole, out)
     declared = read_layout(layout, _overrides(settings))
     if no_python:
         require_no_python(declared)
@@ -82,48 +107,103 @@ def command(
     precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
         require_precision(declared, wanted)
-    names = targets.resolve(target_names or declared.targets or ("gpu",), device)
     console = Screen(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH  # a log has no edge to wrap at
     notes = Screen(stderr=True)
     reports: list[Report] = []
+    missing: dict[str, ReproError] = {}
     began = datetime.now(UTC)
-    for name in names:
-        with targets.open_target(name, runtime=runtime) as target:
-            for wanted in precisions:
-                if wanted not in targets.precisions_for(name, "both"):
-                    notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
-                    continue
-                with notes.status(f"gate {declared.name}") as status:
-
-                    def say(text: str, status: Status = status) -> None:
-                        if notes.is_terminal:
-                            status.update(text)
-                        else:
-                            notes.say((text, Tone.ASIDE))
-
-                    report = api.gate(declared, target=target, precision=wanted, size=at, on_step=say)
-                reports.append(report)
-                show(console, report)
-                for record in json_objects(report) if as_json else ():
-                    click.echo(json_lines.dump(record))
+    for name in _resolved(target_names or declared.targets or ("gpu",), device, missing):
+        try:
+            with targets.open_target(name, runtime=runtime) as target:
+                for wanted in precisions:
+                    if wanted not in targets.precisions_for(name, "both"):
+                        notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
+                        continue
+                    report = _gated(declared, target, wanted, at, notes)
+                    reports.append(report)
+                    show(console, report, verbose)
+                    for record in json_objects(report) if as_json else ():
+                        click.echo(json_lines.dump(record))
+        except (TargetUnavailable, DeviceFailed) as error:
+            missing[name] = error
+    for name, why in missing.items():
+        if reports:
+            notes.print(f"{name} is not gated: {why}")
+        if as_json:
+            click.echo(json_lines.dump(missing_json(declared.name, name, str(why))))
     if junit_file is not None:
-        write_junit(junit_file, declared.name, [row for report in reports for row in junit_rows(report)], began)
+        rows = [row for report in reports for row in junit_rows(report)]
+        rows += [missing_row(declared.name, name, str(why)) for name, why in missing.items()]
+        write_junit(junit_file, declared.name, rows, began)
     if html_file is not None and reports:
-        write_page(html_file, gate_page(reports, options.typed()))
+        absent = {name: str(why) for name, why in missing.items()}
+        write_page(html_file, gate_page(reports, options.typed(), absent))
     for report in reports if update_baseline else ():
         if report.is_unfit:
             notes.print(f"no baseline is recorded of {report.target} {report.precision}: it fails its controls")
             continue
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}")
-    if not reports:
-        raise NothingRan(
-            f"layout '{layout}': nothing was gated ({', '.join(names)}, {precision}); give a --target that computes it"
-        )
+    ctx.exit(_exit_code(layout, reports, missing))
+
+
+def _default_layout() -> Path:
+    """What --init writes: among the layouts of the project that this runs in, else here."""
+    own = own_folders()
+    if own is None:
+        return Path("split.toml")
+    say_own_catalogue()
+    return own.layouts / "split.toml"
+
+
+def _only(paths: tuple[Path, ...], whole: Path | None, out: Path | None) -> Path:
+    """The one layout to gate. Raises BadInput for what only --init takes."""
+    for option, given in (("--whole", whole), ("--out", out)):
+        if given is not None:
+            raise BadInput(f"{option} is of --init, which writes a layout; add --init, or leave {option} out")
+    if len(paths) > 1:
+        raise BadInput(f"one layout is gated at a time, and {len(paths)} files are named; --init makes one of graphs")
+    return paths[0]
+
+
+def _resolved(names: Sequence[str], device: str | None, missing: dict[str, ReproError]) -> list[str]:
+    """Full names of the targets that are there, each once; those that are not go to `missing`."""
+    phones = [name for name in names if name.partition(":")[0] == "adb"]
+    found: list[str] = []
+    for name in names:
+        try:
+            # Of several targets the device is the phone's; without any phone each says that it has none.
+            found += targets.resolve([name], device if name in phones or not phones else None)
+        except TargetUnavailable as error:
+            missing[name] = error
+    return list(dict.fromkeys(found))
+
+
+def _gated(declared: Layout, target: Target, precision: Precision, size: int | None, notes: Screen) -> Report:
+    """One report; what is done meanwhile is shown on stderr."""
+    with notes.status(f"gate {declared.name}") as status:
+
+        def say(text: str) -> None:
+            if notes.is_terminal:
+                status.update(text)
+            else:
+                notes.say((text, Tone.ASIDE))
+
+        return api.gate(declared, target=target, precision=precision, size=size, on_step=say)
+
+
+def _exit_code(layout: Path, reports: Sequence[Report], missing: Mapping[str, ReproError]) -> int:
+    """0 where every target passes, 1 where one refuses. Raises what keeps a target away where no other refuses."""
     believed = [report for report in reports if not report.is_unfit]
-    ctx.exit(1 if not all(report.passed for report in believed) else 0 if len(believed) == len(reports) else 3)
+    if not all(report.passed for report in believed):
+        return 1
+    for error in missing.values():
+        raise error
+    if not reports:
+        raise NothingRan(f"layout '{layout}': nothing was gated; give a --target that computes the precision")
+    return 0 if len(believed) == len(reports) else 3
 
 
 def _overrides(settings: tuple[str, ...]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from repro.campaigns.shards import Shard
 from repro.commands import completion
 from repro.trials.given_inputs import FORMS, GivenInputs
 from runner.cache import write_atomically
@@ -130,6 +131,12 @@ shapes = click.option(
     multiple=True,
     callback=_shapes,
     help="Shape of an input that the file leaves open; default the file's own. May be repeated.",
+)
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=lambda ctx, parameter, text: Shard.parse(text) if text else None,
+    help="Only the I-th of N parts that cost about the same; each machine cuts alike.",
 )
 save = click.option("--save", type=click.Path(path_type=Path), help="Folder that keeps each run, for `repro judge`.")
 layout_targets = _target_option(

@@ -14,11 +14,13 @@ from cases.inputs import KINDS
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
+from repro.campaigns.parts import new_head, write_part
+from repro.campaigns.shards import Shard, cases_of
 from repro.commands import completion, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
-from repro.display import campaign_table, json_lines, junit
+from repro.display import campaign_table, json_lines, junit, name_table
 from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.findings.note import note
@@ -26,10 +28,11 @@ from repro.findings.reader import finding_or_none
 from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
+from repro.records.lines import counted
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
 from runner import targets
-from runner.errors import BadInput
+from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from runner.targets import precisions_for
 
@@ -49,6 +52,13 @@ from runner.targets import precisions_for
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")
 @options.pool_workers
 @options.save
+@options.shard
+@click.option(
+    "--results",
+    "results_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also keep the results of this run in a new file of their own, for `repro merge`.",
+)
 @options.json_per_output
 @options.junit
 @options.html
@@ -70,6 +80,8 @@ def command(
     resume: bool,
     workers: int,
     save: Path | None,
+    shard: Shard | None,
+    results_file: Path | None,
     as_json: bool,
     junit_file: Path | None,
     html_file: Path | None,
@@ -87,15 +99,23 @@ def command(
     2. repro run 'output-plus-consumer/*' --target gpu:lavapipe --precision fp32
     3. repro run --target cpu --target gpu --json > results.jsonl
     4. repro run --mine                             the own cases of your project (`repro init` begins one)
+    5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
+    6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
-    keep_apart({"--junit": junit_file, "--html": html_file})
-    chosen = runnable(chosen_cases(cases, family))
+    keep_apart({"--junit": junit_file, "--html": html_file, "--results": results_file})
+    if results_file is not None and results_file.exists():
+        raise BadInput(f"--results: {results_file} is there already; name a new file")
+    whole = runnable(chosen_cases(cases, family))
+    chosen = cases_of(shard, whole) if shard else whole
+    if not chosen:
+        raise NothingRan(f"shard {shard} of {counted(len(whole), 'case')} is empty; give fewer shards")
     names = targets.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []
     unfit: list[Fitness] = []
+    kept_under: dict[str, tuple[str, str]] = {}
     for name in names:
         found, failing = run_on(
             name,
@@ -109,14 +129,28 @@ def command(
             seed=seed,
             save=save,
             lines=as_json,
+            kept_under=kept_under,
         )
         results += found
         unfit += failing
     seed_text = "of each case" if seed is None else str(seed)
+    if results_file is not None:
+        head = new_head(
+            shard,
+            cases=tuple(case.name for case in whole),
+            precisions={name: tuple(map(str, precisions_for(name, precision))) for name in kept_under},
+            expectations=kept_under,
+            asked={"inputs": kind or "", "seed": seed_text},
+            unfit=tuple(unfit),
+        )
+        write_part(results_file, head, results)
     summary = campaign_table.summary_line(results, time.monotonic() - started, seed_text)
     console = Screen(stderr=as_json, soft_wrap=True)
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose, unfit=unfit)
+    name_table.print_name_table(console, results, verbose=verbose)
+    for record in name_table.name_objects(results) if as_json else ():
+        click.echo(json_lines.dump(record))
     console.print(summary)
     if junit_file is not None:
         junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results, unfit), began)
@@ -150,11 +184,16 @@ def run_on(
     seed: int | None,
     save: Path | None,
     lines: bool,
+    kept_under: dict[str, tuple[str, str]],
 ) -> tuple[list[CaseResult], list[Fitness]]:
-    """The campaign on one target, with its journal and its progress line; and where its news count for nothing."""
+    """The campaign on one target, with its journal and its progress line; and where its news count for nothing.
+
+    kept_under: gets, by the target's full name, the name of its expectations and the model of the phone.
+    """
     precisions = precisions_for(name, precision)
     with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
+        kept_under[target.name] = expectations.kept_under(target)
         with (
             Journal(journal_path(target.name)) as journal,
             progress_line(target.name, len(chosen) * len(precisions)) as line,

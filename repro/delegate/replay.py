@@ -37,7 +37,6 @@ from repro.delegate.pair_passes import (
 )
 from repro.delegate.parser import lower
 from repro.delegate.sighting import Effect, Sighting, Step
-from repro.delegate.thin_pointwise import thin_pointwise_chains
 from repro.delegate.unused_lanes import sums_over_unused_lanes
 
 EFFECTS_OF_PARSING = {
@@ -49,6 +48,13 @@ EFFECTS_OF_PARSING = {
     "grouped-conv-aborts": Effect.ABORT,
     "composite-aborts": Effect.ABORT,
     "blockwise-int4-aborts": Effect.ABORT,
+    "integer-activation": Effect.VOID,
+    "integer-constant-batch": Effect.VOID,
+    "integer-pad": Effect.VOID,
+    "half-constant": Effect.VOID,
+    "small-constant-aborts": Effect.ABORT,
+    "top-k-aborts": Effect.ABORT,
+    "update-constant-aborts": Effect.ABORT,
 }
 """Effects of the rules under which an op is parsed into a kernel that is invalid, or ends the process; else `wrong`."""
 READS_TWICE_ABORTS = frozenset(
@@ -99,7 +105,8 @@ def parsed_wrong(graph: DelegateGraph) -> Iterator[Sighting]:
     for node in graph.nodes:
         if node.misparsed:
             effect = EFFECTS_OF_PARSING.get(node.misparsed, Effect.WRONG)
-            yield Sighting(node.misparsed, effect, node.outputs[0], node, node)
+            for value in node.outputs if effect is Effect.WRONG else node.outputs[:1]:
+                yield Sighting(node.misparsed, effect, value, node, node)
         if node.reads_one_twice and _reading_twice_aborts(node):
             yield Sighting("same-operand-aborts", Effect.ABORT, node.outputs[0], node, node)
 
@@ -142,7 +149,6 @@ STEPS: tuple[Step, ...] = (
     concats_of_one,
     fuse_into_kernels,
     link_into_splits,
-    thin_pointwise_chains,
     sums_over_unused_lanes,
 )
 """In the delegate's own order."""

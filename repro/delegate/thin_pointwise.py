@@ -1,33 +1,24 @@
-"""The fusion of thin pointwise convolutions, which the delegate makes on an adapter it takes for a Mali, in fp16.
+"""The fusion of small convolutions in a row into one kernel, which the delegate makes on some vendors' adapters.
 
-Key insight: a chain of 1x1 convolutions with few channels, and the elementwise ops between them, becomes one
-kernel that writes only what the last convolution makes. As in the other fusions nobody asks whether a tensor
-inside is a graph output. The adapter's name and the precision decide, so a reading of the file can only warn.
+Key insight: a chain of convolutions with few channels, and the elementwise ops between them, becomes one kernel that
+writes only what the last convolution makes. As in the other fusions nobody asks whether a tensor inside is a graph
+output. The adapter's name and the precision decide how far a chain reaches (`repro.delegate.adapters`), so a reading of
+the file says on which adapters an output is lost.
 
-Source: google-ai-edge/ml-drift, `common/kernels/special/thin_pointwise_fuser.cc`, the branch for Mali
-newer than Bifrost; other vendors have it with other limits. Held against lavapipe presented as a Mali-G610:
-in 45 forms, in those of `tests/repro/delegate/test_thin_pointwise.py`, and on drawn graphs (docs/lint.md).
+Source: google-ai-edge/ml-drift, `common/kernels/special/thin_pointwise_fuser.cc`. Held against lavapipe presented as a
+Mali-G610 in 45 forms and on drawn graphs, and under other vendors' names on drawn graphs (docs/lint.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
+from repro.delegate.adapters import Adapter, ThinLimits, thin_limits, vendor_of
 from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, DelegateGraph, Node, only_reader, slices
-from repro.delegate.sighting import Effect, Sighting
 
-RULE = "mali-thin-pointwise"
-MAX_CONVOLUTIONS = 3
-MAX_CHANNELS = 32
-MAX_PRODUCTS = 32 * 32
-MAX_BYTES = 3 * 1024
-"""Of the weights and biases of all convolutions in one kernel, in fp16, channels rounded up to whole slices."""
-FP16_BYTES = 2
-LARGE_TASK = 6 * 1536
-"""Slices of the last result, above which results of several slices are fused too: 9,216 were not, 9,344 were.
-
-By the source 1,536 per compute unit; six units is what the measured limit says of a Mali-G610."""
+MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE = "mali-thin-pointwise", "thin-convolution-chain", "depthwise-feeds-thin"
 ONE_INPUT = frozenset(
     {
         *("ABS", "COS", "ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG", "NEG", "PRELU", "RELU", "RELU6"),
@@ -37,52 +28,95 @@ ONE_INPUT = frozenset(
 """Elementwise nodes of one input that the kernel takes."""
 
 
-def thin_pointwise_chains(graph: DelegateGraph) -> Iterator[Sighting]:
-    """Each graph output inside a chain. Linear: a chain has at most 3 convolutions."""
+@dataclass(frozen=True, eq=False)
+class Swallowed:
+    """A graph output inside a chain, made by `producer` and read by `consumer` alone, and where that is so."""
+
+    rule: str
+    producer: Node
+    consumer: Node
+    adapters: tuple[Adapter, ...]
+
+
+def swallowed_outputs(graph: DelegateGraph, adapters: Iterable[Adapter]) -> list[Swallowed]:
+    """Each graph output inside a chain, once per rule. Linear in the nodes, per different limits of the adapters."""
+    by_limits: dict[tuple[ThinLimits, bool], list[Adapter]] = {}
+    for adapter in adapters:
+        if (limits := thin_limits(adapter)) is not None:
+            by_limits.setdefault((limits, vendor_of(adapter.name) == "mali"), []).append(adapter)
+    found: dict[tuple[str, Node], tuple[Node, list[Adapter]]] = {}
+    for (limits, is_mali), these in by_limits.items():
+        for chain in _chains(graph, limits):
+            for member, reader in pairwise(chain):
+                if member.outputs[0].is_output:
+                    rule = MALI_RULE if is_mali else DEPTHWISE_RULE if _is_first_pair(chain, member) else CHAIN_RULE
+                    found.setdefault((rule, member), (reader, []))[1].extend(these)
+    return [Swallowed(rule, member, reader, tuple(where)) for (rule, member), (reader, where) in found.items()]
+
+
+def _is_first_pair(chain: list[Node], member: Node) -> bool:
+    """Whether it is the depthwise convolution, or elementwise behind that, before the next convolution."""
+    until = next((place for place, node in enumerate(chain) if node.kind == "CONV"), 0)
+    return chain[0].kind == "DEPTHWISE" and member in chain[:until]
+
+
+def _chains(graph: DelegateGraph, limits: ThinLimits) -> Iterator[list[Node]]:
     emitted: set[Node] = set()  # nodes that have a kernel when the next chain is looked for
     for node in graph.live():
-        if node not in emitted and _is_thin(node):
-            chain = _chain(node, emitted)
-            convolutions = [member for member in chain if member.kind == "CONV"]
-            if len(convolutions) > 1 and _is_worth_it(chain[-1]):
+        if node not in emitted and _begins(node, limits):
+            chain = _chain(node, limits, emitted)
+            if sum(member.kind in ("CONV", "DEPTHWISE") for member in chain) > 1 and _is_worth_it(chain[-1], limits):
                 emitted.update(chain)
-                for member, reader in pairwise(chain):
-                    if member.outputs[0].is_output:
-                        yield Sighting(RULE, Effect.RISK, member.outputs[0], member, reader)
+                yield chain
         emitted.add(node)
 
 
-def _chain(first: Node, emitted: set[Node]) -> list[Node]:
+def _chain(first: Node, limits: ThinLimits, emitted: set[Node]) -> list[Node]:
     """The nodes from `first` on that one kernel takes, without elementwise ops behind the last convolution."""
-    chain, size, count = [first], _bytes(first), 1
+    chain, size, count = [first], _bytes(first, limits), int(first.kind == "CONV")
     node = only_reader(first.outputs[0])
     while node is not None and len(node.outputs) == 1 and node not in emitted and not node.fused_by:
-        if _is_thin(node):
-            size, count = size + _bytes(node), count + 1
-            if count > MAX_CONVOLUTIONS or size > MAX_BYTES:
+        if node.kind == "CONV":
+            size, count = size + _bytes(node, limits), count + 1
+            if not _is_thin(node, limits) or node.window != POINTWISE:
+                break
+            if count > limits.convolutions or size > limits.bytes:
                 break
         elif not _is_elementwise(node, chain[-1], emitted):
             break
         chain.append(node)
         node = only_reader(node.outputs[0])
-    while chain[-1].kind != "CONV":
+    while chain[-1].kind not in ("CONV", "DEPTHWISE"):
         chain.pop()
     return chain
 
 
-def _is_thin(node: Node) -> bool:
-    weights = node.weights
+def _begins(node: Node, limits: ThinLimits) -> bool:
+    if node.fused_by or len(node.inputs) != 1 or node.weights is None or node.window is None:
+        return False
+    if node.kind == "CONV":
+        return (
+            (limits.any_window or node.window == POINTWISE)
+            and _is_thin(node, limits)
+            and _bytes(node, limits) <= limits.bytes
+        )
+    if node.kind != "DEPTHWISE":
+        return False
+    height, width = node.window.size
+    channels = node.weights.in_channels
     return (
-        node.kind == "CONV"
-        and not node.fused_by
-        and len(node.inputs) == 1
-        and weights is not None
-        and weights.groups == 1
-        and node.window == POINTWISE
-        and weights.out_channels <= MAX_CHANNELS
-        and weights.in_channels * weights.out_channels <= MAX_PRODUCTS
-        and _bytes(node) <= MAX_BYTES
+        node.weights.out_channels == channels <= limits.depthwise
+        and channels * height * width <= limits.depthwise_products
     )
+
+
+def _is_thin(node: Node, limits: ThinLimits) -> bool:
+    weights, window = node.weights, node.window
+    if weights is None or window is None or weights.groups != 1 or len(node.inputs) != 1 or node.fused_by:
+        return False
+    height, width = window.size
+    products = height * width * weights.in_channels * weights.out_channels
+    return weights.out_channels <= limits.channels and products <= limits.products
 
 
 def _is_elementwise(node: Node, before: Node, emitted: set[Node]) -> bool:
@@ -95,14 +129,18 @@ def _is_elementwise(node: Node, before: Node, emitted: set[Node]) -> bool:
     return (other.producer is None or other.producer in emitted) and other.shape == before.outputs[0].shape
 
 
-def _is_worth_it(last: Node) -> bool:
+def _is_worth_it(last: Node, limits: ThinLimits) -> bool:
     batch, height, width, channels = last.outputs[0].shape
-    return channels <= SLICE_CHANNELS or batch * height * width * slices(channels) > LARGE_TASK
+    if channels <= SLICE_CHANNELS or not limits.large_task:
+        return True
+    return batch * height * width * slices(channels) > limits.large_task
 
 
-def _bytes(node: Node) -> int:
+def _bytes(node: Node, limits: ThinLimits) -> int:
     """Of a convolution's weights and biases."""
     assert node.weights is not None
+    assert node.window is not None
+    height, width = node.window.size
     made = slices(node.weights.out_channels) * SLICE_CHANNELS
-    taken = slices(node.weights.in_channels) * SLICE_CHANNELS
-    return FP16_BYTES * (made * taken + made)
+    taken = 1 if node.kind == "DEPTHWISE" else slices(node.weights.in_channels) * SLICE_CHANNELS
+    return limits.value_bytes * (made * taken * height * width + made)

@@ -13,13 +13,14 @@ from repro.layouts.result import TONES, GateAnswer, Report
 from repro.records.canonical_json import finite_or_none
 
 
-def show(console: Screen, report: Report) -> None:
-    """One table per report, then one line that says it all."""
+def show(console: Screen, report: Report, verbose: bool = False) -> None:
+    """One table per report, then one line that says it all. verbose: with the precise numbers behind each reason."""
     print_lines(console, [report.head()])
     table = Table("check", "part", "tensor", "answer", "reason", box=None, pad_edge=False, header_style="dim")
     table.columns[4].ratio = 1
     for check in report.checks:
-        table.add_row(check.kind, check.part, check.tensor, cell(check.answer, TONES[check.answer]), check.reason)
+        reason = f"{check.reason} [{check.detail}]" if verbose and check.detail else check.reason
+        table.add_row(check.kind, check.part, check.tensor, cell(check.answer, TONES[check.answer]), cell(reason))
     console.print(table)
     print_lines(console, [report.conclusion()])
 
@@ -44,6 +45,7 @@ def json_objects(report: Report) -> Iterator[dict[str, Any]]:
             "tensor": check.tensor,
             "answer": str(check.answer),
             "reason": check.reason,
+            "detail": check.detail,
             "numbers": {name: finite_or_none(value) for name, value in check.numbers.items()},
         }
     yield {
@@ -55,7 +57,18 @@ def json_objects(report: Report) -> Iterator[dict[str, Any]]:
         "seconds": round(report.seconds, 3),
         "target_seconds": round(report.target_seconds, 3),
         "used": report.used,
+        "missing": None,
     }
+
+
+def missing_json(layout: str, target: str, why: str) -> dict[str, Any]:
+    """The summary object of a target on which nothing could be gated."""
+    return {"layout": layout, "target": target, "check": "summary", "passed": False, "missing": why}
+
+
+def missing_row(layout: str, target: str, why: str) -> TestRow:
+    """The JUnit row of a target on which nothing could be gated: an error, which is no pass."""
+    return TestRow(f"gate {layout} {target}", "target", error=why)
 
 
 def junit_rows(report: Report) -> Iterator[TestRow]:
@@ -71,6 +84,7 @@ def junit_rows(report: Report) -> Iterator[TestRow]:
             suite,
             name,
             seconds=check.seconds,
+            log=check.detail,
             failure=check.reason if refused and not report.is_unfit else "",
             skipped=check.reason if check.answer is GateAnswer.NOTE or (refused and report.is_unfit) else "",
         )

@@ -22,6 +22,7 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "signature": verdict.signature,
         "holds": verdict.holds,
         "reason": verdict.reason,
+        "detail": verdict.detail,
         "pearson": finite_or_none(verdict.metrics.get("pearson")),
         "max_abs": finite_or_none(verdict.metrics.get("max_abs")),
         "floor": verdict.floor,

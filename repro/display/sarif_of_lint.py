@@ -10,6 +10,7 @@ from repro.display.sarif import log_of, result, rule_name
 from repro.hazards.hazard import Hazard, Level, Rule
 from repro.hazards.linted import Linted
 from repro.hazards.rules import RULES
+from runner.installation import documentation
 
 LEVELS = {Level.HAZARD: "error", Level.RISKY: "warning"}
 
@@ -34,8 +35,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "defaultConfiguration": {"level": LEVELS[rule.level]},
         "properties": {"runtimes": rule.runtimes, "where": rule.where, "finding": rule.finding},
     }
-    if rule.upstream:
-        described["helpUri"] = rule.upstream
+    page = documentation(f"rules/{rule.id}") or rule.upstream
+    if page:
+        described["helpUri"] = page
     return described
 
 
@@ -53,5 +55,6 @@ def _result(hazard: Hazard, model: int, rule: int) -> dict[str, Any]:
             "affectedOutputs": list(hazard.affected),
             "producer": hazard.producer,
             "consumer": hazard.consumer,
+            "where": hazard.where,
         },
     )

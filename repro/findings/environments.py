@@ -10,6 +10,7 @@ Mali's.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 
 from repro.findings.finding import EVIDENCE, Finding
@@ -18,6 +19,7 @@ from repro.matrix.record import CellRecord
 from runner import targets
 from runner.errors import TargetUnavailable
 from runner.opencl.android_runtime import NEWEST, is_android
+from runner.opencl.loader import can_be_presented
 from runner.runtime_version import is_release, version_order
 from runner.runtimes import installed
 from runner.targets import runs_over_opencl
@@ -102,19 +104,30 @@ def unmeasurable(chosen: Sequence[Finding], names: Sequence[str]) -> str:
 
 
 def _names_of(finding: Finding, names: Sequence[str]) -> list[str]:
-    """The presented targets of a finding: the best adapters under each name it knows, and those of its evidence."""
+    """The targets of a finding that are chosen for it: the best adapters under each name it knows or with the settings
+    that it needs, and those of its evidence.
+
+    A claim that names a driver is presented on that one only, and over OpenCL only what an OpenCL device can be called.
+    """
     on_host = [name for name in names if name.startswith("gpu:") and not set("@+") & set(name)]
     best = {runs_over_opencl(name): name for name in reversed(on_host)}
     patterns = [p for model in finding.models for p in model.where.targets]
-    claimed = [p.partition("@")[2] for p in patterns if "@" in p and not set("*?[") & set(p.partition("@")[2])]
-    presented = [f"{best[over]}@{name}" for name in (PRESENTED_AS, *claimed) for over in sorted(best)]
+    claimed = [p for p in patterns if "@" in p and not set("*?[") & set(p.partition("@")[2])]
+    presented = [f"{best[over]}@{PRESENTED_AS}" for over in sorted(best)]
+    for pattern in claimed:
+        driver, _, name = pattern.partition("@")
+        drivers = [best[over] for over in sorted(best) if not over or can_be_presented(name)]
+        presented += [f"{each}@{name}" for each in drivers if fnmatch.fnmatchcase(each, driver)]
+    if finding.settings and False in best:
+        presented.append(f"{best[False]}+{finding.settings}")
     return list(dict.fromkeys([*presented, *_in_evidence(finding, names)]))
 
 
 def _in_evidence(finding: Finding, names: Sequence[str]) -> list[str]:
-    """The presented targets of a finding's evidence whose adapter is among the targets, or that run over OpenCL too."""
+    """The targets of a finding's evidence with a name or settings, whose adapter is among the targets or that run over
+    OpenCL too."""
     over_opencl = any(runs_over_opencl(name) for name in names)
-    kept = {r["target"] for r in _evidence(finding) if "@" in r["target"]}
+    kept = {r["target"] for r in _evidence(finding) if set("@+") & set(r["target"])}
     bare = {name: name.partition("@")[0].partition("+")[0] for name in kept}
     return sorted(n for n in kept if bare[n] in names or (over_opencl and runs_over_opencl(n)))
 
@@ -127,7 +140,7 @@ def _evidence(finding: Finding) -> list[CellRecord]:
 def _presented(finding: Finding, named: Sequence[str], environments: Sequence[Environment]) -> list[Environment]:
     """The environments of presented targets: of the versions there, the newest release that shows the finding.
 
-    Of all where the finding claims to show nowhere; every version where it shows under presented names only.
+    Of all where the finding claims to show nowhere; every version where it shows under names or with settings only.
     """
     versions = list(dict.fromkeys(e.runtime for e in environments if not e.target.startswith("cpu")))
     found: list[Environment] = []
@@ -135,5 +148,5 @@ def _presented(finding: Finding, named: Sequence[str], environments: Sequence[En
         own = [v for v in versions if is_android(v) is runs_over_opencl(target)]
         releases = [v for v in (finding.showing(own) or own) if is_release(v)]
         newest = [max(releases, key=version_order)] if releases else []
-        found += [Environment(v, target) for v in (own if finding.needs_name else newest)]
+        found += [Environment(v, target) for v in (own if finding.shows_only else newest)]
     return [e for e in found if e not in environments]

@@ -198,8 +198,21 @@ class Finding:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
         if not self.needs_name:
             return ""
-        names = " or ".join(pattern.partition("@")[2] for pattern in self.minimal.where.targets)
+        names = " or ".join(dict.fromkeys(pattern.partition("@")[2] for pattern in self.minimal.where.targets))
         return f"{names}, over OpenCL" if self.needs_opencl else names
+
+    @property
+    def settings(self) -> str:
+        """The settings of the delegate with which alone it is claimed, `precision=3`; empty where it needs none."""
+        needed = {p.partition("@")[0].partition("+")[2].rstrip("*") for p in self.minimal.where.targets}
+        return needed.pop() if len(needed) == 1 else ""
+
+    @property
+    def shows_only(self) -> str:
+        """What it needs beside a driver: `where the adapter is named Mali-G57`, `with the setting precision=3`."""
+        if self.settings:
+            return f"with the delegate's setting {self.settings}"
+        return f"where the adapter is named {self.adapter_names}" if self.needs_name else ""
 
     @property
     def precision(self) -> str:

@@ -167,10 +167,13 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     sentences += _backend(finding, shown, [r for r in over_opencl if r["case"] == finding.minimal.name])
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
+        malis = all(r["target"].partition("@")[2].startswith("Mali") for r in presented)
+        whose, paths = ("a Mali's", "Mali paths") if malis else ("another", "paths for it")
+        whom = "a Mali" if malis else "such a GPU"
         under_names = _under_names(presented, shown)
         sentences.append(
-            f"The delegate chooses kernels by the adapter's name; presented with a Mali's{under_names}. "
-            f"This is the host's driver on the delegate's Mali paths, over WebGPU: no statement about a Mali."
+            f"The delegate chooses kernels by the adapter's name; presented with {whose}{under_names}. "
+            f"This is the host's driver on the delegate's {paths}, over WebGPU: no statement about {whom}."
         )
     if shown:
         sentences.append(

@@ -27,13 +27,13 @@ def base64_lines(data: bytes) -> list[str]:
 
 
 def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
-    """The lines; none where the model is too large to paste, or needs an adapter's name.
+    """The lines; none where the model is too large to paste, or needs an adapter's name or a setting.
 
     tolerance: relative RMS error between GPU and CPU above which it says BUG. pinned: the LiteRT that the reader is
     told to install, or empty for the newest.
     """
     data = finding.model_bytes(finding.minimal)
-    if len(data) > LARGEST_MODEL or finding.needs_name:
+    if len(data) > LARGEST_MODEL or finding.shows_only:
         return []
     graph = finding.graph(finding.minimal)
     watched = [graph.outputs[i] for i in finding.minimal.wrong or range(len(graph.outputs))]

@@ -44,11 +44,13 @@ REDUCTIONS_PER_KIND = 3
 REDUCTION_RUNS = 80
 BROKEN = (Status.FAIL, Status.CRASH, Status.HANG, Status.NOT_RESIDENT)
 BEYOND_FP16 = "beyond fp16's range"
+OF_MEMORY = ("alias", "stale", "constant", "nonfinite", "wrong")
+"""Kinds of signatures of an output that may hold what lay in its memory before."""
 
 
 @dataclass(frozen=True)
 class Bug:
-    """One distinct bug. known: the rule or finding that has it, or empty for a new one."""
+    """One distinct bug. known: the rule or finding that has it, or empty for a new one. place: where it was found."""
 
     signature: str
     pattern: str
@@ -56,6 +58,7 @@ class Bug:
     graph_index: int
     origin: str
     candidate: str
+    place: str = ""
 
 
 @dataclass
@@ -71,7 +74,10 @@ class Progress:
 
 @dataclass
 class Hunt:
-    """Fuzzes one target at one precision. `known` maps role patterns of findings to their slugs."""
+    """Fuzzes one target at one precision. `known` maps role patterns of findings to their slugs.
+
+    in_turns: whether it shares its corpus with hunts on other targets.
+    """
 
     target: Target
     precision: Precision
@@ -82,9 +88,14 @@ class Hunt:
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_bug: Callable[[Bug], None] = lambda bug: None
     lint: Callable[[Graph], Sequence[Hazard]] = find_hazards
+    in_turns: bool = False
     progress: Progress = field(default_factory=Progress)
     new_here: int = 0
     judged_here: int = 0
+
+    @property
+    def _place(self) -> str:
+        return f"{self.target.name} {self.precision}"
 
     def run(self, seconds: float, graphs: int | None = None) -> dict[str, Any]:
         """Fuzz until the time is over or so many more graphs are judged. Returns the summary object."""
@@ -230,7 +241,7 @@ class Hunt:
             reduced = self._reduce(item.index, original)
         except NotReducible as error:
             state.counts["unstable"] += 1
-            self._keep(bugs, Bug("unstable", kind, "", item.index, item.origin, ""), error.args[0])
+            self._keep(bugs, Bug("unstable", kind, "", item.index, item.origin, "", self._place), error.args[0])
             return
         self._deduplicate(bugs, item, reduced)
 
@@ -252,7 +263,7 @@ class Hunt:
         specimen, signature = reduced.specimen, reduced.failure.signature
         graph, pattern = specimen.graph, role_pattern(specimen.graph, specimen.output)
         key = f"{signature} {pattern}"
-        if key in bugs or f"doubtful {key}" in bugs:
+        if self._is_kept(bugs, signature, pattern) or f"doubtful {key}" in bugs:
             return
         known = known_bug(graph, specimen.output, signature, self.lint(graph), self.known)
         doubt = "" if known else self._doubt(specimen, signature)
@@ -262,7 +273,12 @@ class Hunt:
             bugs.add(f"doubtful {key}", record)
             return
         candidate = "" if known else self._write_candidate(item, reduced, pattern)
-        self._keep(bugs, Bug(signature, pattern, known, item.index, item.origin, candidate))
+        self._keep(bugs, Bug(signature, pattern, known, item.index, item.origin, candidate, self._place))
+
+    def _is_kept(self, bugs: Journal, signature: str, pattern: str) -> bool:
+        """In a hunt of many places, what memory decides (a copy here, zeros there) is one bug with one pattern."""
+        alike = OF_MEMORY if self.in_turns and signature in OF_MEMORY else (signature,)
+        return any(f"{one} {pattern}" in bugs for one in alike)
 
     def _write_candidate(self, item: Drawn, reduced: Reduced, pattern: str) -> str:
         """The candidate's folder."""

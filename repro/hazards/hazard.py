@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from cases.graph import Op
+from repro.delegate.adapters import Adapter, in_words
 from repro.delegate.sighting import Effect
 
 ALL_RUNTIMES = ">=2.1.3"
@@ -62,6 +63,7 @@ class Hazard:
     or None; affected: indices of all graph outputs that are wrong because of it.
     producer, consumer: op kinds of the file ("" where there is none).
     message, fix: the rule's message and advice for this match.
+    adapters: where it is so, for a rule that the adapter decides; empty: wherever the rule says.
     """
 
     rule: str
@@ -74,8 +76,14 @@ class Hazard:
     fix: str
     effect: Effect
     affected: tuple[int, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
     ops: tuple[Op, Op] | None = field(default=None, repr=False, compare=False)
     """The two ops of the file, for those who edit it; None for risks."""
+
+    @property
+    def where(self) -> str:
+        """On which adapters, in words; empty where no rule says."""
+        return in_words(self.adapters)
 
 
 def match_of(
@@ -88,8 +96,15 @@ def match_of(
     affected: tuple[int, ...],
     detail: str = "",
     ops: tuple[Op, Op] | None = None,
+    level: Level | None = None,
+    adapters: tuple[Adapter, ...] = (),
 ) -> Hazard:
-    """The match of a rule, with its message and advice filled in. detail: what only this match can say."""
+    """The match of a rule, with its message and advice filled in. detail: what only this match can say.
+
+    level: by default the rule's; adapters: as in `Hazard`.
+    """
     words = {"tensor": tensor, "producer": producer, "consumer": consumer, "detail": detail}
     message, fix = rule.message.format(**words), rule.advice.format(**words)
-    return Hazard(rule.id, rule.level, tensor, output, producer, consumer, message, fix, effect, affected, ops)
+    return Hazard(
+        rule.id, level or rule.level, tensor, output, producer, consumer, message, fix, effect, affected, adapters, ops
+    )

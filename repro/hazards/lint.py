@@ -8,17 +8,20 @@ all of the graph where a kernel is invalid or the process ends.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from cases.evaluation.named import name_of
 from cases.graph import Graph
+from repro.delegate.adapters import EVERY_ADAPTER, Adapter, divides_by_no_slices
 from repro.delegate.refusals import why_refused
 from repro.delegate.replay import Event, Replay, replay
 from repro.delegate.sighting import Effect
+from repro.delegate.thin_pointwise import swallowed_outputs
 from repro.hazards.hazard import Hazard, Level, match_of
 from repro.hazards.reach import outputs_reached
-from repro.hazards.risks import risks_of
+from repro.hazards.risks import cleared, risks_of
 from repro.hazards.rules import RULES
 
 
@@ -35,20 +38,32 @@ def _gc_paused() -> Iterator[None]:
 
 
 @_gc_paused()
-def lint(graph: Graph) -> tuple[Hazard, ...]:
-    """Hazards first, then risks; each list in the order of the graph."""
+def lint(graph: Graph, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
+    """Hazards first, then risks; each list in the order of the graph.
+
+    adapters: where the model will run. What the adapter decides is a hazard if it goes wrong on one of them, else
+    nothing; without any it is a risk, which says on which adapters.
+    """
     delegates = replay(graph)
-    replayed = _matches(graph, delegates)
+    replayed = (*_matches(graph, delegates, adapters), *_of_adapters(graph, delegates, adapters))
     hazards = [hazard for hazard in replayed if hazard.level is Level.HAZARD]
     refusals_and_risks = [hazard for hazard in replayed if hazard.level is not Level.HAZARD]
     already_named = {hazard.tensor for hazard in replayed if hazard.effect is not Effect.REFUSED}
-    return (*hazards, *refusals_and_risks, *risks_of(graph, already_named, delegates.graph))
+    risks = risks_of(graph, already_named, delegates.graph)
+    return (*hazards, *refusals_and_risks, *(risk for risk in risks if not cleared(risk.rule, adapters)))
 
 
 @_gc_paused()
-def find_hazards(graph: Graph) -> tuple[Hazard, ...]:
-    """Everything in the graph that a delegate is known to get wrong. Reads only; linear in the ops."""
-    return tuple(hazard for hazard in _matches(graph, replay(graph)) if hazard.level is Level.HAZARD)
+def find_hazards(graph: Graph, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
+    """Everything in the graph that a delegate is known to get wrong, on one of the adapters if any are given.
+
+    Reads only; linear in the ops.
+    """
+    delegates = replay(graph)
+    found = [*_matches(graph, delegates, adapters)]
+    if adapters:
+        found += _of_adapters(graph, delegates, adapters)
+    return tuple(hazard for hazard in found if hazard.level is Level.HAZARD)
 
 
 def find_risks(graph: Graph) -> tuple[Hazard, ...]:
@@ -61,7 +76,28 @@ def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
 
 
-def _matches(graph: Graph, replayed: Replay) -> tuple[Hazard, ...]:
+def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:
+    """The outputs that the adapter's branch swallows, on those that are given or on any."""
+    for found in swallowed_outputs(replayed.graph, adapters or EVERY_ADAPTER):
+        tensor, ops = found.producer.outputs[0].name, (found.producer.op, found.consumer.op)
+        if any(why_refused(graph, op) for op in ops):
+            continue
+        index = graph.outputs.index(tensor)
+        yield match_of(
+            RULES[found.rule],
+            tensor,
+            index,
+            ops[0].kind,
+            ops[1].kind,
+            Effect.LOST if adapters else Effect.RISK,
+            (index,),
+            ops=ops,
+            level=Level.HAZARD if adapters else Level.RISKY,
+            adapters=found.adapters,
+        )
+
+
+def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
     """What the replay of the delegate's passes says: the first event of each rule and tensor that affects an output."""
     # What is refused does not run there, so nothing happens to it there.
     events = [
@@ -77,7 +113,7 @@ def _matches(graph: Graph, replayed: Replay) -> tuple[Hazard, ...]:
     positions = {name: index for index, name in enumerate(graph.outputs)}
     every_output = tuple(range(len(graph.outputs)))
     matches: dict[tuple[str, str], Hazard] = {}
-    for event in events:
+    for event in (_on(event, adapters) for event in events):
         affected: tuple[int, ...]
         if event.effect in (Effect.LOST, Effect.RISK):
             affected = (positions[event.tensor],)
@@ -91,7 +127,15 @@ def _matches(graph: Graph, replayed: Replay) -> tuple[Hazard, ...]:
     return tuple(hazard for hazard in matches.values() if hazard.affected)
 
 
+def _on(event: Event, adapters: Sequence[Adapter]) -> Event:
+    """What becomes of it on these adapters: a division by zero in the place of an invalid kernel, on a PowerVR."""
+    if event.rule == "grouped-conv" and any(divides_by_no_slices(adapter) for adapter in adapters):
+        return replace(event, rule="grouped-conv-powervr", effect=Effect.ABORT)
+    return event
+
+
 def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazard:
     ops = (event.producer, event.consumer)
-    kinds = (name_of(event.producer) or event.producer.kind, name_of(event.consumer) or event.consumer.kind)
-    return match_of(RULES[event.rule], event.tensor, output, *kinds, event.effect, affected, ops=ops)
+    made, read = (name_of(op) or op.kind for op in ops)
+    level = None if event.effect is Effect.REFUSED else Level.HAZARD
+    return match_of(RULES[event.rule], event.tensor, output, made, read, event.effect, affected, ops=ops, level=level)

@@ -9,6 +9,7 @@ from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, counted, indented, line
 from runner.encoding import shown_name
+from runner.installation import documentation
 
 SHOWN_RISKS = 3  # of one rule; a real model may have hundreds
 
@@ -59,8 +60,9 @@ class Linted(tuple[Hazard, ...], Worded):
             shown[hazard.rule] += 1
             if hazard.level is Level.HAZARD or shown[hazard.rule] <= SHOWN_RISKS:
                 yield from indented(hazard_lines(hazard))
+        levels = {hazard.rule: hazard.level for hazard in self}
         for rule, count in shown.items():
-            if RULES[rule].level is Level.RISKY and count > SHOWN_RISKS:
+            if levels[rule] is Level.RISKY and count > SHOWN_RISKS:
                 yield line(f"  ... and {count - SHOWN_RISKS} more of {rule} (--json lists them all)")
         if self.unexamined:
             total = sum(self.unexamined.values())
@@ -77,7 +79,8 @@ def hazard_lines(hazard: Hazard) -> Iterator[Line]:
     yield line((str(hazard.level), tone), f" {hazard.rule}: {where} '{shown_name(hazard.tensor)}' ({ops})")
     yield line(f"  {hazard.message}")
     yield line(f"  fix: {hazard.fix}")
-    if rule.where:
-        yield line(f"  where: {rule.where}")
-    if rule.finding or rule.upstream:
-        yield line(f"  see: {' '.join(part for part in (rule.finding, rule.upstream) if part)}")
+    if where := hazard.where or rule.where:
+        yield line(f"  where: {where}")
+    places = [place for place in (rule.finding, rule.upstream, documentation(f"rules/{rule.id}")) if place]
+    if places:
+        yield line(f"  see: {' '.join(places)}")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from cases.graph import Graph, Op
+from repro.delegate.adapters import Adapter, builds_with_fast_math
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
 from repro.delegate.refusals import why_refused
@@ -19,7 +20,7 @@ from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, match_of
 from repro.hazards.reach import outputs_reached
 from repro.hazards.rules import RULES
-from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
+from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO, Precision
 
 LONG_SUM = 8192
 """Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
@@ -51,6 +52,13 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
                 readers = graph.uses.get(name, ())
                 yield _risk("fp16-range", name, "constant", readers[0].kind if readers else "", detail=why)
     yield from _fast_math(graph, [found for found in kernel_divisions(delegates) if found.precisions])
+
+
+def cleared(rule: str, adapters: Sequence[Adapter]) -> bool:
+    """Whether a risk is none on any of these adapters; False without adapters."""
+    if rule.startswith("fp16-"):
+        return bool(adapters) and all(adapter.precision is Precision.FP32 for adapter in adapters)
+    return rule == "fast-math-division" and bool(adapters) and not any(builds_with_fast_math(a) for a in adapters)
 
 
 def _fast_math(graph: Graph, found: Sequence[KernelDivision]) -> Iterator[Hazard]:

@@ -34,12 +34,12 @@ def chain_checks(
 
 
 def _check(key: str, limit: Limit, value: float, words: Mapping[str, str], tensor: str) -> GateCheck:
-    bound, _ = LIMITS[key]
+    bound, what = LIMITS[key]
     # Written so that NaN is out of bounds.
     inside = value >= limit.value if bound == "min" else value <= limit.value
     sign = ("at least" if bound == "min" else "at most") + f" {limit.value:g}"
     detail = f"; {words[key]}" if words.get(key) else ""
-    reason = f"{key} {value:.4g}, asked for {sign}{detail}"
+    reason = f"{key} {value:.4g}, asked for {sign}: the {what}{detail}"
     if not inside:
         reason += f" ({limit.reason})"
     answer = GateAnswer.PASS if inside else GateAnswer.REFUSED

@@ -7,6 +7,7 @@ hazard, and would hold none without its last op either, there is nothing to get 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -61,19 +62,35 @@ def hazards_of(model: PartModel) -> Iterator[tuple[str, Hazard, bool]]:
     """
     graph = model.graph
     names = dict(zip(graph.outputs, model.part.outputs, strict=True))
-    for hazard in find_hazards(graph):
+    present = find_hazards(graph)
+    for hazard in present:
         yield names.get(hazard.tensor, hazard.tensor), hazard, False
+    known = {(hazard.rule, hazard.tensor) for hazard in present}
     for output in graph.outputs:
         naive = without_last_op(graph, output)
-        if naive is not None:
-            yield from ((hazard.tensor, hazard, True) for hazard in find_hazards(naive))
+        for hazard in find_hazards(naive) if naive is not None else ():
+            if (hazard.rule, hazard.tensor) not in known:
+                yield hazard.tensor, hazard, True
+
+
+_KEEPING = frozenset(
+    {"RESHAPE", "TRANSPOSE", "NEG", "PAD", "PADV2", "SLICE", "STRIDED_SLICE", "SQUEEZE", "EXPAND_DIMS"}
+)
+"""Ops that change no value beyond its place and sign, so that they can be there for the delegate's sake alone."""
+_SCALING = frozenset({"MUL", "DIV", "ADD", "SUB"})
+"""The same, where their other operand is one constant number."""
 
 
 def without_last_op(graph: Graph, output: str) -> Graph | None:
-    """The graph with the tensor before an output's last op in its place; None where that is no tensor of its kind."""
+    """The graph that emits what an output is made of, where its last op could be left out; None where it could not."""
     op = graph.producers.get(output)
-    before = [name for name in op.inputs if name and not graph.tensors[name].is_constant] if op else []
-    if op is None or len(op.outputs) != 1 or len(before) != 1 or graph.producers.get(before[0]) is None:
+    if op is None or not (op.kind in _KEEPING or op.kind in _SCALING):
+        return None
+    before = [name for name in op.inputs if name and not graph.tensors[name].is_constant]
+    constants = [graph.tensors[name] for name in op.inputs if name and graph.tensors[name].is_constant]
+    if len(before) != 1 or graph.producers.get(before[0]) is None:
+        return None
+    if op.kind in _SCALING and any(math.prod(constant.shape) != 1 for constant in constants):
         return None
     if before[0] in graph.outputs or any(output in other.inputs for other in graph.ops):
         return None

@@ -11,10 +11,7 @@ from typing import Any
 from repro import own_packages
 from repro.layouts.neighbours import find_beside, load, search_folders, with_plain_names
 from runner.errors import BadInput, NothingRan, ReproError
-from runner.installation import converter_install
-
-_CONVERTER = ("torch", "litert_torch", "ai_edge_quantizer", "transformers")
-"""What an installation without the extra `convert` has not."""
+from runner.installation import converter_install, is_of_converter
 
 
 def named_function(layout: Path, name: str) -> Callable[..., Any]:
@@ -55,7 +52,7 @@ def _module(layout: Path, name: str) -> ModuleType:
     except ReproError:
         raise
     except ImportError as error:
-        if _converter_lacks(error):
+        if is_of_converter(error):
             raise _lacking(layout, name, error) from error
         if folder is None and _lacks(module_name, error):
             looked = search_folders(layout.parent)
@@ -70,13 +67,9 @@ def _module(layout: Path, name: str) -> ModuleType:
         ) from error
 
 
-def _converter_lacks(error: ImportError) -> bool:
-    return (error.name or "").partition(".")[0] in _CONVERTER
-
-
 def _lacking(layout: Path, name: str, error: ImportError) -> ReproError:
     """What to install. Only what is known to be missing here, and no mistake of the layout, is nothing to run with."""
-    if _converter_lacks(error):
+    if is_of_converter(error):
         return NothingRan(
             f"layout '{layout}': '{name}' needs {error.name}, which is not installed, so nothing was gated; install it:"
             f" {converter_install()}"

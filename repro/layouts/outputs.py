@@ -79,7 +79,7 @@ def residency_check(model: PartModel, run: Run) -> GateCheck:
         return GateCheck(
             "residency", part, "", GateAnswer.REFUSED, f"compiled for the GPU only, but the runtime says {said}"
         )
-    return GateCheck("residency", part, "", GateAnswer.PASS, "compiled GPU only, fully accelerated")
+    return GateCheck("residency", part, "", GateAnswer.PASS, "all of it runs on the GPU")
 
 
 def thresholds_of(layout: Layout, limits: Mapping[str, Limit]) -> Thresholds:
@@ -114,7 +114,8 @@ def output_checks(
             continue
         residual = residuals.get(tensor)
         if residual is None or verdict.status is Status.FAIL:
-            yield _check(model, tensor, verdict, _rmse(judged, references, index))
+            spread = float(np.std(references[0][index].astype(np.float64)))
+            yield _check(model, tensor, verdict, _rmse(judged, references, index), spread)
             continue
         constant = _constant(layout, residual, size, references[0][index].shape)
         bare = replace(
@@ -125,7 +126,8 @@ def output_checks(
         wanted = tuple((minus_constant(outputs[index], constant),) for outputs in references)
         floor = source.residual_floor(model, feeds[0], index, constant, precision) or subject.floors(precision)[index]
         (inner,) = judge(bare, bare_subject(tensor, feeds, wanted, {precision: (floor,)}), thresholds=thresholds)
-        yield _check(model, tensor, inner, _rmse(bare, wanted, 0), f" without {residual.subtract} ({residual.reason})")
+        note = f" without {residual.subtract} ({residual.reason})"
+        yield _check(model, tensor, inner, _rmse(bare, wanted, 0), float(np.std(wanted[0][0])), note)
 
 
 def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> bool:
@@ -134,7 +136,7 @@ def _is_of(model: PartModel, feed: Arrays, reference: Arrays, index: int) -> boo
         return True  # not ours to say
     name = model.graph.outputs[index]
     with np.errstate(all="ignore"):  # of a reference that is not finite nothing is below anything
-        error = evaluate(model.graph, feed, FLOAT64)[name] - reference[index]
+        error = np.subtract(evaluate(model.graph, feed, FLOAT64)[name], reference[index], dtype=np.float64)
         return bool(np.sqrt(np.mean(np.square(error))) <= OTHER_MODEL_SHARE * np.std(reference[index]))
 
 
@@ -159,17 +161,29 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 def _rmse(run: Run, references: Sequence[Arrays], index: int) -> float:
     """The worst RMS error over the feeds: what the baseline remembers."""
-    errors = (outputs[index] - wanted[index] for outputs, wanted in zip(run.outputs, references, strict=True))
+    errors = (
+        np.subtract(outputs[index], wanted[index], dtype=np.float64)
+        for outputs, wanted in zip(run.outputs, references, strict=True)
+    )
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(max(np.sqrt(np.mean(np.square(error, dtype=np.float64))) for error in errors))
+        return float(max(np.sqrt(np.mean(np.square(error))) for error in errors))
 
 
-def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, note: str = "") -> GateCheck:
+def _check(model: PartModel, tensor: str, verdict: Verdict, rmse: float, spread: float, note: str = "") -> GateCheck:
+    """spread: of the reference, to which errors are put in proportion."""
     part, numbers = model.part.name, {"rmse": rmse}
     if verdict.status is Status.PASS:
-        reason = f"would have noticed an RMS error of {verdict.power:.2g}{note}"
-        return GateCheck("output", part, tensor, GateAnswer.PASS, reason, numbers)
+        reason = f"right; an error of {_share(verdict.power, spread)} would have been noticed{note}"
+        detail = f"would have noticed an RMS error of {verdict.power:.2g}"
+        return GateCheck("output", part, tensor, GateAnswer.PASS, reason, numbers, detail=detail)
     signature = f" {verdict.signature}" if verdict.signature else ""
-    holds = f"; it holds {verdict.holds}" if verdict.holds else ""
-    reason = f"{verdict.status}{signature}: {verdict.reason}{holds}{note}"
-    return GateCheck("output", part, tensor, GateAnswer.REFUSED, reason, numbers, verdict.error_map)
+    held = f"; it {verdict.held}" if verdict.holds and not verdict.holds.startswith("nothing") else ""
+    reason = f"{verdict.status}{signature}: {verdict.reason}{held}{note}"
+    return GateCheck(
+        "output", part, tensor, GateAnswer.REFUSED, reason, numbers, verdict.error_map, detail=verdict.detail
+    )
+
+
+def _share(error: float, spread: float) -> str:
+    """An RMS error as a share of what the right values vary by."""
+    return f"{100 * error / spread:.2g} % of the signal" if spread else f"{error:.2g}"

@@ -20,7 +20,7 @@ from cases.evaluation.depth import accumulation_depth
 from cases.evaluation.evaluate import FLOAT16, FLOAT32, evaluate, unsupported
 from cases.tflite.read import read_tflite
 from repro.layouts.layout import HostPart, Layout
-from repro.layouts.models import PartModel, Values, sized
+from repro.layouts.models import PartModel, Values, as_passed, sized
 from repro.layouts.named_functions import call, home
 from repro.verdicts.emulation import floor_between
 from repro.verdicts.noise_floor import Floor, floor_from_json
@@ -57,7 +57,10 @@ class ReferenceSource:
         return f"{references} {key} {self._size}{homes}"
 
     def graph(self, model: PartModel, feed: Arrays) -> Arrays:
-        """float64 outputs of one graph for one feed. Raises BadInput where they do not fit the file's outputs."""
+        """Outputs of one graph for one feed: float64, or the file's own type where that is no float.
+
+        Raises BadInput where they do not fit the file's outputs.
+        """
         how = self._layout.references.graphs
         name = model.sha256 if how in ("float64", "cpu") else model.part.name
         outputs = self._cached("graph", (name, how), feed, lambda: self._graph(model, feed))
@@ -73,7 +76,8 @@ class ReferenceSource:
                 f"layout '{self._layout.path}': the reference of {model.part.name} gives {len(outputs)} outputs,"
                 f" the layout names {len(model.part.outputs)}"
             )
-        return outputs
+        passed = as_passed(model, outputs)
+        return tuple(a if b.dtype.kind == "f" else b for a, b in zip(outputs, passed, strict=True))
 
     def _graph(self, model: PartModel, feed: Arrays) -> Arrays:
         how = self._layout.references.graphs

@@ -27,7 +27,8 @@ class GateAnswer(enum.StrEnum):
 class GateCheck:
     """One answer. kind: one of KINDS. part: graph or host step, `chain`, or the control's name. tensor: or empty.
 
-    reason: one line, also for a pass. numbers: what was measured, by name; the baseline keeps them.
+    reason: one line in plain words, also for a pass. detail: the precise numbers behind it, where there are any.
+    numbers: what was measured, by name; the baseline keeps them.
     error_map: of an output that fails, where it is wrong. seconds: of wall time that finding out took.
     """
 
@@ -39,6 +40,7 @@ class GateCheck:
     numbers: Mapping[str, float] = field(default_factory=dict)
     error_map: ErrorMap | None = None
     seconds: float = 0.0
+    detail: str = ""
 
 
 def timed(checks: Iterable[GateCheck]) -> Iterator[GateCheck]:

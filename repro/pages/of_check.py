@@ -88,8 +88,8 @@ def _row(shown: Shown, index: int, verdict: Verdict, *, with_model: bool) -> Row
     if verdict.status is not Status.PASS:
         if shown.comparisons is not None:
             details.append(Text(f"expected: {shown.comparisons[index].expected}"))
-        if shown.checked.cpu_note:
-            details.append(Text(shown.checked.cpu_note, Tone.WARN))
+        for note in filter(None, (shown.checked.inputs_note, shown.checked.cpu_note)):
+            details.append(Text(note, Tone.WARN))
         details += [*wrong_output(verdict), Command("again:", shown.again)]
     good = f"would have noticed an RMS error of {verdict.power:.2g}"
     cells = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from repro.layouts.result import TONES, GateAnswer, GateCheck, Report
 from repro.pages.of_run import fingerprints
@@ -13,13 +13,18 @@ from repro.records.lines import Tone
 _ORDER = [GateAnswer.REFUSED, GateAnswer.NOTE, GateAnswer.PASS]
 
 
-def gate_page(reports: Sequence[Report], command: str) -> Page:
-    """The page of one layout on all targets, precisions and sizes that were gated."""
-    passed = all(report.passed for report in reports)
+def gate_page(reports: Sequence[Report], command: str, missing: Mapping[str, str] | None = None) -> Page:
+    """The page of one layout on all targets, precisions and sizes that were gated.
+
+    missing: target on which nothing could be gated -> why.
+    """
+    absent = missing or {}
+    passed = not absent and all(report.passed for report in reports)
     refused = any(not report.passed for report in reports if not report.is_unfit)
-    said = "PASSED" if passed else "REFUSED" if refused else "UNFIT"
+    said = "PASSED" if passed else "REFUSED" if refused else "NOT GATED EVERYWHERE" if absent else "UNFIT"
     answers = [Text(f"{said}: {reports[0].layout}", Tone.GOOD if passed else Tone.BAD)]
     answers += [Text(f"{_where(report)}: {report.conclusion().text}") for report in reports]
+    answers += [Text(f"{target}: not gated: {why}", Tone.BAD) for target, why in absent.items()]
     checks = [(report, check) for report in reports for check in report.checks]
     checks.sort(key=lambda one: _ORDER.index(one[1].answer))
     table = Table(

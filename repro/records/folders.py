@@ -21,6 +21,10 @@ EXPECTATIONS = FINDINGS / "expectations"
 """What is expected on each target: one TOML file per target or group of targets."""
 
 
+SUITE = SHIPPED / "suite" if SHIPPED.is_dir() else _REPRO.parent
+"""The folder whose `tests` are what `repro suite` runs."""
+
+
 def finding_folders() -> tuple[Path, ...]:
     """The built-in findings, then a project's own."""
     own = own_folders()

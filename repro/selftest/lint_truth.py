@@ -26,13 +26,16 @@ from cases.drawn_ops.feeds import feeds_of
 from cases.evaluation.evaluate import FLOAT64, evaluate, quantises_at_run_time
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.delegate.adapters import Adapter
 from repro.delegate.sighting import Effect
+from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
 from repro.selftest.draws.draw import SURFACE, Draw, draw
+from repro.trials.presented import adapters_of
 from repro.trials.trial import CANNOT_BE_TRIED
 from repro.verdicts.judge import judge
 from repro.verdicts.references import OWN_OPS_ONLY
@@ -41,7 +44,7 @@ from repro.verdicts.subject import graph_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.cache import cache_root
-from runner.errors import NothingRan, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
 from runner.run import Feed, Job, Outcome, Precision, Run
 from runner.target import Target
 
@@ -51,6 +54,8 @@ hazards here are wrong by about the size of the values, a healthy run by 1e-6 (f
 
 BATCH = 256
 ENDED = ("CRASH", "HANG")
+BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE)
+"""Rules that are hazards where the adapter is known."""
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""
 
@@ -186,11 +191,15 @@ def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
     return GraphOutcome("OK", wrong_outputs(run, right, tolerance))
 
 
-def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int) -> Confusion:
-    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count."""
-    table = Confusion({rule.id: RuleCounts() for rule in RULES.values() if rule.level is Level.HAZARD})
+def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int, adapters: Sequence[Adapter] = ()) -> Confusion:
+    """The table of predictions against observations. Counts outputs; refused graphs have no outputs to count.
+
+    adapters: what the graphs were run on, where it was presented to the delegate as another vendor's.
+    """
+    shown = {rule.id for rule in RULES.values() if rule.level is Level.HAZARD or (adapters and rule.id in BY_ADAPTER)}
+    table = Confusion({rule: RuleCounts() for rule in RULES if rule in shown})
     for d, seen in observed:
-        hazards = find_hazards(d.graph)
+        hazards = find_hazards(d.graph, adapters)
         table.graphs += 1
         if seen.outcome in ENDED:
             _count_ended(table, f"{seed}:{d.index}", hazards)
@@ -275,18 +284,44 @@ def show(table: Confusion, console: Console) -> None:
 
 
 @click.command()
+@click.argument("settings", nargs=-1)
 @click.option("--graphs", default=5000, show_default=True, help="How many graphs to draw.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--target", "target_name", default="gpu", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
 @click.option("--workers", default=targets.default_workers(), show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
 @click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")
-def main(graphs: int, seed: int, target_name: str, precision: str, workers: int, fresh: bool, as_json: bool) -> None:
-    """Hold the lint's rules against a delegate on drawn graphs. Exit 1 on a miss or a false hazard, 3 if no output
-    was compared."""
+def main(settings: tuple[str, ...], graphs: int, seed: int, workers: int, fresh: bool, as_json: bool) -> None:
+    """Hold the lint's rules against a delegate on drawn graphs, in each of SETTINGS, such as gpu:lavapipe@nvidia/fp32.
+
+    A setting is a target and a precision; default gpu/fp32. Exit 1 on a miss or a false hazard, 3 if no output was
+    compared.
+    """
     console = Console(stderr=as_json)
-    full = targets.resolve_one(target_name)
+    asked = [_setting(each) for each in settings or ("gpu/fp32",)]
+    tables = [_table(console, *each, graphs, seed, workers, fresh, as_json) for each in asked]
+    if not all(table.compared for table in tables):
+        raise NothingRan(f"{graphs} graphs and no output to compare: the lint was not tried; draw more --graphs")
+    sys.exit(0 if all(table.is_clean for table in tables) else 1)
+
+
+def _setting(text: str) -> tuple[str, Precision]:
+    target, slash, precision = text.rpartition("/")
+    if not slash or precision not in list(Precision):
+        raise BadInput(f"'{text}' is no setting; write a target and a precision, such as gpu:lavapipe@nvidia/fp32")
+    return targets.resolve_one(target), Precision(precision)
+
+
+def _table(
+    console: Console,
+    full: str,
+    precision: Precision,
+    graphs: int,
+    seed: int,
+    workers: int,
+    fresh: bool,
+    as_json: bool,
+) -> Confusion:
+    """Observe, predict, and print one table."""
     path = journal_path(full)
     if fresh:
         path.unlink(missing_ok=True)
@@ -298,15 +333,13 @@ def main(graphs: int, seed: int, target_name: str, precision: str, workers: int,
         Journal(path) as journal,
     ):
         console.print(f"{graphs} graphs, seed {seed}, {full} {precision}, {workers} workers; journal {path}")
-        observed = observe(draws, seed, Precision(precision), target, reference, journal)
-        table = confusion(_with_progress(observed, graphs, console), seed)
+        observed = observe(draws, seed, precision, target, reference, journal)
+        table = confusion(_with_progress(observed, graphs, console), seed, adapters_of(full, precision))
     show(table, console)
     console.print(f"{time.monotonic() - started:.0f} s")
     if as_json:
         click.echo(json.dumps(as_object(table, seed, full, precision)))
-    if not table.compared:
-        raise NothingRan(f"{table.graphs} graphs and no output to compare: the lint was not tried; draw more --graphs")
-    sys.exit(0 if table.is_clean else 1)
+    return table
 
 
 def journal_path(target: str) -> Path:

@@ -7,7 +7,9 @@ the table gives the reason of all that is no PASS, what it cost, and says of eac
     python -m repro.selftest.real_models [PART...] [--target T] [--document docs/real-models.md]
 
 The first collects the models into the cache folder; PART is a part of a file's name there, and all are meant without
-one. Answers are kept, so that the set can be walked in pieces; the newest of a model and precision counts.
+one, the smallest first. Answers are kept, so that the set can be walked in pieces; the newest of a model and precision
+counts. Each model has a process of its own: its memory is its own, and one that takes too long takes none of the others
+with it.
 """
 
 from __future__ import annotations
@@ -15,26 +17,32 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
+from models.public.collect import listed
 from repro.selftest.judge_table import write_into
-from repro.trials.check import check
 from repro.trials.load import load_subject
+from repro.trials.part import WHOLE, Part
+from repro.trials.telling_feeds import check_tellingly
 from repro.verdicts.verdict import Status, Verdict
-from runner import targets
+from runner import children, targets
 from runner.cache import cache_root
 from runner.errors import NothingRan, ReproError
 from runner.run import Precision
-from runner.target import Target
 
-COMMAND = "python -m repro.selftest.real_models"
+MODULE = "repro.selftest.real_models"
+COMMAND = f"python -m {MODULE}"
 FOLDER = "public-models"
 RESULTS = f"{FOLDER}/results.jsonl"
+NO_ANSWER = "no answer"
+_MINUTES = 120.0  # seconds of the first time, from which on there is no second
 _WORST = (Status.CRASH, Status.HANG, Status.REFUSED, Status.NOT_RESIDENT, Status.FAIL, Status.INVALID, Status.PASS)
 
 
@@ -43,7 +51,9 @@ class Answer:
     """What was said of one model in one precision.
 
     said: the worst verdict with its signature, or `no answer`. reason: of that verdict, in one line. seconds: of the
-    clock, with compiling. peak_mib: the most memory that this process has held up to then; the workers' not included.
+    clock, the first time, with reading the file, compiling and all that is made of it. peak_mib: the most memory that
+    the judging process has held up to then. again_seconds: the second time, when shaders and floors are there; None
+    where the first took minutes. worker_mib: the largest of its workers, which hold LiteRT and the driver.
     """
 
     model: str
@@ -54,45 +64,76 @@ class Answer:
     reason: str
     seconds: float
     peak_mib: int
+    again_seconds: float | None = None
+    worker_mib: int | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a line per model and precision as it is answered; exit 1 where one has no answer."""
-    parser = argparse.ArgumentParser(prog="python -m repro.selftest.real_models", description="check real models")
+    parser = argparse.ArgumentParser(prog=COMMAND, description="check real models")
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--target", default="gpu:lavapipe")
+    parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for one model, default 1800")
     parser.add_argument("--document", type=Path, metavar="FILE", help="write the table of all answers into it")
+    parser.add_argument("--here", type=Path, metavar="MODEL", help="answer for one file, in this process")
     options = parser.parse_args(argv)
-    found = sorted((cache_root() / FOLDER).glob("*.tflite"))
+    if options.here is not None:
+        for answer in answers(options.here, options.target):
+            keep(answer)
+        return 0
+    found = sorted((cache_root() / FOLDER).glob("*.tflite"), key=lambda path: (path.stat().st_size, path.name))
     if not found:
         raise NothingRan("no model is there yet; run `python -m models.public.collect` first")
-    wanted = [path for path in found if not options.parts or any(part in path.name for part in options.parts)]
-    with targets.open_target("cpu") as cpu, targets.open_target(options.target) as target:
-        for path in wanted:
-            for answer in answers(path, target, cpu):
-                keep(answer)
-                cost = f"{answer.seconds:.0f} s, {answer.peak_mib} MiB"
+    for path in found:
+        if not options.parts or any(part in path.name for part in options.parts):
+            for answer in in_process_of_its_own(path, options.target, options.limit):
+                cost = f"{answer.seconds:.1f} s, again {_or_nothing(answer.again_seconds)} s, {answer.peak_mib} MiB"
                 print(f"{answer.model} {answer.precision} {answer.said} ({cost})  {answer.reason}", flush=True)
     known = kept()
     if options.document is not None:
         write_into(options.document, "\n".join(table(known)), COMMAND)
-    return 1 if any(answer.said == "no answer" for answer in known) else 0
+    return 1 if any(answer.said == NO_ANSWER for answer in known) else 0
 
 
-def answers(path: Path, target: Target, cpu: Target) -> Iterator[Answer]:
-    """What `check` says of a model, in both precisions."""
-    subject = None
-    for precision in Precision:
-        start = time.monotonic()
-        try:
-            subject = subject or load_subject(path)
-            checked = check(subject, target, cpu, precision)
-            said, reason = summary(checked.verdicts)
-        except ReproError as error:
-            said, reason = "no answer", str(error).replace(str(path), path.name)
-        ops, outputs = (len(subject.graph.ops), len(subject.graph.outputs)) if subject is not None else (0, 0)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        yield Answer(path.stem, str(precision), ops, outputs, said, reason, time.monotonic() - start, peak)
+def in_process_of_its_own(path: Path, target: str, limit_s: float) -> list[Answer]:
+    """The answers for one model, which are kept; where its process ended without some, that is what is kept."""
+    before = kept()
+    command = [sys.executable, "-m", MODULE, "--here", str(path), "--target", target]
+    try:
+        ended = children.run(command, timeout_s=limit_s)
+        why = f"its process ended with {ended.returncode}: {(ended.stderr.strip().splitlines() or [''])[-1]}"
+    except subprocess.TimeoutExpired:
+        why = f"it took longer than {limit_s:g} s"
+    given = [answer for answer in kept() if answer.model == path.stem and answer not in before]
+    for precision in targets.precisions_for(target, "both"):
+        if precision not in {answer.precision for answer in given}:
+            given.append(Answer(path.stem, str(precision), 0, 0, NO_ANSWER, why, 0, 0))
+            keep(given[-1])
+    return given
+
+
+def answers(path: Path, target_name: str) -> Iterator[Answer]:
+    """What `check` says of a model, in each precision that the target has."""
+    part = next((Part(shapes=model.shapes) for model in listed() if model.name == path.stem), WHOLE)
+    for precision in targets.precisions_for(target_name, "both"):
+        graph, seconds = None, list[float]()
+        with targets.open_target("cpu") as cpu, targets.open_target(target_name) as target:
+            for _ in range(2):
+                start = time.monotonic()
+                try:
+                    subject = load_subject(path, part=part)
+                    graph = subject.graph
+                    said, reason = summary(check_tellingly(subject, target, cpu, precision).verdicts)
+                except ReproError as error:
+                    said, reason = NO_ANSWER, str(error).replace(str(path), path.name)
+                seconds.append(time.monotonic() - start)
+                if seconds[0] > _MINUTES:
+                    break
+        ops, outputs = (len(graph.ops), len(graph.outputs)) if graph is not None else (0, 0)
+        # A worker's memory is known once it has ended.
+        own, worker = (resource.getrusage(who).ru_maxrss // 1024 for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+        again = seconds[1] if len(seconds) > 1 else None
+        yield Answer(path.stem, str(precision), ops, outputs, said, reason, seconds[0], own, again, worker)
 
 
 def summary(verdicts: Sequence[Verdict]) -> tuple[str, str]:
@@ -127,12 +168,16 @@ def table(known: Sequence[Answer]) -> Iterator[str]:
         parts = [f"{number} {said}" for (of, said), number in sorted(counts.items()) if of == precision]
         yield f"{precision}: {', '.join(parts) or 'none'}."
     yield ""
-    yield "| model | ops | precision | answer | s | MiB | reason |"
-    yield "|---|---:|---|---|---:|---:|---|"
+    yield "| model | ops | precision | answer | s | again | MiB | worker | reason |"
+    yield "|---|---:|---|---|---:|---:|---:|---:|---|"
     for one in known:
         reason = one.reason.replace("|", "/").replace("\n", " ")[:160]
-        cost = f"{one.seconds:.0f} | {one.peak_mib}"
+        cost = f"{one.seconds:.1f} | {_or_nothing(one.again_seconds)} | {one.peak_mib} | {one.worker_mib or ''}"
         yield f"| {one.model} | {one.ops} | {one.precision} | {one.said} | {cost} | {reason} |"
+
+
+def _or_nothing(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
 
 
 if __name__ == "__main__":

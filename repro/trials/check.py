@@ -31,7 +31,8 @@ class Checked(Worded):
     """What a check found: the run, and a verdict per output.
 
     verdicts: in the file's order of outputs; a single one with output -1 where the run ended before they were known.
-    cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line.
+    cpu_note: empty where the cpu target agrees with the reference (or is the reference), else one line. inputs_note:
+    why it was fed other inputs than usual, else empty.
     memory: what a driver that checks memory accesses reported; None on others. poison: what filling new memory changed;
     None where it was not asked for. fitness: what the target's controls say; None where nothing failed, so that
     nobody asked.
@@ -44,6 +45,7 @@ class Checked(Worded):
     memory: MemoryCheck | None = None
     poison: Poisoned | None = None
     fitness: Fitness | None = None
+    inputs_note: str = ""
 
     @property
     def is_unfit(self) -> bool:
@@ -76,8 +78,8 @@ class Checked(Worded):
         ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
         where = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
         yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
-        if self.cpu_note:
-            yield line((f"  {self.cpu_note}", Tone.WARN))
+        for note in filter(None, (self.inputs_note, self.cpu_note)):
+            yield line((f"  {note}", Tone.WARN))
         yield from indented(self.unfit_lines())
 
     def unfit_lines(self) -> Iterator[Line]:

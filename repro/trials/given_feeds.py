@@ -72,9 +72,8 @@ def _fed(
     plan: PlannedFeeds, declared: Sequence[Tensor], sources: Mapping[str, Source], said: Sequence[str]
 ) -> PlannedFeeds | GivenFeeds:
     """As many feeds as an input has files, then the first again; only drawn ones where no file was given."""
-    drawn = replace(
-        plan, inputs=tuple(sources[one.name].planned if one.name in sources else one for one in plan.inputs)
-    )
+    planned = tuple(sources[one.name].planned if one.name in sources else one for one in plan.inputs)
+    drawn = replace(plan, inputs=planned, is_asked_for=bool(sources))
     counts = {name: len(source.arrays) for name, source in sources.items() if source.arrays}
     several = {name: count for name, count in counts.items() if count > 1}
     if len(set(several.values())) > 1:

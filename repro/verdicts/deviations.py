@@ -107,7 +107,8 @@ class Yardstick:
             "row_gain": max(errors, share * math.sqrt(width)),
             "channel_gain": max(errors, share * math.sqrt(rows)),
         }
-        return {name: max(limit, times * getattr(emulated, name)) for name, limit in found.items()}
+        whole = dict.fromkeys(("offset", "gain"), table["emulation_times_whole"])
+        return {name: max(limit, whole.get(name, times) * getattr(emulated, name)) for name, limit in found.items()}
 
     def typical(self, reference: np.ndarray) -> float:
         """The median s over elements of [rows, channels], as many as tell it."""

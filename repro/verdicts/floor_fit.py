@@ -24,6 +24,7 @@ from runner.run import FP16_MAX, Precision
 _MEMBERS = 64  # elements that a power of two needs to have a say of its own
 _PRIOR = 16  # elements with the noise of the curve that every channel is taken to have besides its own
 _SHORTEST = 8  # rows from which on a channel has enough elements to differ from the curve
+_UNLIKE = 256.0  # floors that a lone element is off by: what it is off by has nothing to do with its size
 _FITTED = 1 << 18  # elements of one draw that the curve and the factors are fitted to, spread over all rows
 
 
@@ -58,10 +59,20 @@ def fitted_floor(
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
     floor = Floor(rmse, "emulation", depth, curve=_curve(some))
     floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
+    floor = dataclasses.replace(floor, emulated=_left_over(draws, floor, precision))
+    if floor.emulated.element <= _UNLIKE:
+        return floor
+    # A sigmoid behind a noisy sum turns 1e-6 into 1e-2 here and leaves it there: then one number is as good as a curve.
+    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0))
+    flat = dataclasses.replace(flat, emulated=_left_over(draws, flat, precision))
+    return min(floor, flat, key=lambda one: one.emulated.element)
+
+
+def _left_over(draws: Sequence[Sequence[_Draw]], floor: Floor, precision: Precision) -> Deviations:
+    """The largest deviations of the emulations themselves, in units of a floor."""
     yardstick = Yardstick(floor, precision, DEFAULT)
     shown = [measure(*draw.held_against(), yardstick).deviations for of_kind in draws for draw in of_kind]
-    worst = {f.name: max(getattr(one, f.name) for one in shown) for f in dataclasses.fields(Deviations)}
-    return dataclasses.replace(floor, emulated=Deviations(**worst))
+    return Deviations(**{f.name: max(getattr(one, f.name) for one in shown) for f in dataclasses.fields(Deviations)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,6 +101,7 @@ def judge_arrays(
         floor=limit.source,
         power=judged.power,
         metrics=_metrics(reference, actual, metrics),
+        detail=judged.detail,
     )
 
 
@@ -170,6 +171,7 @@ class _Judging:
             power=max(numeric.power for numeric in judged),
             metrics=_metrics(reference, actual, self.metrics),
             error_map=error_map(reference, actual) if failed and self.explain and self.metrics != "none" else None,
+            detail=judged[worst].detail,
         )
 
     def _per_feed(self, index: int) -> list[NumericVerdict]:

@@ -11,6 +11,7 @@ emulation itself deviates, a few times over, is legal. Without an emulation a co
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,6 +45,23 @@ def judge_numbers(
         return _judge_by_floor(r, a, Yardstick(floor, precision, table))
 
 
+def signal_over_noise_db(reference: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> float:
+    """By how many dB the values of a reference stand above their noise floor: below `floor_snr_db` nothing can be told.
+
+    -inf where nothing was emulated, or where the reference is too flat to tell right from wrong.
+    """
+    if floor.source != "emulation" or reference.size == 0 or not np.isfinite(reference).all():
+        return -math.inf
+    r = as_rows(np.asarray(reference, dtype=np.float64))
+    if precision is Precision.FP16:
+        r = np.where(np.abs(r) <= FP16_MAX, r, 0.0)
+    yardstick = Yardstick(floor, precision, table)
+    found = measure(r, r, yardstick)
+    if _flat_reference(found.low, found.high, r, r, precision, table):
+        return -math.inf
+    return _signal_db(r, found, yardstick)
+
+
 def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> NumericVerdict:
     """Elements beyond float16's range are not judged in fp16 (overflow is legal there); the reason says how many."""
     precision, table = yardstick.precision, yardstick.table
@@ -64,7 +82,7 @@ def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> Numer
     r, a = np.where(judged, r, 0.0), np.where(judged, a, 0.0)
     result = _within(r, a, measure(r, a, yardstick), yardstick)
     beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
-    return NumericVerdict(result.status, f"{result.reason}; {beyond}" if result.reason else beyond, result.power)
+    return replace(result, reason=f"{result.reason}; {beyond}" if result.reason else beyond)
 
 
 def _not_finite(r: np.ndarray, a: np.ndarray, precision: Precision) -> NumericVerdict | None:
@@ -104,15 +122,17 @@ def _within(r: np.ndarray, a: np.ndarray, found: Measured, yardstick: Yardstick)
     """The rule with a floor: each deviation against the table's limit, or against what the emulation shows itself."""
     typical = yardstick.typical(r)
     power = yardstick.table["tensor_rmse_floors"] * typical
-    snr = 20 * math.log10(max(_signal(r, found, yardstick), 1e-300))
+    snr = _signal_db(r, found, yardstick)
     if snr < yardstick.table["floor_snr_db"]:
-        reason = f"the noise floor is only {snr:.1f} dB below the signal: a wrong tensor could pass"
-        return NumericVerdict(Status.INVALID, reason + _difference(r, a), power)
+        share = 100 / 10 ** (snr / 20)
+        reason = f"rounding alone may move this output by {share:.2g} % of its spread: a wrong tensor could pass"
+        detail = f"the noise floor is only {snr:.1f} dB below the signal"
+        return NumericVerdict(Status.INVALID, reason + _difference(r, a), power, detail)
     for name, limit in yardstick.limits(r.shape).items():
         value = float(getattr(found.deviations, name))
         if not value <= limit:  # nor where it is not a number
-            reason = _broken(name, value, limit, r, a, found, yardstick)
-            return NumericVerdict(Status.FAIL, reason, power)
+            reason, detail = _broken(name, value, limit, r, a, found, yardstick)
+            return NumericVerdict(Status.FAIL, reason, power, detail)
     if yardstick.precision is Precision.FP16 and is_rounded_to_bfloat16(r, a):
         return NumericVerdict(Status.FAIL, "every value is a bfloat16: 8 significant bits, float16 has 11", power)
     return NumericVerdict(Status.PASS, "", power)
@@ -133,6 +153,10 @@ def is_rounded_to_bfloat16(reference: np.ndarray, actual: np.ndarray) -> bool:
 def _has_low_bits(values: np.ndarray) -> np.ndarray:
     """Where a float32 has bits beyond the 8 significant ones of a bfloat16."""
     return np.asarray(np.ascontiguousarray(values, np.float32).view(np.uint32) & np.uint32(0xFFFF) != 0)
+
+
+def _signal_db(r: np.ndarray, found: Measured, yardstick: Yardstick) -> float:
+    return 20 * math.log10(max(_signal(r, found, yardstick), 1e-300))
 
 
 def _signal(r: np.ndarray, found: Measured, yardstick: Yardstick) -> float:
@@ -156,29 +180,39 @@ def _broken(
     a: np.ndarray,
     found: Measured,
     yardstick: Yardstick,
-) -> str:
-    """Which limit was broken, where and by how much, in one line."""
+) -> tuple[str, str]:
+    """Which limit was broken, where and by how much: in one line for anyone, and in noise floors."""
     s = yardstick.of(np.ascontiguousarray(r))
     error, typical = (a - r) / s, yardstick.typical(r)
     above = f"is {value:.3g} noise floors, the limit is {limit:.3g}"
     if name == "tensor":
-        return f"RMS error {math.sqrt(float(np.mean(np.square(a - r)))):.3g} {above} (a floor is about {typical:.3g})"
+        off = math.sqrt(float(np.mean(np.square(a - r))))
+        detail = f"the RMS error {above} (a floor is about {typical:.3g})"
+        return f"off by {off:.3g} RMS, and rounding explains {off * limit / value:.2g}", detail
     if name == "element":
         worst = int(np.abs(error).argmax())
-        return f"element {worst} is off by {abs(float((a - r).flat[worst])):.3g}, which {above}"
+        off, explained = abs(float((a - r).flat[worst])), limit * float(np.broadcast_to(s, r.shape).flat[worst])
+        return f"element {worst} is off by {off:.3g}, and rounding explains {explained:.2g}", f"element {worst} {above}"
     place = found.places.get(name, 0)
     group, _, gain = name.partition("_")
-    if group in ("row", "channel") and not gain:
-        return f"RMS error of {group} {place} {above}"
     part = {"row": np.s_[place, :], "channel": np.s_[:, place]}.get(group, np.s_[:, :])
-    where = f"of {group} {place}" if gain else "across the tensor"
+    if group in ("row", "channel") and not gain:
+        off = math.sqrt(float(np.mean(np.square((a - r)[part]))))
+        explained = off * limit / value
+        detail = f"the RMS error of {group} {place} {above}"
+        return f"{group} {place} is off by {off:.3g} RMS, and rounding explains {explained:.2g}", detail
+    where = f"{group} {place}" if gain else "the whole tensor"
     if name == "offset":
-        size = float(np.mean(error)) * typical
+        size, common = float(np.mean(error)) * typical, "offset"
+        legal = f"{abs(size) * limit / value:.2g}"
+        said = f"all values of {where} are shifted together by {size:+.3g}"
     else:
         signal = (r / s)[part]
-        size = float(np.sum(error[part] * signal) / np.sum(np.square(signal)))
-    what = "offset" if name == "offset" else "gain"
-    return f"a common {what} of {size:+.3g} {where} is {value:.3g} standard errors, the limit is {limit:.3g}"
+        size, common = float(np.sum(error[part] * signal) / np.sum(np.square(signal))), "gain"
+        legal = f"{100 * abs(size) * limit / value:.2g} %"
+        said = f"all values of {where} are {100 * abs(size):.3g} % too {'large' if size > 0 else 'small'}"
+    detail = f"a common {common} of {size:+.3g} of {where} is {value:.3g} standard errors, the limit is {limit:.3g}"
+    return f"{said}, and rounding explains {legal}", detail
 
 
 def _count(mask: np.ndarray) -> str:

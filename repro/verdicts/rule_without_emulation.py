@@ -114,7 +114,9 @@ def judge_by_depth(
             )
     if found.n > 1 and found.rmse > signal * share:
         snr = 20 * math.log10(signal / found.rmse)
-        return NumericVerdict(Status.FAIL, f"variance SNR {snr:.1f} dB, the limit is {snr_limit:g} dB", power)
+        reason = f"off by {100 * found.rmse / signal:.2g} % of its spread, where {100 * share:.2g} % are allowed"
+        detail = f"variance SNR {snr:.1f} dB, the limit is {snr_limit:g} dB"
+        return NumericVerdict(Status.FAIL, reason, power, detail)
     if found.n > 1:
         if abs(found.offset) > signal * share / 2:
             return NumericVerdict(Status.FAIL, _coherent("offset", found.offset, signal * share / 2), power)

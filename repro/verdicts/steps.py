@@ -59,9 +59,17 @@ def judge_steps(reference: np.ndarray, actual: np.ndarray, floor: Floor, table: 
         place = int(rms.argmax())
         if rms[place] > legal:
             where = name if axis is None else f"{name} {place}"
-            reason = f"RMS error of {where} is {rms[place]:.3g} steps, the limit is {legal:.3g}"
+            reason = f"{where} is off by {rms[place]:.3g} steps RMS, and kernels differ by {legal:.3g} at most"
             return NumericVerdict(Status.FAIL, reason, power)
     return NumericVerdict(*_power(wanted, floor, table), power)
+
+
+def signal_over_noise_db(reference: np.ndarray, floor: Floor) -> float:
+    """By how many dB the integers of a reference vary more than kernels round; -inf where they do not vary."""
+    spread = float(np.std(reference)) if reference.size > 1 else float(np.abs(reference).max(initial=0.0))
+    if not spread:
+        return -math.inf
+    return 20 * math.log10(spread / floor.rmse) if floor.rmse else math.inf
 
 
 def _power(wanted: np.ndarray, floor: Floor, table: Thresholds) -> tuple[Status, str]:

@@ -153,8 +153,8 @@ class Subject:
 
 
 def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
-    """A catalogue case, held against torch in float64; against its own ops a file, and where torch is not installed
-    or does not compute them.
+    """A catalogue case, held against torch in float64; a file, what torch does not compute, and all where torch is not
+    installed against its own ops.
 
     kind and seed override the case's own inputs. Raises BadInput where the case needs the convert extra, which is
     missing.

@@ -58,6 +58,12 @@ ENTRIES: Mapping[str, Threshold] = {
         "of what the emulation deviates from its own floor is legal; sums that cancel reach 2.8 in fp16",
         _CANCELLED,
     ),
+    "emulation_times_whole": Threshold(
+        6.0,
+        "the same for an offset or gain of the whole tensor, of which an emulation shows one number per feed: the "
+        "largest of six such draws is often half of what the seventh is; deep networks reach 3.3 in fp16",
+        _CANCELLED,
+    ),
     "kernel_times": Threshold(
         2.5, "of what integer kernels are off by among themselves, in whole steps, one element may be off", _CANCELLED
     ),

@@ -45,12 +45,13 @@ def is_of_memory(signature: str) -> bool:
 class NumericVerdict:
     """What a rule says of one output after one feed.
 
-    status: PASS, FAIL or INVALID. reason: one line. power: as in `Verdict`.
+    status: PASS, FAIL or INVALID. reason, power, detail: as in `Verdict`.
     """
 
     status: Status
     reason: str
     power: float
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Verdict:
     name: tensor name.
     signature: for FAIL one of `unwritten`, `alias(<tensor>)`, `stale`, `constant`, `nonfinite`,
         `uncompiled`, `wrong`; else empty. Compared as a string; kept free of numbers so that it is stable.
-    reason: one line: which threshold was broken by how much, or why the comparison had no power.
+    reason: one line for anyone: how far off it is and what rounding explains, or why nothing could be told.
+    detail: the same in the judge's own measures, where it has such: noise floors, standard errors, dB; else empty.
     holds: for FAIL, what the output holds instead ("input 0 'x' (bit-exact, 256/256)"); else empty.
     floor: which noise floor was used, `emulation`, `steps` or `rule`.
     power: smallest RMS error that would have been noticed, in the output's units.
@@ -81,6 +83,7 @@ class Verdict:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error_map: ErrorMap | None = None
     marks: tuple[str, ...] = ()
+    detail: str = ""
 
     @property
     def said(self) -> str:
@@ -104,12 +107,14 @@ class Verdict:
             return self.holds or self.reason
         return f"holds {self.holds}"
 
-    def lines(self, wrong: Tone = Tone.BAD) -> Iterator[Line]:
-        """The verdict in words. wrong: the tone of one that is not PASS."""
+    def lines(self, wrong: Tone = Tone.BAD, *, verbose: bool = False) -> Iterator[Line]:
+        """The verdict in words. wrong: the tone of one that is not PASS. verbose: also in the judge's own measures."""
         if self.status is Status.PASS:
-            power = f"smallest error this check can see: {self.power:.2g} RMS"
+            power = f"an error of {self.power:.2g} RMS would have been noticed"
             yield line(f"{self.where} ", (self.said, wrong if self.marks else Tone.GOOD), f" {power}")
             return
         yield line((f"{self.where} {self.said}: {self.held}", wrong))
         if self.holds:
             yield line((f"     {self.reason}", Tone.ASIDE))
+        if self.detail and verbose:
+            yield line((f"     {self.detail}", Tone.ASIDE))

@@ -28,7 +28,7 @@ from runner.adb.server import AdbServer, default_server
 from runner.adb.session import CaseAnswer, Stay, Supplies
 from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.encoding import one_line
-from runner.errors import DeviceFailed, TargetUnavailable
+from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 from runner.host.gpu import HostGpu, runtime_for
 from runner.host.pool import explain_refusal
 from runner.host.probe import MODEL
@@ -226,6 +226,8 @@ class AdbTarget(Target):
         batch: list[BatchCase] = []
         size = 0
         for job in islice(jobs, BATCH_CASES):
+            if job.companion is not None:
+                raise BadInput(f"target {self.name} runs one model at a time; a second one takes a GPU of this host")
             batch.append(BatchCase(self._next, self._active().supplies.fitted(job)))
             self._next += 1
             size += len(job.model) + sum(array.nbytes for feed in job.feeds for array in feed)

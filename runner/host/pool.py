@@ -189,6 +189,10 @@ class HostTarget(Target):
             pool.shutdown(wait=True)
 
     def _check(self, job: Job) -> None:
+        if job.companion is not None and self._driver is None:
+            raise BadInput(
+                f"target {self.name} runs one model at a time; a second one beside it takes a GPU of this host"
+            )
         if job.precision not in (self._driver.precisions if self._driver else (Precision.FP32,)):
             raise BadInput(
                 f"target {self.name} computes fp32 only; ask for --precision fp32, or for another gpu target"

@@ -15,46 +15,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from runner.host.engine import Companion, Engine, Feeds, JobResult, Refused, check_feeds, one_line
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
 from runner.run import SENTINEL_BITS
 
-Feeds = list[list[np.ndarray]]
 WITH_CPU = "gpu+cpu"
 """The engine that compiles for the GPU and lets the cpu have what that refuses, as apps ship a model."""
-
-
-class Refused(Exception):
-    """The runtime would not take the model; the text says which step and why."""
-
-
-class Engine(Protocol):
-    """What runs a model inside the worker: the C API, or the reference interpreter."""
-
-    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult: ...
-
-
-class JobResult:
-    """What one job gave: outputs[k][i] is output i after feed k, in the file's order."""
-
-    def __init__(self) -> None:
-        self.outputs: list[list[np.ndarray]] = []
-        self.names: list[str] = []
-        self.fully_accelerated: bool | None = None
-        self.stages: dict[str, float] = {}
-
-    def time_runs(self, runs: list[float], reads: list[float]) -> None:
-        """Fill the stages from seconds per feed."""
-        if runs:
-            self.stages["first_run"] = runs[0]
-            self.stages["read"] = sum(reads) / len(reads)
-        if len(runs) > 1:
-            self.stages["repeat_run"] = sum(runs[1:]) / (len(runs) - 1)
 
 
 class CApiEngine:
@@ -72,11 +45,52 @@ class CApiEngine:
         self._accelerators = {"gpu": litert.GPU, WITH_CPU: litert.GPU | litert.CPU}.get(accelerator, litert.CPU)
         self._environment = litert.Environment(litert.LiteRt(folder))
 
-    def run(self, model: bytearray, feeds: Feeds, precision: str, options: Mapping[str, Any]) -> JobResult:
+    def run(
+        self,
+        model: bytearray,
+        feeds: Feeds,
+        precision: str,
+        options: Mapping[str, Any],
+        companion: Companion | None = None,
+    ) -> JobResult:
+        with ExitStack() as stack:
+            between = stack.enter_context(self._alive(companion)) if companion else None
+            return self._run(model, feeds, self._options(precision, options), between)
+
+    def _options(self, precision: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        litert = self._litert
+        gpu = bool(self._accelerators & litert.GPU)
+        return {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
+
+    @contextmanager
+    def _alive(self, companion: Companion) -> Iterator[Callable[[], None]]:
+        """The second model, compiled, until the block ends; what is yielded runs it once and reads its outputs."""
+        litert = self._litert
+        with ExitStack() as stack:
+            try:
+                loaded = litert.Model(self._environment, companion.model)
+                stack.callback(loaded.close)
+                options = self._options(companion.precision, companion.options)
+                compiled = litert.CompiledModel(self._environment, loaded, self._accelerators, options)
+                stack.enter_context(compiled)
+                compiled.allocate([array.shape for array in companion.feed])
+            except litert.LiteRtError as error:
+                raise Refused(f"the model beside it: {error}") from error
+
+            def run_once() -> None:
+                for i, array in enumerate(companion.feed):
+                    compiled.write_input(i, array)
+                compiled.run()
+                for i in range(len(loaded.outputs)):
+                    compiled.read_output(i)
+
+            yield run_once
+
+    def _run(
+        self, model: bytearray, feeds: Feeds, gpu_options: Mapping[str, Any], between: Callable[[], None] | None
+    ) -> JobResult:
         litert = self._litert
         result = JobResult()
-        gpu = bool(self._accelerators & litert.GPU)
-        gpu_options = {"precision": litert.PRECISIONS[precision], **self._gpu_options, **options} if gpu else {}
         started = time.perf_counter()
         try:
             loaded = litert.Model(self._environment, model)
@@ -102,14 +116,14 @@ class CApiEngine:
                     result.stages["compile"] = time.perf_counter() - started
                     if self._accelerators == litert.GPU:
                         result.fully_accelerated = compiled.fully_accelerated()
-                    self._run_feeds(compiled, feeds, result)
+                    self._run_feeds(compiled, feeds, result, between)
                 except litert.LiteRtError as error:
                     raise Refused(f"not run: {error}") from error
         finally:
             loaded.close()
         return result
 
-    def _run_feeds(self, compiled: Any, feeds: Feeds, result: JobResult) -> None:
+    def _run_feeds(self, compiled: Any, feeds: Feeds, result: JobResult, between: Callable[[], None] | None) -> None:
         infos = compiled.model.outputs
         sentinels = [sentinel_bytes(compiled.output_shape(i), infos[i].dtype) for i in range(len(infos))]
         runs, reads = [], []
@@ -118,8 +132,12 @@ class CApiEngine:
                 compiled.write_input(i, array)
             for i, pattern in enumerate(sentinels):
                 compiled.fill_output(i, pattern)
+            if between:
+                between()
             started = time.perf_counter()
             compiled.run()
+            if between:
+                between()
             outputs = [compiled.read_output(0)] if infos else []
             finished = time.perf_counter()
             outputs += [compiled.read_output(i) for i in range(1, len(infos))]
@@ -177,27 +195,6 @@ class ReferenceEngine:
         return result
 
 
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
-
-
-def check_feeds(feeds: Feeds, inputs: list[tuple[str, str, tuple[int, ...]]]) -> None:
-    """Raises Refused where a feed does not fit the model's inputs (name, dtype, shape; -1 where it is open)."""
-    for feed in feeds:
-        if len(feed) != len(inputs):
-            raise Refused(f"the model has {len(inputs)} inputs, {len(feed)} arrays were given")
-        for i, ((name, dtype, shape), array) in enumerate(zip(inputs, feed, strict=True)):
-            if array.dtype.name != dtype or not _fits(array.shape, shape):
-                raise Refused(
-                    f"input {i} '{name}' is {dtype}{list(shape)}, was given {array.dtype.name}{list(array.shape)}"
-                )
-
-
-def _fits(given: tuple[int, ...], declared: tuple[int, ...]) -> bool:
-    """Whether a shape is the declared one, in which -1 stands for any extent."""
-    return len(given) == len(declared) and all(want in (-1, got) for got, want in zip(given, declared, strict=True))
-
-
 def sentinel_bytes(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """The sentinel's bit pattern repeated over an output's bytes."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
@@ -215,11 +212,16 @@ def run_job(
     engine: Engine, header: Mapping[str, Any], blobs: list[bytearray]
 ) -> tuple[dict[str, Any], list[memoryview]]:
     """One job to one reply. Nothing that the model or the runtime reports escapes as an exception."""
-    model = blobs[0]
-    arrays = iter(blobs[1:])
-    feeds = [[restore(description, next(arrays)) for description in feed] for feed in header["feeds"]]
+    rest = iter(blobs)
+    model = next(rest)
+    feeds = [[restore(description, next(rest)) for description in feed] for feed in header["feeds"]]
+    more = {}
+    if other := header.get("companion"):
+        data = next(rest)
+        feed = [restore(description, next(rest)) for description in other["feed"]]
+        more["companion"] = Companion(data, feed, other["precision"], other["options"])
     try:
-        result = engine.run(model, feeds, header["precision"], header["options"])
+        result = engine.run(model, feeds, header["precision"], header["options"], **more)
     except Refused as error:
         return {"outcome": "REFUSED", "message": one_line(error)}, []
     except MemoryError as error:

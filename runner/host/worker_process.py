@@ -139,11 +139,16 @@ class WorkerProcess:
             "options": dict(job.options),
             "feeds": [[describe(array) for array in feed] for feed in job.feeds],
         }
-        arrays = [blob(array) for feed in job.feeds for array in feed]
+        blobs: list[bytes | memoryview] = [job.model, *(blob(array) for feed in job.feeds for array in feed)]
+        if (other := job.companion) is not None:
+            feed = other.feeds[0] if other.feeds else ()
+            described = [describe(array) for array in feed]
+            header["companion"] = {"precision": str(other.precision), "options": dict(other.options), "feed": described}
+            blobs += [other.model, *(blob(array) for array in feed)]
         try:
-            write_frame(self._to, header, [job.model, *arrays], lambda: self._watch(deadline, self._to))
+            write_frame(self._to, header, blobs, lambda: self._watch(deadline, self._to))
             expect = functools.partial(memory.require, what=f"{job.name or 'a model'}: reading its outputs")
-            answer, blobs = read_frame(self._from, lambda: self._watch(deadline), expect)
+            answer, replies = read_frame(self._from, lambda: self._watch(deadline), expect)
         except memory.TooMuchMemory:
             self.stop()  # it is still writing
             raise
@@ -158,7 +163,7 @@ class WorkerProcess:
         log = self.log()
         if answer["resident_bytes"] > self.spec.memory_bytes / 2:
             self.stop()  # what it holds on to would count against the next job
-        rest = iter(blobs)
+        rest = iter(replies)
         outputs = tuple(tuple(restore(d, next(rest)) for d in some) for some in answer.get("outputs", ()))
         return Reply(
             outcome=Outcome(answer["outcome"]),

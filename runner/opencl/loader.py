@@ -64,6 +64,11 @@ _VENDORS = {
 }
 
 
+def can_be_presented(name: str) -> bool:
+    """Whether an OpenCL device can be presented under a name: one of a vendor whose devices have OpenCL on phones."""
+    return any(word in name.lower() for word in _VENDORS)
+
+
 def presented_device(name: str) -> PresentedDevice:
     """A device by its name, `Mali-G715`, with what its vendor's drivers say of themselves.
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from cases.with_torch.convert import has_converter
+from models import dfine
+from runner.python_child import child_command, child_environment
 from tests.device_choice import DEVICES, ChosenDevice
 
-pytestmark = [pytest.mark.device, pytest.mark.convert, pytest.mark.timeout(900)]
-LAYOUTS = Path(__file__).resolve().parents[2] / "models" / "dfine"
+pytestmark = [
+    pytest.mark.device,
+    pytest.mark.convert,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not has_converter(), reason="writes D-FINE's graphs, which needs torch and litert-torch"),
+]
+LAYOUTS = Path(dfine.__file__).parent
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,9 +30,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def gate(layout: str, device: ChosenDevice) -> tuple[int, list[dict[str, object]]]:
     """Exit code and check objects of `repro gate`, in its own process: it holds several gigabytes."""
-    command = [sys.executable, "-m", "repro", "gate", str(LAYOUTS / layout), "--target", device.name]
+    command = child_command("repro", "gate", str(LAYOUTS / layout), "--target", device.name)
     command += ["--size", "160", "--precision", "fp32", "--json"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=850)
+    done = subprocess.run(
+        command,
+        env=child_environment(os.environ),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=850,
+    )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -33,15 +33,18 @@ COMMANDS_ONLY = {
     "doctor": "looks at this machine, for people",
     "init": "writes folders of a project, for people",
     "device": "sets up a phone",
+    "suite": "becomes pytest",
     "prepare": "fills the cache",
     "list": "is cases.catalogue.catalogue()",
     "run": "a campaign over the catalogue, with journal and expectations",
     "expect": "rewrites files of this project",
     "matrix": "a campaign over runtimes, with a journal",
+    "restart": "a campaign over caches on disk, with a journal",
     "fuzz": "a campaign of hours, with a corpus",
     "finding": "works on folders of this project",
     "report": "writes a folder for an upstream issue",
     "compare": "compares the files of two runs, for people",
+    "merge": "puts the files of one run's shards together, for people",
     "history": "reads the files of many runs, for people",
     "detect": "draws a picture of the shipped detector",
 }
@@ -109,7 +112,7 @@ def test_a_check_takes_bytes_and_graphs_and_says_what_the_command_says(model, ca
     assert checked.passed
     assert repr(checked).startswith("<Checked ")
     assert "\n" not in repr(checked)
-    assert "output 0 'y' PASS smallest error this check can see: " in str(checked)
+    assert "output 0 'y' PASS an error of " in str(checked)
     assert capfd.readouterr() == ("", "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tomllib
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,25 @@ def test_what_a_wheel_installs_to_convert_is_what_the_extra_names():
     assert command[:5] == [sys.executable, "-m", "pip", "install", "-c"]
     wanted = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["convert"]
     assert [Requirement(word) for word in command[6:]] == [Requirement(line) for line in wanted]
+
+
+@pytest.mark.parametrize(
+    ("urls", "page"),
+    [
+        ([], ""),
+        (["Homepage, https://a.example"], ""),
+        (["Documentation, https://docs.example/repro/"], "https://docs.example/repro/rules/add-reduce.html"),
+        (
+            ["Source, https://a.example", "documentation,https://docs.example"],
+            "https://docs.example/rules/add-reduce.html",
+        ),
+    ],
+)
+def test_pages_of_the_docs_have_an_address_where_the_release_names_a_site(
+    monkeypatch: pytest.MonkeyPatch, urls: list[str], page: str
+):
+    kept = Message()
+    for url in urls:
+        kept["Project-URL"] = url
+    monkeypatch.setattr(installation.metadata, "metadata", lambda name: kept)
+    assert installation.documentation("rules/add-reduce") == page

@@ -3,7 +3,8 @@
 Key insight: a rule is wrong at its edges, so some draws are chains of two to four ops from one pool in
 which each tensor is by chance an output, read twice, or reshaped on the way; the others are the delegate's
 longer patterns, the ops it parses wrong and the lanes it leaves, with one thing changed. Every fourth is around one op
-of any kind in any type that the delegate takes. A draw is a function of (seed, index) alone.
+of any kind in any type that the delegate takes, and every eighth a row of small convolutions, of which some adapters'
+branches make one kernel. A draw is a function of (seed, index) alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from repro.selftest.draws.parsing import misparsed
 from repro.selftest.draws.patterns import correlation, mish, normalisation
 from repro.selftest.draws.steps import Pen
 from repro.selftest.draws.surface import surface
+from repro.selftest.draws.thin import thin
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,17 @@ FAMILIES: tuple[tuple[float, str, Callable[[Pen], Graph]], ...] = (
 
 SURFACE = "surface"
 SURFACE_EVERY = 4
+THIN = "thin"
+THIN_EVERY = 8
+THIN_AT = 2
 
 
 def draw(seed: int, index: int) -> Draw:
     """The index-th graph of a seed."""
     if index % SURFACE_EVERY == SURFACE_EVERY - 1:
         return Draw(index, SURFACE, surface(random.Random(f"{seed}/{index}"), known_answers().taken))
+    if index % THIN_EVERY == THIN_AT:
+        return Draw(index, THIN, thin(random.Random(f"{seed}/{index}/thin")))
     attempt = 0
     while True:
         rng = np.random.default_rng([seed, index, attempt])

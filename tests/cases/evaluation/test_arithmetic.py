@@ -90,3 +90,23 @@ def test_an_integer_kernel_rounds_either_way_only_what_lies_near_the_middle():
     found = np.round(INTEGER_KERNELS.near_grid(values, np.ones(()), 1))
     assert [sorted(set(row)) for row in found] == [[3.0], [3.0], [3.0, 4.0], [4.0]]
     assert FLOAT16.near_grid(values, np.ones(()), 1) is values
+
+
+def test_truncation_gives_the_next_float16_toward_zero_for_every_kind_of_number():
+    """All float16 numbers, what lies beside them, and a million of any bits, held against numpy's own conversion."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    beside = [np.nextafter(halves, np.float32(end)) for end in (-np.inf, np.inf)]
+    any_bits = np.random.default_rng(0).integers(0, 1 << 32, 1 << 20, dtype=np.uint32).view(np.float32)
+    values = np.concatenate([halves, *beside, any_bits])
+    with np.errstate(over="ignore", invalid="ignore"):
+        nearest = values.astype(np.float16)
+        is_beyond = np.abs(nearest.astype(np.float32)) > np.abs(values)
+        toward_zero = np.where(is_beyond, np.nextafter(nearest, np.float16(0)), nearest).astype(np.float32)
+        stored = FLOAT16_TRUNCATED.stored(values)
+        np.testing.assert_array_equal(stored, toward_zero)
+        np.testing.assert_array_equal(np.signbit(stored[values == values]), np.signbit(values[values == values]))
+        np.testing.assert_array_equal(FLOAT16_TRUNCATED.stored(values[:4096].astype(np.float64)), stored[:4096])
+        for one in (1e-7, 3.3, 7e4, np.inf):
+            alone = FLOAT16_TRUNCATED.stored(np.asarray(one, np.float32))
+            assert alone.shape == ()
+            assert alone == FLOAT16_TRUNCATED.stored(np.full(1, one, np.float32))[0]

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from cases.drawn_ops.one_op import OneOp, fixed
 from cases.drawn_ops.quantised import QUANTISED
-from cases.drawn_ops.typed import packed
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.tflite.extras import TensorExtras, on_grid
+from cases.tflite.packing import packed
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from tests.cases.evaluation.drawn_ops import draws, quantised_ops

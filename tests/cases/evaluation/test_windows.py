@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cases.evaluation.arithmetic import FLOAT64
+from cases.evaluation.arithmetic import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, FLOAT32_NATIVE, FLOAT64
 from cases.evaluation.windows import (
     average_pool,
     convolve,
@@ -15,6 +15,8 @@ from cases.evaluation.windows import (
     resize_nearest,
 )
 from cases.shapes import window
+
+DEEP = (1, 9, 9, 3500), (1, 3, 3, 3500)
 
 RNG = np.random.default_rng(0)
 OPTIONS = [
@@ -96,3 +98,21 @@ def test_the_nearest_of_three_pixels_differs_between_conventions():
     assert resize_nearest(column, (2, 1), {}).ravel().tolist() == [0, 1]
     assert resize_nearest(column, (2, 1), {"align_corners": True}).ravel().tolist() == [0, 2]
     assert resize_nearest(column, (2, 1), {"half_pixel_centers": True}).ravel().tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT32_NATIVE, FLOAT16, FLOAT16_TRUNCATED])
+@pytest.mark.parametrize("attrs", [{"padding": "SAME"}, {"padding": "VALID", "stride_h": 2, "stride_w": 3}])
+def test_a_depthwise_convolution_in_bands_of_rows_gives_the_bits_of_one_tap_after_the_other(arithmetic, attrs: dict):
+    """So many channels that a band is two rows, of which the last band has one."""
+    rng = np.random.default_rng(0)
+    draw = [arithmetic.stored(rng.standard_normal(s).astype(arithmetic.container)) for s in DEEP]
+    x, weights = draw
+    banded = depthwise(x, weights, attrs, arithmetic)
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))) if attrs["padding"] == "SAME" else x
+    (down, across), (rows, columns) = (attrs.get("stride_h", 1), attrs.get("stride_w", 1)), banded.shape[1:3]
+    total = np.zeros(banded.shape, arithmetic.container)
+    for i in range(3):
+        for j in range(3):
+            tap = padded[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
+            total = arithmetic.accumulate(total, tap * weights[0, i, j])
+    np.testing.assert_array_equal(banded, total)

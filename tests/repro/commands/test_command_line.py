@@ -19,9 +19,9 @@ from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import OpExtras
 from cases.tflite.write import write_tflite
 from repro import check
-from repro.cli import COMMANDS, WITH_CONVERTER, main
+from repro.cli import COMMANDS, main
 from runner.errors import BadInput
-from runner.installation import converter_install
+from runner.installation import WITH_CONVERTER, converter_install
 from tests.repro.display.schemas import require_junit
 
 

@@ -21,6 +21,7 @@ def test_commands_findings_and_targets_are_offered():
     assert offered("finding", "show", "pad-") == [slug for slug in slugs() if slug.startswith("pad-")]
     assert offered("report", "add-b") == ["add-before-max"]
     assert offered("check", "model.tflite", "--target", "gpu:s") == ["gpu:swiftshader"]
+    assert offered("check", "model.tflite", "--target", "gpu:lavapipe@mali-v")[1] == "gpu:lavapipe@mali-valhall-2"
 
 
 @pytest.mark.parametrize("command", ["run", "list", "matrix", "prepare"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from repro import api
 from repro.commands.gate import command
 from repro.verdicts.fitness import FailedControl, Fitness
 from runner import targets
-from runner.errors import BadInput, NothingRan
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 from runner.run import Precision
 from tests.repro.display.schemas import require_junit
 from tests.repro.layouts import two_graphs
@@ -95,6 +96,72 @@ def test_a_target_that_fails_its_controls_neither_passes_nor_refuses(example, mo
     assert "no baseline is recorded of cpu fp32" in result.stderr
     require_junit(junit)
     assert junit.read_text(encoding="utf-8").count("<failure") == 1
+
+
+def test_a_target_that_is_not_there_is_exit_3_after_the_others_are_gated(example, monkeypatch):
+    """The list of a layout must pass as a whole; what is known of the targets that are there is said all the same."""
+    opened = targets.open_target
+
+    def open_target(name: str, **options):
+        if name == "cpu:reference":
+            raise TargetUnavailable("cpu:reference is not here; bring it")
+        return opened(name, **options)
+
+    monkeypatch.setattr(targets, "open_target", open_target)
+    junit, page = example / "gate.xml", example / "gate.html"
+    both = ["--target", "cpu:reference", "--target", "cpu", "--json", "--junit", str(junit), "--html", str(page)]
+    result = CliRunner().invoke(command, [str(example / "split.toml"), *both])
+    assert isinstance(result.exception, TargetUnavailable)
+    assert result.exception.exit_code == 3
+    summaries = [r for r in map(json.loads, result.stdout.splitlines()) if r["check"] == "summary"]
+    assert [(s["target"], s["passed"], s["missing"]) for s in summaries] == [
+        ("cpu", True, None),
+        ("cpu:reference", False, "cpu:reference is not here; bring it"),
+    ]
+    require_junit(junit)
+    assert junit.read_text(encoding="utf-8").count("<error") == 1
+    assert "NOT GATED EVERYWHERE" in page.read_text(encoding="utf-8")
+    (example / "head.tflite").write_bytes(write_tflite(two_graphs.head(factor=1.0)))
+    assert CliRunner().invoke(command, [str(example / "split.toml"), *both]).exit_code == 1
+
+
+def test_from_an_empty_folder_a_layout_is_written_and_gated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("encoder", "head", "whole"):
+        Path(f"{name}.tflite").write_bytes((EXAMPLE / f"{name}.tflite").read_bytes())
+    words = ["--init", "encoder.tflite", "head.tflite", "--whole", "whole.tflite"]
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[:3] == ["wrote encoder_naive.tflite", "wrote naive.toml", "wrote split.toml"]
+    assert "repro gate split.toml" in result.output
+    assert CliRunner().invoke(command, ["split.toml", "--target", "cpu"]).exit_code == 0
+    again = CliRunner().invoke(command, words)
+    assert isinstance(again.exception, BadInput)
+    assert "'encoder_naive.tflite' is there already; remove it, or name another place with --out" in str(
+        again.exception
+    )
+    elsewhere = CliRunner().invoke(command, [*words, "--out", "gates/mine.toml"])
+    assert elsewhere.exit_code == 0, elsewhere.output
+    assert CliRunner().invoke(command, ["gates/mine.toml", "--target", "cpu"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["a.toml", "b.toml"], "one layout is gated at a time, and 2 files are named"),
+        (["a.toml", "--whole", "w.tflite"], "--whole is of --init"),
+        (["a.toml", "--out", "w.toml"], "--out is of --init"),
+        (["--init", str(EXAMPLE / "head.tflite"), str(EXAMPLE / "head.tflite")], "two of the graphs are called 'head'"),
+        (["--init", str(EXAMPLE / "split.toml")], "split.toml"),
+        (["--init", "absent.tflite"], "absent.tflite"),
+    ],
+)
+def test_a_start_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, words)
+    assert isinstance(result.exception, BadInput)
+    assert says in str(result.exception)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("precision", "gated"), [("both", ["fp32"]), ("fp16", [])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,24 +64,69 @@ def test_risks_alone_exit_zero(tmp_path):
     assert "output-consumed" not in run(path, "--no-risky").output
 
 
-def test_a_risk_on_some_adapters_only_says_where_in_every_form(tmp_path):
+@pytest.fixture
+def thin(tmp_path):
+    """A 1x1 convolution of 8 channels, an output, and one of 4 behind it."""
     path = tmp_path / "thin.tflite"
     path.write_bytes(write_tflite(thin_pointwise()))
-    text = run(path)
+    return path
+
+
+def test_a_risk_on_some_adapters_only_says_where_in_every_form(thin):
+    text = run(thin)
     assert text.exit_code == 0
-    assert "0 hazards, 1 risky" in text.output
+    assert "0 hazards, 2 risky" in text.output
     assert "mali-thin-pointwise: output 0 'y' (CONV_2D)" in text.output
-    assert "where: in fp16, on adapters named Mali" in text.output
+    assert re.search(r"where: Mali-G57, .*Mali-G925-Immortalis \(fp16\)$", text.output, re.M)
     assert "never on a Mali" in text.output
-    assert "clean" in run(path, "--no-risky").output
-    (found,) = [json.loads(line) for line in run(path, "--json").output.splitlines()]
+    assert "clean" in run(thin, "--no-risky").output
+    found, other = [json.loads(line) for line in run(thin, "--json").output.splitlines()]
     assert (found["level"], found["effect"], found["affected"]) == ("risky", "risk", [0])
     assert found["finding"] == "mali-thin-pointwise"
-    assert "Mali" in found["where"]
-    (one,) = json.loads(run(path, "--sarif", "-").output)["runs"]
-    (result,) = one["results"]
+    assert {one["precision"] for one in found["adapters"]} == {"fp16"}
+    assert {"name": "Mali-G715", "precision": "fp16", "api": "opencl"} in found["adapters"]
+    assert other["rule"] == "thin-convolution-chain"
+    assert "NVIDIA H100" in other["where"]
+    (one,) = json.loads(run(thin, "--sarif", "-").output)["runs"]
+    result = one["results"][0]
     assert (result["ruleId"], result["level"]) == ("mali-thin-pointwise", "warning")
-    assert "fp16" in one["tool"]["driver"]["rules"][result["ruleIndex"]]["properties"]["where"]
+    assert "Mali-G715" in result["properties"]["where"]
+
+
+@pytest.mark.parametrize(
+    ("words", "rules"),
+    [
+        (("--adapter", "Mali-G715", "--precision", "fp16"), ["mali-thin-pointwise"]),
+        (("--adapter", "Mali-G715", "--precision", "fp32"), []),
+        (("--adapter", "Mali-G715"), ["mali-thin-pointwise"]),
+        (("--adapter", "mali-bifrost"), []),
+        (("--adapter", "nvidia", "--precision", "fp32"), ["thin-convolution-chain"]),
+        (("--adapter", "Adreno (TM) 740", "--backend", "webgpu"), []),
+        (("--adapter", "Adreno (TM) 740", "--backend", "opencl"), ["thin-convolution-chain"]),
+        (("--adapter", "mali-*", "--adapter", "intel"), ["mali-thin-pointwise", "thin-convolution-chain"]),
+    ],
+)
+def test_where_the_adapter_is_known_a_risk_is_a_hazard_or_nothing(thin, words, rules):
+    found = [json.loads(line) for line in run(thin, "--json", *words).output.splitlines()]
+    assert [(one["rule"], one["level"], one["effect"]) for one in found if one["adapters"]] == [
+        (rule, "hazard", "lost") for rule in rules
+    ]
+    assert run(thin, *words).exit_code == (1 if rules else 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--precision", "fp16"), "--precision is about an adapter, and none is named"),
+        (("--backend", "opencl"), "--backend is about an adapter, and none is named"),
+        (("--adapter", "nvida"), "did you mean '@nvidia'"),
+        (("--adapter", "riva-*"), "no family of adapters matches"),
+    ],
+)
+def test_what_says_nothing_about_an_adapter_is_refused(thin, words, said):
+    result = run(thin, *words)
+    assert isinstance(result.exception, BadInput)
+    assert said in str(result.exception)
 
 
 def test_json_has_one_object_a_hazard(tmp_path):

@@ -17,6 +17,7 @@ from cases.findings.mali_thin_pointwise import MODELS, thin_pointwise
 from cases.findings.pieces import per_channel, weights
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.delegate.adapters import Adapter, Api
 from repro.hazards.lint import find_hazards, lint
 from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
@@ -170,6 +171,61 @@ def test_the_warning_is_of_an_output_that_one_op_reads_and_says_where():
     assert RULES[RULE].workaround == ""
 
 
+def small(*kinds: str, width: int = 8, size: int = 1) -> Graph:
+    """`conv` and `depthwise` in a row, each an output, with so many channels; the first of them has a larger window."""
+    g = GraphBuilder()
+    held, outputs = g.input("x", (1, 4, 4, width)), []
+    for index, kind in enumerate(kinds):
+        window, name = size if index == 0 else 1, f"{kind}{index}"
+        if kind == "conv":
+            held = g.conv2d(held, weights(width, window, window, width), per_channel(width), name=name)
+        else:
+            held = g.depthwise_conv2d(held, weights(1, window, window, width), per_channel(width), name=name)
+        outputs.append(held)
+    return g.build(outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "api", "graph", "lost"),
+    [
+        ("NVIDIA H100", "fp32", "webgpu", lambda: small("conv", "conv", "conv"), ["conv0", "conv1"]),
+        ("NVIDIA H100", "fp32", "webgpu", lambda: small("conv", "conv", width=4, size=3), ["conv0"]),
+        ("NVIDIA H100", "fp32", "webgpu", lambda: small("conv", "conv", size=3), []),
+        ("NVIDIA H100", "fp32", "webgpu", lambda: small("conv", "conv", width=24), []),
+        ("NVIDIA H100", "fp16", "webgpu", lambda: small("conv", "conv", width=24), ["conv0"]),
+        ("Intel Iris Xe", "fp32", "webgpu", lambda: small("conv", "conv"), ["conv0"]),
+        ("Intel Iris Xe", "fp32", "webgpu", lambda: small("conv", "conv", width=12), []),
+        ("Intel Iris Xe", "fp16", "webgpu", lambda: small("conv", "conv", width=12), ["conv0"]),
+        ("Mali-G715", "fp16", "webgpu", lambda: small("conv", "conv"), []),
+        ("Mali-G715", "fp16", "webgpu", lambda: small("conv", "conv", width=4), ["conv0"]),
+        ("Mali-G715", "fp32", "webgpu", lambda: small("conv", "conv", width=4), []),
+        ("Mali-G715", "fp16", "webgpu", lambda: small("depthwise", "conv", width=4), []),
+        ("Adreno (TM) 740", "fp32", "webgpu", lambda: small("conv", "conv"), []),
+        ("Adreno (TM) 740", "fp32", "opencl", lambda: small("conv", "conv"), ["conv0"]),
+        ("Adreno (TM) 740", "fp32", "webgpu", lambda: small("depthwise", "conv", size=3), ["depthwise0"]),
+        ("Samsung Xclipse 940", "fp16", "webgpu", lambda: small("depthwise", "conv", "conv"), ["depthwise0"]),
+        ("Apple M2", "fp32", "webgpu", lambda: small("depthwise", "conv", "conv"), ["depthwise0", "conv1"]),
+        ("Broadcom V3D 7.1.7", "fp16", "webgpu", lambda: small("conv", "conv", width=4), []),
+    ],
+)
+def test_an_output_between_small_convolutions_is_a_hazard_where_the_adapters_branch_swallows_it(
+    name, precision, api, graph, lost
+):
+    adapter = Adapter(name, Precision(precision), Api(api))
+    found = find_hazards(graph(), [adapter])
+    assert [hazard.tensor for hazard in found] == lost
+    for hazard in found:
+        assert (hazard.level, hazard.effect, hazard.adapters) == ("hazard", "lost", (adapter,))
+    assert {risk.tensor for risk in lint(graph()) if adapter in risk.adapters} == set(lost)
+    assert find_hazards(graph()) == ()
+
+
+def test_the_limits_of_a_chain_differ_by_what_begins_it():
+    rules = {hazard.tensor: hazard.rule for hazard in find_hazards(small("depthwise", "conv", "conv"), [NVIDIA])}
+    assert rules == {"depthwise0": "depthwise-feeds-thin", "conv1": "thin-convolution-chain"}
+
+
+NVIDIA = Adapter("NVIDIA H100", Precision.FP16)
 MAPS = ((1, 4, 4), (1, 4, 4), (1, 1, 16), (2, 4, 4), (1, 64, 72), (1, 64, 73), (1, 48, 50), (1, 3, 5))
 INSIDE = ["NEG", "TANH", "RELU", "ABS", "LOGISTIC", "SIN", "HARD_SWISH", "ELU", "SQUARE", "RELU6", "RELU_N1_TO_1"]
 

@@ -8,13 +8,13 @@ import math
 import pytest
 
 from repro.display.console import Screen
-from repro.display.gate_table import json_objects, junit_rows, show
+from repro.display.gate_table import json_objects, junit_rows, missing_json, missing_row, show
 from repro.layouts.result import GateAnswer, GateCheck, Report
 from runner.run import Fingerprint
 
 ON = Fingerprint("gpu:a", "2.3.0", {}, "driver 1", "adapter", "fp16", "")
 CHECKS = (
-    GateCheck("structure", "encoder", "", GateAnswer.PASS, "4 ops"),
+    GateCheck("structure", "encoder", "", GateAnswer.PASS, "4 ops", detail="1 of [red]them[/] fused"),
     GateCheck("output", "head", "y[0]", GateAnswer.REFUSED, "FAIL [red]stale[/]", {"rmse": math.inf, "n": 2.0}),
     GateCheck("baseline", "", "", GateAnswer.NOTE, "none recorded"),
 )
@@ -37,6 +37,24 @@ def test_a_table_shows_every_check_between_what_was_gated_and_the_answer():
         ["baseline", "NOTE", "none", "recorded"],
     ]
     assert end == report().conclusion().text
+
+
+def test_a_table_has_the_precise_numbers_only_where_they_are_asked_for():
+    shown = {}
+    for verbose in (False, True):
+        console = Screen(file=io.StringIO(), width=160, color_system=None)
+        show(console, report(), verbose)
+        assert isinstance(console.file, io.StringIO)
+        shown[verbose] = console.file.getvalue()
+    assert "1 of [red]them[/] fused" not in shown[False]
+    assert "4 ops [1 of [red]them[/] fused]" in shown[True]
+
+
+def test_a_target_that_is_not_there_is_an_error_and_no_pass():
+    row = missing_row("split", "adb", "no device")
+    assert (row.suite, row.error, row.failure, row.skipped) == ("gate split adb", "no device", "", "")
+    found = missing_json("split", "adb", "no device")
+    assert (found["check"], found["passed"], found["missing"]) == ("summary", False, "no device")
 
 
 def test_json_has_an_object_for_each_check_and_a_summary():

@@ -352,7 +352,7 @@ def test_a_bug_smaller_than_the_noise_of_fp16_has_a_tolerance_of_its_own_in_ever
 def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(slug, bare_python, tmp_path):
     finding = load(slug)
     script = written_script(finding, tmp_path)
-    shows_here = bool(finding.showing([installed().version])) and not finding.needs_name
+    shows_here = bool(finding.showing([installed().version])) and not finding.shows_only
     expected = (1, "BUG") if shows_here else (0, "OK")
     shown = run_script(bare_python, script)
     assert answer(shown) == expected, shown.stdout + shown.stderr

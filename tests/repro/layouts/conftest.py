@@ -17,6 +17,13 @@ def example(tmp_path):
 
 
 @pytest.fixture(scope="package")
+def gpu():
+    (name,) = targets.resolve(["gpu"])  # an error and no skip where there is none
+    with targets.open_target(name) as target:
+        yield target
+
+
+@pytest.fixture(scope="package")
 def cpu():
     with targets.open_target("cpu") as target:
         yield target

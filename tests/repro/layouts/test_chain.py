@@ -79,7 +79,8 @@ def test_the_worst_of_all_input_sets_counts():
     (check,) = chain_checks(layout_of(), [right, wrong], [right, {"y": 1.01 * wrong["y"]}], SNR)
     assert check.answer is GateAnswer.REFUSED
     assert check.numbers["chain_snr_db"] == pytest.approx(40, abs=1)
-    assert check.reason == "chain_snr_db 40, asked for at least 90; worst is 'y' (seven digits)"
+    said = "the signal to error ratio of the layout's final outputs; worst is 'y' (seven digits)"
+    assert check.reason == f"chain_snr_db 40, asked for at least 90: {said}"
 
 
 def test_an_equal_chain_passes_and_says_how_equal():

@@ -95,6 +95,7 @@ def test_an_op_is_left_out_only_where_the_tensor_before_it_could_have_been_emitt
     assert naive.outputs == ("features", "summary")
     assert len(naive.ops) == len(encoder.ops) - 1
     assert without_last_op(two_graphs.head(), "y") is None, "two tensors go into its last op"
+    assert without_last_op(encoder, "summary") is None, "a MEAN is there for its own sake"
     assert without_last_op(harmless().build(["y"]), "y") is None, "an input cannot be emitted"
 
 

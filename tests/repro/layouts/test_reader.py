@@ -10,6 +10,7 @@ import models.dfine
 from repro.layouts.layout import GraphPart
 from repro.layouts.reader import read_layout
 from runner.errors import BadInput, NothingRan
+from runner.targets import resolve
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two_graphs"
 DFINE = Path(models.dfine.__file__).parent
@@ -53,6 +54,12 @@ name = "adb"
     layout = read_layout(with_targets(tmp_path, tables))
     assert layout.targets == ("gpu:lavapipe+buffers+prefer_texture_weights=true@Mali-G715", "adb")
     assert read_layout(EXAMPLE / "split.toml").targets == ()
+
+
+def test_a_target_of_a_layout_may_stand_for_families_of_adapters(tmp_path: Path):
+    tables = '\n[[target]]\nname = "gpu:pocl@mali-valhall-*"\noptions = { buffer_storage_type = 1 }\n'
+    names = resolve(read_layout(with_targets(tmp_path, tables)).targets)
+    assert names == [f"gpu:pocl+buffers@Mali-{model}" for model in ("G57", "G78", "G610", "G715")]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def ran(*outputs: np.ndarray) -> Run:
 def drawn_with(rule: str) -> Draw:
     from repro.hazards.lint import find_hazards
 
-    return next(d for d in (draw(3, i) for i in range(500)) if {h.rule for h in find_hazards(d.graph)} == {rule})
+    return next(d for d in (draw(3, i) for i in range(2000)) if {h.rule for h in find_hazards(d.graph)} == {rule})
 
 
 def test_feeds_cover_both_signs():
@@ -105,7 +105,7 @@ def test_a_process_that_ends_is_predicted_or_missed():
 
 def test_a_lint_that_was_held_against_nothing_has_not_passed(tmp_path, monkeypatch):
     monkeypatch.setattr(lint_truth, "journal_path", lambda target: tmp_path / "journal.jsonl")
-    result = CliRunner().invoke(lint_truth.main, ["--graphs", "0", "--target", "cpu"])
+    result = CliRunner().invoke(lint_truth.main, ["cpu/fp32", "--graphs", "0"])
     assert isinstance(result.exception, NothingRan)
     assert result.exception.exit_code == 3
     refused = confusion([(one_op("NEG"), GraphOutcome("REFUSED", ()))], 3)
@@ -129,3 +129,21 @@ def test_the_oldest_rules_neither_miss_nor_overcall(tmp_path):
     for rule in OLDEST:
         assert table.rows[rule].false == 0, table.rows[rule].examples
         assert table.rows[rule].hits > 0
+
+
+@pytest.mark.parametrize("setting", ["gpu:lavapipe", "gpu:lavapipe@nvidia/fp64", "/fp16x"])
+def test_a_setting_is_a_target_and_a_precision(setting: str):
+    result = CliRunner().invoke(lint_truth.main, [setting, "--graphs", "1"])
+    assert isinstance(result.exception, BadInput)
+    assert "write a target and a precision" in str(result.exception)
+
+
+def test_a_rule_that_the_adapter_decides_has_a_row_where_the_adapter_is_known():
+    nvidia = (Adapter("NVIDIA H100", Precision.FP32),)
+    d = next(d for d in (draw(3, i) for i in range(2, 800, 8)) if len(find_hazards(d.graph, nvidia)) == 1)
+    (hazard,) = find_hazards(d.graph, nvidia)
+    hit = confusion([(d, GraphOutcome("OK", hazard.affected))], 3, nvidia)
+    assert (hit.rows[hazard.rule].hits, hit.missed) == (1, 0)
+    unknown = confusion([(d, GraphOutcome("OK", hazard.affected))], 3)
+    assert hazard.rule not in unknown.rows
+    assert unknown.missed == 1

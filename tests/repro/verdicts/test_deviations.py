@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from repro.verdicts import deviations
 from repro.verdicts.deviations import Yardstick, as_rows, measure
+from repro.verdicts.floor_fit import fitted_floor
 from repro.verdicts.noise_floor import Deviations, Floor
 from repro.verdicts.thresholds import DEFAULT
 from runner.run import Precision
@@ -112,6 +113,25 @@ def test_what_the_emulation_shows_itself_is_legal_a_few_times_over():
     times = DEFAULT["emulation_times"]
     assert (limits["element"], limits["channel_gain"]) == (20 * times, 100 * times)
     assert limits["tensor"] == DEFAULT["tensor_rmse_floors"]
+
+
+def test_an_offset_that_all_elements_share_is_legal_where_the_emulations_have_such_too():
+    """A deep network adds one number to all of an output, another one after each feed.
+
+    The largest of six such numbers is now and then a third of the next one.
+    """
+    rng = np.random.default_rng(0)
+    reference = normal(64, 16)
+
+    def drawn() -> np.ndarray:
+        return reference + 1e-2 * (rng.standard_normal(reference.shape) + rng.standard_normal())
+
+    for _ in range(100):
+        floor = fitted_floor([reference] * 3, [[drawn() for _ in range(3)] for _ in range(2)], 1, Precision.FP16)
+        assert floor is not None
+        yardstick = Yardstick(floor, Precision.FP16, DEFAULT)
+        found = measure(reference, drawn(), yardstick).deviations
+        assert found.offset <= yardstick.limits(reference.shape)["offset"]
 
 
 def test_what_is_not_finite_is_said_and_what_is_huge_is_measured():

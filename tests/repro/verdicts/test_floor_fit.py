@@ -13,7 +13,9 @@ from repro.verdicts.deviations import Yardstick
 from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.floor_fit import fitted_floor, relative_sizes
 from repro.verdicts.noise_floor import Floor
+from repro.verdicts.numeric_rule import judge_numbers
 from repro.verdicts.thresholds import DEFAULT
+from repro.verdicts.verdict import Status
 from runner.run import Precision
 
 
@@ -128,3 +130,37 @@ def test_a_large_output_has_the_floor_of_some_of_its_rows():
     floor = fitted(reference, 1e-2 * reference * rng.standard_normal(reference.shape))
     few = fitted(reference[:4096], 1e-2 * reference[:4096] * rng.standard_normal((4096, 16)))
     assert np.median(floors_of(floor, reference)) == pytest.approx(np.median(floors_of(few, reference)), rel=0.1)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_sigmoid_behind_a_noisy_sum_is_judged_by_its_largest_errors(seed: int):
+    """What it is taken of is off by the same number in a whole area: 1e-7 becomes 1e-2 in one and stays in the next."""
+    rng = np.random.default_rng(seed)
+    is_front = rng.random((512, 1)) < 0.3
+    areas = np.where(is_front, rng.normal(6, 2, is_front.shape), rng.normal(-16, 2.5, is_front.shape))
+    noise = np.where(is_front, 0.3, 2.0)
+
+    def drawn(feed: np.ndarray) -> np.ndarray:
+        off = noise * rng.standard_normal(noise.shape)
+        return sigmoid(np.repeat(feed + off, 8, axis=0) + 0.05 * rng.standard_normal((8 * len(feed), 1)))
+
+    feeds = [areas, areas + 0.1, areas - 0.1]
+    right = [sigmoid(np.repeat(feed, 8, axis=0)) for feed in feeds]
+    floor = fitted_floor(right, [[drawn(feed) for feed in feeds] for _ in range(2)], 1, Precision.FP16)
+    assert floor is not None
+    assert floor.emulated.element < 256
+    said = [
+        judge_numbers(right[0], one, floor, Precision.FP16, DEFAULT).status for one in (drawn(areas), right[0][::-1])
+    ]
+    assert said == [Status.PASS, Status.FAIL]
+
+
+def test_noise_that_follows_the_values_keeps_its_curve_however_far_these_reach():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((512, 8)) * 2.0 ** rng.integers(-12, 4, (512, 8))
+    relative = fitted(reference, 1e-3 * reference * rng.standard_normal(reference.shape))
+    assert relative.curve[1] > 0

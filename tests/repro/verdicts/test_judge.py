@@ -49,7 +49,8 @@ def test_only_the_broken_output_fails(precision: Precision):
 
     y, w = scene(precision).judge(change)
     assert (y.status, w.status, w.signature) == (Status.PASS, Status.FAIL, "wrong")
-    assert "noise floors" in w.reason
+    assert "RMS, and rounding explains" in w.reason
+    assert "noise floors" in w.detail
 
 
 @pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.OK])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -50,7 +51,8 @@ def test_a_floor_within_twenty_decibels_of_the_signal_has_no_power():
     reference = normal(64, 16)
     judged = [judge_arrays(reference.astype(np.float32), reference, Floor(s, "emulation", 1)) for s in (0.09, 0.2)]
     assert [v.status for v in judged] == [Status.PASS, Status.INVALID]
-    assert "noise floor" in judged[1].reason
+    assert "rounding alone may move this output by 21 % of its spread" in judged[1].reason
+    assert "noise floor" in judged[1].detail
 
 
 def test_one_element_is_judged_by_its_own_size():
@@ -225,4 +227,37 @@ def test_a_gain_of_one_row_or_channel_is_seen_far_below_the_noise_of_an_element(
     assert verdict.status is (Status.PASS if size < 1 else Status.FAIL), verdict.reason
     if size > 1:
         group, which = name.split("_")[0], 5 if name == "row_gain" else 7
-        assert f"of {group} {which}" in verdict.reason
+        assert f"all values of {group} {which} are " in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("place", "size"),
+    [
+        pytest.param(np.s_[:, :], "noise", id="tensor"),
+        pytest.param(np.s_[3, :], "noise", id="row"),
+        pytest.param(np.s_[:, 5], "noise", id="channel"),
+        pytest.param(np.s_[3, 5], "one", id="element"),
+        pytest.param(np.s_[:, :], "gain", id="gain"),
+        pytest.param(np.s_[:, :], "offset", id="offset"),
+    ],
+)
+def test_the_plain_words_say_the_same_as_the_measures(place, size: str):
+    """By how much it is off beside what rounding explains is by how much the limit is broken, in each kind of limit."""
+    reference = normal(64, 48)
+    of_size = {"noise": 1e-3 * normal(64, 48, seed=2), "one": np.full_like(reference, 1e-3)}
+    # A gain or an offset of two floors is seen in all values together only.
+    of_size |= {"gain": 2e-5 * reference, "offset": np.full_like(reference, 2e-5)}
+    error = np.zeros_like(reference)
+    error[place] = of_size[size][place]
+    verdict = judged(reference, reference + error, Floor(1e-5, "emulation", 1))
+    assert verdict.status is Status.FAIL
+    number = r"([+-]?[\d.]+(?:e[+-]?\d+)?)"
+    off = re.search(rf"(?:off by|shifted together by|are) {number}", verdict.reason)
+    explained = re.search(rf"rounding explains {number}", verdict.reason)
+    broken = re.search(rf"is {number} (?:noise floors|standard errors), the limit is {number}", verdict.detail)
+    assert off is not None, verdict
+    assert explained is not None, verdict
+    assert broken is not None, verdict
+    assert ("standard errors" in verdict.detail) is (size in ("gain", "offset"))
+    said = abs(float(off[1])) / float(explained[1])
+    assert said == pytest.approx(float(broken[1]) / float(broken[2]), rel=0.06)  # two digits are shown

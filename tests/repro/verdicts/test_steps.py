@@ -53,7 +53,7 @@ def test_one_element_that_is_clearly_off_is_named_with_its_steps():
 def test_a_step_in_one_element_is_legal_and_a_step_in_every_element_is_not():
     assert judge_steps(RIGHT, off_by(1), FLOOR, DEFAULT).status is Status.PASS
     verdict = judge_steps(RIGHT, off_by(1, everywhere=True), FLOOR, DEFAULT)
-    assert (verdict.status, "RMS error of the tensor is 1 steps" in verdict.reason) == (Status.FAIL, True)
+    assert (verdict.status, "the tensor is off by 1 steps RMS" in verdict.reason) == (Status.FAIL, True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def worded(verdict: Verdict) -> list[str]:
 
 def test_a_pass_says_what_it_would_have_noticed():
     assert worded(Verdict(0, "y", Status.PASS, power=0.0123)) == [
-        "output 0 'y' PASS smallest error this check can see: 0.012 RMS"
+        "output 0 'y' PASS an error of 0.012 RMS would have been noticed"
     ]
 
 

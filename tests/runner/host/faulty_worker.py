@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from runner.host.worker import Engine, Feeds, JobResult, Refused, make_engine, serve
+from runner.host.engine import Engine, Feeds, JobResult, Refused
+from runner.host.worker import make_engine, serve
 
 _CHUNK = 64 << 20
 

@@ -196,3 +196,28 @@ def test_a_device_that_the_delegate_does_not_choose_is_no_target(gpu: Target):
     target = HostTarget("gpu:no-such-device", "gpu", gpu.runtime, driver=imagined)
     with pytest.raises(TargetUnavailable, match="but the delegate chose"):
         target.activate()
+
+
+@pytest.mark.gpu
+def test_a_second_model_of_the_process_runs_beside_a_job_and_changes_nothing(gpu: Target):
+    a, b = feed(1), feed(2)
+    alone = Job(two_outputs_model(), (a, b, a), name="alone")
+    beside = dataclasses.replace(alone, companion=Job(add_then_sum_model(), (b,)), name="beside")
+    assert beside.key != alone.key
+    one, other = gpu.run_many([alone, beside])
+    assert (one.outcome, other.outcome) == (Outcome.OK, Outcome.OK)
+    for mine, theirs in zip(one.outputs, other.outputs, strict=True):
+        for x, y in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.gpu
+def test_a_second_model_that_cannot_be_had_is_a_refusal(gpu: Target):
+    run = gpu.run(Job(two_outputs_model(), (feed(1),), companion=Job(b"no model", (feed(1),))))
+    assert run.outcome is Outcome.REFUSED
+    assert run.message.startswith("the model beside it: ")
+
+
+def test_a_target_that_runs_one_model_at_a_time_refuses_a_second_one(cpu: Target):
+    with pytest.raises(BadInput, match="runs one model at a time"):
+        cpu.run(Job(two_outputs_model(), (feed(1),), companion=Job(add_model(), (feed(1),))))

@@ -1,0 +1,88 @@
+"""`repro merge`: the shards of a run as one run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from cases.catalogue import catalogue
+from repro.campaigns import expectations
+from repro.campaigns.campaign import compared
+from repro.campaigns.parts import merge, read_part, write_part
+from repro.commands import options
+from repro.commands.outputs import keep_apart
+from repro.display import campaign_table, json_lines
+from repro.display.console import Screen, print_lines
+from repro.display.junit import write_junit
+from repro.findings.note import note
+from repro.findings.reader import finding_or_none
+from repro.pages.of_run import run_page
+from repro.pages.render import write_page
+from repro.records.lines import Tone, counted, line
+
+_SHOWN = 5
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-o", "--results", type=click.Path(path_type=Path, dir_okay=False), help="Keep the whole run here.")
+@options.json_per_output
+@options.junit
+@options.html
+@click.option("-v", "--verbose", is_flag=True, help="Every known bug, not one example per group.")
+@options.memory
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    results: Path | None,
+    as_json: bool,
+    junit_file: Path | None,
+    html_file: Path | None,
+    verbose: bool,
+) -> None:
+    """Put FILES together, which `repro run --shard I/N --results FILE` wrote, and say what one run would have said.
+
+    Exit as `repro run`; 2 where the files are no parts of one run, were measured on different drivers or runtimes, or
+    contradict each other; 3 where a shard is missing, after showing what is there.
+
+    \b
+    1. repro run --shard 1/3 --results 1.results    on each of three machines, with 1/3, 2/3 and 3/3
+    2. repro merge 1.results 2.results 3.results -o run.results --junit run.xml
+    """
+    began = datetime.now(UTC)
+    keep_apart({"--results": results, "--junit": junit_file, "--html": html_file}, files)
+    merged = merge([read_part(path) for path in files])
+    runtimes = {result.target: result.runtime for result in merged.results}
+    known = {
+        target: expectations.load(name, device_model=model, runtime=runtimes.get(target, ""))
+        for target, (name, model) in merged.head.expectations.items()
+    }
+    found = [replace(compared(result, known[result.target]), cached=False) for result in merged.results]
+    if results is not None:
+        write_part(results, merged.head, merged.results)
+    if as_json:
+        for result in found:
+            for record in json_lines.result_objects(result):
+                click.echo(json_lines.dump(record))
+    console = Screen(stderr=as_json, soft_wrap=True)
+    named = {case.name: case for case in catalogue()}
+    controls = frozenset(name for name, case in named.items() if case.control_of)
+    unfit = merged.head.unfit
+    campaign_table.print_campaign(console, found, controls=controls, note=note, verbose=verbose, unfit=unfit)
+    summary = campaign_table.summary_line(found, sum(sum(r.stages.values()) for r in found), merged.head.asked["seed"])
+    console.print(f"{summary} (of {counted(len(files), 'file')}; the seconds are those of the runs alone)")
+    if junit_file is not None:
+        write_junit(junit_file, "repro run", campaign_table.junit_rows(found, unfit), began)
+    if html_file is not None:
+        lines = "; ".join([summary, *(one.line().text for one in unfit)])
+        write_page(html_file, run_page(found, lines, options.typed(), finding_or_none))
+    if merged.missing:
+        more = f" and {len(merged.missing) - _SHOWN} more" if len(merged.missing) > _SHOWN else ""
+        print_lines(console, [line((f"missing: {', '.join(merged.missing[:_SHOWN])}{more}", Tone.BAD))])
+    void = {one.cell for one in unfit}
+    counting = any(result.is_news for result in found if result.cell not in void)
+    ctx.exit(1 if counting else 3 if unfit or merged.missing else 0)
