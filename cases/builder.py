@@ -56,14 +56,13 @@ class GraphBuilder:
         return name
 
     def const(self, data: Any, name: Name | None = None, dtype: str = "float32") -> Name:
-        """A constant. int4: as the file holds it, two integers in a byte, the first in the lower half."""
+        """A constant. int4 is held as the file has it, two integers in a byte."""
         made = name or self._fresh("const")
         if dtype == "int4":
             array = np.asarray(data, np.int8)
             # Its elements are read from the bytes (`cases.evaluation.quantised.constant_of`).
-            self._add(
-                Tensor(made, array.shape, dtype, np.zeros(array.shape, np.uint8), TensorExtras(data=packed(array, 4)))
-            )
+            nothing, held = np.zeros(array.shape, np.uint8), TensorExtras(data=packed(array, 4))
+            self._add(Tensor(made, array.shape, dtype, nothing, held))
             return made
         array = np.asarray(data, dtype=dtype)
         self._add(Tensor(made, array.shape, dtype, array))

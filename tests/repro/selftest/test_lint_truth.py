@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
+from repro.delegate.adapters import Adapter
+from repro.hazards.lint import find_hazards
 from repro.records.journal import Journal
 from repro.selftest import lint_truth
 from repro.selftest.draws.draw import Draw, draw
@@ -20,7 +22,7 @@ from repro.selftest.lint_truth import (
     wrong_outputs,
 )
 from runner import targets
-from runner.errors import NothingRan
+from runner.errors import BadInput, NothingRan
 from runner.run import Fingerprint, Outcome, Precision, Run
 
 PRINT = Fingerprint("test", "0", {}, "", "", "fp32", "")
@@ -31,8 +33,6 @@ def ran(*outputs: np.ndarray) -> Run:
 
 
 def drawn_with(rule: str) -> Draw:
-    from repro.hazards.lint import find_hazards
-
     return next(d for d in (draw(3, i) for i in range(2000)) if {h.rule for h in find_hazards(d.graph)} == {rule})
 
 
@@ -55,8 +55,6 @@ def test_rounding_is_right_and_nonfinite_or_shifted_is_wrong():
 
 def test_hits_misses_and_false_hazards_are_told_apart():
     d = drawn_with("add-reduce")
-    from repro.hazards.lint import find_hazards
-
     (hazard,) = find_hazards(d.graph)
     (index,) = hazard.affected
     other = next(i for i in range(len(d.graph.outputs)) if i != index)
