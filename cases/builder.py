@@ -76,6 +76,15 @@ class GraphBuilder:
         grid = on_grid(scale, zero_point, dimension).quantization
         return self._with_extras(name, quantization=grid)
 
+    def quantise(
+        self, a: Name, scale: float, zero_point: int = 0, dtype: str = "int8", name: Name | None = None
+    ) -> Name:
+        """QUANTIZE of a float tensor."""
+        made = name or self._fresh("quantised")
+        self._add(Tensor(made, self.shape(a), dtype))
+        self._ops.append(Op("QUANTIZE", (a,), (made,)))
+        return self.on_grid(made, scale, zero_point)
+
     def on_block_grid(self, name: Name, scales: Any) -> Name:
         """Say that a matrix of int4 weights has one scale per block of neighbours along its rows.
 

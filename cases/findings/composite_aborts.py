@@ -1,4 +1,4 @@
-"""A composite that the delegate means to compute by its name ends the process."""
+"""A composite that the delegate means to compute by its name ends the process; over OpenCL it is right."""
 
 from __future__ import annotations
 
@@ -48,26 +48,27 @@ def attention() -> Graph:
     return g.build([g.composite("odml.scaled_dot_product_attention", parts(g), body, {"scale": scale}, name="y")])
 
 
-def group_norm() -> Graph:
-    """Normalised over all pixels and the channels of one group, [batch, height, width, channels]."""
+def layer_norm() -> Graph:
+    """Normalised over the channels, which this composite is asked for by its `sub_type`."""
     shape = (1, 4, 4, 8)
     g, inner = GraphBuilder(), GraphBuilder()
     x, scale, shift = inner.input("x", shape), inner.input("scale", (8,)), inner.input("shift", (8,))
-    centred = inner.sub(x, inner.mean(x, axes=[1, 2, 3]), name="centred")
-    variance = inner.mean(inner.unary("SQUARE", centred), axes=[1, 2, 3])
+    centred = inner.sub(x, inner.mean(x, axes=[3]), name="centred")
+    variance = inner.mean(inner.unary("SQUARE", centred), axes=[3])
     unit = inner.mul(centred, inner.unary("RSQRT", inner.add(variance, inner.const(1e-5))))
     body = inner.build([inner.add(inner.mul(unit, scale), shift, name="normalised")])
     operands = (g.input("x", shape), g.const(per_channel(8)), g.const(per_channel(8, 9)))
-    options = {"num_groups": 1, "epsilon": 1e-5, "reduction_axes": [3], "channel_axis": 3}
-    return g.build([g.composite("odml.group_norm", operands, body, options, name="y")])
+    return g.build([g.composite("odml.group_norm", operands, body, {"epsilon": 1e-5, "sub_type": 1}, name="y")])
 
 
 MODELS = finding_models(
-    minimal("odml.rms_norm", rms_norm),
+    minimal("odml.rms_norm", rms_norm).right_over_opencl(),
     control("the plain ops of its body", rms_norm, inlined=True),
-    still_wrong("attention", "not rms_norm alone: odml.scaled_dot_product_attention", attention),
-    still_wrong("group-norm", "not rms_norm alone: odml.group_norm", group_norm),
-    face("projected", "rms_norm in front of a FULLY_CONNECTED, as language models have it", rms_norm, projected=True),
+    still_wrong("attention", "not rms_norm alone: odml.scaled_dot_product_attention", attention).right_over_opencl(),
+    still_wrong("group-norm", "not rms_norm alone: odml.group_norm, of a layer norm", layer_norm).right_over_opencl(),
+    face(
+        "projected", "rms_norm in front of a FULLY_CONNECTED, as language models have it", rms_norm, projected=True
+    ).right_over_opencl(),
     helps("projected-inlined", "the same with the plain ops", rms_norm, inlined=True, projected=True),
     aborts=True,
 )

@@ -40,13 +40,14 @@ def rows(
 
 
 def all_int8(flat: bool = True) -> Graph:
-    """The same with int8 activations and an int32 bias, as full quantisation writes it."""
+    """The same with int8 activations and an int32 bias, as full quantisation with float inputs writes it."""
     g = GraphBuilder()
-    x = g.on_grid(g.input("x", (1, 2, 8), "int8"), 0.02, 3)
+    x = g.quantise(g.input("x", (1, 2, 8)), 0.02, 3)
     matrix = quantised_weights(g, OUT, 8, per_tensor=True)
-    bias = g.on_grid(g.const([40, -30, 20, -10], dtype="int32"), 0.02 * 0.004)
-    (y,) = g.op("FULLY_CONNECTED", (x, matrix, bias), name="y", keep_num_dims=not flat)
-    return g.build([g.on_grid(y, 0.02, -4)])
+    scale = float(np.float32(0.02)) * 0.5 / 127
+    bias = g.on_grid(g.const([40, -30, 20, -10], dtype="int32"), scale)
+    (y,) = g.op("FULLY_CONNECTED", (x, matrix, bias), keep_num_dims=not flat)
+    return g.build(g.op("DEQUANTIZE", (g.on_grid(y, 0.04, -4),), name="y"))
 
 
 MODELS = finding_models(

@@ -305,7 +305,6 @@ RULES = {
             "ADD, SUB, MUL or DIV of two quantised int16 tensors whose scales are not those of plain integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
             "quantise the activations to int8, or keep them in float",
-            finding="int16-scales-ignored",
         ),
         Rule(
             "quantised-ranks",
@@ -336,7 +335,6 @@ RULES = {
             "FULLY_CONNECTED with int4 weights that have one scale per block",
             "compiling this model corrupts memory: it ends the process or makes '{tensor}' wrong",
             "quantise the weights with one scale per row",
-            finding="blockwise-int4-aborts",
         ),
         Rule(
             "fc-runtime-weights",

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.drawn_ops.quantised import record
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import on_grid
 from cases.tflite.write import write_tflite
