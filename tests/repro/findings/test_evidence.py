@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cases.evaluation.evaluate import quantises_at_run_time
 from repro.findings import evidence
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
@@ -146,9 +147,12 @@ def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_un
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_the_cpu_computes_every_model_right(slug):
     """A claim about the delegate is void if the CPU is wrong too."""
-    on_cpu = [r for r in load(slug).evidence_records() if r["target"] == "cpu"]
+    finding = load(slug)
+    on_cpu = [r for r in finding.evidence_records() if r["target"] == "cpu"]
     assert on_cpu
-    assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r)] == []
+    # XNNPACK quantises floats in front of weights of integers, which says nothing of who does not.
+    no_witness = {model.name for model in finding.models if quantises_at_run_time(finding.graph(model))}
+    assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r) and r["case"] not in no_witness] == []
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
