@@ -258,7 +258,8 @@ _STACK = re.compile(r"^((@|#\d+) +0x[0-9a-f]+\b|\*\*\* .* stack trace: \*\*\*$|S
 _ENDS = (
     re.compile(r"Check failed:"),
     re.compile(
-        r"^(malloc|free|realloc|calloc|memalign|munmap_chunk|mremap_chunk|unlink_chunk|malloc_consolidate|tcache\w*)\(\): "
+        r"^(malloc|free|realloc|calloc|memalign|munmap_chunk|mremap_chunk|unlink_chunk|malloc_consolidate|tcache\w*)"
+        r"\(\): "
         r"|double free or corruption|corrupted (size|double-linked)|(stack smashing|buffer overflow) detected"
         r"|Scudo ERROR:|FORTIFY:"
     ),
