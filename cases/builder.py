@@ -8,13 +8,19 @@ graph = g.build(outputs=[y, g.mean(y, axes=[2], name="m")])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import COMPARISONS, output_shapes
+from cases.tflite.extras import OpExtras, TensorExtras, block_grid, on_grid
+from cases.tflite.packing import packed
+from cases.tflite.schema import DTYPE_NAME
 
 Name = str
 
@@ -50,10 +56,51 @@ class GraphBuilder:
         return name
 
     def const(self, data: Any, name: Name | None = None, dtype: str = "float32") -> Name:
-        array = np.asarray(data, dtype=dtype)
+        """A constant. int4 is held as the file has it, two integers in a byte."""
         made = name or self._fresh("const")
+        if dtype == "int4":
+            array = np.asarray(data, np.int8)
+            # Its elements are read from the bytes (`cases.evaluation.quantised.constant_of`).
+            nothing, held = np.zeros(array.shape, np.uint8), TensorExtras(data=packed(array, 4))
+            self._add(Tensor(made, array.shape, dtype, nothing, held))
+            return made
+        array = np.asarray(data, dtype=dtype)
         self._add(Tensor(made, array.shape, dtype, array))
         return made
+
+    def on_grid(self, name: Name, scale: Any, zero_point: Any = 0, dimension: int = 0) -> Name:
+        """Say which real numbers the integers of a tensor stand for: (q - zero_point) * scale; returns its name.
+
+        scale: one number, or one per index along a dimension.
+        """
+        grid = on_grid(scale, zero_point, dimension).quantization
+        return self._with_extras(name, quantization=grid)
+
+    def quantise(
+        self, a: Name, scale: float, zero_point: int = 0, dtype: str = "int8", name: Name | None = None
+    ) -> Name:
+        """QUANTIZE of a float tensor."""
+        made = name or self._fresh("quantised")
+        self._add(Tensor(made, self.shape(a), dtype))
+        self._ops.append(Op("QUANTIZE", (a,), (made,)))
+        return self.on_grid(made, scale, zero_point)
+
+    def on_block_grid(self, name: Name, scales: Any) -> Name:
+        """Say that a matrix of int4 weights has one scale per block of neighbours along its rows.
+
+        scales: [rows, blocks per row], held in float16 as converters write them.
+        """
+        numbers = np.asarray(scales, np.float16)
+        size = self.shape(name)[-1] // numbers.shape[-1]
+        grid = block_grid(size)
+        return self._with_extras(
+            name, quantization=grid, block_scales=Tensor(f"{name}_scales", numbers.shape, "float16", numbers)
+        )
+
+    def _with_extras(self, name: Name, **extras: Any) -> Name:
+        tensor = self._tensors[name]
+        self._tensors[name] = replace(tensor, raw=replace(tensor.raw or TensorExtras(), **extras))
+        return name
 
     def _held(self, data: Any) -> Name:
         """The tensor of that name, or a constant of these values."""
@@ -78,8 +125,12 @@ class GraphBuilder:
         shapes = output_shapes(kind, operands, attrs)
         if kind in COMPARISONS or kind in ("LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT"):
             dtype = "bool"
-        elif kind == "SPLIT" or kind == "SELECT_V2":
+        elif kind in ("SPLIT", "SELECT_V2"):
             dtype = operands[1].dtype
+        elif kind == "CAST" and "out_data_type" in attrs:
+            dtype = DTYPE_NAME[attrs["out_data_type"]]
+        elif kind in ("ONE_HOT", "TRANSPOSE_CONV"):
+            dtype = operands[2].dtype
         elif kind == "DEQUANTIZE":
             dtype = "float32"
         elif kind in ("ARG_MAX", "ARG_MIN"):
@@ -88,8 +139,8 @@ class GraphBuilder:
             dtype = operands[0].dtype
         base = name or self._fresh(kind.lower())
         made = tuple(outputs) or ((base,) if len(shapes) == 1 else tuple(f"{base}_{i}" for i in range(len(shapes))))
-        for output, shape in zip(made, shapes, strict=True):
-            self._add(Tensor(output, shape, dtype))
+        for place, (output, shape) in enumerate(zip(made, shapes, strict=True)):
+            self._add(Tensor(output, shape, "int32" if kind == "TOPK_V2" and place else dtype))
         self._ops.append(Op(kind, tuple(inputs), made, dict(attrs)))
         return made
 
@@ -196,6 +247,20 @@ class GraphBuilder:
         inputs = (a, self.const(weights), self.const(np.zeros(channels) if bias is None else bias))
         return self._one("DEPTHWISE_CONV_2D", inputs, name, depth_multiplier=multiplier, **attrs)
 
+    def transpose_conv(
+        self,
+        a: Name,
+        weights: Any,
+        size: Sequence[int],
+        name: Name | None = None,
+        stride: int = 1,
+        padding: str = "SAME",
+    ) -> Name:
+        """weights: [out, kh, kw, in]. size: height and width of the result."""
+        made = self._ints((self.shape(a)[0], *size, np.shape(weights)[0]))
+        attrs = self._window_attrs(stride, padding, "NONE", 1)
+        return self._one("TRANSPOSE_CONV", (made, self.const(weights), a), name, **attrs)
+
     @staticmethod
     def _window_attrs(stride: int, padding: str, activation: str, dilation: int) -> dict[str, Any]:
         attrs: dict[str, Any] = {"padding": padding, "stride_w": stride, "stride_h": stride}
@@ -216,6 +281,20 @@ class GraphBuilder:
         self, a: Name, b: Name, name: Name | None = None, adj_x: bool = False, adj_y: bool = False
     ) -> Name:
         return self._one("BATCH_MATMUL", (a, b), name, adj_x=adj_x, adj_y=adj_y)
+
+    def composite(
+        self, kind: str, inputs: Sequence[Name], body: Graph, options: Mapping[str, Any], name: Name | None = None
+    ) -> Name:
+        """A composite, such as `odml.rms_norm`, of what its body computes. options: of the composite, by name."""
+        record = schema.StableHLOCompositeOptionsT()
+        record.name, record.compositeAttributes = kind.encode(), list(flexbuffers.Dumps(dict(options)))
+        code = schema.BuiltinOptions2.StableHLOCompositeOptions
+        raw = OpExtras(options_2_code=code, options_2=record, bodies={"decompositionSubgraphIndex": (body,)})
+        (result,) = body.outputs
+        made = name or self._fresh("composite")
+        self._add(Tensor(made, body.tensors[result].shape, body.tensors[result].dtype))
+        self._ops.append(Op("STABLEHLO_COMPOSITE", tuple(inputs), (made,), {}, raw))
+        return made
 
     # --- layout -------------------------------------------------------------------------------------
 

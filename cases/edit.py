@@ -15,8 +15,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from cases.graph import Graph, Op, Tensor
+from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import output_shapes
+from cases.tflite.extras import TensorExtras, grid_alone
+from cases.tflite.packing import PACKED_BITS, packed
 
 # --- one op ---------------------------------------------------------------------------------------------
 
@@ -151,17 +153,42 @@ class GraphEdit:
         self._names = 0
 
     def tensor_like(self, name: str, shape: Sequence[int] | None = None) -> str:
-        """A new tensor of the dtype of `name`, and of its shape where none is given; its name."""
+        """A new tensor of the dtype and the grid of `name`, and of its shape where none is given; its name.
+
+        Raises GraphError for another shape of a tensor whose scales lie along a dimension.
+        """
         source = self.tensors[name]
-        new = self._fresh(name)
-        self.tensors[new] = Tensor(new, source.shape if shape is None else tuple(shape), source.dtype)
-        return new
+        wanted = tuple(source.shape) if shape is None else tuple(shape)
+        grid = grid_alone(source.raw)
+        if grid is not None and len(grid.quantization.scale or ()) != 1 and wanted != tuple(source.shape):
+            raise GraphError(f"'{name}' has a scale per index or block, which is known in its own shape only")
+        return self._added(Tensor(self._fresh(name), wanted, source.dtype, None, grid))
+
+    def tensor(self, stem: str, shape: Sequence[int]) -> str:
+        """A new tensor of real numbers; its name, which begins with the stem."""
+        return self._added(Tensor(self._fresh(stem), tuple(shape)))
 
     def constant(self, stem: str, data: np.ndarray) -> str:
         """A new constant; its name, which begins with the stem."""
-        new = self._fresh(stem)
-        self.tensors[new] = Tensor(new, tuple(data.shape), data.dtype.name, data)
-        return new
+        return self._added(Tensor(self._fresh(stem), tuple(data.shape), data.dtype.name, data))
+
+    def constant_like(self, name: str, elements: np.ndarray) -> str:
+        """A new constant of the dtype and the grid of `name`; its name.
+
+        elements: integers as integers, one each. Dimensions are told by how far they are from the last. Raises
+        GraphError for another shape of a tensor with one scale per block.
+        """
+        source = self.tensors[name]
+        grid = grid_alone(source.raw, elements.ndim - len(source.shape))
+        if grid is not None and grid.block_scales is not None and elements.shape != tuple(source.shape):
+            raise GraphError(f"'{name}' has a scale per block, which is known in its own shape only")
+        bits = PACKED_BITS.get(source.dtype)
+        if bits is None:
+            data = np.asarray(elements, source.dtype)
+        else:
+            data = np.broadcast_to(np.zeros((), np.uint8), elements.shape)
+            grid = replace(grid or TensorExtras(), data=packed(elements, bits))
+        return self._added(Tensor(self._fresh(name), tuple(elements.shape), source.dtype, data, grid))
 
     def insert_before(self, op: Op, new: Op) -> None:
         self.ops.insert(self.ops.index(op), new)
@@ -174,12 +201,21 @@ class GraphEdit:
         self.ops[self.ops.index(op)] = new
         return new
 
+    def dequantised_before(self, op: Op, name: str) -> str:
+        """The real numbers that a quantised tensor stands for, by a DEQUANTIZE in front of `op`; the name to read."""
+        real = self.tensor(name, self.tensors[name].shape)
+        self.insert_before(op, Op("DEQUANTIZE", (name,), (real,)))
+        return real
+
     def identity_transpose(self, op: Op, name: str) -> str:
         """A copy of a tensor, by an identity TRANSPOSE in front of `op`; the name to read instead."""
         copy = self.tensor_like(name)
-        order = self.constant(f"{name}/perm", np.arange(len(self.tensors[name].shape), dtype=np.int32))
-        self.insert_before(op, Op("TRANSPOSE", (name, order), (copy,)))
+        self.insert_before(op, Op("TRANSPOSE", (name, self._same_order(name)), (copy,)))
         return copy
+
+    def transposed_after(self, op: Op, inner: str, name: str) -> None:
+        """`name` becomes a copy of `inner`, which `op` makes, by an identity TRANSPOSE behind it."""
+        self.insert_after(op, Op("TRANSPOSE", (inner, self._same_order(inner)), (name,)))
 
     def reshape_before(self, op: Op, name: str, shape: Sequence[int]) -> str:
         """A tensor in another shape, by a RESHAPE in front of `op`; the name to read instead."""
@@ -200,6 +236,13 @@ class GraphEdit:
         """The edited graph, without constants that nobody reads any more. Raises GraphError where it is not valid."""
         edited = replace(self.graph, tensors=self.tensors, ops=tuple(self.ops))
         return without_unused_constants(edited.validate())
+
+    def _same_order(self, name: str) -> str:
+        return self.constant(f"{name}/perm", np.arange(len(self.tensors[name].shape), dtype=np.int32))
+
+    def _added(self, tensor: Tensor) -> str:
+        self.tensors[tensor.name] = tensor
+        return tensor.name
 
     def _fresh(self, stem: str) -> str:
         while True:

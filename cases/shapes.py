@@ -228,6 +228,18 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
         return ((*x[:axis], x[axis] // count, *x[axis + 1 :]),) * count
     if kind in ("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"):
         return (_blocks_shape(x, attrs["block_size"], to_space=kind == "DEPTH_TO_SPACE"),)
+    if kind == "TRANSPOSE_CONV":
+        return (tuple(_constant(inputs[0], "size")),)
+    if kind == "GATHER":
+        batches, axis = int(attrs.get("batch_dims", 0)), axis_of(int(attrs.get("axis", 0)), len(x))
+        return ((*x[:axis], *inputs[1].shape[batches:], *x[axis + 1 :]),)
+    if kind == "TOPK_V2":
+        return ((*x[:-1], _constant(inputs[1], "count")[0]),) * 2
+    if kind == "ONE_HOT":
+        axis = int(attrs.get("axis", -1)) % (len(x) + 1)
+        return ((*x[:axis], _constant(inputs[1], "depth")[0], *x[axis:]),)
+    if kind == "DYNAMIC_UPDATE_SLICE":
+        return (x,)
     if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         _require_images(x)
         height, width = _constant(inputs[1], "size")

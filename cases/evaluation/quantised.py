@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from cases.graph import GraphError, Tensor
+from cases.tflite.packing import PACKED_BITS
 
 RANGES: Mapping[str, tuple[int, int]] = {
     **{f"int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (2, 4, 8, 16, 32, 64)},
     **{f"uint{bits}": (0, (1 << bits) - 1) for bits in (4, 8, 16)},
 }
 """The smallest and largest integer of each type that a quantised tensor may have."""
-_PACKED_BITS: Mapping[str, int] = {"int2": 2, "int4": 4, "uint4": 4}
 WEIGHT_DTYPES = frozenset({"int2", "int4", "uint4", "int8", "uint8"})
 """The types of quantised weights, unlike those of biases."""
 _BYTE_SHIFT = 128
@@ -137,9 +137,9 @@ def _spread(numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def constant_of(tensor: Tensor) -> np.ndarray | None:
     """The data of a constant, integers of 2 and 4 bits unpacked; None for a tensor that is no constant."""
     packed = getattr(tensor.raw, "data", None)
-    if packed is None or tensor.dtype not in _PACKED_BITS:
+    if packed is None or tensor.dtype not in PACKED_BITS:
         return tensor.data
-    bits, count = _PACKED_BITS[tensor.dtype], math.prod(tensor.shape)
+    bits, count = PACKED_BITS[tensor.dtype], math.prod(tensor.shape)
     fields = np.frombuffer(packed, np.uint8)[:, None] >> np.arange(0, 8, bits, dtype=np.uint8)
     if fields.size < count:
         raise GraphError(f"'{tensor.name}' has {fields.size} integers of {bits} bits, its shape wants {count}")

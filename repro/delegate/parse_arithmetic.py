@@ -15,6 +15,15 @@ from repro.delegate.graph import SLICE_CHANNELS, Bhwc, Node, Operand, OperandFor
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_axes import constant_misread, cumsum_misread, product_misses_batch
+from repro.delegate.misread_scales import pair_misread
+from repro.delegate.misread_types import (
+    activation_misread,
+    constant_tensor_misread,
+    constant_that_aborts,
+    displaced,
+    is_quantised,
+    whole_constant_misread,
+)
 
 NEVER_BELOW_ITS_LANES = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "SQUARE", "ABS", "SOFTMAX"})
 """Nodes that give nothing smaller than what is left in the unused lanes. A SIGMOID leaves 0.5 there."""
@@ -54,18 +63,30 @@ def _with_constant(lowering: Lowering, op: Op, tensor: str, constant: str, const
     source, data = lowering.value(tensor), constant_data(lowering.graph, constant)
     assert data is not None
     node = Node(node_kind(op.kind), op)
-    if np.issubdtype(data.dtype, np.floating):
-        shape = lowering.shape(constant)
+    shape, runtime, result = (lowering.shape(name) for name in (constant, tensor, op.outputs[0]))
+    if np.issubdtype(data.dtype, np.floating) or _stands_for_reals(lowering, constant):
         node.operand = Operand(_form(data, shape), data, constant_comes_first)
-        if constant_misread(data.reshape(shape), lowering.shape(tensor), lowering.shape(op.outputs[0])):
+        if constant_misread(data.reshape(shape), runtime, result):
             node.misparsed = "constant-axis"
         lowering.add(node, source)
     elif data.size == 1:
         node.operand = Operand(OperandForm.INTEGER, data)
         lowering.add(node, source)
     else:
+        node.misparsed = whole_constant_misread(op.kind, data.reshape(shape), runtime, result, constant_comes_first)
         lowering.add(node, source, lowering.data_value(op, constant))
+    node.misparsed = (
+        constant_that_aborts(lowering.graph, op, (constant,))
+        or node.misparsed
+        or activation_misread(lowering.graph, op)
+    )
     lowering.finish(node)
+
+
+def _stands_for_reals(lowering: Lowering, constant: str) -> bool:
+    """Whether a constant is quantised in a type whose integers the delegate turns into floats."""
+    held = lowering.graph.tensors[constant]
+    return held.dtype in ("int8", "uint8") and is_quantised(held)
 
 
 def _form(data: np.ndarray, shape: tuple[int, ...]) -> OperandForm:
@@ -79,12 +100,13 @@ def _of_two_tensors(lowering: Lowering, op: Op) -> None:
     first, second = (lowering.shape(name) for name in names)
     if kind in ("ADD", "MUL") and _fits(broadcast_bhwc(first), broadcast_bhwc(second)):
         names.reverse()  # the parser wants the larger tensor first, and swaps equal ones too
+    misparsed = pair_misread(lowering.graph, op) or activation_misread(lowering.graph, op)
     if len(first) == len(second):
-        lowering.finish(lowering.add(Node(kind, op), *(lowering.value(name) for name in names)))
+        lowering.finish(lowering.add(Node(kind, op, misparsed=misparsed), *(lowering.value(name) for name in names)))
         return
     # Ranks differ: both inputs and the result are put through reshapes to right-aligned BHWC.
     aligned = [lowering.reshaped(lowering.value(name), op, broadcast_bhwc(lowering.shape(name))) for name in names]
-    node = lowering.add(Node(kind, op), *aligned)
+    node = lowering.add(Node(kind, op, misparsed=misparsed), *aligned)
     target = op.outputs[0]
     result = lowering.new_value(node, broadcast_bhwc(lowering.shape(target)))
     lowering.finish(lowering.add(Node("RESHAPE", op, new_shape=lowering.value(target).shape), result))
@@ -138,6 +160,34 @@ def parse_arg_max(lowering: Lowering, op: Op) -> None:
     source = lowering.value(op.inputs[0])
     if source.shape[3] % SLICE_CHANNELS and not (source.producer and source.producer.kind in NEVER_BELOW_ITS_LANES):
         node.misparsed = "arg-max-lanes"
+
+
+def parse_top_k(lowering: Lowering, op: Op) -> None:
+    """TOPK_V2, which sorts whole slices of channels: those of the last that is not full are left out."""
+    node = lowering.generic(op)
+    shape = lowering.shape(op.inputs[0])
+    if shape and shape[-1] % SLICE_CHANNELS:
+        node.misparsed = "top-k-slice" if shape[-1] > SLICE_CHANNELS else "top-k-aborts"
+
+
+def parse_joined_parts(lowering: Lowering, op: Op) -> None:
+    """ADD_N of two and ATAN2, with a constant of the same shape, which is read as if its axes were the last ones."""
+    node = lowering.generic(op)
+    for place, name in enumerate(op.inputs):
+        data = constant_data(lowering.graph, name)
+        if data is None or len(op.inputs) != 2:
+            continue
+        shape = lowering.shape(name)
+        if constant_misread(data.reshape(shape), lowering.shape(op.inputs[1 - place]), shape):
+            node.misparsed = "constant-axis"
+
+
+def parse_select(lowering: Lowering, op: Op) -> None:
+    """SELECT and SELECT_V2, whose condition is not aligned to the right of the result."""
+    node = lowering.generic(op)
+    if displaced(lowering.shape(op.inputs[0]), lowering.shape(op.outputs[0])):
+        node.misparsed = "select-condition"
+    node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[1:]) or node.misparsed
 
 
 def parse_cumsum(lowering: Lowering, op: Op) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import Bhwc, Cut, Node, Pad, Value, axis_letters
+from repro.delegate.graph import MAX_RANK, Bhwc, Cut, Node, Pad, Value, axis_letters, constant_data
 from repro.delegate.lowering import Lowering
+from repro.delegate.misread_types import constant_tensor_misread, is_of_whole_numbers
 
 
 def parse_pad(lowering: Lowering, op: Op) -> None:
@@ -33,6 +34,8 @@ def parse_pad(lowering: Lowering, op: Op) -> None:
         node.misparsed = "pad-rank-3"
     elif table is not None and rank == 4 and batch == 1 and any(table[0]):
         node.misparsed = "pad-batch"
+    if is_of_whole_numbers(lowering.graph.tensors[op.inputs[0]]):
+        node.misparsed = "integer-pad"
     lowering.finish(node)
 
 
@@ -62,7 +65,8 @@ def parse_concat(lowering: Lowering, op: Op) -> None:
         if value in inputs:
             value = lowering.new_value(lowering.add(Node("COPY", op), value), value.shape)
         inputs[value] = None
-    lowering.finish(lowering.add(Node("CONCAT", op, axis=_result_axis(lowering, op)), *inputs))
+    misparsed = constant_tensor_misread(lowering.graph, op, op.inputs)
+    lowering.finish(lowering.add(Node("CONCAT", op, axis=_result_axis(lowering, op), misparsed=misparsed), *inputs))
 
 
 def parse_pack(lowering: Lowering, op: Op) -> None:
@@ -77,7 +81,8 @@ def parse_pack(lowering: Lowering, op: Op) -> None:
     for name in op.inputs:
         value = lowering.data_value(op, name)
         inputs.append(value if value.shape == step else lowering.reshaped(value, op, step))
-    lowering.finish(lowering.add(Node("CONCAT", op, axis=axis), *inputs))
+    misparsed = constant_tensor_misread(lowering.graph, op, op.inputs)
+    lowering.finish(lowering.add(Node("CONCAT", op, axis=axis, misparsed=misparsed), *inputs))
 
 
 def parse_unpack(lowering: Lowering, op: Op) -> None:
@@ -124,6 +129,35 @@ def _one_step(shape: Bhwc, axis: str) -> Bhwc:
     """The shape of one step along an axis."""
     batch, height, width, channels = (1 if letter == axis else size for letter, size in zip("BHWC", shape, strict=True))
     return (batch, height, width, channels)
+
+
+def parse_gather(lowering: Lowering, op: Op) -> None:
+    """GATHER, which knows of no batch_dims: the indices of one batch serve all."""
+    node = lowering.generic(op)
+    if any(size > 1 for size in lowering.shape(op.inputs[0])[: int(op.attrs.get("batch_dims", 0))]):
+        node.misparsed = "gather-batch"
+
+
+def parse_one_hot(lowering: Lowering, op: Op) -> None:
+    """ONE_HOT: of rank 3, [B,N,C] becomes B, H and W, and the indices lie in other places; of rank 0 nowhere."""
+    node = lowering.generic(op)
+    shape = lowering.shape(op.inputs[0])
+    if not shape or (len(shape) == 3 and shape[1] > 1) or lowering.graph.tensors[op.outputs[0]].dtype != "float32":
+        node.misparsed = "one-hot-places"
+    node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[2:]) or node.misparsed
+
+
+def parse_update(lowering: Lowering, op: Op) -> None:
+    """DYNAMIC_UPDATE_SLICE, which reads tensors only, and looks for their first dimension in another place than it is.
+
+    Those of rank 4 are where it looks for them.
+    """
+    node = lowering.generic(op)
+    whole, part = (lowering.shape(name) for name in op.inputs[:2])
+    if any(constant_data(lowering.graph, name) is not None for name in op.inputs[:2]):
+        node.misparsed = "update-constant-aborts"
+    elif len(whole) < MAX_RANK and whole[:1] != part[:1]:
+        node.misparsed = "update-first-axis"
 
 
 def parse_blocks(lowering: Lowering, op: Op) -> None:

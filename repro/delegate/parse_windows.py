@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, Bhwc, Node, Value, Weights, Window
+from repro.delegate.graph import MAX_RANK, POINTWISE, SLICE_CHANNELS, Bhwc, Node, Value, Weights, Window
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
+from repro.delegate.misread_scales import has_blocks_of_int4, has_weights_of_integers, rows_lost
 
 Pair = tuple[int, int]
 
@@ -27,6 +28,12 @@ def parse_fully_connected(lowering: Lowering, op: Op) -> None:
         node = lowering.add(Node("FULLY_CONNECTED", op), source, lowering.value(op.inputs[1]))
         if bias is not None and np.any(bias):  # a bias at run time is refused
             node.misparsed = "fc-runtime-weights"
+    elif has_weights_of_integers(lowering.graph, op):
+        node = lowering.add(Node("FULLY_CONNECTED_INT8", op), source)
+        if has_blocks_of_int4(lowering.graph, op):
+            node.misparsed = "blockwise-int4-aborts"
+        elif rows_lost(lowering.graph, op):
+            node.misparsed = "quantised-fc-rows"
     else:
         kind = "FULLY_CONNECTED" if source.shape[1] == source.shape[2] == 1 else "CONV"
         node = lowering.add(Node(kind, op, window=POINTWISE, weights=Weights(channels, depth, 1)), source)
@@ -98,3 +105,19 @@ def _same_padding(extent: int, size: int, stride: int, dilation: int) -> int:
     """How much a window has to be padded along one side so that there is one result per stride."""
     steps = -(-extent // stride)
     return max(0, (steps - 1) * stride + (size - 1) * dilation + 1 - extent)
+
+
+def parse_transposed_convolution(lowering: Lowering, op: Op) -> None:
+    """TRANSPOSE_CONV, which pads in front as a convolution of its input would, and should as one of its output."""
+    node = lowering.generic(op)
+    weights, images, made = (lowering.shape(name) for name in (op.inputs[1], op.inputs[2], op.outputs[0]))
+    strides = (int(op.attrs.get("stride_h", 1)), int(op.attrs.get("stride_w", 1)))
+    if op.attrs.get("padding", "SAME") == "SAME" and len(images) == len(made) == MAX_RANK:
+        sizes = zip(images[1:3], made[1:3], weights[1:3], strides, strict=True)
+        if any(_front(extent, kernel, stride) != _front(out, kernel, stride) for extent, out, kernel, stride in sizes):
+            node.misparsed = "transposed-same-padding"
+
+
+def _front(size: int, kernel: int, stride: int) -> int:
+    """What SAME pads in front of an axis of this size, under a convolution."""
+    return max(0, (-(-size // stride) - 1) * stride + kernel - size) // 2

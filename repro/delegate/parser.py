@@ -22,19 +22,39 @@ from repro.delegate.parse_arithmetic import (
     parse_batch_matmul,
     parse_cumsum,
     parse_elementwise,
+    parse_joined_parts,
     parse_reduction,
+    parse_select,
     parse_softmax,
+    parse_top_k,
 )
 from repro.delegate.parse_movement import (
     parse_blocks,
     parse_concat,
+    parse_gather,
+    parse_one_hot,
     parse_pack,
     parse_pad,
     parse_slice,
     parse_split,
     parse_unpack,
+    parse_update,
 )
-from repro.delegate.parse_windows import parse_convolution, parse_fully_connected, parse_pool
+from repro.delegate.parse_windows import (
+    parse_convolution,
+    parse_fully_connected,
+    parse_pool,
+    parse_transposed_convolution,
+)
+from repro.delegate.refusals import composite_that_crashes
+
+
+def parse_composite(lowering: Lowering, op: Op) -> None:
+    """A composite that the delegate takes by its name."""
+    node = lowering.generic(op)
+    if composite_that_crashes(op):
+        node.misparsed = "composite-aborts"
+
 
 PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
@@ -60,6 +80,15 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "SPLIT_V": parse_split,
     "DEPTH_TO_SPACE": parse_blocks,
     "SPACE_TO_DEPTH": parse_blocks,
+    "GATHER": parse_gather,
+    "ONE_HOT": parse_one_hot,
+    "DYNAMIC_UPDATE_SLICE": parse_update,
+    "STABLEHLO_COMPOSITE": parse_composite,
+    "TRANSPOSE_CONV": parse_transposed_convolution,
+    "TOPK_V2": parse_top_k,
+    **dict.fromkeys(("ADD_N", "ATAN2"), parse_joined_parts),
+    **dict.fromkeys(("SELECT", "SELECT_V2"), parse_select),
+    **dict.fromkeys(("RIGHT_SHIFT", "STABLEHLO_SHIFT_LEFT"), parse_elementwise),
 }
 """Op kind -> its parser; ops of any other kind are lowered by `Lowering.generic`."""
 

@@ -43,8 +43,18 @@ EFFECTS_OF_PARSING = {
     "cumsum-no-batch": Effect.VOID,
     "batched-blocks": Effect.VOID,
     "grouped-conv": Effect.VOID,
+    "quantised-ranks": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,
+    "composite-aborts": Effect.ABORT,
+    "blockwise-int4-aborts": Effect.ABORT,
+    "integer-activation": Effect.VOID,
+    "integer-constant-batch": Effect.VOID,
+    "integer-pad": Effect.VOID,
+    "half-constant": Effect.VOID,
+    "small-constant-aborts": Effect.ABORT,
+    "top-k-aborts": Effect.ABORT,
+    "update-constant-aborts": Effect.ABORT,
 }
 """Effects of the rules under which an op is parsed into a kernel that is invalid, or ends the process; else `wrong`."""
 READS_TWICE_ABORTS = frozenset(
@@ -95,7 +105,8 @@ def parsed_wrong(graph: DelegateGraph) -> Iterator[Sighting]:
     for node in graph.nodes:
         if node.misparsed:
             effect = EFFECTS_OF_PARSING.get(node.misparsed, Effect.WRONG)
-            yield Sighting(node.misparsed, effect, node.outputs[0], node, node)
+            for value in node.outputs if effect is Effect.WRONG else node.outputs[:1]:
+                yield Sighting(node.misparsed, effect, value, node, node)
         if node.reads_one_twice and _reading_twice_aborts(node):
             yield Sighting("same-operand-aborts", Effect.ABORT, node.outputs[0], node, node)
 

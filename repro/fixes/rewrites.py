@@ -13,10 +13,23 @@ from dataclasses import replace
 import numpy as np
 
 from cases.edit import GraphEdit, renamed, with_attributes, with_operand
+from cases.evaluation.quantised import constant_of, grid_of
 from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, broadcast_bhwc, constant_data
 from repro.hazards.hazard import Hazard
 from runner import memory
+
+
+def _elements(edit: GraphEdit, name: str) -> np.ndarray | None:
+    """The elements of a constant, as `GraphEdit.constant_like` takes them; None for a tensor that is computed."""
+    tensor = edit.tensors[name]
+    return constant_data(edit.graph, name) if tensor.data is None else constant_of(tensor)
+
+
+def _zeros(edit: GraphEdit, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Elements that stand for zero in a tensor of this shape on the grid of `name`."""
+    grid = grid_of(edit.tensors[name])
+    return np.array(np.broadcast_to(0 if grid is None else grid.zero_point, shape), dtype)
 
 
 def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
@@ -24,14 +37,14 @@ def _align_ranks(edit: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     op = hazard.ops[0]
     constant, runtime = sorted(op.inputs, key=lambda name: constant_data(edit.graph, name) is None)
-    data = constant_data(edit.graph, constant)
+    data = _elements(edit, constant)
     output = op.outputs[0]
     result = edit.tensors[output].shape
     if data is None or len(result) > MAX_RANK:
         return ""
     wide = broadcast_bhwc(tuple(result))
     shape = broadcast_bhwc(tuple(edit.tensors[runtime].shape))
-    fixed = edit.constant(constant, np.ascontiguousarray(data.reshape(broadcast_bhwc(tuple(data.shape)))))
+    fixed = edit.constant_like(constant, np.ascontiguousarray(data.reshape(broadcast_bhwc(tuple(data.shape)))))
     source = runtime
     if tuple(edit.tensors[runtime].shape) != shape:
         source = edit.reshape_before(op, runtime, shape)
@@ -64,6 +77,8 @@ def _bias_behind(edit: GraphEdit, hazard: Hazard) -> str:
     """The product alone, and an ADD of the bias with the activation behind it."""
     assert hazard.ops is not None
     op = hazard.ops[0]
+    if grid_of(edit.tensors[op.outputs[0]]) is not None:
+        return _real_bias_behind(edit, op)
     product = edit.tensor_like(op.outputs[0])
     activation = op.attrs.get("fused_activation_function", "NONE")
     bare = with_attributes(renamed(op, outputs={op.outputs[0]: product}), fused_activation_function="NONE")
@@ -71,6 +86,24 @@ def _bias_behind(edit: GraphEdit, hazard: Hazard) -> str:
     total = Op("ADD", (product, op.inputs[2]), op.outputs, {"fused_activation_function": activation})
     edit.insert_after(made, total)
     return f"an ADD gives '{op.outputs[0]}' its bias"
+
+
+def _real_bias_behind(edit: GraphEdit, op: Op) -> str:
+    """The same between DEQUANTIZE and QUANTIZE: no grid is known that holds the product without its bias."""
+    bias, output = edit.tensors[op.inputs[2]], op.outputs[0]
+    grid, steps = grid_of(bias), constant_of(bias)
+    if grid is None or steps is None:
+        return ""
+    activation = op.attrs.get("fused_activation_function", "NONE")
+    shape = edit.tensors[output].shape
+    total, product = edit.tensor(output, shape), edit.tensor(output, shape)
+    x, weights = (edit.dequantised_before(op, name) for name in op.inputs[:2])
+    bare = with_attributes(replace(op, inputs=(x, weights), outputs=(product,)), fused_activation_function="NONE")
+    made = edit.swap(op, bare)
+    edit.insert_after(made, Op("QUANTIZE", (total,), (output,)))
+    real = edit.constant(op.inputs[2], grid.real(steps).astype(np.float32))
+    edit.insert_after(made, Op("ADD", (product, real), (total,), {"fused_activation_function": activation}))
+    return f"'{output}' is computed in real numbers, and an ADD gives it its bias"
 
 
 def _row_softmax(edit: GraphEdit, hazard: Hazard) -> str:
@@ -110,13 +143,12 @@ def _repeat_batch(edit: GraphEdit, hazard: Hazard) -> str:
         if shape == wanted:
             continue
         memory.require(int(np.prod(wanted)) * 8, f"copies of '{name}' along its batch")
-        data = constant_data(edit.graph, name)
+        data = _elements(edit, name)
         if data is not None:
-            changed = with_operand(
-                changed, place, edit.constant(name, np.ascontiguousarray(np.broadcast_to(data, wanted)))
-            )
+            repeat = edit.constant_like(name, np.ascontiguousarray(np.broadcast_to(data, wanted)))
         else:
-            changed = with_operand(changed, place, _copies(edit, op, name, wanted))
+            repeat = _copies(edit, op, name, wanted)
+        changed = with_operand(changed, place, repeat)
         repeated.append(f"'{name}'")
     edit.swap(op, changed)
     return f"{' and '.join(repeated)} {'is' if len(repeated) == 1 else 'are'} repeated along the batch of BATCH_MATMUL"
@@ -185,6 +217,21 @@ def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{op.kind} works on '{source}' at rank 4"
 
 
+def _update_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
+    """Tensor and part get dimensions of 1 in front, and the start index zeros."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    whole, part, start = op.inputs
+    ones = (1,) * (MAX_RANK - len(edit.tensors[whole].shape))
+    zeros = edit.constant(f"{start}/zeros", np.zeros(len(ones), edit.tensors[start].dtype))
+    index = edit.tensor_like(start, (MAX_RANK,))
+    edit.insert_before(op, Op("CONCATENATION", (zeros, start), (index,), {"axis": 0}))
+    inputs = {name: edit.reshape_before(op, name, (*ones, *edit.tensors[name].shape)) for name in (whole, part)}
+    changed = edit.swap(op, renamed(op, inputs={**inputs, start: index}))
+    edit.reshape_after(changed, op.outputs[0], (*ones, *edit.tensors[op.outputs[0]].shape))
+    return f"DYNAMIC_UPDATE_SLICE works on '{whole}' at rank 4"
+
+
 def _pad_batch_as_height(edit: GraphEdit, hazard: Hazard) -> str:
     """[1,H,W,C] is padded in height, width and channels as it is, then in its batch as [1,1,H,W*C]."""
     assert hazard.ops is not None
@@ -213,14 +260,15 @@ def _wider_kernel(edit: GraphEdit, hazard: Hazard) -> str:
     """A 1x1 depthwise kernel becomes 1x2 with a column of zeros; SAME padding keeps the windows where they were."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    weights = constant_data(edit.graph, op.inputs[1])
+    weights = _elements(edit, op.inputs[1])
     if weights is None:
         return ""
-    wide = np.concatenate([weights, np.zeros_like(weights)], axis=2)
+    column = _zeros(edit, op.inputs[1], weights.shape, weights.dtype)
+    wide = np.concatenate([weights, column], axis=2)
     width, stride = int(edit.tensors[op.inputs[0]].shape[2]), int(op.attrs.get("stride_w", 1))
     total = max(0, (-(-width // stride) - 1) * stride + 2 - width)
     assert total // 2 == 0  # a window of two is padded by one column at most, behind
-    changed = renamed(op, inputs={op.inputs[1]: edit.constant(op.inputs[1], wide)})
+    changed = renamed(op, inputs={op.inputs[1]: edit.constant_like(op.inputs[1], wide)})
     edit.swap(op, with_attributes(changed, padding="SAME", dilation_w_factor=1, dilation_h_factor=1))
     return "the 1x1 depthwise kernel is 1x2, with a column of zeros"
 
@@ -229,18 +277,18 @@ def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
     """A grouped CONV_2D becomes one over all channels, whose weights are zero between groups."""
     assert hazard.ops is not None
     op = hazard.ops[0]
-    weights = constant_data(edit.graph, op.inputs[1])
+    weights = _elements(edit, op.inputs[1])
     if weights is None:
         return ""
     out, height, width, taken = weights.shape
     channels = int(edit.tensors[op.inputs[0]].shape[3])
     made = out // (channels // taken)
     memory.require(out * height * width * channels * weights.itemsize, f"weights of all groups of '{op.outputs[0]}'")
-    dense = np.zeros((out, height, width, channels), weights.dtype)
+    dense = _zeros(edit, op.inputs[1], (out, height, width, channels), weights.dtype)
     for filters in range(0, out, made):
         first = filters // made * taken
         dense[filters : filters + made, :, :, first : first + taken] = weights[filters : filters + made]
-    edit.swap(op, renamed(op, inputs={op.inputs[1]: edit.constant(op.inputs[1], dense)}))
+    edit.swap(op, renamed(op, inputs={op.inputs[1]: edit.constant_like(op.inputs[1], dense)}))
     return (
         f"{channels // taken} groups are one CONV_2D with block-diagonal weights ({channels // taken} times as large)"
     )
@@ -282,6 +330,7 @@ REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "cumsum-height": _cumsum_height,
     "stacked-images": _stacked_images,
     "pad-rank-4": _pad_rank_4,
+    "update-rank-4": _update_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,
     "dense-weights": _dense_weights,

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.edit import GraphEdit, renamed
+from cases.evaluation.quantised import grid_of
 from cases.graph import Graph, Op
 from repro.delegate.graph import constant_data
 from repro.delegate.kernel_divisions import kernel_divisions
 from repro.delegate.replay import replay
 from repro.fixes.rewrites import REWRITES
+from repro.fixes.rewrites_of_types import TYPE_REWRITES
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
@@ -44,7 +46,10 @@ class Mended:
 
 
 def _emit(edit: GraphEdit, hazard: Hazard) -> str:
-    """The output keeps its name and gets an op of its own; everybody inside reads the tensor behind it."""
+    """The output keeps its name and gets an op of its own; everybody inside reads the tensor behind it.
+
+    That of integers on a grid is a TRANSPOSE: the delegate takes no MUL of int16 by a constant.
+    """
     name = hazard.tensor
     producer = edit.graph.producers[name]
     inner = edit.tensor_like(name)
@@ -53,9 +58,12 @@ def _emit(edit: GraphEdit, hazard: Hazard) -> str:
             edit.swap(op, renamed(op, outputs={name: inner}))
         elif name in op.inputs:
             edit.swap(op, renamed(op, inputs={name: inner}))
+    maker = next(op for op in edit.ops if inner in op.outputs)
+    if grid_of(edit.tensors[name]) is not None:
+        edit.transposed_after(maker, inner, name)
+        return f"output '{name}' is emitted through an identity TRANSPOSE"
     one = edit.constant(f"{name}/one", np.ones((), edit.tensors[name].dtype))
-    position = next(index for index, op in enumerate(edit.ops) if inner in op.outputs)
-    edit.ops.insert(position + 1, Op("MUL", (inner, one), (name,), {"fused_activation_function": "NONE"}))
+    edit.insert_after(maker, Op("MUL", (inner, one), (name,), {"fused_activation_function": "NONE"}))
     return f"output '{name}' is emitted through a MUL by 1"
 
 
@@ -148,6 +156,7 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "block-concat": _block_concat,
     "block-kernel": _block_kernels,
     **REWRITES,
+    **TYPE_REWRITES,
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from cases.evaluation.named import name_of
 from cases.graph import Graph
 from repro.delegate.adapters import EVERY_ADAPTER, Adapter, divides_by_no_slices
 from repro.delegate.refusals import why_refused
@@ -138,6 +139,6 @@ def _on(event: Event, adapters: Sequence[Adapter]) -> Event:
 
 def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazard:
     ops = (event.producer, event.consumer)
-    made, read = event.producer.kind, event.consumer.kind
+    made, read = (name_of(op) or op.kind for op in ops)
     level = None if event.effect is Effect.REFUSED else Level.HAZARD
     return match_of(RULES[event.rule], event.tensor, output, made, read, event.effect, affected, ops=ops, level=level)

@@ -246,8 +246,9 @@ def _ordered(path: Path, inputs: Inputs, parts: Sequence[GraphPart | HostPart]) 
     while waiting:
         runnable = [part for part in waiting if set(part.inputs) <= ready]
         if not runnable:
-            part = waiting[0]
-            missing = next(tensor for tensor in part.inputs if tensor not in ready)
+            lacking = [(part, tensor) for part in waiting for tensor in part.inputs if tensor not in ready]
+            # What nobody gives explains the others that wait.
+            part, missing = next((one for one in lacking if one[1] not in writers), lacking[0])
             why = (
                 f"which {writers[missing]} gives only after it: the parts form a circle"
                 if missing in writers

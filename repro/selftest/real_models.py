@@ -26,8 +26,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
+from models.public.collect import listed
 from repro.selftest.judge_table import write_into
 from repro.trials.load import load_subject
+from repro.trials.part import WHOLE, Part
 from repro.trials.telling_feeds import check_tellingly
 from repro.verdicts.verdict import Status, Verdict
 from runner import children, targets
@@ -112,13 +114,14 @@ def in_process_of_its_own(path: Path, target: str, limit_s: float) -> list[Answe
 
 def answers(path: Path, target_name: str) -> Iterator[Answer]:
     """What `check` says of a model, in each precision that the target has."""
+    part = next((Part(shapes=model.shapes) for model in listed() if model.name == path.stem), WHOLE)
     for precision in targets.precisions_for(target_name, "both"):
         graph, seconds = None, list[float]()
         with targets.open_target("cpu") as cpu, targets.open_target(target_name) as target:
             for _ in range(2):
                 start = time.monotonic()
                 try:
-                    subject = load_subject(path)
+                    subject = load_subject(path, part=part)
                     graph = subject.graph
                     said, reason = summary(check_tellingly(subject, target, cpu, precision).verdicts)
                 except ReproError as error:

@@ -2,7 +2,8 @@
 
 Key insight: a graph has one signature and fixed shapes, and everything here works on graphs. So a file with several
 signatures is several models: the one that is chosen is written by itself, with all that its ops run. What is left open
-needs no other file: whoever runs it gives it the shape.
+needs no other file: whoever runs it gives it the shape. Only where a file does not say that its inputs have a rank,
+LiteRT takes no other shape than theirs, and the graph is written with it.
 """
 
 from __future__ import annotations
@@ -34,15 +35,16 @@ class Part:
         graph = read_tflite(data, where, self.signature)
         if self.shapes:
             graph = self._resized(graph, where)
-        if isinstance(graph.extras, FileExtras) and graph.extras.other_signatures:
-            try:
-                return write_tflite(graph), graph
-            except GraphError as error:
-                raise BadInput(
-                    f"{where}: signature '{shown_name(graph.extras.signature_key)}' cannot be written by itself: "
-                    f"{error}; export it alone"
-                ) from error
-        return data, graph
+        is_one_of_several = isinstance(graph.extras, FileExtras) and bool(graph.extras.other_signatures)
+        if not is_one_of_several and not (self.shapes and _has_unranked_input(graph)):
+            return data, graph
+        try:
+            return write_tflite(graph), graph
+        except GraphError as error:
+            key = shown_name(graph.extras.signature_key) if isinstance(graph.extras, FileExtras) else ""
+            raise BadInput(
+                f"{where}: signature '{key}' cannot be written by itself: {error}; export it alone"
+            ) from error
 
     @staticmethod
     def label(graph: Graph) -> str:
@@ -74,6 +76,11 @@ class Part:
             return with_input_shapes(graph, shapes)
         except GraphError as error:
             raise BadInput(f"{where}: at these shapes: {error}; give others") from error
+
+
+def _has_unranked_input(graph: Graph) -> bool:
+    """Whether LiteRT would take an input's shape as it stands, and refuse another."""
+    return any(not getattr(graph.tensors[name].raw, "has_rank", True) for name in graph.inputs)
 
 
 WHOLE = Part()

@@ -27,6 +27,11 @@ def explained(run: Run, cpu: Run, graph: Graph) -> Run:
     for one in (run, cpu):
         if _is_broken(one):
             said = one.message.removeprefix("not compiled: ")
+            open_input = next((name for name in graph.inputs if _is_open(graph, name)), None)
+            if open_input is not None:
+                named, has = shown_name(open_input), list(graph.tensors[open_input].shape)
+                why = f"TFLite itself refuses the file with '{named}' at {has}, which it leaves open: {said}"
+                return replace(run, message=f"{why}; give --shape {named}=...")
             return replace(run, message=f"the file is broken: TFLite itself refuses it: {said}")
     dynamic = _DYNAMIC.search(run.log)
     names = list(graph.tensors)
@@ -37,6 +42,11 @@ def explained(run: Run, cpu: Run, graph: Graph) -> Run:
             where = f"'{shown_name(name)}', which {maker.kind} writes, has no size before the run"
             return replace(run, message=f"{run.message}; {where}")
     return run
+
+
+def _is_open(graph: Graph, name: str) -> bool:
+    """Whether a file leaves an extent of an input to whoever runs it."""
+    return -1 in (getattr(graph.tensors[name].raw, "shape_signature", None) or ())
 
 
 def _is_broken(run: Run) -> bool:

@@ -2,13 +2,16 @@
 
 Key insight: whether a comparison has power is known before anything runs, from what is right and an emulation of it. A
 segmenter that answers 1e-9 to white noise says nothing in float16, and may say a lot to a picture with edges in it. So
-candidates are drawn and evaluated, and the three that tell most are fed. What a user gives is never replaced.
+candidates are drawn and evaluated, and the three that tell most together are fed: the noise of the worst of them counts
+for all, as it does where they are judged. What a user gives is never replaced.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +24,7 @@ from cases.inputs import GivenFeeds
 from repro.trials.check import Checked, check
 from repro.verdicts import numeric_rule, steps
 from repro.verdicts.emulation import floors_for
+from repro.verdicts.floor_fit import relative_sizes
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import NoReference, float64_outputs
 from repro.verdicts.subject import Subject
@@ -29,34 +33,59 @@ from repro.verdicts.verdict import Status
 from runner.run import Feed, Precision
 from runner.target import Target
 
-_MOST, _FEWEST, _FED = 12, 4, 3
+_MOST, _FEWEST, _FED = 16, 4, 3
 """Candidates at most, candidates among which there is a choice, and how many of them are fed."""
-_TERMS = 1 << 33  # of sums that all candidates together may have; some 3 ns each
+_TERMS = 1 << 35  # of sums that all candidates together may have; some 3 ns each
 _EVALUATIONS = 3  # of a candidate: what is right, and two emulations
 _AMPLE_DB = 6.0  # above what is needed: a floor that is fitted to three feeds is above those of each
+_LIKELY = 8  # candidates, by what they tell alone, among which all threes are tried
 _ENOUGH_DB = 60.0  # more tells nothing more
 _DEVIATIONS = (1.0, 0.3, 3.0)  # of normal numbers for inputs of which nothing is known, one candidate after the other
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """One feed. power: of each output, in dB above its noise floor."""
+    """One feed, what each output must be after it, and the noise floors of the outputs."""
 
     feed: Feed
-    power: tuple[float, ...]
+    references: tuple[np.ndarray, ...]
+    floors: tuple[Floor, ...]
+
+    def power(self, other: _Candidate, precision: Precision) -> tuple[float, ...]:
+        """Of each output, in dB above the noise floor that another candidate, or this one, gives it."""
+        return tuple(
+            _of_output(mine, theirs, floor, precision)
+            for mine, theirs, floor in zip(self.references, other.references, other.floors, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class _Power:
+    """What a few candidates tell together: of each output, in dB above the noise floor that the worst of them gives."""
+
+    db: tuple[float, ...]
 
     @property
     def telling(self) -> int:
         """How many outputs can be told from noise."""
-        return sum(db >= DEFAULT["floor_snr_db"] for db in self.power)
+        return sum(db >= DEFAULT["floor_snr_db"] for db in self.db)
 
     @property
     def is_ample(self) -> bool:
-        return all(db >= DEFAULT["floor_snr_db"] + _AMPLE_DB for db in self.power)
+        return all(db >= DEFAULT["floor_snr_db"] + _AMPLE_DB for db in self.db)
 
     @property
     def rank(self) -> tuple[int, float]:
-        return self.telling, sum(max(-_ENOUGH_DB, min(_ENOUGH_DB, db)) for db in self.power)
+        return self.telling, sum(max(-_ENOUGH_DB, min(_ENOUGH_DB, db)) for db in self.db)
+
+
+_Between = Callable[[_Candidate, _Candidate], tuple[float, ...]]
+"""The power of one candidate above the floors of another."""
+
+
+def _together(candidates: Sequence[_Candidate], between: _Between) -> _Power:
+    each = [between(one, other) for one in candidates for other in candidates]
+    return _Power(tuple(map(min, zip(*each, strict=True))))
 
 
 def check_tellingly(
@@ -98,9 +127,15 @@ def telling_subject(subject: Subject, precision: Precision, already: int) -> Sub
     count = min(_MOST, _TERMS // max(1, _EVALUATIONS * terms))
     if count < _FEWEST:
         return None
+    between = functools.cache(lambda one, other: one.power(other, precision))
     drawn = list(_drawn(graph, plan, precision, count))
-    best = sorted(drawn, key=lambda candidate: candidate.rank, reverse=True)[:_FED]
-    if len(best) < _FED or best[-1].telling <= already:
+    likely = sorted(drawn, key=lambda one: _together([one], between).rank, reverse=True)[:_LIKELY]
+    power, best = max(
+        ((_together(some, between), some) for some in itertools.combinations(likely, _FED)),
+        key=lambda found: found[0].rank,
+        default=(_Power(()), ()),
+    )
+    if power.telling <= already:
         return None
     kinds = ", ".join(dict.fromkeys(one.numbers for n in range(len(drawn)) for one in _planned(plan, n)))
     words = f"{kinds}: {_FED} of {len(drawn)} drawn, seed {plan.standard.seed}"
@@ -115,11 +150,11 @@ def _drawn(graph: Graph, plan: PlannedFeeds, precision: Precision, count: int) -
         planned = _planned(plan, number)
         feed = tuple(_array(graph, one, plan.standard.seed, number, i) for i, one in enumerate(planned))
         try:
-            candidate = _Candidate(feed, _power(graph, feed, precision))
+            candidate = _candidate(graph, feed, precision)
         except NoReference:  # such numbers do not fit together in this graph
             continue
         yield candidate
-        ample += candidate.is_ample
+        ample += _Power(candidate.power(candidate, precision)).is_ample
         if ample == _FED:
             return
 
@@ -145,15 +180,17 @@ def _array(graph: Graph, planned: PlannedInput, seed: int, number: int, operand:
     return planned.draw(tensor.shape, tensor.dtype, rng)
 
 
-def _power(graph: Graph, feed: Feed, precision: Precision) -> tuple[float, ...]:
+def _candidate(graph: Graph, feed: Feed, precision: Precision) -> _Candidate:
     references = float64_outputs(graph, (feed,))
-    floors = floors_for(graph, (feed,), references, precision)
-    return tuple(_of_output(r, floor, precision) for r, floor in zip(references[0], floors, strict=True))
+    return _Candidate(feed, references[0], floors_for(graph, (feed,), references, precision))
 
 
-def _of_output(reference: np.ndarray, floor: Floor, precision: Precision) -> float:
+def _of_output(reference: np.ndarray, others: np.ndarray, floor: Floor, precision: Precision) -> float:
+    """By how many dB a reference stands above a floor that was fitted to another feed's reference, or to its own."""
     if floor.source == "steps":
         return steps.signal_over_noise_db(reference, floor)
     if reference.dtype.kind == "f":
-        return numeric_rule.signal_over_noise_db(reference, floor, precision, DEFAULT)
+        # As in a floor of several feeds: what is smaller as a whole has less noise as a whole.
+        size = (*relative_sizes([others, reference]), 1.0, 1.0)[1]
+        return numeric_rule.signal_over_noise_db(reference, floor.scaled(size), precision, DEFAULT)
     return math.inf if reference.size and (reference != reference.flat[0]).any() else -math.inf

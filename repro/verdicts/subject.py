@@ -21,6 +21,7 @@ from cases.inputs import GivenFeeds, StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
+from cases.with_torch.lowered import is_lowered
 from cases.with_torch.reference import has_torch
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
@@ -152,7 +153,8 @@ class Subject:
 
 
 def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
-    """A catalogue case, held against torch in float64; a file, or where torch is not installed, against its own ops.
+    """A catalogue case, held against torch in float64; a file, what torch does not compute, and all where torch is not
+    installed against its own ops.
 
     kind and seed override the case's own inputs. Raises BadInput where the case needs the convert extra, which is
     missing.
@@ -161,7 +163,8 @@ def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None
     if case.file is not None:
         reference: Reference = OwnOps(functools.partial(open_target, "cpu"))
     else:
-        reference = TorchOf(case) if has_torch() else OWN_OPS_ONLY
+        by_torch = has_torch() and (case.graph is None or is_lowered(case.graph()))
+        reference = TorchOf(case) if by_torch else OWN_OPS_ONLY
     return Subject(case.name, model_bytes(case), plan, reference, case.control_of)
 
 

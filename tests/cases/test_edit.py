@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,10 +30,15 @@ from cases.edit import (
     without_unused_constants,
 )
 from cases.evaluation.evaluate import evaluate
+from cases.evaluation.quantised import constant_of, grid_of
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.inputs import standard_feeds
+from cases.tflite.extras import TensorExtras
+from cases.tflite.packing import packed
 from repro.fuzzer.generate import grow
+from tests.repro.quantising import extras
 
+SCALES = np.array([0.5, 1.0, 2.0])
 grown = st.integers(0, 2**32 - 1).map(lambda seed: grow(random.Random(seed)))
 
 
@@ -230,3 +236,41 @@ def test_an_edit_that_leaves_a_reader_without_its_tensor_is_refused():
     edit.swap(graph.ops[0], renamed(graph.ops[0], outputs={"n": edit.tensor_like("n")}))
     with pytest.raises(GraphError, match="reads 'n' before anything wrote it"):
         edit.finished()
+
+
+def test_a_tensor_like_another_lies_on_its_grid_and_has_nothing_else_of_it():
+    state = Tensor("s", (2, 3), "int8", None, replace(extras(0.5), is_variable=True, shape_signature=(-1, 3)))
+    edit = GraphEdit(Graph({"s": state}, (), ("s",), ("s",)))
+    new = edit.tensors[edit.tensor_like("s", (6,))]
+    assert (new.shape, new.dtype, new.data, new.is_state) == ((6,), "int8", None, False)
+    assert new.raw == TensorExtras(state.raw.quantization)
+
+
+def test_scales_along_a_dimension_stay_where_the_shape_stays_and_are_refused_in_another():
+    channels = Tensor("c", (2, 3), "int8", None, extras(SCALES, 0, 1))
+    edit = GraphEdit(Graph({"c": channels}, (), ("c",), ("c",)))
+    assert edit.tensors[edit.tensor_like("c")].raw == TensorExtras(channels.raw.quantization)
+    with pytest.raises(GraphError, match="'c' has a scale per index or block"):
+        edit.tensor_like("c", (3, 2))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_a_constant_like_another_counts_its_quantised_dimension_from_the_last(dtype: str):
+    steps = np.array([[1, -2, 3], [4, 5, -6]], np.int8)
+    raw = replace(extras(SCALES, 0, 1), data=packed(steps, 4) if dtype == "int4" else None)
+    edit = GraphEdit(Graph({"c": Tensor("c", (2, 3), dtype, steps, raw)}, (), (), ()))
+    new = edit.tensors[edit.constant_like("c", np.stack([steps, steps]))]
+    grid, elements = grid_of(new), constant_of(new)
+    assert grid is not None
+    assert elements is not None
+    np.testing.assert_array_equal(grid.real(elements), np.stack([steps * SCALES] * 2))
+    assert raw.quantization.quantizedDimension == 1
+
+
+def test_scales_of_blocks_are_refused_in_another_shape():
+    blocks = TensorExtras(schema.QuantizationParametersT(), block_scales=Tensor("scales", (2, 1), "float16"))
+    blocks.quantization.details = schema.BlockwiseQuantizationT()
+    edit = GraphEdit(Graph({"w": Tensor("w", (2, 4), "int4", np.zeros((2, 4), np.uint8), blocks)}, (), (), ()))
+    assert edit.tensors[edit.constant_like("w", np.ones((2, 4), np.int8))].raw.block_scales is blocks.block_scales
+    with pytest.raises(GraphError, match="'w' has a scale per block"):
+        edit.constant_like("w", np.ones((3, 4), np.int8))

@@ -94,3 +94,11 @@ def test_the_list_names_each_model_once_with_its_pinned_package():
         assert one.package.startswith(("pypi:", "npm:"))
         assert "==" in one.package or "@" in one.package.removeprefix("npm:@")
         assert len(one.sha256) == 64
+
+
+def test_a_model_that_does_not_run_at_its_own_shape_is_listed_with_one(tmp_path: Path):
+    path = tmp_path / "models.tsv"
+    path.write_text(
+        "# package\tpath\npypi:a==1\ta.tflite\t0f\tx=y:0=1,1760\npypi:a==1\tb.tflite\t1f\n", encoding="utf-8"
+    )
+    assert [model.shapes for model in listed(path)] == [{"x=y:0": (1, 1760)}, {}]

@@ -124,6 +124,15 @@ def test_own_cases_are_listed_and_those_in_python_only_where_they_are_asked_for(
     assert "--no-python is about own cases in Python, which run with --mine only" in err
 
 
+def test_a_layout_that_is_begun_lies_among_the_projects_own(project: Path, repro: Repro):
+    code, out, err = repro("gate", "--init", "bad.tflite")
+    assert code == 0, err
+    split = project / Folders.layouts / "split.toml"
+    assert f"wrote {split}" in out
+    assert tomllib.loads(split.read_text(encoding="utf-8"))["graph"][0]["file"].endswith("bad.tflite")
+    assert err.splitlines()[0] == f"own catalogue: {project / 'repro.toml'}"
+
+
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_reductions_and_hunts_are_kept_in_the_project(project: Path, repro: Repro):

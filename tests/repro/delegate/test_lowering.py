@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op
+from cases.inputs import standard_feeds
 from repro.delegate.graph import Node, bhwc
 from repro.delegate.lowering import Lowering
 from repro.delegate.parser import lower
 from repro.selftest.draws.draw import draw
 from tests.repro.delegate.replayed import bookkeeping_errors, by_hand, events, kept, kinds
+from tests.repro.quantising import quantised
 
 
 def test_a_fused_activation_is_a_node_of_its_own():
@@ -30,6 +33,19 @@ def test_float16_weights_behind_dequantize_are_constants():
     graph = g.build([g.add(y, g.const(np.ones(8))), y])
     assert kinds(graph) == ["CONV", "ADD"]
     assert events(graph) == [("gemm-elementwise", y, "lost")]
+
+
+@pytest.mark.parametrize(("dtype", "between"), [("int8", ["QUANTIZE_AND_DEQUANTIZE"]), ("int16", [])])
+def test_a_rounding_to_the_grid_of_8_bits_stands_between_two_ops_so_that_nothing_is_fused(dtype: str, between):
+    g = GraphBuilder()
+    y = g.add(g.input("x", (1, 4, 8)), g.input("z", (1, 4, 8)), name="y")
+    graph = g.build([y, g.reduce("SUM", y, [2], name="total")])
+    feed = standard_feeds([graph.tensors[name] for name in graph.inputs], 0)[0]
+    whole = quantised(graph, feed, dtype)
+    assert kinds(whole) == ["ADD", *between, "SUM"]
+    assert bookkeeping_errors(lower(whole)) == []
+    assert bool(events(whole)) is not bool(between)
+    assert events(graph) == [("add-reduce", "y", "lost")]
 
 
 def test_foreign_ops_are_opaque_and_break_nothing():

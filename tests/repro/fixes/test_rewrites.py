@@ -9,42 +9,11 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.edit import GraphEdit
-from cases.evaluation.evaluate import evaluate
 from cases.findings.batched_depth_to_space import blocks
 from cases.graph import Graph
-from cases.inputs import standard_feeds
 from repro.fixes.rewrites import REWRITES
-from repro.hazards.hazard import Hazard
-from repro.hazards.lint import find_hazards
-from repro.hazards.rules import RULES
+from tests.repro.fixes.rewriting import hazard_of, kinds, rewritten
 from tests.repro.verdicts.judging import normal
-
-
-def hazard_of(graph: Graph, *rules: str) -> Hazard | None:
-    return next((hazard for hazard in find_hazards(graph) if hazard.rule in rules), None)
-
-
-def rewritten(graph: Graph, *rules: str) -> Graph:
-    """The graph with the rewriting of its first hazard of these rules, held against what it was."""
-    hazard = hazard_of(graph, *rules)
-    assert hazard is not None, find_hazards(graph)
-    edit = GraphEdit(graph)
-    words = REWRITES[RULES[hazard.rule].workaround](edit, hazard)
-    assert words
-    assert "\n" not in words
-    new = edit.finished()
-    assert (new.inputs, new.outputs) == (graph.inputs, graph.outputs)
-    assert hazard_of(new, *rules) is None, "the hazard is still there"
-    feed = standard_feeds([graph.tensors[name] for name in graph.inputs], 1, "watermark")[0]
-    before, after = evaluate(graph, feed), evaluate(new, feed, strict_shapes=True)
-    for name in graph.outputs:
-        assert new.tensors[name].shape == graph.tensors[name].shape
-        np.testing.assert_array_equal(after[name], before[name])
-    return new
-
-
-def kinds(graph: Graph) -> list[str]:
-    return [op.kind for op in graph.ops]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +186,22 @@ def test_a_product_gets_one_batch_on_both_sides(left, right, is_constant: bool):
     new = rewritten(graph, "batch-matmul-broadcast")
     (op,) = [op for op in new.ops if op.kind == "BATCH_MATMUL"]
     assert {new.tensors[name].shape[:-2] for name in op.inputs} == {np.broadcast_shapes(left, right)}
+
+
+@pytest.mark.parametrize(("whole", "part"), [((16,), (4,)), ((16, 8), (4, 8)), ((12, 4, 8), (3, 2, 8))])
+def test_an_update_works_at_rank_4(whole, part):
+    g = GraphBuilder()
+    x, z, start = g.input("x", whole), g.input("z", part), g.input("start", (len(whole),), "int32")
+    new = rewritten(g.build(g.op("DYNAMIC_UPDATE_SLICE", (x, z, start), name="y")), "update-first-axis")
+    (op,) = [op for op in new.ops if op.kind == "DYNAMIC_UPDATE_SLICE"]
+    assert new.tensors[op.inputs[2]].shape == (4,)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 8), (2, 3, 8), (1, 2, 2, 8)])
+def test_quantised_weights_get_an_input_of_rank_2(shape):
+    g = GraphBuilder()
+    weights = g.on_grid(g.const(np.arange(-16, 16).reshape(4, 8), dtype="int8"), 0.1)
+    rewritten(g.build(g.op("FULLY_CONNECTED", (g.input("x", shape), weights), name="y")), "quantised-fc-rows")
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 6), (1, 3, 4, 5), (5, 7), (2, 3, 3)])

@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.drawn_ops.cells import cells
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.fuzzer.generate import grow
-from repro.fuzzer.sources import Sources
+from repro.fuzzer.sources import ONE_OP, Sources
 from tests.repro.fuzzer.drawing import check_valid
 
 
@@ -43,6 +44,14 @@ def test_a_quarter_is_mutated_cases_and_a_seventh_is_cut_from_models():
     assert origins["grown"] == 300 - origins["mutated case"] - origins["cut from a model"]
     for item in drawn[:40]:
         check_valid(item.graph)
+
+
+def test_ops_of_given_cells_are_drawn_where_no_catalogue_and_model_is():
+    wanted = [("NEG", "int32"), ("TOPK_V2", "float32")]
+    drawn = [Sources(cells=wanted).draw(3, index) for index in range(100)]
+    around = [item for item in drawn if item.origin == ONE_OP]
+    assert len(around) == pytest.approx(65, abs=15)
+    assert all(cells(item.graph) & set(wanted) for item in around)
 
 
 def test_graphs_of_a_block_share_a_palette_and_the_next_block_has_another():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cases.tflite.extras import FileExtras, TensorExtras
-from cases.tflite.read import read_signatures
+from cases.tflite.read import read_signatures, read_tflite
+from cases.tflite.schema import schema
 from cases.tflite.write import write_tflite
 from repro import api
 from repro.trials.load import load_subject, signatures_of
@@ -49,6 +50,22 @@ def test_an_open_extent_takes_a_size_by_either_name_of_the_input(name: str):
     assert data is model  # whoever runs it gives it the shape
     assert graph.tensors["y"].shape == (3, 4)
     assert WHOLE.read(model, "m")[1].tensors["y"].shape == (1, 4)
+
+
+def test_a_file_whose_input_has_no_rank_is_written_with_the_shape_that_is_given():
+    """LiteRT takes what such a file declares as it stands; older converters write none."""
+    model = bytearray(opened(-1, 4))
+    table = schema.Model.GetRootAs(model, 0).Subgraphs(0).Tensors(0)
+    place = table._tab.Pos + table._tab.Offset(20)  # `has_rank`, the ninth field
+    assert model[place] == 1
+    model[place] = 0
+    data, _ = Part(shapes={"x": (3, 4)}).read(bytes(model), "m")
+    assert read_tflite(data).tensors["x"].shape == (3, 4)
+    assert WHOLE.read(bytes(model), "m")[0] == model
+    checked = api.check(bytes(model), target="cpu", shapes={"x": (3, 4)})
+    assert [(v.status, run[0].shape) for v, run in zip(checked.verdicts, checked.run.outputs, strict=False)] == [
+        (Status.PASS, (3, 4))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cases.graph import Graph, Op, Tensor
+from cases.tflite.extras import TensorExtras
 from repro.trials.reasons import explained
 from runner.run import Fingerprint, Outcome, Run
 
@@ -40,6 +43,18 @@ def test_a_tensor_of_no_size_is_called_by_its_name_and_maker():
     for number in ("0", "7", "-1"):  # an input, no tensor at all
         refused = run(Outcome.REFUSED, STATUS, f"(tensor#{number} is a dynamic-sized tensor)")
         assert explained(refused, OK, GRAPH) is refused
+
+
+def test_a_file_that_does_not_fit_at_a_shape_which_it_leaves_open_is_not_called_broken():
+    name = GRAPH.inputs[0]
+    opened = replace(GRAPH.tensors[name], raw=TensorExtras(shape_signature=(-1, -1)))
+    graph = replace(GRAPH, tensors={**GRAPH.tensors, name: opened})
+    said = explained(
+        run(Outcome.REFUSED, "not compiled: Node number 3 (CONV_2D) failed to prepare."), OK, graph
+    ).message
+    assert "broken" not in said
+    assert f"TFLite itself refuses the file with '{name}' at {list(opened.shape)}, which it leaves open" in said
+    assert said.endswith(f"give --shape {name}=...")
 
 
 def test_what_ran_is_left_alone():

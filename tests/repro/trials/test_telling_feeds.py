@@ -106,9 +106,9 @@ def test_an_output_that_no_input_moves_stays_invalid_and_keeps_the_usual_inputs(
 
 
 def test_a_search_that_would_take_minutes_is_left_out():
-    """2**33 terms over all candidates: a convolution of a picture of a million pixels has more."""
+    """2**35 terms over all candidates: a wide convolution of a picture of four million pixels has more."""
     g = GraphBuilder()
     x = g.input("x", (1, 2048, 2048, 3))
-    graph = g.build([g.conv2d(x, np.zeros((8, 3, 3, 3), np.float32), np.zeros(8, np.float32))])
+    graph = g.build([g.conv2d(x, np.zeros((64, 3, 3, 3), np.float32), np.zeros(64, np.float32))])
     large = dataclasses.replace(subject(), given_graph=graph)
     assert telling_subject(large, Precision.FP16, 0) is None

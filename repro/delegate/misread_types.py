@@ -1,0 +1,93 @@
+"""What the delegate mistakes about operands that are not float32: whole numbers, constants of float16, of small types.
+
+Key insight: a constant of floats becomes an attribute of its node, a constant of whole numbers a tensor beside it, and
+the second way is less trodden: the tensor's axes are not aligned, the order of the operands is lost, and types that no
+model of floats has are read as if they were others, or not at all.
+
+Measured on lavapipe, LiteRT 2.3.0, over every op kind, type, rank and form of constant that the sections name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cases.graph import Graph, Op, Tensor
+from repro.delegate.graph import axis_letters, bhwc
+
+COMMUTES = frozenset(
+    {*("ADD", "MUL", "MAXIMUM", "MINIMUM", "EQUAL", "NOT_EQUAL", "SQUARED_DIFFERENCE", "LOGICAL_AND", "LOGICAL_OR")}
+)
+_WHOLE = ("int32", "int16", "bool")
+_FUSED = ("RELU", "RELU6", "RELU_N1_TO_1")
+_BECOME_NODES = frozenset({"CONCATENATION", "PACK", "SELECT", "SELECT_V2", "ONE_HOT"})
+"""Ops that take a constant as a tensor, and not as an attribute."""
+_UNREAD = ("int16", "int8", "uint8")
+
+
+def is_quantised(tensor: Tensor) -> bool:
+    """Whether its integers stand for reals."""
+    record = getattr(tensor.raw, "quantization", None)
+    return record is not None and record.scale is not None and len(record.scale) > 0
+
+
+def is_of_whole_numbers(tensor: Tensor) -> bool:
+    """Whether a tensor is whole numbers to the delegate: int16 also where it is quantised."""
+    return tensor.dtype == "int16" or (tensor.dtype in _WHOLE and not is_quantised(tensor))
+
+
+def displaced(shape: tuple[int, ...], result: tuple[int, ...]) -> list[int]:
+    """The axes of a tensor that lie on another BHWC axis than those of the result that they broadcast along."""
+    letters, result_letters, offset = axis_letters(len(shape)), axis_letters(len(result)), len(result) - len(shape)
+    return [axis for axis, size in enumerate(shape) if size != 1 and letters[axis] != result_letters[offset + axis]]
+
+
+def whole_constant_misread(
+    kind: str, constant: np.ndarray, runtime: tuple[int, ...], result: tuple[int, ...], comes_first: bool
+) -> str:
+    """The rule that an elementwise op with a constant of several whole numbers falls under, or empty.
+
+    The constant is a tensor of its own rank, whose axes are not aligned to the right, and always the second operand.
+    Rows that are alike hide the first.
+    """
+    uneven = [axis for axis in displaced(constant.shape, result) if (constant != np.take(constant, [0], axis)).any()]
+    if uneven and bhwc(constant.shape)[0] > 1 == bhwc(runtime)[0]:
+        return "integer-constant-batch"
+    if uneven or displaced(runtime, result):
+        return "integer-constant-axis"
+    return "integer-constant-first" if comes_first and kind not in COMMUTES else ""
+
+
+def activation_misread(graph: Graph, op: Op) -> str:
+    """`integer-activation` for an activation of whole numbers, whose kernel does not compile."""
+    fuses = op.attrs.get("fused_activation_function") in _FUSED
+    return "integer-activation" if fuses and is_of_whole_numbers(graph.tensors[op.outputs[0]]) else ""
+
+
+def constant_that_aborts(graph: Graph, op: Op, operands: tuple[str, ...]) -> str:
+    """`small-constant-aborts` for data in int16, or in plain int8 or uint8, that is a constant: nothing reads it.
+
+    operands: those that carry data. One element beside a tensor is refused aloud by elementwise ops.
+    """
+    for name in operands:
+        tensor = graph.tensors[name]
+        if tensor.data is None or tensor.dtype not in _UNREAD or (tensor.dtype != "int16" and is_quantised(tensor)):
+            continue
+        if tensor.data.size > 1 or op.kind in _BECOME_NODES:
+            return "small-constant-aborts"
+    return ""
+
+
+def constant_tensor_misread(graph: Graph, op: Op, operands: tuple[str, ...]) -> str:
+    """The rule that constants fall under which an op takes as tensors, or empty."""
+    return constant_that_aborts(graph, op, operands) or half_constant_misread(graph, op)
+
+
+def half_constant_misread(graph: Graph, op: Op) -> str:
+    """`half-constant` for a constant of float16 that becomes a tensor: the kernel that reads it does not compile."""
+    for name in op.inputs:
+        maker = graph.producers.get(name)
+        if maker is not None and maker.kind == "DEQUANTIZE" and op.kind in _BECOME_NODES:
+            held = graph.tensors[maker.inputs[0]]
+            if held.is_constant and held.dtype == "float16":
+                return "half-constant"
+    return ""

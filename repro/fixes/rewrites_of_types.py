@@ -1,0 +1,138 @@
+"""Ops that the delegate misreads for the type or the rank of an operand, in a form that it reads right.
+
+Key insight: what a kernel does not do for whole numbers another kernel does: a clamp is a MAXIMUM and a MINIMUM, a
+border is a CONCATENATION. And an operand of the rank of the result is read along the axes that it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cases.edit import GraphEdit, renamed, with_attributes, with_operand
+from cases.graph import Op
+from repro.delegate.graph import constant_data
+from repro.hazards.hazard import Hazard
+
+_BOUNDS = {"RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
+
+
+def _transposed_valid(edit: GraphEdit, hazard: Hazard) -> str:
+    """All of what TRANSPOSE_CONV makes without padding, and the part of it that SAME stands for."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    output = op.outputs[0]
+    batch, *sizes, channels = edit.tensors[output].shape
+    images, weights = edit.tensors[op.inputs[2]].shape[1:3], edit.tensors[op.inputs[1]].shape[1:3]
+    strides = (int(op.attrs.get("stride_h", 1)), int(op.attrs.get("stride_w", 1)))
+    made = [(n - 1) * stride + kernel for n, kernel, stride in zip(images, weights, strides, strict=True)]
+    first = [max(0, whole - size) // 2 for whole, size in zip(made, sizes, strict=True)]
+    shape = (batch, *(max(whole, size) for whole, size in zip(made, sizes, strict=True)), channels)
+    whole = edit.tensor_like(output, shape)
+    size = edit.constant(op.inputs[0], np.array(shape, np.int32))
+    valid = with_attributes(renamed(with_operand(op, 0, size), outputs={output: whole}), padding="VALID")
+    changed = edit.swap(op, valid)
+    begin = edit.constant(f"{output}/begin", np.array((0, *first, 0), np.int32))
+    extent = edit.constant(f"{output}/size", np.array(edit.tensors[output].shape, np.int32))
+    edit.insert_after(changed, Op("SLICE", (whole, begin, extent), (output,)))
+    return f"TRANSPOSE_CONV without padding, of which a SLICE takes '{output}'"
+
+
+def _clamped(edit: GraphEdit, hazard: Hazard) -> str:
+    """The activation as a MAXIMUM and a MINIMUM with whole numbers."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    output, activation = op.outputs[0], op.attrs["fused_activation_function"]
+    bare = edit.tensor_like(output)
+    last = edit.swap(op, with_attributes(renamed(op, outputs={output: bare}), fused_activation_function="NONE"))
+    bounds = [(kind, bound) for kind, bound in zip(("MAXIMUM", "MINIMUM"), _BOUNDS[activation], strict=True)]
+    steps = [(kind, bound) for kind, bound in bounds if bound is not None]
+    for place, (kind, bound) in enumerate(steps):
+        made = output if place == len(steps) - 1 else edit.tensor_like(output)
+        limit = edit.constant(f"{output}/bound", np.array(bound, edit.tensors[output].dtype))
+        clamp = Op(kind, (bare, limit), (made,))
+        edit.insert_after(last, clamp)
+        bare, last = made, clamp
+    return f"{' and '.join(kind for kind, _ in steps)} in the place of the {activation} of '{output}'"
+
+
+def _border_joined(edit: GraphEdit, hazard: Hazard) -> str:
+    """The border put beside the tensor, axis by axis, as a constant in a CONCATENATION."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    table, source, output = constant_data(edit.graph, op.inputs[1]), op.inputs[0], op.outputs[0]
+    dtype = edit.tensors[source].dtype
+    if table is None or op.kind == "MIRROR_PAD" or dtype == "int16":  # of which no constant is read
+        return ""
+    fill = constant_data(edit.graph, op.inputs[2]) if op.kind == "PADV2" else np.zeros((), dtype)
+    axes = [axis for axis, amounts in enumerate(table) if amounts.any()]
+    if fill is None or not axes:
+        return ""
+    for axis in axes:
+        shape = list(edit.tensors[source].shape)
+
+        def border(amount: int, shape: list[int] = shape, axis: int = axis) -> list[str]:
+            extent = (*shape[:axis], amount, *shape[axis + 1 :])
+            return [edit.constant(f"{output}/border", np.full(extent, fill, dtype))] if amount else []
+
+        before, behind = (int(amount) for amount in table[axis])
+        wider = (*shape[:axis], shape[axis] + before + behind, *shape[axis + 1 :])
+        made = output if axis == axes[-1] else edit.tensor_like(source, wider)
+        parts = (*border(before), source, *border(behind))
+        edit.insert_before(op, Op("CONCATENATION", parts, (made,), {"axis": axis, "fused_activation_function": "NONE"}))
+        source = made
+    edit.ops.remove(op)
+    return f"'{output}' is put together of '{op.inputs[0]}' and its border"
+
+
+def _float_constant(edit: GraphEdit, hazard: Hazard) -> str:
+    """The op reads its float16 constants as float32 ones."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    changed, held = op, []
+    for place, name in enumerate(op.inputs):
+        data = constant_data(edit.graph, name) if name in edit.graph.producers else None
+        if data is not None:
+            changed = with_operand(changed, place, edit.constant(name, data.astype(np.float32)))
+            held.append(f"'{name}'")
+    edit.swap(op, changed)
+    read = {name for other in edit.ops for name in other.inputs} | set(edit.graph.outputs)
+    edit.ops = [other for other in edit.ops if other.kind != "DEQUANTIZE" or other.outputs[0] in read]
+    return f"{', '.join(held)} kept in float32 for {op.kind}"
+
+
+def _one_hot_vector(edit: GraphEdit, hazard: Hazard) -> str:
+    """ONE_HOT of the indices as a vector."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    indices, output = op.inputs[0], op.outputs[0]
+    shape, declared = edit.tensors[indices].shape, edit.tensors[output].shape
+    if int(op.attrs.get("axis", -1)) not in (-1, len(shape)) or edit.tensors[output].dtype != "float32":
+        return ""
+    count = int(np.prod(shape))
+    vector = edit.reshape_before(op, indices, (count,))
+    changed = edit.swap(op, with_attributes(renamed(op, inputs={indices: vector}), axis=-1))
+    edit.reshape_after(changed, output, (count, declared[-1]))
+    return f"ONE_HOT reads '{indices}' as [{count}]"
+
+
+def _condition_of_rank(edit: GraphEdit, hazard: Hazard) -> str:
+    """The condition gets the rank of the result."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    condition = op.inputs[0]
+    shape, rank = edit.tensors[condition].shape, len(edit.tensors[op.outputs[0]].shape)
+    wide = (*(1,) * (rank - len(shape)), *shape)
+    edit.swap(op, renamed(op, inputs={condition: edit.reshape_before(op, condition, wide)}))
+    return f"{op.kind} reads '{condition}' as {list(wide)}"
+
+
+TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
+    "transposed-valid": _transposed_valid,
+    "clamped": _clamped,
+    "border-joined": _border_joined,
+    "float-constant": _float_constant,
+    "one-hot-vector": _one_hot_vector,
+    "condition-of-rank": _condition_of_rank,
+}
