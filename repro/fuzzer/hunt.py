@@ -31,7 +31,7 @@ from repro.reducer import history
 from repro.reducer.problem import ReferenceValues, Specimen, beyond_range, failure_of, signature_kind
 from repro.reducer.search import NotReducible, Reduced, Search, other_inputs
 from repro.trials.trial import CANNOT_BE_TRIED, Trial, candidate, cpu_agrees_with, try_all
-from repro.verdicts.references import OwnOps
+from repro.verdicts.references import NoReference, OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.errors import BadInput
@@ -242,6 +242,9 @@ class Hunt:
         except NotReducible as error:
             state.counts["unstable"] += 1
             self._keep(bugs, Bug("unstable", kind, "", item.index, item.origin, "", self._place), error.args[0])
+            return
+        except NoReference as error:
+            state.counts[f"not reduced: {type(error).__name__}"] += 1
             return
         self._deduplicate(bugs, item, reduced)
 
