@@ -33,7 +33,7 @@ from repro.verdicts.verdict import Status
 from runner.run import Feed, Precision
 from runner.target import Target
 
-_MOST, _FEWEST, _FED = 12, 4, 3
+_MOST, _FEWEST, _FED = 16, 4, 3
 """Candidates at most, candidates among which there is a choice, and how many of them are fed."""
 _TERMS = 1 << 35  # of sums that all candidates together may have; some 3 ns each
 _EVALUATIONS = 3  # of a candidate: what is right, and two emulations

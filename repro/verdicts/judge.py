@@ -7,6 +7,7 @@ it within the rule; does it follow the inputs. Only what fails is diagnosed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,7 +149,7 @@ class _Judging:
             return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {shortest} outputs")
         judged = self._with_power(index, self._per_feed(index))
         failed = [k for k, numeric in enumerate(judged) if numeric.status is Status.FAIL]
-        worst = failed[0] if failed else next((k for k, j in enumerate(judged) if j.status is Status.INVALID), 0)
+        worst = failed[0] if failed else self._telling_nothing(judged)
         status, reason = judged[worst].status, judged[worst].reason
         held = Diagnosis()
         if failed and self.explain:
@@ -173,6 +174,24 @@ class _Judging:
             error_map=error_map(reference, actual) if failed and self.explain and self.metrics != "none" else None,
             detail=judged[worst].detail,
         )
+
+    def _telling_nothing(self, judged: Sequence[NumericVerdict]) -> int:
+        """The first run whose comparison had no power, where that leaves a fault unseen; else a run that passes.
+
+        Of three different feeds and the first again, one may say nothing: whatever is late by a run or two, or right on
+        one input only, shows after two of the others.
+        """
+        mute = [k for k, numeric in enumerate(judged) if numeric.status is Status.INVALID]
+        told = [k for k in range(len(judged)) if k not in mute]
+        if not mute:
+            return 0
+        different = {k for k in range(len(judged)) if not any(self._is_same_feed(j, k) for j in range(k))}
+        is_one_of_three = len(different) >= 3 and len(different.intersection(mute)) == 1
+        return told[0] if is_one_of_three and self._is_same_feed(0, len(judged) - 1) else mute[0]
+
+    def _is_same_feed(self, j: int, k: int) -> bool:
+        x, y = self.feeds[j], self.feeds[k]
+        return x is y or (len(x) == len(y) and all(map(np.array_equal, x, y)))
 
     def _per_feed(self, index: int) -> list[NumericVerdict]:
         judged: list[NumericVerdict] = []
@@ -231,7 +250,7 @@ class _Judging:
         feeds = self.feeds
         for k in range(1, len(feeds)):
             for j in range(k):
-                if len(feeds[j]) == len(feeds[k]) and all(map(np.array_equal, feeds[j], feeds[k])):
+                if self._is_same_feed(j, k):
                     x, y = self.outputs[j][index], self.outputs[k][index]
                     if not _same_bits(x, y) and x.shape == y.shape:
                         return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"

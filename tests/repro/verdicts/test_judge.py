@@ -161,3 +161,38 @@ def test_what_leaves_float32_is_invalid_unless_nothing_wrote_it(precision: Preci
     first, second = made.judge(damaged)
     assert (first.status, "float32's range" in first.reason) == (Status.INVALID, True)
     assert (second.status, second.signature) == (Status.FAIL, "unwritten")
+
+
+def mute_at(*mute: int, feeds: int = 4) -> Scene:
+    """The scene with outputs that say nothing (all zeros) after some of the feeds a, b, c, a."""
+    whole = scene()
+    zeros = tuple(np.zeros_like(output) for output in whole.references[0])
+    references = [zeros if k in mute else outputs for k, outputs in enumerate(whole.references)]
+    return dataclasses.replace(whole, feeds=whole.feeds[:feeds], references=tuple(references[:feeds]))
+
+
+LATE = {
+    "by a run": lambda outputs: [outputs[0], *outputs[:-1]],
+    "by two runs": lambda outputs: [*outputs[:2], *outputs[:-2]],
+    "right on the first input only": lambda outputs: [outputs[0], *([-o for o in feed] for feed in outputs[1:])],
+    "unwritten": lambda outputs: [[np.full_like(o, SENTINEL) for o in feed] for feed in outputs],
+}
+
+
+@pytest.mark.parametrize("mute", [(0, 3), (1,), (2,)])
+def test_one_of_three_feeds_may_say_nothing_where_the_first_comes_again(mute: tuple[int, ...]):
+    one = mute_at(*mute)
+    assert [v.status for v in one.judge()] == [Status.PASS, Status.PASS]
+    for late in LATE.values():
+
+        def change(outputs, late=late):
+            outputs[:] = late(list(outputs))
+
+        assert [v.status for v in one.judge(change)] == [Status.FAIL, Status.FAIL]
+
+
+@pytest.mark.parametrize(("mute", "feeds"), [((1, 2), 4), ((0, 1, 3), 4), ((2,), 3), ((1,), 2)])
+def test_where_fewer_feeds_tell_or_the_first_does_not_come_again_the_output_is_invalid(mute, feeds: int):
+    verdict = mute_at(*mute, feeds=feeds).judge()[0]
+    assert verdict.status is Status.INVALID
+    assert f"(run {mute[0] + 1} of {feeds})" in verdict.reason
