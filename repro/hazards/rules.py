@@ -394,6 +394,7 @@ RULES = {
             "apart into have no input slices, and their number is divided by (measured under a PowerVR's name)",
             "write it as a CONV_2D with block-diagonal weights",
             where="in fp16, on adapters named PowerVR, but for the D series",
+            finding="grouped-conv-powervr",
             level=Level.RISKY,
         ),
         Rule(
@@ -539,6 +540,7 @@ RULES = {
             "never written (measured on software drivers under these names, never on the GPUs)",
             EXTRA_OP,
             where="on adapters named NVIDIA, Apple, Intel or PowerVR C-Series, over OpenCL also Adreno",
+            finding="thin-convolution-chain",
             level=Level.RISKY,
         ),
         Rule(
@@ -548,6 +550,17 @@ RULES = {
             "never written (measured on software drivers under these names, never on the GPUs)",
             EXTRA_OP,
             where="on adapters named Adreno, Xclipse, Radeon, NVIDIA, Apple, Intel or PowerVR C-Series",
+            finding="depthwise-feeds-thin",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "thin-window-of-one-axis",
+            "CONV of up to 32 channels that is 1x1 with stride 1 in height or in width alone -> 1x1 CONV of up to 32, "
+            "of little weights",
+            "on some vendors' adapters '{tensor}' is wrong: the kernel that takes {producer} and {consumer} together "
+            "multiplies all that it reads by 0 (measured on a software driver under these names, never on the GPUs)",
+            "give the window a row or column of zeros (3x1 becomes 3x2), or " + BLOCK,
+            where="over WebGPU, on adapters named NVIDIA, Apple, Intel or PowerVR C-Series",
             level=Level.RISKY,
         ),
         Rule(
