@@ -8,13 +8,18 @@ graph = g.build(outputs=[y, g.mean(y, axes=[2], name="m")])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import COMPARISONS, output_shapes
+from cases.tflite.extras import OpExtras, TensorExtras, block_grid, on_grid
+from cases.tflite.packing import packed
 from cases.tflite.schema import DTYPE_NAME
 
 Name = str
@@ -51,10 +56,51 @@ class GraphBuilder:
         return name
 
     def const(self, data: Any, name: Name | None = None, dtype: str = "float32") -> Name:
-        array = np.asarray(data, dtype=dtype)
+        """A constant. int4 is held as the file has it, two integers in a byte."""
         made = name or self._fresh("const")
+        if dtype == "int4":
+            array = np.asarray(data, np.int8)
+            # Its elements are read from the bytes (`cases.evaluation.quantised.constant_of`).
+            nothing, held = np.zeros(array.shape, np.uint8), TensorExtras(data=packed(array, 4))
+            self._add(Tensor(made, array.shape, dtype, nothing, held))
+            return made
+        array = np.asarray(data, dtype=dtype)
         self._add(Tensor(made, array.shape, dtype, array))
         return made
+
+    def on_grid(self, name: Name, scale: Any, zero_point: Any = 0, dimension: int = 0) -> Name:
+        """Say which real numbers the integers of a tensor stand for: (q - zero_point) * scale; returns its name.
+
+        scale: one number, or one per index along a dimension.
+        """
+        grid = on_grid(scale, zero_point, dimension).quantization
+        return self._with_extras(name, quantization=grid)
+
+    def quantise(
+        self, a: Name, scale: float, zero_point: int = 0, dtype: str = "int8", name: Name | None = None
+    ) -> Name:
+        """QUANTIZE of a float tensor."""
+        made = name or self._fresh("quantised")
+        self._add(Tensor(made, self.shape(a), dtype))
+        self._ops.append(Op("QUANTIZE", (a,), (made,)))
+        return self.on_grid(made, scale, zero_point)
+
+    def on_block_grid(self, name: Name, scales: Any) -> Name:
+        """Say that a matrix of int4 weights has one scale per block of neighbours along its rows.
+
+        scales: [rows, blocks per row], held in float16 as converters write them.
+        """
+        numbers = np.asarray(scales, np.float16)
+        size = self.shape(name)[-1] // numbers.shape[-1]
+        grid = block_grid(size)
+        return self._with_extras(
+            name, quantization=grid, block_scales=Tensor(f"{name}_scales", numbers.shape, "float16", numbers)
+        )
+
+    def _with_extras(self, name: Name, **extras: Any) -> Name:
+        tensor = self._tensors[name]
+        self._tensors[name] = replace(tensor, raw=replace(tensor.raw or TensorExtras(), **extras))
+        return name
 
     def _held(self, data: Any) -> Name:
         """The tensor of that name, or a constant of these values."""
@@ -235,6 +281,20 @@ class GraphBuilder:
         self, a: Name, b: Name, name: Name | None = None, adj_x: bool = False, adj_y: bool = False
     ) -> Name:
         return self._one("BATCH_MATMUL", (a, b), name, adj_x=adj_x, adj_y=adj_y)
+
+    def composite(
+        self, kind: str, inputs: Sequence[Name], body: Graph, options: Mapping[str, Any], name: Name | None = None
+    ) -> Name:
+        """A composite, such as `odml.rms_norm`, of what its body computes. options: of the composite, by name."""
+        record = schema.StableHLOCompositeOptionsT()
+        record.name, record.compositeAttributes = kind.encode(), list(flexbuffers.Dumps(dict(options)))
+        code = schema.BuiltinOptions2.StableHLOCompositeOptions
+        raw = OpExtras(options_2_code=code, options_2=record, bodies={"decompositionSubgraphIndex": (body,)})
+        (result,) = body.outputs
+        made = name or self._fresh("composite")
+        self._add(Tensor(made, body.tensors[result].shape, body.tensors[result].dtype))
+        self._ops.append(Op("STABLEHLO_COMPOSITE", tuple(inputs), (made,), {}, raw))
+        return made
 
     # --- layout -------------------------------------------------------------------------------------
 

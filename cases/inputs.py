@@ -118,11 +118,19 @@ def wide(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     return values
 
 
+def _integers_of(tensor: Tensor) -> tuple[int, int]:
+    """The smallest and the largest integer that an input gets."""
+    quantization = getattr(tensor.raw, "quantization", None)
+    if quantization is None or quantization.scale is None or not len(quantization.scale):
+        return 0, 7
+    return int(np.iinfo(tensor.dtype).min), int(np.iinfo(tensor.dtype).max)
+
+
 def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> Feed:
     """One feed for the declared inputs. Each version is another feed of the same seed.
 
-    Integer inputs get 0 to 7, booleans a fair coin. Raises BadInput for an unknown kind or dtype, TooMuchMemory for
-    shapes that would not fit the limit.
+    Integer inputs get 0 to 7, quantised ones any integer of their type, booleans a fair coin. Raises
+    BadInput for an unknown kind or dtype, TooMuchMemory for shapes that would not fit the limit.
     """
     if kind not in KINDS:
         raise BadInput(f"inputs '{kind}' is none of {', '.join(KINDS)}")
@@ -139,7 +147,8 @@ def make_feed(inputs: Sequence[Tensor], seed: int, kind: str, version: int) -> F
         elif tensor.dtype == "bool":
             array = rng.random(tensor.shape) < 0.5
         elif tensor.dtype.startswith(("int", "uint")) and tensor.dtype not in ("int4", "uint4", "int2"):
-            array = rng.integers(0, 8, tensor.shape).astype(tensor.dtype)
+            low, high = _integers_of(tensor)
+            array = rng.integers(low, high, tensor.shape, endpoint=True).astype(tensor.dtype)
         else:
             raise BadInput(f"input '{tensor.name}' has dtype {tensor.dtype}, for which no inputs are made")
         feed.append(np.asarray(array, order="C"))  # ascontiguousarray would turn a scalar into a vector

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from cases.drawn_ops.draw import Draw
 from cases.drawn_ops.one_op import Fixed, OneOp, fixed, shaped
 from cases.drawn_ops.table import DRAWS
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.quantised import RANGES
-from cases.tflite.extras import TensorExtras
+from cases.tflite.extras import TensorExtras, on_grid
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6")
-
-
-def record(scale: Any, zero_point: Any = 0, dimension: int = 0) -> TensorExtras:
-    """What a file says of a quantised tensor: one scale, or one per index along a dimension."""
-    quantization = schema.QuantizationParametersT()
-    quantization.scale = np.asarray(scale, np.float32).reshape(-1).tolist()
-    quantization.zeroPoint = np.broadcast_to(np.asarray(zero_point), (len(quantization.scale),)).tolist()
-    quantization.quantizedDimension = dimension
-    return TensorExtras(quantization)
 
 
 def activation_record(draw: Draw, dtype: str) -> TensorExtras:
     scale = draw.one_of([0.02, 0.05, 0.1]) / (256 if dtype == "int16" else 1)
     low, high = RANGES[dtype]
     middle = (low + high + 1) // 2
-    return record(scale, 0 if dtype == "int16" else middle + draw.integer(-40, 40))
+    return on_grid(scale, 0 if dtype == "int16" else middle + draw.integer(-40, 40))
 
 
 def covering(op: OneOp, dtype: str, shape: tuple[int, ...]) -> OneOp:
@@ -41,11 +30,11 @@ def covering(op: OneOp, dtype: str, shape: tuple[int, ...]) -> OneOp:
     values = evaluate(as_floats.graph([shape]), op.feed)["out0"]
     low, high = RANGES[dtype]
     if dtype == "int16":
-        made = record(max(np.abs(values).max() * 0.9, 0.5) / high)
+        made = on_grid(max(np.abs(values).max() * 0.9, 0.5) / high)
     else:
         bottom, top = min(0.0, values.min() * 0.9), max(0.5, values.max() * 0.9)
         scale = (top - bottom) / (high - low)
-        made = record(scale, int(np.clip(np.round(low - bottom / scale), low, high)))
+        made = on_grid(scale, int(np.clip(np.round(low - bottom / scale), low, high)))
     return replace(op, outputs=(dtype,), shapes=[shape], tensor_raws={**op.tensor_raws, "out0": made})
 
 
@@ -79,7 +68,7 @@ def to_given_grid(draw: Draw, kind: str) -> OneOp:
     low, _ = RANGES[dtype]
     scale, zero = (1 / 256, low) if kind in ("LOGISTIC", "SOFTMAX") else (1 / 128, low + 128)
     shape = draw.shape(1)
-    raws = {"in0": activation_record(draw, dtype), "out0": record(scale, zero)}
+    raws = {"in0": activation_record(draw, dtype), "out0": on_grid(scale, zero)}
     attrs = {"beta": 1.0} if kind == "SOFTMAX" else {}
     return OneOp(kind, (draw.integers_of(shape, dtype),), (dtype,), attrs, shapes=[shape], tensor_raws=raws)
 
@@ -117,7 +106,7 @@ def weighted(draw: Draw, kind: str) -> OneOp:
     x_grid = activation_record(draw, dtype)
     bias_scale = weight_scale.astype(np.float64) * x_grid.quantization.scale[0]
     bias = draw.numbers.integers(-500, 500, channels).astype("int32" if dtype == "int8" else "int64")
-    raws = {f"in{x_at}": x_grid, "in1": record(weight_scale, 0, axis), f"in{bias_at}": record(bias_scale)}
+    raws = {f"in{x_at}": x_grid, "in1": on_grid(weight_scale, 0, axis), f"in{bias_at}": on_grid(bias_scale)}
     operands = list(op.operands)
     operands[x_at], operands[1] = draw.integers_of(x.shape, dtype), Fixed(draw.integers_of(weights.shape, "int8"))
     operands[bias_at] = Fixed(bias)

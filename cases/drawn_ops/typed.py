@@ -17,12 +17,12 @@ from cases.drawn_ops import movement
 from cases.drawn_ops.cells import WEIGHT_TYPES, cells
 from cases.drawn_ops.draw import Draw
 from cases.drawn_ops.one_op import Fixed, OneOp, shaped
-from cases.drawn_ops.quantised import QUANTISED, activation_record, covering, record
+from cases.drawn_ops.quantised import QUANTISED, activation_record, covering
 from cases.drawn_ops.table import DRAWS
 from cases.evaluation.quantised import RANGES
 from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import COMPARISONS
-from cases.tflite.extras import TensorExtras
+from cases.tflite.extras import TensorExtras, on_grid
 from cases.tflite.packing import packed
 
 TRIES = 60
@@ -173,7 +173,7 @@ def _stored(draw: Draw, tensor: Tensor, dtype: str, axis: int) -> Tensor:
     most = np.abs(tensor.data).max(axis=others if per_channel else None, keepdims=True)
     scale = np.maximum(most, 1e-3) / high
     whole = np.asarray(np.clip(np.round(tensor.data / scale), low, high), np.int8)
-    raw: TensorExtras = record(scale, 0, axis if per_channel else 0)
+    raw: TensorExtras = on_grid(scale, 0, axis if per_channel else 0)
     if dtype == "int8":
         return replace(tensor, dtype=dtype, data=whole, raw=raw)
     return replace(tensor, dtype=dtype, data=np.zeros(tensor.shape, np.uint8), raw=replace(raw, data=packed(whole, 4)))

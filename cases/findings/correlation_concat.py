@@ -10,6 +10,7 @@ from cases.graph import Graph
 
 def correlation(
     change: str = "other-map",
+    kind: str = "MEAN",
     exchanged: bool = False,
     exposed: bool = False,
     emit: Piece = plain,
@@ -19,18 +20,19 @@ def correlation(
 
     change: what the second branch does differently: slice another map (`other-map`), multiply by another one
     (`other-factor`), reduce with the other op (`other-reduction`), start at channel 4 (`channel`), or nothing.
-    exchanged: its MUL has the slice as its first operand. exposed: its reduction is an output, through `emit`.
+    kind: of the reductions. exchanged: its MUL has the slice as its first operand. exposed: its reduction is an output,
+    through `emit`.
     """
     g = GraphBuilder()
     x, y = g.input("x", (1, 3, 3, 8)), g.input("y", (1, 2, 2, 4))
     second_x = g.input("z", (1, 3, 3, 8)) if change == "other-map" else x
     second_y = g.input("z", (1, 2, 2, 4)) if change == "other-factor" else y
-    second_kind = "SUM" if change == "other-reduction" else "MEAN"
+    second_kind = "SUM" if change == "other-reduction" else kind
     at = 4 if change == "channel" else 0
     a = g.mul(g.slice(x, [0, 0, 0, 0], [1, 2, 2, 4], name="piece_a"), y, name="product_a")
     piece = g.slice(second_x, [0, 1, 1, at], [1, 2, 2, 4], name="piece_b")
     b = g.mul(*((piece, second_y) if exchanged else (second_y, piece)), name="product_b")
-    parts = [g.reduce("MEAN", a, [3], name="part_a"), g.reduce(second_kind, b, [3], name="part_b")]
+    parts = [g.reduce(kind, a, [3], name="part_a"), g.reduce(second_kind, b, [3], name="part_b")]
     inner = [emit(g, parts[1])] if exposed else []
     parts[0] = between(g, parts[0])
     return g.build([*inner, g.concat(parts, 3, name="correlation")])

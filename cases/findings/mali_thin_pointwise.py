@@ -18,6 +18,7 @@ def thin_pointwise(
     exposed: tuple[str, ...] = ("y",),
     activation: str = "NONE",
     third: bool = False,
+    last_channels: int = 4,
     tokens: bool = False,
     emit: Piece = plain,
     second_reader: bool = False,
@@ -25,7 +26,7 @@ def thin_pointwise(
 ) -> Graph:
     """y, a 1x1 CONV_2D (or, tokens, a FULLY_CONNECTED) of `middle` channels, feeds another of `out`.
 
-    exposed: which are outputs, of `y`, the kinds `between` the two, and `ADD`. third: one more of 4 channels behind.
+    exposed: which are outputs, of `y`, the kinds `between` the two, and `ADD`. third: one more, of `last_channels`.
     branch: y reads a NEG of the input, which an ADD adds again behind y.
     """
     g = GraphBuilder()
@@ -51,7 +52,7 @@ def thin_pointwise(
     last = layer(last, out, middle, 9, "out")
     if third:
         outputs.append(last)
-        last = layer(last, 4, out, 17, "last")
+        last = layer(last, last_channels, out, 17, "last")
     outputs.append(last)
     if second_reader:
         outputs.append(g.unary("TANH", y, name="read"))

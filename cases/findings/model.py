@@ -59,7 +59,8 @@ class FindingModel:
     none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, targets,
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns
     of target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that
-    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else.
+    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. elsewhere: outputs that
+    the bug of another finding makes wrong wherever this one does not show.
     """
 
     name: str
@@ -73,11 +74,12 @@ class FindingModel:
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     over_opencl: str = ""
+    elsewhere: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.build is None) == (self.module is None):
             raise ValueError(f"model '{self.name}' needs a graph or a torch module, and not both")
-        if self.healthy and (self.wrong or self.outcome or self.over_opencl):
+        if self.healthy and (self.wrong or self.outcome or self.over_opencl or self.elsewhere):
             raise ValueError(f"model '{self.name}' is '{self.purpose}' and yet wrong")
 
     @property
@@ -91,6 +93,10 @@ class FindingModel:
     def on_targets(self, *patterns: str) -> FindingModel:
         """The same model, which shows the bug on these targets only."""
         return replace(self, targets=patterns)
+
+    def wrong_elsewhere(self, *wrong: int) -> FindingModel:
+        """The same model, in which another finding's bug makes these outputs wrong where this one does not show."""
+        return replace(self, elsewhere=wrong)
 
     def refused_over_opencl(self) -> FindingModel:
         """The same model, which is refused aloud over OpenCL."""

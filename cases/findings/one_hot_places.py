@@ -23,10 +23,10 @@ def encoded(shape: tuple[int, ...] = (1, 2, 3), as_vector: bool = False) -> Grap
 
 MODELS = finding_models(
     minimal("indices [1,2,3]", encoded),
-    control("indices [2,3]", encoded, shape=(2, 3)),
+    control("indices [6]", encoded, shape=(6,)),
     still_wrong("one-index", "not rank 3 alone: one index without dimensions", encoded, shape=()),
     still_wrong("batch", "not batch 1 alone: [2,2,3]", encoded, shape=(2, 2, 3)),
     clean("one-row", "[2,1,3] is right", encoded, shape=(2, 1, 3)),
-    clean("vector", "[6] is right", encoded, shape=(6,)),
+    clean("matrix", "[2,3] is right", encoded, shape=(2, 3)),
     helps("as-vector", "the indices as a vector, and a RESHAPE", encoded, as_vector=True),
 )

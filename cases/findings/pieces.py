@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cases.builder import GraphBuilder
+from cases.evaluation.quantised import RANGES
 from cases.graph import Graph
 
 TOKENS = (1, 16, 32)
@@ -31,6 +32,17 @@ def weights(*shape: int, seed: int = 7) -> np.ndarray:
 def per_channel(channels: int, seed: int = 8) -> np.ndarray:
     """Seeded constants in [0.5, 1.5], one per channel."""
     return np.random.default_rng(seed).uniform(0.5, 1.5, channels).astype(np.float32)
+
+
+def quantised_weights(
+    g: GraphBuilder, out: int, depth: int, dtype: str = "int8", per_tensor: bool = False, seed: int = 7
+) -> str:
+    """Seeded weights [out, depth] of a FULLY_CONNECTED, stored as integers: one scale per row, or one for all."""
+    rng = np.random.default_rng(seed)
+    low, high = RANGES[dtype]
+    scale = 0.5 / high
+    held = g.const(rng.integers(low + 1, high + 1, (out, depth)), dtype=dtype)
+    return g.on_grid(held, scale if per_tensor else rng.uniform(0.5 * scale, scale, out))
 
 
 # --- what a tensor goes through -----------------------------------------------------------------------

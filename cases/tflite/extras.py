@@ -7,6 +7,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
 from cases.graph import Graph, Tensor
 
 
@@ -40,6 +43,25 @@ def grid_alone(raw: Any, moved: int = 0) -> TensorExtras | None:
         record = copy(record)
         record.quantizedDimension += moved
     return TensorExtras(record, block_scales=raw.block_scales, block_zero_points=raw.block_zero_points)
+
+
+def on_grid(scale: Any, zero_point: Any = 0, dimension: int = 0) -> TensorExtras:
+    """What a file says of a quantised tensor: one scale, or one per index along a dimension."""
+    quantization = schema.QuantizationParametersT()
+    quantization.scale = np.asarray(scale, np.float32).reshape(-1).tolist()
+    quantization.zeroPoint = np.broadcast_to(np.asarray(zero_point), (len(quantization.scale),)).tolist()
+    quantization.quantizedDimension = dimension
+    return TensorExtras(quantization)
+
+
+def block_grid(size: int) -> Any:
+    """The record of a quantisation with one scale per `size` neighbours; the writer fills in where they are."""
+    quantization = schema.QuantizationParametersT()
+    quantization.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+    quantization.details = schema.BlockwiseQuantizationT()
+    quantization.details.blockSize = size
+    quantization.details.zeroPoints = -1
+    return quantization
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What torch is the reference of: graphs of float inputs, of kinds of ops that are lowered to torch.
+"""What torch is the reference of: graphs of float inputs and weights, of kinds of ops that are lowered to torch.
 
 Told without importing torch, which takes seconds. `cases.with_torch.torch_module` holds the lowering.
 """
@@ -20,6 +20,8 @@ LOWERED_KINDS = frozenset(_KINDS.split())
 
 def is_lowered(graph: Graph) -> bool:
     """Whether torch computes what a graph does. What TFLite means by whole numbers is left to the evaluation."""
-    return {op.kind for op in graph.ops} <= LOWERED_KINDS and all(
-        graph.tensors[name].dtype in ("float32", "bool") for name in graph.inputs
+    return (
+        {op.kind for op in graph.ops} <= LOWERED_KINDS
+        and all(graph.tensors[name].dtype in ("float32", "bool") for name in graph.inputs)
+        and all(getattr(tensor.raw, "quantization", None) is None for tensor in graph.tensors.values())
     )

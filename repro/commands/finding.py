@@ -288,7 +288,7 @@ def verify(
         for reason in missing:
             console.say("  ", ("not measured", Tone.WARN), f": {reason}", soft_wrap=True)
         unmeasured += bool(missing)
-        showing = [c for c in claims if _of(finding, c.model).claimed(c.cell)]
+        showing = [c for c in claims if (model := _of(finding, c.model)).where.covers(c.cell) and model.claimed(c.cell)]
         if showing and all(c.state is ClaimState.FIXED for c in showing):
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")

@@ -147,7 +147,7 @@ def command(
             _say_start(console, places, store, count)
             summary = hunt_on(target, places[0], store).run(seconds, graphs)
         else:
-            store = Corpus(folder, seed, _identity(places, runtime))
+            store = Corpus(folder, seed, _digest(places, runtime))
             _say_start(console, places, store, count)
 
             @contextlib.contextmanager
@@ -177,13 +177,10 @@ def _say_start(console: Screen, places: Sequence[Place], store: Corpus, count: i
     console.print(f"seed {state.seed} on {on}, from graph {state.next_index}, {count} workers, corpus {folder}")
 
 
-def _identity(places: Sequence[Place], runtime: str | None) -> str:
-    return f"{runtime or 'installed'}|{', '.join(map(str, places))}"
-
-
 def _digest(places: Sequence[Place], runtime: str | None) -> str:
-    """A folder's name for a hunt in many places."""
-    return f"{len(places)}-places-{hashlib.sha256(_identity(places, runtime).encode()).hexdigest()[:12]}"
+    """A name for a hunt in many places."""
+    named = f"{runtime or 'installed'}|{', '.join(map(str, places))}"
+    return f"{len(places)}-places-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
 def _read(path: Path) -> Graph:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
-from repro.layouts.start import NAIVE, Model, plain_name, start
+from repro.layouts.start import Model, control_file, plain_name, start
 from repro.trials.load import read_bytes
 from runner.cache import write_atomically
 from runner.encoding import shell_command
@@ -28,10 +28,12 @@ def write_start(graphs: Sequence[Path], whole: Path | None, out: Path) -> Iterat
     models = [Model(name, _from(folder, path), _read(path)) for name, path in zip(names, graphs, strict=True)]
     if whole is not None:
         _read(whole)
-    made = start(out.name, plain_name(out.stem), models, "" if whole is None else _from(folder, whole))
+    if out.suffix != ".toml":
+        raise BadInput(f"--out '{out}': a layout is a .toml file; name it so")
+    made = start(out.stem, models, "" if whole is None else _from(folder, whole))
     files = dict(made.control_models)
     if made.control:
-        files[f"{NAIVE}.toml"] = made.control.encode()
+        files[control_file(out.stem)] = made.control.encode()
     files[out.name] = made.layout.encode()
     for file in files:
         if (folder / file).exists():

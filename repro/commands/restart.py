@@ -109,7 +109,7 @@ def command(
         f"{len(answers)} unchanged; {time.monotonic() - started:.1f} s; seed {seed}"
     )
     if out is not None:
-        write_atomically(out, canonical({"readings": [one for answer in answers for one in answer.objects()]}))
+        write_atomically(out, canonical({"answers": [answer.as_json() for answer in answers]}))
     ctx.exit(1 if wrong else 0)
 
 

@@ -15,6 +15,7 @@ from repro.delegate.graph import SLICE_CHANNELS, Bhwc, Node, Operand, OperandFor
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_axes import constant_misread, cumsum_misread, product_misses_batch
+from repro.delegate.misread_scales import pair_misread
 from repro.delegate.misread_types import (
     activation_misread,
     constant_tensor_misread,
@@ -99,7 +100,7 @@ def _of_two_tensors(lowering: Lowering, op: Op) -> None:
     first, second = (lowering.shape(name) for name in names)
     if kind in ("ADD", "MUL") and _fits(broadcast_bhwc(first), broadcast_bhwc(second)):
         names.reverse()  # the parser wants the larger tensor first, and swaps equal ones too
-    misparsed = activation_misread(lowering.graph, op)
+    misparsed = pair_misread(lowering.graph, op) or activation_misread(lowering.graph, op)
     if len(first) == len(second):
         lowering.finish(lowering.add(Node(kind, op, misparsed=misparsed), *(lowering.value(name) for name in names)))
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import Bhwc, Cut, Node, Pad, Value, axis_letters, constant_data
+from repro.delegate.graph import MAX_RANK, Bhwc, Cut, Node, Pad, Value, axis_letters, constant_data
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_types import constant_tensor_misread, is_of_whole_numbers
 
@@ -148,10 +148,16 @@ def parse_one_hot(lowering: Lowering, op: Op) -> None:
 
 
 def parse_update(lowering: Lowering, op: Op) -> None:
-    """DYNAMIC_UPDATE_SLICE, which reads tensors only."""
+    """DYNAMIC_UPDATE_SLICE, which reads tensors only, and looks for their first dimension in another place than it is.
+
+    Those of rank 4 are where it looks for them.
+    """
     node = lowering.generic(op)
+    whole, part = (lowering.shape(name) for name in op.inputs[:2])
     if any(constant_data(lowering.graph, name) is not None for name in op.inputs[:2]):
         node.misparsed = "update-constant-aborts"
+    elif len(whole) < MAX_RANK and whole[:1] != part[:1]:
+        node.misparsed = "update-first-axis"
 
 
 def parse_blocks(lowering: Lowering, op: Op) -> None:

@@ -14,6 +14,7 @@ from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, POINTWISE, SLICE_CHANNELS, Bhwc, Node, Value, Weights, Window
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
+from repro.delegate.misread_scales import has_blocks_of_int4, has_weights_of_integers, rows_lost
 
 Pair = tuple[int, int]
 
@@ -27,6 +28,12 @@ def parse_fully_connected(lowering: Lowering, op: Op) -> None:
         node = lowering.add(Node("FULLY_CONNECTED", op), source, lowering.value(op.inputs[1]))
         if bias is not None and np.any(bias):  # a bias at run time is refused
             node.misparsed = "fc-runtime-weights"
+    elif has_weights_of_integers(lowering.graph, op):
+        node = lowering.add(Node("FULLY_CONNECTED_INT8", op), source)
+        if has_blocks_of_int4(lowering.graph, op):
+            node.misparsed = "blockwise-int4-aborts"
+        elif rows_lost(lowering.graph, op):
+            node.misparsed = "quantised-fc-rows"
     else:
         kind = "FULLY_CONNECTED" if source.shape[1] == source.shape[2] == 1 else "CONV"
         node = lowering.add(Node(kind, op, window=POINTWISE, weights=Weights(channels, depth, 1)), source)

@@ -46,6 +46,15 @@ from repro.delegate.parse_windows import (
     parse_pool,
     parse_transposed_convolution,
 )
+from repro.delegate.refusals import composite_that_crashes
+
+
+def parse_composite(lowering: Lowering, op: Op) -> None:
+    """A composite that the delegate takes by its name."""
+    node = lowering.generic(op)
+    if composite_that_crashes(op):
+        node.misparsed = "composite-aborts"
+
 
 PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
@@ -74,6 +83,7 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "GATHER": parse_gather,
     "ONE_HOT": parse_one_hot,
     "DYNAMIC_UPDATE_SLICE": parse_update,
+    "STABLEHLO_COMPOSITE": parse_composite,
     "TRANSPOSE_CONV": parse_transposed_convolution,
     "TOPK_V2": parse_top_k,
     **dict.fromkeys(("ADD_N", "ATAN2"), parse_joined_parts),

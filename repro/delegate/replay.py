@@ -43,8 +43,11 @@ EFFECTS_OF_PARSING = {
     "cumsum-no-batch": Effect.VOID,
     "batched-blocks": Effect.VOID,
     "grouped-conv": Effect.VOID,
+    "quantised-ranks": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,
+    "composite-aborts": Effect.ABORT,
+    "blockwise-int4-aborts": Effect.ABORT,
     "integer-activation": Effect.VOID,
     "integer-constant-batch": Effect.VOID,
     "integer-pad": Effect.VOID,
@@ -91,7 +94,7 @@ def replay(graph: Graph) -> Replay:
     events = []
     for step in STEPS:
         for rule, effect, value, producer, consumer in step(rewritten) or ():
-            name = _nearest_name(value)
+            name = nearest_name(value)
             if name:
                 events.append(Event(rule, name, effect, producer.op, consumer.op))
     return Replay(rewritten, tuple(events))
@@ -114,7 +117,7 @@ def _reading_twice_aborts(node: Node) -> bool:
     return node.op.kind in READS_TWICE_ABORTS and not is_batched
 
 
-def _nearest_name(value: Value) -> str:
+def nearest_name(value: Value) -> str:
     """The value's name in the file, or that of the first named value behind it.
 
     The delegate puts at most a handful of values of its own (activation, reshapes) between two of the file's.

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from repro.delegate.adapters import Adapter, ThinLimits, thin_limits, vendor_of
-from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, DelegateGraph, Node, only_reader, slices
+from repro.delegate.adapters import Adapter, Api, ThinLimits, thin_limits, vendor_of
+from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, DelegateGraph, Node, Value, only_reader, slices
+from repro.delegate.sighting import Effect
 
 MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE = "mali-thin-pointwise", "thin-convolution-chain", "depthwise-feeds-thin"
+ONE_AXIS_RULE = "thin-window-of-one-axis"
 ONE_INPUT = frozenset(
     {
         *("ABS", "COS", "ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG", "NEG", "PRELU", "RELU", "RELU6"),
@@ -29,29 +31,59 @@ ONE_INPUT = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Swallowed:
-    """A graph output inside a chain, made by `producer` and read by `consumer` alone, and where that is so."""
+class InOneKernel:
+    """What a kernel of several convolutions does to the meaning of the graph, and on which adapters.
+
+    effect: LOST, a graph output made by `producer` and read by `consumer` alone; WRONG, the result of `consumer`, last
+    of the chain that `producer` begins.
+    """
 
     rule: str
+    effect: Effect
     producer: Node
     consumer: Node
     adapters: tuple[Adapter, ...]
 
+    @property
+    def value(self) -> Value:
+        return (self.producer if self.effect is Effect.LOST else self.consumer).outputs[0]
 
-def swallowed_outputs(graph: DelegateGraph, adapters: Iterable[Adapter]) -> list[Swallowed]:
-    """Each graph output inside a chain, once per rule. Linear in the nodes, per different limits of the adapters."""
+
+def chains_in_one_kernel(graph: DelegateGraph, adapters: Iterable[Adapter]) -> list[InOneKernel]:
+    """Each thing once per rule. Linear in the nodes, per different limits of the adapters."""
     by_limits: dict[tuple[ThinLimits, bool], list[Adapter]] = {}
     for adapter in adapters:
         if (limits := thin_limits(adapter)) is not None:
             by_limits.setdefault((limits, vendor_of(adapter.name) == "mali"), []).append(adapter)
-    found: dict[tuple[str, Node], tuple[Node, list[Adapter]]] = {}
+    found: dict[tuple[str, Effect, Node, Node], list[Adapter]] = {}
     for (limits, is_mali), these in by_limits.items():
         for chain in _chains(graph, limits):
             for member, reader in pairwise(chain):
                 if member.outputs[0].is_output:
                     rule = MALI_RULE if is_mali else DEPTHWISE_RULE if _is_first_pair(chain, member) else CHAIN_RULE
-                    found.setdefault((rule, member), (reader, []))[1].extend(these)
-    return [Swallowed(rule, member, reader, tuple(where)) for (rule, member), (reader, where) in found.items()]
+                    found.setdefault((rule, Effect.LOST, member, reader), []).extend(these)
+            over_webgpu = [adapter for adapter in these if adapter.api is Api.WEBGPU]
+            if over_webgpu and _has_window_of_one_axis(chain[0]):
+                found.setdefault((ONE_AXIS_RULE, Effect.WRONG, chain[0], chain[-1]), []).extend(over_webgpu)
+    return [InOneKernel(*what, tuple(where)) for what, where in found.items()]
+
+
+def _has_window_of_one_axis(first: Node) -> bool:
+    """Whether the window is that of a 1x1 convolution in one of height and width, and not in the other.
+
+    The kernel asks of both whether it reads outside of the map, and computes the answer for the one only: the other's
+    is a variable that nobody sets, false over WebGPU, so that all that is read counts as zero (AddConv2dNode).
+    """
+    window = first.window
+    if first.kind != "CONV" or window is None:
+        return False
+    plain = [
+        (size, stride, dilation, padding) == (1, 1, 1, 0)
+        for size, stride, dilation, padding in zip(
+            window.size, window.stride, window.dilation, window.padding, strict=True
+        )
+    ]
+    return any(plain) and not all(plain)
 
 
 def _is_first_pair(chain: list[Node], member: Node) -> bool:

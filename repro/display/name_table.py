@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.table import Table
-
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.name_differences import Difference, differences
-from repro.display.console import Screen, cell
+from repro.display.console import Screen
 from repro.records.lines import Tone, counted
 from runner.adapter_families import family_of
 
@@ -22,31 +20,28 @@ WHAT_IT_IS_NOT = (
 def print_name_table(console: Screen, results: Sequence[CaseResult], *, verbose: bool = False) -> None:
     """One table per driver under several names, a row per group of outputs that differ alike; verbose: per output."""
     for target, (names, found) in differences(results).items():
-        console.say(("between names", Tone.HEAD), f"  {target} under {len(names)}: {', '.join(map(_short, names))}")
-        if found:
-            console.print(_table(found, verbose))
-        else:
-            console.say(f"  no output differs between the {len(names)} names")
+        under = f"  {target} under {len(names)}: {', '.join(map(_short, names))}"
+        console.say(("between names", Tone.HEAD), under, soft_wrap=True)
+        for row in _rows(found, verbose) if found else [f"no output differs between the {len(names)} names"]:
+            console.say("  ", row, soft_wrap=True)
         console.say((WHAT_IT_IS_NOT, Tone.ASIDE), soft_wrap=True)
         console.print()
 
 
-def _table(found: Iterable[Difference], verbose: bool) -> Table:
+def _rows(found: Iterable[Difference], verbose: bool) -> Iterator[str]:
+    """The columns are as wide as what stands in them, however wide the terminal is, and the last one runs on."""
     groups: dict[tuple[object, ...], list[Difference]] = {}
     for each in found:
         alike = (each.finding, each.precision, tuple(each.verdicts.items()))
         groups.setdefault((*alike, each.case, each.output) if verbose else alike, []).append(each)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("finding", "precision", "outputs", "for example", "verdicts"):
-        table.add_column(heading, justify="right" if heading == "outputs" else "left", overflow="fold")
+    rows = [("finding", "precision", "outputs", "for example", "verdicts")]
     for members in sorted(groups.values(), key=lambda group: (not group[0].finding, -len(group))):
         first = members[0]
         example = f"{first.case} {first.output}"
-        table.add_row(
-            cell(first.finding or "none", Tone.PLAIN if first.finding else Tone.BAD),
-            *(cell(text, Tone.PLAIN) for text in (first.precision, str(len(members)), example, _said(first))),
-        )
-    return table
+        rows.append((first.finding or "none", first.precision, str(len(members)), example, _said(first)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for *cells, said in rows:
+        yield "  ".join([*(f"{text:{width}}" for text, width in zip(cells, widths, strict=False)), said])
 
 
 def _said(difference: Difference) -> str:

@@ -11,6 +11,7 @@ Mali's.
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from repro.findings.finding import EVIDENCE, Finding
@@ -25,6 +26,9 @@ from runner.runtimes import installed
 from runner.targets import runs_over_opencl
 
 PRESENTED_AS = "Mali-G610"
+IN_EVERY_VERSION = 3
+"""Names per driver under which a finding that needs one is measured in every version: more names are more branches of
+the delegate, not more history."""
 
 Plans = Mapping[str, Sequence[Environment]]
 """The environments of each finding, by slug."""
@@ -140,13 +144,18 @@ def _evidence(finding: Finding) -> list[CellRecord]:
 def _presented(finding: Finding, named: Sequence[str], environments: Sequence[Environment]) -> list[Environment]:
     """The environments of presented targets: of the versions there, the newest release that shows the finding.
 
-    Of all where the finding claims to show nowhere; every version where it shows under names or with settings only.
+    Of all where the finding claims to show nowhere. Where it shows under names or with settings only, every version for
+    the first of a driver; of more than IN_EVERY_VERSION the others in the oldest and the newest release.
     """
     versions = list(dict.fromkeys(e.runtime for e in environments if not e.target.startswith("cpu")))
     found: list[Environment] = []
+    on_driver: Counter[str] = Counter()
     for target in named:
+        driver = target.partition("@")[0]
+        on_driver[driver] += 1
         own = [v for v in versions if is_android(v) is runs_over_opencl(target)]
-        releases = [v for v in (finding.showing(own) or own) if is_release(v)]
-        newest = [max(releases, key=version_order)] if releases else []
-        found += [Environment(v, target) for v in (own if finding.shows_only else newest)]
+        releases = sorted((v for v in (finding.showing(own) or own) if is_release(v)), key=version_order)
+        ends = releases[:1] + releases[-1:] if finding.shows_only else releases[-1:]
+        every = finding.shows_only and on_driver[driver] <= IN_EVERY_VERSION
+        found += [Environment(v, target) for v in dict.fromkeys(own if every else ends)]
     return [e for e in found if e not in environments]

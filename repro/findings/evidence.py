@@ -239,7 +239,7 @@ def _claim(
         )
     if model.shows and not claimed:
         return make(ClaimState.CHANGED, f"claimed to pass {_outside(model, record)}, found: {failures}")
-    wanted = ends or f"wrong: {list(model.wrong)}"
+    wanted = ends or f"wrong: {list(claimed)}"
     return make(ClaimState.CHANGED, f"claimed {wanted}, found: {failures}")
 
 

@@ -99,8 +99,8 @@ class ModelFile:
     """One model of a finding: the claim it carries, and where it shows.
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
-    instead, or empty. where: the cells in which it shows; in all others it must pass. over_opencl: what it does
-    instead in the cells of it that run over OpenCL.
+    instead, or empty. where: the cells in which it shows; in all others it must pass, but for the outputs `elsewhere`,
+    which another finding's bug makes wrong there. over_opencl: what it does instead in cells that run over OpenCL.
     """
 
     name: str
@@ -110,6 +110,7 @@ class ModelFile:
     outcome: str = ""
     where: Range = EVERYWHERE
     over_opencl: OverOpencl = ""
+    elsewhere: tuple[int, ...] = ()
 
     @property
     def shows(self) -> bool:
@@ -118,9 +119,11 @@ class ModelFile:
 
     def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
-        if not self.shows or not self.where.covers(record) or self._answer(record) == Status.PASS:
+        inside = self.where.covers(record)
+        anywhere = inside or (bool(self.elsewhere) and not record["target"].startswith("cpu"))
+        if not self.shows or not anywhere or self._answer(record) == Status.PASS:
             return ()
-        return (-1,) if self._answer(record) else self.wrong
+        return (-1,) if self._answer(record) else self.wrong if inside else self.elsewhere
 
     def ends(self, record: Cell) -> str:
         """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""
@@ -128,7 +131,9 @@ class ModelFile:
 
     def _answer(self, record: Cell) -> str:
         """What is claimed instead of wrong outputs; empty where it is wrong outputs."""
-        return self.over_opencl if is_android(record["runtime"]) and self.over_opencl else self.outcome
+        if is_android(record["runtime"]) and self.over_opencl:
+            return self.over_opencl
+        return self.outcome if self.where.covers(record) else ""
 
 
 @dataclass(frozen=True)

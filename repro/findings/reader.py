@@ -48,6 +48,7 @@ class _Model(Limits):
     wrong: _Indices | None = None
     outcome: Annotated[str, AfterValidator(_aborts)] = ""
     over_opencl: OverOpencl = ""
+    elsewhere: _Indices = ()
 
     def __post_init__(self) -> None:
         if self.wrong is None and not self.outcome:
@@ -56,6 +57,8 @@ class _Model(Limits):
             raise ValueError(f"outcome: a run that ends in {ABORTS} has no outputs; remove `wrong` or `outcome`")
         if self.limited and not (self.wrong or self.outcome):
             raise ValueError("runtimes: a model that passes has no range; write one where `wrong` or `outcome` is")
+        if self.elsewhere and not (self.wrong or self.outcome):
+            raise ValueError("elsewhere: a model that passes does so everywhere; write it where `wrong` is")
         if self.over_opencl and not (self.wrong or self.outcome):
             raise ValueError("over_opencl: a model that passes does so over OpenCL too; write it where `wrong` is")
 
@@ -129,6 +132,7 @@ def load(slug: str, folder: Path | None = None) -> Finding:
                 model.outcome,
                 model.range(where) if model.wrong or model.outcome else EVERYWHERE,
                 model.over_opencl,
+                model.elsewhere,
             )
             for model in document.model
         ),

@@ -120,9 +120,15 @@ def mark(record: CellRecord) -> str:
 
 
 def measured(records: Sequence[CellRecord], model: ModelFile) -> str:
-    """`wrong in 20 of 20 cells (stale); over OpenCL refused in all 9 cells`, `right in all 20 cells`."""
+    """`wrong in 20 of 20 cells (stale); over OpenCL refused in all 9 cells`, `right in all 20 cells`.
+
+    What another finding's bug does to it elsewhere is counted apart.
+    """
     litert, over_opencl = by_backend(r for r in records if r["case"] == model.name)
+    elsewhere = [r for r in litert if model.elsewhere and not model.where.covers(r)]
+    litert = [r for r in litert if r not in elsewhere]
     said = [_measured(litert, model)] if litert else []
+    said += [f"elsewhere {_measured(elsewhere, model)}, by another bug"] if elsewhere else []
     said += [f"over OpenCL {_measured(over_opencl, model)}"] if over_opencl else []
     return "; ".join(said)
 
@@ -155,7 +161,7 @@ def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -
 def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     """Causes that the cells themselves exclude: precision, driver, runtime, converter."""
     records, over_opencl = by_backend(records)
-    shown = [r for r in records if r["case"] == finding.minimal.name and wrong_outputs(r)]
+    shown = [r for r in records if r["case"] == finding.minimal.name and _shows(finding, r)]
     sentences = []
     if {r["precision"] for r in shown} == {"fp32", "fp16"}:
         sentences.append("Not the precision: it shows in fp32 and in fp16.")
@@ -184,6 +190,12 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         seen = markdown_text(measured([*records, *over_opencl], face))
         sentences.append(f"Seen from a model: {markdown_prose(face.what)}: {seen}.")
     return sentences
+
+
+def _shows(finding: Finding, record: CellRecord) -> bool:
+    """Whether a cell of the minimal model shows this bug: it fails, and not by another finding's."""
+    ours = not finding.minimal.elsewhere or finding.minimal.where.covers(record)
+    return bool(wrong_outputs(record)) and ours
 
 
 def _backend(finding: Finding, shown: Sequence[CellRecord], over_opencl: Sequence[CellRecord]) -> list[str]:
@@ -222,7 +234,7 @@ def _names(records: Iterable[CellRecord]) -> str:
 
 def _under_names(presented: Sequence[CellRecord], shown: Sequence[CellRecord]) -> str:
     """What became of a bug under presented names; `shown`: all cells that show it, under any name."""
-    there = [r for r in presented if wrong_outputs(r)]
+    there = [r for r in presented if r in shown]
     if not there:
         return f" ({_names(presented)}), it does not show there"
     if len(there) < len(shown):

@@ -49,7 +49,7 @@ def _shown_in(finding: Finding, measured: Measured, environments: Sequence[Envir
     cells = {
         (r["target"], r["runtime"])
         for r in measured.records
-        if r["case"] == finding.minimal.name and finding.minimal.claimed(r)
+        if r["case"] == finding.minimal.name and finding.minimal.where.covers(r) and finding.minimal.claimed(r)
     }
     showing = [e for e in environments if (e["target"], e["runtime"]) in cells] or environments
     return max(

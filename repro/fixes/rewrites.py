@@ -217,6 +217,21 @@ def _pad_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{op.kind} works on '{source}' at rank 4"
 
 
+def _update_rank_4(edit: GraphEdit, hazard: Hazard) -> str:
+    """Tensor and part get dimensions of 1 in front, and the start index zeros."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    whole, part, start = op.inputs
+    ones = (1,) * (MAX_RANK - len(edit.tensors[whole].shape))
+    zeros = edit.constant(f"{start}/zeros", np.zeros(len(ones), edit.tensors[start].dtype))
+    index = edit.tensor_like(start, (MAX_RANK,))
+    edit.insert_before(op, Op("CONCATENATION", (zeros, start), (index,), {"axis": 0}))
+    inputs = {name: edit.reshape_before(op, name, (*ones, *edit.tensors[name].shape)) for name in (whole, part)}
+    changed = edit.swap(op, renamed(op, inputs={**inputs, start: index}))
+    edit.reshape_after(changed, op.outputs[0], (*ones, *edit.tensors[op.outputs[0]].shape))
+    return f"DYNAMIC_UPDATE_SLICE works on '{whole}' at rank 4"
+
+
 def _pad_batch_as_height(edit: GraphEdit, hazard: Hazard) -> str:
     """[1,H,W,C] is padded in height, width and channels as it is, then in its batch as [1,1,H,W*C]."""
     assert hazard.ops is not None
@@ -315,6 +330,7 @@ REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "cumsum-height": _cumsum_height,
     "stacked-images": _stacked_images,
     "pad-rank-4": _pad_rank_4,
+    "update-rank-4": _update_rank_4,
     "pad-batch-as-height": _pad_batch_as_height,
     "wider-kernel": _wider_kernel,
     "dense-weights": _dense_weights,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cases.evaluation.named import name_of
 from cases.graph import Graph, Op
 from repro.delegate.parser import PARSERS
-from repro.delegate.refusals import composite_that_crashes, why_refused
+from repro.delegate.refusals import why_refused
 
 _ALIKE = """
     ABS BATCH_MATMUL CEIL COS ELU EXP FLOOR GELU HARD_SWISH LEAKY_RELU LOG LOGICAL_NOT LOGISTIC NEG RELU RELU6
@@ -28,12 +28,7 @@ EXAMINED = frozenset({*PARSERS, *_ALIKE.split()}) - _IN_PART
 
 def unexamined(graph: Graph) -> Counter[str]:
     """How many ops are not examined, by what they are, such as `GATHER` or `CONV_2D of int8`."""
-    return Counter(
-        word
-        for op in graph.ops
-        if not why_refused(graph, op) and not composite_that_crashes(op)
-        for word in _why_not(graph, op)
-    )
+    return Counter(word for op in graph.ops if not why_refused(graph, op) for word in _why_not(graph, op))
 
 
 def _why_not(graph: Graph, op: Op) -> Iterator[str]:

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from cases.evaluation.named import name_of
 from cases.graph import Graph
 from repro.delegate.adapters import EVERY_ADAPTER, Adapter, divides_by_no_slices
 from repro.delegate.refusals import why_refused
-from repro.delegate.replay import Event, Replay, replay
+from repro.delegate.replay import Event, Replay, nearest_name, replay
 from repro.delegate.sighting import Effect
-from repro.delegate.thin_pointwise import swallowed_outputs
+from repro.delegate.thin_pointwise import chains_in_one_kernel
 from repro.hazards.hazard import Hazard, Level, match_of
 from repro.hazards.reach import outputs_reached
 from repro.hazards.risks import cleared, risks_of
@@ -76,24 +77,27 @@ def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
 
 
 def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:
-    """The outputs that the adapter's branch swallows, on those that are given or on any."""
-    for found in swallowed_outputs(replayed.graph, adapters or EVERY_ADAPTER):
-        tensor, ops = found.producer.outputs[0].name, (found.producer.op, found.consumer.op)
-        if any(why_refused(graph, op) for op in ops):
+    """What the adapter's branch loses or gets wrong, on those that are given or on any."""
+    for found in chains_in_one_kernel(replayed.graph, adapters or EVERY_ADAPTER):
+        tensor, ops = nearest_name(found.value), (found.producer.op, found.consumer.op)
+        if not tensor or any(why_refused(graph, op) for op in ops):
             continue
-        index = graph.outputs.index(tensor)
-        yield match_of(
-            RULES[found.rule],
-            tensor,
-            index,
-            ops[0].kind,
-            ops[1].kind,
-            Effect.LOST if adapters else Effect.RISK,
-            (index,),
-            ops=ops,
-            level=Level.HAZARD if adapters else Level.RISKY,
-            adapters=found.adapters,
-        )
+        index = graph.outputs.index(tensor) if tensor in graph.outputs else None
+        lost = (index,) if index is not None and found.effect is Effect.LOST else ()
+        affected = lost or outputs_reached(graph, tensor)
+        if affected:
+            yield match_of(
+                RULES[found.rule],
+                tensor,
+                index,
+                ops[0].kind,
+                ops[1].kind,
+                found.effect if adapters else Effect.RISK,
+                affected,
+                ops=ops,
+                level=Level.HAZARD if adapters else Level.RISKY,
+                adapters=found.adapters,
+            )
 
 
 def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
@@ -135,6 +139,6 @@ def _on(event: Event, adapters: Sequence[Adapter]) -> Event:
 
 def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazard:
     ops = (event.producer, event.consumer)
-    made, read = event.producer.kind, event.consumer.kind
+    made, read = (name_of(op) or op.kind for op in ops)
     level = None if event.effect is Effect.REFUSED else Level.HAZARD
     return match_of(RULES[event.rule], event.tensor, output, made, read, event.effect, affected, ops=ops, level=level)

@@ -15,7 +15,7 @@ from cases.graph import Graph, Op
 from repro.delegate.adapters import Adapter, builds_with_fast_math
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
-from repro.delegate.refusals import composite_that_crashes, why_refused
+from repro.delegate.refusals import why_refused
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, match_of
 from repro.hazards.reach import outputs_reached
@@ -41,8 +41,6 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
         why = why_refused(graph, op)
         if why:
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
-        elif crashes := composite_that_crashes(op):
-            yield _risk("composite-aborts", op.outputs[0], op.kind, "", detail=crashes)
         long = _why_long(graph, op)
         if long:
             readers = graph.uses.get(op.outputs[0], ())

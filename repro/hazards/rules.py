@@ -291,6 +291,52 @@ RULES = {
             finding="fc-flattens-input",
         ),
         Rule(
+            "quantised-fc-rows",
+            "FULLY_CONNECTED with quantised weights whose result has other rows than its input: [B,N,C] to [B*N,K]",
+            "'{tensor}' is wrong: {producer} computes the rows of its input and stores them as if they were those of "
+            "its result",
+            "keep the rank (keep_num_dims), or RESHAPE the input to [rows, depth]",
+            workaround="two-dimensions",
+            finding="quantised-fc-rows",
+            upstream="https://github.com/google-ai-edge/LiteRT/issues/9277",
+        ),
+        Rule(
+            "int16-scales",
+            "ADD, SUB, MUL or DIV of two quantised int16 tensors whose scales are not those of plain integers",
+            "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
+            "quantise the activations to int8, or keep them in float",
+        ),
+        Rule(
+            "quantised-ranks",
+            "elementwise op of two quantised int8 or uint8 tensors of different ranks",
+            "every output is wrong: the kernel of the {producer} does not compile, and is left out",
+            "give the operands one rank with a RESHAPE",
+            finding="int8-ranks-differ",
+        ),
+        Rule(
+            "update-first-axis",
+            "DYNAMIC_UPDATE_SLICE of a tensor of rank 1 to 3 with a part that is shorter along the first dimension",
+            "'{tensor}' is wrong: {producer} ignores the start index along the first dimension and writes at 0",
+            "RESHAPE to rank 4, with zeros in front of the start index",
+            workaround="update-rank-4",
+            finding="update-slice-first-axis",
+            latent=True,
+        ),
+        Rule(
+            "composite-aborts",
+            "a composite whose name the delegate knows (odml.rms_norm, odml.group_norm, attention, ...)",
+            "compiling this model ends the process (SIGSEGV): the delegate means to compute the composite {producer} "
+            "that makes '{tensor}' by its name",
+            "export it without composites: the plain ops of its body compute the same",
+            finding="composite-aborts",
+        ),
+        Rule(
+            "blockwise-int4-aborts",
+            "FULLY_CONNECTED with int4 weights that have one scale per block",
+            "compiling this model corrupts memory: it ends the process or makes '{tensor}' wrong",
+            "quantise the weights with one scale per row",
+        ),
+        Rule(
             "fc-runtime-weights",
             "FULLY_CONNECTED whose weights are computed or an input, and which has a bias",
             "'{tensor}' is wrong: {producer} leaves out its bias, since its weights are no constant",
@@ -348,6 +394,7 @@ RULES = {
             "apart into have no input slices, and their number is divided by (measured under a PowerVR's name)",
             "write it as a CONV_2D with block-diagonal weights",
             where="in fp16, on adapters named PowerVR, but for the D series",
+            finding="grouped-conv-powervr",
             level=Level.RISKY,
         ),
         Rule(
@@ -493,6 +540,7 @@ RULES = {
             "never written (measured on software drivers under these names, never on the GPUs)",
             EXTRA_OP,
             where="on adapters named NVIDIA, Apple, Intel or PowerVR C-Series, over OpenCL also Adreno",
+            finding="thin-convolution-chain",
             level=Level.RISKY,
         ),
         Rule(
@@ -502,6 +550,17 @@ RULES = {
             "never written (measured on software drivers under these names, never on the GPUs)",
             EXTRA_OP,
             where="on adapters named Adreno, Xclipse, Radeon, NVIDIA, Apple, Intel or PowerVR C-Series",
+            finding="depthwise-feeds-thin",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "thin-window-of-one-axis",
+            "CONV of up to 32 channels that is 1x1 with stride 1 in height or in width alone -> 1x1 CONV of up to 32, "
+            "of little weights",
+            "on some vendors' adapters '{tensor}' is wrong: the kernel that takes {producer} and {consumer} together "
+            "multiplies all that it reads by 0 (measured on a software driver under these names, never on the GPUs)",
+            "give the window a row or column of zeros (3x1 becomes 3x2), or " + BLOCK,
+            where="over WebGPU, on adapters named NVIDIA, Apple, Intel or PowerVR C-Series",
             level=Level.RISKY,
         ),
         Rule(
@@ -522,14 +581,6 @@ RULES = {
             "an op or rank that the delegate does not take",
             "{producer} makes '{tensor}': {detail}; compiled for GPU only, the model is refused",
             "replace the op, or let it run on the cpu on purpose",
-            level=Level.RISKY,
-        ),
-        Rule(
-            "composite-aborts",
-            "a composite whose name the delegate knows (odml.rms_norm, odml.group_norm, attention, ...)",
-            "compiling this model ends the process (SIGSEGV, LiteRT 2.3.0): the delegate means to compute the "
-            "composite {detail} that makes '{tensor}' by its name",
-            "export it without composites: the plain ops of its body compute the same",
             level=Level.RISKY,
         ),
         Rule(

@@ -73,10 +73,10 @@ def hazards_of(model: PartModel) -> Iterator[tuple[str, Hazard, bool]]:
                 yield hazard.tensor, hazard, True
 
 
-_KEEPING = frozenset(
-    {"RESHAPE", "TRANSPOSE", "NEG", "PAD", "PADV2", "SLICE", "STRIDED_SLICE", "SQUEEZE", "EXPAND_DIMS"}
-)
+_KEEPING = frozenset({"RESHAPE", "TRANSPOSE", "NEG", "SQUEEZE", "EXPAND_DIMS"})
 """Ops that change no value beyond its place and sign, so that they can be there for the delegate's sake alone."""
+_CUTTING = frozenset({"PAD", "PADV2", "SLICE", "STRIDED_SLICE"})
+"""The same, where they neither cut nor add anything."""
 _SCALING = frozenset({"MUL", "DIV", "ADD", "SUB"})
 """The same, where their other operand is one constant number."""
 
@@ -84,13 +84,16 @@ _SCALING = frozenset({"MUL", "DIV", "ADD", "SUB"})
 def without_last_op(graph: Graph, output: str) -> Graph | None:
     """The graph that emits what an output is made of, where its last op could be left out; None where it could not."""
     op = graph.producers.get(output)
-    if op is None or not (op.kind in _KEEPING or op.kind in _SCALING):
+    if op is None:
         return None
     before = [name for name in op.inputs if name and not graph.tensors[name].is_constant]
     constants = [graph.tensors[name] for name in op.inputs if name and graph.tensors[name].is_constant]
     if len(before) != 1 or graph.producers.get(before[0]) is None:
         return None
-    if op.kind in _SCALING and any(math.prod(constant.shape) != 1 for constant in constants):
+    is_one_number = all(math.prod(constant.shape) == 1 for constant in constants)
+    keeps_shape = graph.tensors[before[0]].shape == graph.tensors[output].shape
+    could_go = (op.kind in _SCALING and is_one_number) or (op.kind in _CUTTING and keeps_shape) or op.kind in _KEEPING
+    if not could_go:
         return None
     if before[0] in graph.outputs or any(output in other.inputs for other in graph.ops):
         return None
@@ -125,9 +128,8 @@ def _run(ground: Ground, target: Target, say: Say) -> tuple[list[GateCheck], flo
     missing = [tensor for tensor in control.fails if tensor not in wrong]
     if wrong and not missing:
         tensor, check = next((t, c) for t, c in wrong.items() if not control.fails or t in control.fails)
-        return [
-            GateCheck("control", name, tensor, GateAnswer.PASS, f"fails here as it must: {check.reason}")
-        ], walk.seconds
+        reason = f"fails here as it must: {check.reason}"
+        return [GateCheck("control", name, tensor, GateAnswer.PASS, reason, detail=check.detail)], walk.seconds
     what = ", ".join(missing) or "every output"
     reason = (
         f"THE CONTROL PASSES: {what} of {name} is right on {target.name} {precision}. Either the bug is gone here and"

@@ -22,7 +22,7 @@ from repro.layouts.models import PartModel
 from runner.encoding import code_comment, toml_literal
 
 NAIVE = "naive"
-"""Of the control's layout file, and behind the names of its graphs."""
+"""Behind the names of the control's layout and graph."""
 START = "a start: a forgotten factor or an exchanged tensor leaves less than 10 dB; raise it to what the gate measures"
 SNR_DB = {"fp32": 60, "fp16": 35}
 
@@ -60,13 +60,15 @@ class _Wired:
         return PartModel(of, b"", self.model.graph)
 
 
-def start(layout_file: str, name: str, models: Sequence[Model], whole: str = "") -> Start:
-    """A layout of graphs in the order in which they run.
+def control_file(name: str) -> str:
+    """The file of the control's layout, beside `NAME.toml`."""
+    return f"{name}_{NAIVE}.toml"
 
-    layout_file: how the control finds it. whole: the model before it was split, or empty.
-    """
+
+def start(name: str, models: Sequence[Model], whole: str = "") -> Start:
+    """A layout `NAME.toml` of graphs in the order in which they run. whole: the model before it was split, or empty."""
     wired, drawn = _wire(models)
-    control, comment = _control(wired, layout_file)
+    control, comment = _control(wired, name)
     lines = [
         f"# Written by repro gate --init out of {code_comment(', '.join(model.file for model in models))}.",
         "# Look at what is called a guess, then run: repro gate THIS_FILE",
@@ -197,17 +199,17 @@ def _likeness(one: str, other: str) -> float:
     return SequenceMatcher(None, plain_name(one), plain_name(other)).ratio()
 
 
-def _control(wired: Sequence[_Wired], layout_file: str) -> tuple[tuple[str, dict[str, bytes]], list[str]]:
+def _control(wired: Sequence[_Wired], layout: str) -> tuple[tuple[str, dict[str, bytes]], list[str]]:
     """The control's layout and graphs, and the lines of [control]."""
     found = [(one, tensor, hazard, avoided) for one in wired for tensor, hazard, avoided in hazards_of(one.part)]
     if not found:
         return ("", {}), ['none = "the lint finds no hazard in any of the graphs"    # write why, in your words']
     for one, tensor, hazard, avoided in found:
-        if avoided and (made := _naive(one, tensor, hazard, layout_file)) is not None:
+        if avoided and (made := _naive(one, tensor, hazard, layout)) is not None:
             text, models, name = made
             why = f"emitted as it is, '{name}' falls to the hazard {hazard.rule}, which {one.model.name} avoids"
             return (text, models), [
-                f'layout = "{NAIVE}.toml"',
+                f"layout = {toml_literal(control_file(layout))}",
                 f"fails = {_list([name])}",
                 f"reason = {toml_literal(why)}",
             ]
@@ -219,7 +221,7 @@ def _control(wired: Sequence[_Wired], layout_file: str) -> tuple[tuple[str, dict
     ]
 
 
-def _naive(one: _Wired, tensor: str, hazard: Hazard, layout_file: str) -> tuple[str, dict[str, bytes], str] | None:
+def _naive(one: _Wired, tensor: str, hazard: Hazard, layout: str) -> tuple[str, dict[str, bytes], str] | None:
     """The control of one graph: text, models by file name, and the name of the tensor that must come out wrong."""
     for index, output in enumerate(one.model.graph.outputs):
         graph = without_last_op(one.model.graph, output)
@@ -248,7 +250,7 @@ def _naive(one: _Wired, tensor: str, hazard: Hazard, layout_file: str) -> tuple[
             *_threshold_lines(),
             "",
             "[control]",
-            f"control_of = {toml_literal(layout_file)}",
+            f"control_of = {toml_literal(f'{layout}.toml')}",
             'reason = "it is here to be refused"',
         ]
         return "\n".join(lines) + "\n", {file: write_tflite(graph)}, name

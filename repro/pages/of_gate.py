@@ -56,6 +56,8 @@ def _row(report: Report, check: GateCheck) -> Row:
     details: list[Block] = []
     if check.error_map is not None:
         details.append(HeatMap(check.error_map))
+    if check.detail:
+        details.append(Text(check.detail))
     if check.numbers:
         details.append(Facts(tuple((name, f"{value:.6g}") for name, value in check.numbers.items())))
     where = _where(report)

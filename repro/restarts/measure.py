@@ -51,6 +51,12 @@ class Answer:
     readings: tuple[Reading, ...]
     cached: bool = False
 
+    def as_json(self) -> dict[str, Any]:
+        """As evidence: a line per step, without what differs between equal results."""
+        told = {one.step: one.words for one in self.readings}
+        kept = {name: value for name, value in vars(self).items() if name not in ("readings", "cached", "setup")}
+        return {**kept, "cache": self.setup, "readings": told}
+
     def objects(self) -> Iterator[dict[str, Any]]:
         """One object per step, as `--json` prints it."""
         for one in self.readings:

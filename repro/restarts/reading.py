@@ -47,6 +47,11 @@ class Reading:
     read: bool = False
     said: str = ""
 
+    @property
+    def words(self) -> str:
+        """`SAME, read`, `WRONG, read: output 0 'y' FAIL stale`."""
+        return f"{self.state}{', read' if self.read else ''}{f': {self.said}' if self.said else ''}"
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -28,7 +28,7 @@ from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.delegate.adapters import Adapter
 from repro.delegate.sighting import Effect
-from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE
+from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE, ONE_AXIS_RULE
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
@@ -54,7 +54,7 @@ hazards here are wrong by about the size of the values, a healthy run by 1e-6 (f
 
 BATCH = 256
 ENDED = ("CRASH", "HANG")
-BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE)
+BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE, ONE_AXIS_RULE)
 """Rules that are hazards where the adapter is known."""
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""

@@ -252,15 +252,28 @@ class WorkerProcess:
 
 # What absl's and glog's logs put before a line: severity, date, time stamp, thread.
 _LOG_PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ (?=\S+:\d+\])")
-# Frames and head of a stack that absl prints: `@ 0x7f01 function`, `*** Check failure stack trace: ***`.
-_STACK = re.compile(r"^(@ +0x[0-9a-f]+\b|\*\*\* .* \*\*\*$)")
+# Frames and head of a stack, as absl (`@ 0x7f01 function`) and LLVM (`#3 0x7f01 function`) print it.
+_STACK = re.compile(r"^((@|#\d+) +0x[0-9a-f]+\b|\*\*\* .* stack trace: \*\*\*$|Stack dump:|PLEASE submit a bug report)")
+# What ends a process by itself says so: absl's CHECK; glibc's and bionic's heap and stack; C++, assert, LLVM.
+_ENDS = (
+    re.compile(r"Check failed:"),
+    re.compile(
+        r"^(malloc|free|realloc|calloc|memalign|munmap_chunk|mremap_chunk|unlink_chunk|malloc_consolidate|tcache\w*)"
+        r"\(\): "
+        r"|double free or corruption|corrupted (size|double-linked)|(stack smashing|buffer overflow) detected"
+        r"|Scudo ERROR:|FORTIFY:"
+    ),
+    re.compile(r"terminate called|Assertion .* failed|LLVM ERROR:"),
+)
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{5,}\b")
 
 
 def last_line(log: str) -> str:
-    """The last line that says something, or `(empty)`, without time stamp and thread: equal deaths read equal.
+    """The last line that says something, or `(empty)`; equal deaths read equal: without time, thread and addresses.
 
-    A check that failed says more than what is printed behind it, and an address of a stack says nothing.
+    Why a process ended itself says more than what is printed behind it, and an address of a stack says nothing.
     """
     lines = [line.strip() for line in log.splitlines() if line.strip() and not _STACK.match(line.strip())]
-    found = next((line for line in lines if "Check failed:" in line), lines[-1] if lines else "(empty)")
+    told = (line for end in _ENDS for line in lines if end.search(line))
+    found = _ADDRESS.sub("0x...", next(told, lines[-1] if lines else "(empty)"))
     return _LOG_PREFIX.sub("", found)

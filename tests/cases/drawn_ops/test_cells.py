@@ -8,11 +8,11 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.drawn_ops.cells import cells, type_of
 from cases.drawn_ops.one_op import OneOp, fixed
-from cases.drawn_ops.quantised import record
+from cases.tflite.extras import on_grid
 
 X = np.ones((2, 3), np.float32)
 BYTES = X.astype(np.int8)
-GRID = record(0.1, 3)
+GRID = on_grid(0.1, 3)
 
 
 def cell_of(op: OneOp) -> str:

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cases.drawn_ops.one_op import OneOp, fixed
-from cases.drawn_ops.quantised import QUANTISED, record
+from cases.drawn_ops.quantised import QUANTISED
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
 from cases.graph import Graph, GraphError, Op, Tensor
-from cases.tflite.extras import TensorExtras
+from cases.tflite.extras import TensorExtras, on_grid
 from cases.tflite.packing import packed
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
@@ -28,12 +28,12 @@ PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=list(H
 
 
 def tensor(dtype: str, shape: tuple[int, ...] = (2, 3), raw: TensorExtras | None = None) -> Tensor:
-    return Tensor("t", shape, dtype, None, raw or record(0.5, 1))
+    return Tensor("t", shape, dtype, None, raw or on_grid(0.5, 1))
 
 
 @pytest.mark.parametrize("dtype", RANGES)
 def test_real_numbers_become_the_nearest_integers_half_away_from_zero_within_the_range(dtype: str):
-    grid = grid_of(tensor(dtype, raw=record(0.5, 0)))
+    grid = grid_of(tensor(dtype, raw=on_grid(0.5, 0)))
     assert grid is not None
     low, high = RANGES[dtype]
     values = np.array([[0.25, 0.24, 0.0], [np.inf, np.nan, 0.5]])
@@ -42,7 +42,7 @@ def test_real_numbers_become_the_nearest_integers_half_away_from_zero_within_the
 
 
 def test_a_number_just_below_a_half_step_is_not_rounded_up():
-    grid = grid_of(tensor("int8", raw=record(1.0)))
+    grid = grid_of(tensor("int8", raw=on_grid(1.0)))
     assert grid is not None
     assert grid.integers(np.array([[0.49999999999999994, -0.49999999999999994, 2.5]])).tolist() == [[0, 0, 3]]
 
@@ -53,7 +53,7 @@ def test_integers_stand_for_numbers_that_become_the_same_integers(data: st.DataO
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 4)))
     axis = data.draw(st.integers(0, 1))
     scales = data.draw(st.lists(st.floats(2**-12, 8, width=32), min_size=shape[axis], max_size=shape[axis]))
-    grid = grid_of(tensor(dtype, shape, record(scales, data.draw(st.integers(0, 3)), axis)))
+    grid = grid_of(tensor(dtype, shape, on_grid(scales, data.draw(st.integers(0, 3)), axis)))
     assert grid is not None
     low, high = RANGES[dtype]
     whole = np.random.default_rng(0).integers(low, high, shape, endpoint=True)
@@ -70,7 +70,7 @@ def test_a_float_tensor_and_one_without_scales_are_not_quantised():
 
 def test_scales_that_do_not_fit_and_a_quantisation_that_is_not_affine_are_said():
     with pytest.raises(GraphError, match=r"'t' of shape \(2, 3\) has 5 scales along dimension 1"):
-        grid_of(tensor("int8", raw=record([0.1] * 5, 0, 1)))
+        grid_of(tensor("int8", raw=on_grid([0.1] * 5, 0, 1)))
     foreign = schema.QuantizationParametersT()
     foreign.details = schema.CustomQuantizationT()
     with pytest.raises(GraphError, match="the quantisation of 't' is not affine"):
@@ -124,13 +124,13 @@ def test_dequantize_gives_what_the_reference_kernel_gives(dtype: str, data: st.D
         op = OneOp("DEQUANTIZE", (fixed(draw.floats(shape), "float16"),), shapes=[shape])
     elif dtype == "int4":
         values = draw.integers_of(shape, "int4")
-        raw = replace(record(0.03, 0), data=packed(values, 4))
+        raw = replace(on_grid(0.03, 0), data=packed(values, 4))
         stored = Tensor("w", shape, "int4", np.zeros(shape, np.uint8), raw)
         op = OneOp("DEQUANTIZE", (stored,), shapes=[shape])
     else:
         per_channel = len(shape) > 1 and dtype != "int16" and draw.coin()
         scales = [0.01 * (k + 1) for k in range(shape[-1])] if per_channel else 0.03
-        raw = record(scales, 0 if dtype == "int16" else draw.integer(0, 9), max(0, len(shape) - 1))
+        raw = on_grid(scales, 0 if dtype == "int16" else draw.integer(0, 9), max(0, len(shape) - 1))
         op = OneOp("DEQUANTIZE", (draw.integers_of(shape, dtype),), shapes=[shape], tensor_raws={"in0": raw})
     graph, (theirs,) = shaped(op)
     np.testing.assert_allclose(evaluate(graph, op.feed)["out0"], theirs, rtol=1e-6)
@@ -143,11 +143,11 @@ def test_quantize_gives_what_the_reference_kernel_gives(source: str, data: st.Da
     draw = data.draw(draws())
     shape = draw.shape()
     target = draw.one_of(["int8", "int16"] if source == "int16" else ["int8", "uint8", "int16"])
-    raws = {"out0": record(0.04, 0 if target == "int16" else draw.integer(0, 20))}
+    raws = {"out0": on_grid(0.04, 0 if target == "int16" else draw.integer(0, 20))}
     if source == "float32":
         x = draw.floats(shape, -9.0, 9.0)
     else:
-        x, raws["in0"] = draw.integers_of(shape, source), record(0.03, 0 if source == "int16" else 3)
+        x, raws["in0"] = draw.integers_of(shape, source), on_grid(0.03, 0 if source == "int16" else 3)
     graph, (theirs,) = shaped(OneOp("QUANTIZE", (x,), (target,), shapes=[shape], tensor_raws=raws))
     ours = evaluate(graph, (x,))["out0"]
     assert ours.dtype == theirs.dtype
@@ -182,7 +182,7 @@ def test_weights_of_int8_under_float_activations_are_their_real_numbers():
     rng = np.random.default_rng(3)
     x, values = rng.standard_normal((4, 16)).astype(np.float32), rng.integers(-127, 127, (8, 16)).astype(np.int8)
     scales = rng.uniform(0.01, 0.02, 8).astype(np.float32)
-    op = OneOp("FULLY_CONNECTED", (x, fixed(values, "int8"), None), tensor_raws={"in1": record(scales)})
+    op = OneOp("FULLY_CONNECTED", (x, fixed(values, "int8"), None), tensor_raws={"in1": on_grid(scales)})
     ours = evaluate(op.graph([(4, 8)]), (x,))["out0"]
     np.testing.assert_allclose(ours, x.astype(np.float64) @ (values * scales[:, None].astype(np.float64)).T, rtol=1e-12)
 
@@ -193,7 +193,7 @@ def test_an_emulation_rounds_the_scales_of_weights_and_not_the_weights_alone():
     op = OneOp(
         "FULLY_CONNECTED",
         (np.eye(4, dtype=np.float32), fixed(values, "int8"), None),
-        tensor_raws={"in1": record(scale)},
+        tensor_raws={"in1": on_grid(scale)},
     )
     exact, rounded = (evaluate(op.graph([(4, 1)]), op.feed, a)["out0"][:, 0] for a in (FLOAT64, FLOAT16))
     np.testing.assert_array_equal(exact, values[0] * np.float64(scale))
@@ -201,7 +201,7 @@ def test_an_emulation_rounds_the_scales_of_weights_and_not_the_weights_alone():
 
 
 def test_kept_tensors_are_handed_out_as_integers_and_fp16_keeps_those_of_8_bits():
-    g = {"x": Tensor("x", (3,), "int8", None, record(0.1, 5)), "y": Tensor("y", (3,), "int8", None, record(0.21, -3))}
+    g = {"x": Tensor("x", (3,), "int8", None, on_grid(0.1, 5)), "y": Tensor("y", (3,), "int8", None, on_grid(0.21, -3))}
     g["z"] = Tensor("z", (3,), "float32")
     graph = Graph(g, (Op("QUANTIZE", ("x",), ("y",)), Op("DEQUANTIZE", ("y",), ("z",))), ("x",), ("z",))
     x = np.array([-128, 6, 127], np.int8)
@@ -215,7 +215,7 @@ def test_kept_tensors_are_handed_out_as_integers_and_fp16_keeps_those_of_8_bits(
 def test_an_op_on_the_integers_themselves_is_not_evaluated_on_a_quantised_tensor(kind: str):
     x = np.zeros(3, np.int8)
     operands = (x, x) if kind == "FLOOR_MOD" else (x,)
-    graph = OneOp(kind, operands, ("int8",), tensor_raws={"in0": record(0.1)}).graph([(3,)])
+    graph = OneOp(kind, operands, ("int8",), tensor_raws={"in0": on_grid(0.1)}).graph([(3,)])
     assert unsupported(graph) == [f"{kind} of a quantised tensor"]
 
 
@@ -224,7 +224,7 @@ def test_what_is_opaque_is_named():
     for dtype, raw, why in (("float32", sparse, "sparse tensors"), ("bfloat16", None, "bfloat16 tensors")):
         tensors = {"x": Tensor("x", (3,), dtype, None, raw), "y": Tensor("y", (3,))}
         assert unsupported(Graph(tensors, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))) == [why]
-    unfit = {"x": Tensor("x", (3,), "int8", None, record([0.1, 0.2])), "y": Tensor("y", (3,))}
+    unfit = {"x": Tensor("x", (3,), "int8", None, on_grid([0.1, 0.2])), "y": Tensor("y", (3,))}
     graph = Graph(unfit, (Op("NEG", ("x",), ("y",)),), ("x",), ("y",))
     assert unsupported(graph) == ["'x' of shape (3,) has 2 scales along dimension 0"]
 
@@ -233,7 +233,7 @@ def test_what_is_opaque_is_named():
 def test_weights_of_a_fully_connected_are_as_coarse_as_255_of_their_scales(dtype: str):
     """What LiteRT 2.3.0 computes on lavapipe in fp16: a weight of 7 scales is off by up to a twentieth of one."""
     low, high = RANGES[dtype]
-    grid = grid_of(tensor(dtype, (1, high - low + 1), record(0.0178)))
+    grid = grid_of(tensor(dtype, (1, high - low + 1), on_grid(0.0178)))
     assert grid is not None
     whole = np.arange(low, high + 1).reshape(1, -1)
     in_kernel = grid.real_in_kernel(whole, FLOAT16.stored)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from cases.drawn_ops.one_op import OneOp, fixed
-from cases.drawn_ops.quantised import record
 from cases.drawn_ops.recurrent import state
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.graph import Graph
+from cases.tflite.extras import on_grid
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from tests.cases.evaluation.kernels import computed
@@ -62,7 +62,7 @@ def test_emulations_are_near_and_weights_of_int8_are_their_real_numbers():
     for arithmetic, tolerance in ((FLOAT32, 1e-5), (FLOAT16, 2e-2)):
         np.testing.assert_allclose(evaluate(graph, op.feed, arithmetic)["out0"], exact, atol=tolerance)
     values = RNG.integers(-127, 127, (CELLS, DEPTH)).astype(np.int8)
-    records = {f"in{place}": record(0.01) for place in (2, 3, 4)}
+    records = {f"in{place}": on_grid(0.01) for place in (2, 3, 4)}
     quantised = replace(coupled_cell(fixed(values, "int8")), tensor_raws=records)
     weights = fixed(values * np.float32(0.01), "float32")
     floats = replace(
@@ -75,7 +75,7 @@ def test_emulations_are_near_and_weights_of_int8_are_their_real_numbers():
 
 def test_a_cell_in_integers_and_a_state_as_an_output_are_not_evaluated():
     op = coupled_cell()
-    whole = replace(op, outputs=("int8",), tensor_raws={"out0": record(0.01)})
+    whole = replace(op, outputs=("int8",), tensor_raws={"out0": on_grid(0.01)})
     assert unsupported(whole.graph([(2, CELLS)])) == ["LSTM in integers"]
     graph = op.graph([(2, CELLS)])
     exposed = Graph(graph.tensors, graph.ops, graph.inputs, (*graph.outputs, "in19"))

@@ -108,6 +108,13 @@ def test_where_a_finding_aborts_what_shows_it_has_no_outputs_to_be_wrong():
     assert [(model.wrong, model.outcome) for model in models] == [((), "CRASH"), ((), "")]
 
 
+def test_what_another_bug_makes_wrong_elsewhere_is_said_of_a_model_that_shows_one():
+    models = finding_models(minimal("ADD of x and x", doubled).wrong_elsewhere(0), control("twins", doubled))
+    assert [model.elsewhere for model in models] == [(0,), ()]
+    with pytest.raises(ValueError, match="is 'control' and yet wrong"):
+        control("twins", doubled).wrong_elsewhere(0)
+
+
 @pytest.mark.parametrize(
     ("models", "message"),
     [

@@ -18,7 +18,13 @@ def test_graphs_of_floats_are_lowered_and_those_of_whole_numbers_and_other_kinds
     g = GraphBuilder()
     assert not is_lowered(g.build([g.unary("NEG", g.input("x", (2, 3), "int32"))]))
     g = GraphBuilder()
-    assert not is_lowered(g.build(g.op("TOPK_V2", (g.input("x", (2, 8)), g.const(2, dtype="int32")))))
+    assert not is_lowered(g.build(g.op("DYNAMIC_UPDATE_SLICE", [g.input(n, (8,)) for n in "xzi"])))
+
+
+def test_a_graph_with_quantised_weights_is_not_lowered():
+    g = GraphBuilder()
+    weights = g.on_grid(g.const([[1, 2], [3, 4]], dtype="int8"), 0.5)
+    assert not is_lowered(g.build(g.op("FULLY_CONNECTED", (g.input("x", (3, 2)), weights))))
 
 
 def test_most_of_the_catalogue_is_held_against_torch():

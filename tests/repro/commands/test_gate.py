@@ -132,7 +132,11 @@ def test_from_an_empty_folder_a_layout_is_written_and_gated(tmp_path, monkeypatc
     words = ["--init", "encoder.tflite", "head.tflite", "--whole", "whole.tflite"]
     result = CliRunner().invoke(command, words)
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[:3] == ["wrote encoder_naive.tflite", "wrote naive.toml", "wrote split.toml"]
+    assert result.output.splitlines()[:3] == [
+        "wrote encoder_naive.tflite",
+        "wrote split_naive.toml",
+        "wrote split.toml",
+    ]
     assert "repro gate split.toml" in result.output
     assert CliRunner().invoke(command, ["split.toml", "--target", "cpu"]).exit_code == 0
     again = CliRunner().invoke(command, words)
@@ -154,6 +158,7 @@ def test_from_an_empty_folder_a_layout_is_written_and_gated(tmp_path, monkeypatc
         (["--init", str(EXAMPLE / "head.tflite"), str(EXAMPLE / "head.tflite")], "two of the graphs are called 'head'"),
         (["--init", str(EXAMPLE / "split.toml")], "split.toml"),
         (["--init", "absent.tflite"], "absent.tflite"),
+        (["--init", str(EXAMPLE / "head.tflite"), "--out", "a.tflite"], "a layout is a .toml file"),
     ],
 )
 def test_a_start_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, words, says):

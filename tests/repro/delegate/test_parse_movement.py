@@ -32,6 +32,31 @@ def test_padding_of_batches(shape, rows, expected):
     assert wrong(g.build([y])) == ([(expected, "y")] if expected else [])
 
 
+def update_of(whole: tuple[int, ...], part: tuple[int, ...]) -> Graph:
+    g = GraphBuilder()
+    x, z, start = g.input("x", whole), g.input("z", part), g.input("start", (len(whole),), "int32")
+    return g.build(g.op("DYNAMIC_UPDATE_SLICE", (x, z, start), name="y"))
+
+
+@pytest.mark.parametrize(
+    ("whole", "part", "is_wrong"),
+    [
+        ((16,), (4,), True),
+        ((8,), (8,), False),
+        ((16, 8), (4, 8), True),
+        ((4, 16), (4, 4), False),
+        ((16, 16), (4, 4), True),
+        ((1, 16), (1, 4), False),
+        ((12, 4, 8), (4, 4, 8), True),
+        ((2, 16, 8), (2, 4, 8), False),
+        ((2, 16, 8), (1, 4, 8), True),
+        ((12, 4, 4, 4), (4, 4, 4, 4), False),
+    ],
+)
+def test_an_update_that_starts_along_the_first_of_less_than_four_dimensions_lands_at_0(whole, part, is_wrong: bool):
+    assert wrong(update_of(whole, part)) == ([("update-first-axis", "y")] if is_wrong else [])
+
+
 @pytest.mark.parametrize("kind", ["DEPTH_TO_SPACE", "SPACE_TO_DEPTH"])
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_blocks_of_a_batch_void_the_graph(kind: str, batch: int):

@@ -80,6 +80,43 @@ def test_fully_connected_wants_its_depth_in_the_last_of_two_dimensions_or_more(s
     assert wrong(g.build([y])) == ([(expected, "y")] if expected else [])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+@pytest.mark.parametrize(
+    ("shape", "keeps_rank", "is_wrong"),
+    [
+        ((1, 2, 8), False, True),
+        ((1, 2, 8), True, False),
+        ((2, 3, 8), False, True),
+        ((2, 1, 8), False, False),
+        ((2, 8), False, False),
+        ((1, 1, 8), False, False),
+        ((1, 1, 2, 8), False, True),
+        ((1, 2, 1, 8), False, True),
+        ((2, 1, 1, 8), False, False),
+        ((1, 2, 2, 8), True, False),
+    ],
+)
+def test_quantised_weights_are_right_where_the_result_has_the_rows_of_the_input(shape, keeps_rank, is_wrong, dtype):
+    g = GraphBuilder()
+    weights = g.on_grid(g.const(np.ones((4, 8)), dtype=dtype), [0.1] * 4)
+    (y,) = g.op("FULLY_CONNECTED", (g.input("x", shape), weights), name="y", keep_num_dims=keeps_rank)
+    assert wrong(g.build([y])) == ([("quantised-fc-rows", "y")] if is_wrong else [])
+
+
+def test_nothing_is_folded_into_quantised_weights():
+    g = GraphBuilder()
+    weights = g.on_grid(g.const(np.ones((4, 8)), dtype="int8"), 0.1)
+    y = g.fully_connected(g.mul(g.input("x", (2, 8)), g.const(2.0), name="x2"), weights, name="y")
+    assert replay(g.build(["x2", y, g.add(y, g.const(1.0), name="z")])).events == ()
+
+
+def test_int4_weights_in_blocks_end_the_process():
+    g = GraphBuilder()
+    weights = g.on_block_grid(g.const(np.ones((4, 64)), dtype="int4"), np.full((4, 2), 0.1))
+    (event,) = replay(g.build([g.fully_connected(g.input("x", (1, 64)), weights, name="y")])).events
+    assert (event.rule, event.effect) == ("blockwise-int4-aborts", "abort")
+
+
 @pytest.mark.parametrize(
     ("graph", "expected"),
     [

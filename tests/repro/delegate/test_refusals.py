@@ -18,6 +18,7 @@ from cases.tflite.extras import OpExtras, TensorExtras
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.delegate.refusals import LARGEST_VERSION, SUPPORTED, composite_that_crashes, why_refused
+from repro.hazards.lint import find_hazards
 from runner import targets
 from runner.run import Job, Outcome, Precision
 from tests.cases.evaluation.drawn_ops import ops
@@ -83,7 +84,11 @@ def test_a_composite_ends_the_process_where_its_name_is_known_and_is_refused_els
     assert composite_that_crashes(known.ops[0]) == "odml.rms_norm"
     assert not composite_that_crashes(foreign.ops[0])
     assert why_refused(known, known.ops[0]) == ""
+    (hazard,) = find_hazards(known)
+    assert (hazard.rule, hazard.effect, hazard.affected) == ("composite-aborts", "abort", (0,))
+    assert "odml.rms_norm" in hazard.message
     assert why_refused(foreign, foreign.ops[0]) == "the delegate knows no composite theirs"
+    assert find_hazards(foreign) == ()
 
 
 def test_what_is_kept_from_run_to_run_is_not_loaded():

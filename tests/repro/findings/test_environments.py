@@ -47,6 +47,27 @@ def test_a_finding_that_needs_a_name_is_measured_under_all_it_knows_in_every_run
     assert len(found) == len(set(found))
 
 
+def test_a_name_is_presented_on_the_drivers_that_the_claim_covers_and_over_opencl_only_if_a_phone_can_have_it():
+    found = {target for target, _ in presented("thin-convolution-chain")}
+    assert {"gpu:lavapipe@NVIDIA H100", "gpu:lavapipe@Intel Iris Xe", "gpu:pocl@Adreno (TM) 740"} <= found
+    assert not found & {"gpu:pocl@NVIDIA H100", "gpu:pocl@Intel Iris Xe", "gpu:lavapipe@Adreno (TM) 740"}
+
+
+def test_of_many_names_the_first_are_measured_in_every_version_and_the_others_in_the_oldest_and_newest_release():
+    found = presented("depthwise-feeds-thin")
+    assert {v for target, v in found if target == "gpu:lavapipe@NVIDIA H100"} == set(LITERT)
+    for name in ("Intel Iris Xe", "Adreno (TM) 740", "Samsung Xclipse 940"):
+        assert [v for target, v in found if target == f"gpu:lavapipe@{name}"] == ["2.1.3", "2.3.0"]
+
+
+def test_a_finding_that_needs_a_setting_is_measured_with_it_in_every_runtime():
+    finding = load("correlation-fp32-sums")
+    assert (finding.settings, finding.shows_only) == ("precision=3", "with the delegate's setting precision=3")
+    found = presented("correlation-fp32-sums")
+    assert {v for target, v in found if target == "gpu:lavapipe+precision=3"} == set(LITERT)
+    assert not any(target.startswith("gpu:pocl+") for target, _ in found)
+
+
 def test_named_targets_take_the_place_of_the_presented_ones():
     assert presented(ONE, ["gpu:pocl@Adreno-740"]) == [("gpu:pocl@Adreno-740", "lm-0.18.1")]
     assert presented(ONE, []) == []

@@ -279,6 +279,16 @@ def test_the_script_keeps_the_log_to_itself_and_names_host_and_adapter(tmp_path)
     assert "INFO" in run_script(sys.executable, script, "--log").stderr
 
 
+def test_a_finding_that_needs_a_setting_says_how_to_ask_for_it():
+    finding = load("correlation-fp32-sums")
+    files = report.report_files(finding)
+    issue, script = files["issue.md"].decode(), files["repro.py"].decode()
+    assert "repro check model.tflite --target gpu:lavapipe+precision=3 --precision fp16" in issue
+    assert "a setting of the delegate that LiteRT's Python API does not have" in issue
+    assert "with the delegate's setting precision=3, which LiteRT's Python API cannot ask for" in script
+    assert "prints BUG\n" not in issue
+
+
 @pytest.mark.gpu
 def test_a_script_that_needs_an_adapters_name_shows_the_bug_under_it_only(tmp_path):
     script = written_script(load("mali-thin-pointwise"), tmp_path)

@@ -117,6 +117,13 @@ def test_what_was_measured_of_a_model_is_counted_over_its_cells():
     assert report_facts.measured(records[2:3], MINIMAL) == "right in all 1 cell"
 
 
+def test_what_another_bug_does_to_a_model_elsewhere_is_counted_apart():
+    limited = dataclasses.replace(MINIMAL, where=Range(targets=("gpu:a",)), elsewhere=(0,))
+    records = [cell(target="gpu:a", wrong=(0,)), cell(target="gpu:b", wrong=(0,)), cell(target="gpu:b")]
+    said = "wrong in 1 of 1 cells (stale), all of LiteRT 2.3.0; elsewhere wrong in 1 of 2 cells (stale), by another bug"
+    assert report_facts.measured(records, limited) == said
+
+
 def test_a_model_of_a_range_names_the_runtimes_only_where_all_of_their_cells_are_wrong():
     limited = dataclasses.replace(MINIMAL, where=Range("<2.2"))
     old = [cell(runtime="2.1.3", wrong=(0,)), cell(runtime="2.1.3", precision="fp16", wrong=(0,))]
@@ -146,6 +153,12 @@ def test_another_adapters_name_is_no_statement_about_a_mali():
     ]
     assert "it does not show there" in sentence
     assert "no statement about a Mali" in sentence
+    (other,) = [
+        said
+        for said in report_facts.ruled_out(load(ONE), [cell(wrong=(0,)), cell(target="gpu:lavapipe@NVIDIA H100")])
+        if "adapter's name" in said
+    ]
+    assert "no statement about such a GPU" in other
 
 
 def test_swiftshaders_fp16_says_nothing_of_precision():

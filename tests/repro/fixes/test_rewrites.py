@@ -188,6 +188,22 @@ def test_a_product_gets_one_batch_on_both_sides(left, right, is_constant: bool):
     assert {new.tensors[name].shape[:-2] for name in op.inputs} == {np.broadcast_shapes(left, right)}
 
 
+@pytest.mark.parametrize(("whole", "part"), [((16,), (4,)), ((16, 8), (4, 8)), ((12, 4, 8), (3, 2, 8))])
+def test_an_update_works_at_rank_4(whole, part):
+    g = GraphBuilder()
+    x, z, start = g.input("x", whole), g.input("z", part), g.input("start", (len(whole),), "int32")
+    new = rewritten(g.build(g.op("DYNAMIC_UPDATE_SLICE", (x, z, start), name="y")), "update-first-axis")
+    (op,) = [op for op in new.ops if op.kind == "DYNAMIC_UPDATE_SLICE"]
+    assert new.tensors[op.inputs[2]].shape == (4,)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 8), (2, 3, 8), (1, 2, 2, 8)])
+def test_quantised_weights_get_an_input_of_rank_2(shape):
+    g = GraphBuilder()
+    weights = g.on_grid(g.const(np.arange(-16, 16).reshape(4, 8), dtype="int8"), 0.1)
+    rewritten(g.build(g.op("FULLY_CONNECTED", (g.input("x", shape), weights), name="y")), "quantised-fc-rows")
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 6), (1, 3, 4, 5), (5, 7), (2, 3, 3)])
 def test_arg_max_over_channels_runs_over_another_dimension(shape):
     g = GraphBuilder()

@@ -38,9 +38,13 @@ def test_the_advice_names_repro_fix_just_where_it_has_a_workaround(rule: Rule):
     assert rule.advice.startswith(rule.fix)
 
 
+UNCLAIMED = {"int16-scales", "blockwise-int4-aborts"}
+"""Rules of what no finding can claim for every release: `cases.families.quantised` says why, and has the cases."""
+
+
 @by_id
 def test_a_hazard_has_its_finding_and_a_finding_its_folder(rule: Rule):
-    assert rule.finding or rule.level is Level.RISKY
+    assert rule.finding or rule.level is Level.RISKY or rule.id in UNCLAIMED
     assert not rule.finding or (ROOT / "findings" / rule.finding / "finding.toml").is_file()
 
 

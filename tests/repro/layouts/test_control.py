@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.layouts.control import hazards_of, without_last_op
 from repro.layouts.layout import GraphPart
@@ -23,6 +24,13 @@ def harmless() -> GraphBuilder:
     g = GraphBuilder()
     g.unary("TANH", g.input("x", (1, 64, 24)), "y")
     return g
+
+
+def cut(width: int) -> Graph:
+    """A graph whose output is the first `width` of 24 features."""
+    g = GraphBuilder()
+    tanh = g.unary("TANH", g.input("x", (1, 64, 24)))
+    return g.build([g.slice(tanh, [0, 0, 0], [1, 64, width], "y")])
 
 
 def without_hazards(folder) -> None:
@@ -95,6 +103,8 @@ def test_an_op_is_left_out_only_where_the_tensor_before_it_could_have_been_emitt
     assert naive.outputs == ("features", "summary")
     assert len(naive.ops) == len(encoder.ops) - 1
     assert without_last_op(two_graphs.head(), "y") is None, "two tensors go into its last op"
+    assert without_last_op(cut(24), "y") is not None, "a SLICE that cuts nothing"
+    assert without_last_op(cut(8), "y") is None, "a SLICE that cuts"
     assert without_last_op(encoder, "summary") is None, "a MEAN is there for its own sake"
     assert without_last_op(harmless().build(["y"]), "y") is None, "an input cannot be emitted"
 

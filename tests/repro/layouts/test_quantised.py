@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cases.drawn_ops.quantised import record
 from cases.graph import Graph, Op, Tensor
+from cases.tflite.extras import on_grid
 from cases.tflite.write import write_tflite
 from repro.layouts.layout import GraphPart
 from repro.layouts.miswiring import changes
@@ -27,7 +27,7 @@ GRIDS = {"x": (0.05, 3), "a": (1 / 128, 0), "y": (1 / 256, -128)}
 def graph(kinds: dict[str, str], inputs: tuple[str, ...], scales: dict[str, tuple[float, int]] = GRIDS) -> Graph:
     """A chain of one-operand ops over int8 tensors. kinds: output -> op kind, in order."""
     names = [*inputs, *kinds]
-    tensors = {name: Tensor(name, SHAPE, "int8", raw=record(*scales[name])) for name in names}
+    tensors = {name: Tensor(name, SHAPE, "int8", raw=on_grid(*scales[name])) for name in names}
     ops = tuple(Op(kind, (names[i],), (name,)) for i, (name, kind) in enumerate(kinds.items()))
     return Graph(tensors, ops, inputs, (names[-1],)).validate()
 

@@ -31,13 +31,11 @@ def one_op_each(inputs: dict[str, tuple[int, ...]], outputs: dict[str, str]) -> 
 
 def written(folder: Path, graphs: dict[str, Graph], whole: Graph | None = None) -> Start:
     """The start of a layout and all files that it names."""
-    made = start(
-        "split.toml", "split", [Model(n, f"{n}.tflite", g) for n, g in graphs.items()], "whole.tflite" * bool(whole)
-    )
+    made = start("split", [Model(n, f"{n}.tflite", g) for n, g in graphs.items()], "whole.tflite" * bool(whole))
     files = {f"{name}.tflite": write_tflite(graph) for name, graph in graphs.items()} | made.control_models
     if whole is not None:
         files["whole.tflite"] = write_tflite(whole)
-    files |= {"split.toml": made.layout.encode(), "naive.toml": made.control.encode()}
+    files |= {"split.toml": made.layout.encode(), "split_naive.toml": made.control.encode()}
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return made
@@ -58,9 +56,9 @@ def test_the_start_of_the_worked_example_is_its_layout_and_passes_the_gate(tmp_p
 
 def test_the_control_is_the_graph_without_the_op_that_avoids_the_hazard(tmp_path: Path):
     layout = started(tmp_path, {"encoder": two_graphs.encoder(), "head": two_graphs.head()})
-    assert layout.control.layout == tmp_path / "naive.toml"
+    assert layout.control.layout == tmp_path / "split_naive.toml"
     assert layout.control.fails == ("features",)
-    naive = read_layout(tmp_path / "naive.toml")
+    naive = read_layout(tmp_path / "split_naive.toml")
     assert [part.outputs for part in naive.graphs] == [("features", "summary")]
     assert naive.control.control_of == tmp_path / "split.toml"
 

@@ -7,10 +7,10 @@ import pytest
 
 from cases.builder import GraphBuilder
 from cases.drawn_ops.one_op import OneOp
-from cases.drawn_ops.quantised import record
 from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate
 from cases.graph import Graph, Op, Tensor
+from cases.tflite.extras import on_grid
 from repro.verdicts import emulation
 from repro.verdicts.emulation import emulated_floors, floors_for
 from runner.run import Precision
@@ -124,4 +124,4 @@ def test_integers_that_stand_for_real_numbers_have_a_floor_in_steps():
 def quantised_relu() -> OneOp:
     """A RELU from a grid of 0.1 to one of 0.03: two thirds of its results lie between two steps."""
     x = np.random.default_rng(0).integers(-128, 127, (4, 8)).astype(np.int8)
-    return OneOp("RELU", (x,), ("int8",), tensor_raws={"in0": record(0.1), "out0": record(0.06, -128)})
+    return OneOp("RELU", (x,), ("int8",), tensor_raws={"in0": on_grid(0.1), "out0": on_grid(0.06, -128)})

@@ -82,6 +82,15 @@ def test_a_worker_has_a_session_of_its_own_so_that_ctrl_c_is_the_pools():
         ("Check failed: x\n*** Check failure stack trace: ***\n    @     0x7f0102 absl::Die()\n", "Check failed: x"),
         ("Check failed: x\nmunmap_chunk(): invalid pointer", "Check failed: x"),
         ("said\n    @     0x7f0102 (unknown)", "said"),
+        ("munmap_chunk(): invalid pointer\nanother thread said", "munmap_chunk(): invalid pointer"),
+        ("malloc(): invalid size (unsorted)\nsaid", "malloc(): invalid size (unsorted)"),
+        ("malloc(): unsorted double linked list corrupted\nsaid", "malloc(): unsorted double linked list corrupted"),
+        ("double free or corruption (!prev)\nsaid", "double free or corruption (!prev)"),
+        ("*** stack smashing detected ***: terminated\nsaid", "*** stack smashing detected ***: terminated"),
+        ("terminate called after throwing 'E'\n  what():  x", "terminate called after throwing 'E'"),
+        ("LLVM ERROR: cannot select\nStack dump:\n #0 0x00007f01 llvm::x()", "LLVM ERROR: cannot select"),
+        ("corrupted size vs. prev_size\nCheck failed: y", "Check failed: y"),
+        ("fault at 0x7f0102abcd of 0x20", "fault at 0x... of 0x20"),
     ],
 )
 def test_the_telling_line_of_a_log_is_without_time_thread_and_stack(log: str, line: str):
