@@ -104,7 +104,7 @@ def test_what_only_another_adapter_shows_is_left_alone_and_said(tmp_path):
     assert "emit 'y' through an extra op" in said.output
     assert not out.exists()
     summary = json.loads(CliRunner().invoke(command, [str(path), "-o", str(out), "--json"]).stdout.splitlines()[-1])
-    assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+    assert {risk["tensor"] for risk in summary["left_alone"]} == {"y"}
 
 
 @pytest.mark.gpu
@@ -121,7 +121,7 @@ def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_prec
         result = CliRunner().invoke(command, [str(path), "-o", str(out), "--target", target, "--json"])
         assert result.exit_code == 0, result.output
         summary = json.loads(result.stdout.splitlines()[-1])
-        assert [risk["tensor"] for risk in summary["left_alone"]] == ["y"]
+        assert {risk["tensor"] for risk in summary["left_alone"]} == {"y"}
         assert [hazard["tensor"] for hazard in summary["hazards"]] == ["z"]
         assert len(summary["notes"]) == notes
         assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
