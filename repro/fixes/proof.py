@@ -201,7 +201,10 @@ def prove(
     ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
     # What a workaround is known for could have been mended, so that its failures are no excuse.
     unmendable = [risk for risk in adapter_risks(fixed.graph) if not RULES[risk.rule].workaround]
-    left_alone = {index: risk.rule for risk in unmendable for index in risk.affected}
+    left_alone: dict[int, str] = {}
+    for risk in unmendable:
+        for index in risk.affected:
+            left_alone[index] = f"{left_alone[index]}, {risk.rule}" if index in left_alone else risk.rule
     sound: set[int] = set()
     for precision in sorted(precisions, reverse=True):  # fp32 first: it tells structure from precision
         was = {verdict.output: verdict for verdict in before[precision].verdicts}

@@ -124,7 +124,7 @@ def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_prec
         assert {risk["tensor"] for risk in summary["left_alone"]} == {"y"}
         assert [hazard["tensor"] for hazard in summary["hazards"]] == ["z"]
         assert len(summary["notes"]) == notes
-        assert all("mali-thin-pointwise was left alone" in note for note in summary["notes"])
+        assert all("mali-thin-pointwise, thin-convolution-chain was left alone" in note for note in summary["notes"])
 
 
 def test_a_risk_is_mended_where_that_is_asked_for(tmp_path):
