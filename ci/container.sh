@@ -12,4 +12,4 @@ mkdir -p /cache /work
 chmod 1777 /cache
 REPRO_CACHE=/cache bash "$root/ci/install.sh" "$@"
 chmod -R a+rwX /cache
-rm -rf /var/lib/apt/lists/* /root/.cache
+rm -rf /var/lib/apt/lists/* ~/.cache

@@ -77,10 +77,7 @@ class Answering:
         self._stack.close()
 
     def _opened(self, name: str) -> Target:
-        names = targets.resolve([name])
-        if len(names) != 1:
-            raise BadInput(f"target '{name}' stands for {len(names)} devices ({', '.join(names)}); name one of them")
-        return self._stack.enter_context(targets.open_target(names[0]))
+        return self._stack.enter_context(targets.open_target(targets.resolve_one(name)))
 
     def answer(self, line: str) -> Answer:
         """To one question, whatever becomes of it."""

@@ -5,6 +5,7 @@ Nothing here installs anything: these are the words of messages, to be copied an
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from importlib import metadata
@@ -32,13 +33,19 @@ def documentation(page: str) -> str:
 
     Empty where this release names no site: `[project.urls] Documentation` in pyproject.toml does.
     """
+    site = _documentation_site()
+    return f"{site}/{page}.html" if site else ""
+
+
+@functools.cache
+def _documentation_site() -> str:
+    """Once a process: the lint asks for a page of every hazard, and each answer reads and parses the metadata."""
     try:
         urls = metadata.metadata(DISTRIBUTION).get_all("Project-URL") or []
     except metadata.PackageNotFoundError:
         return ""
     named = (line.partition(",") for line in urls)
-    site = next((url.strip() for name, _, url in named if name.strip().lower() == "documentation"), "")
-    return f"{site.rstrip('/')}/{page}.html" if site else ""
+    return next((url.strip().rstrip("/") for name, _, url in named if name.strip().lower() == "documentation"), "")
 
 
 def checkout() -> Path | None:

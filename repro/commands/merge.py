@@ -69,8 +69,7 @@ def command(
             for record in json_lines.result_objects(result):
                 click.echo(json_lines.dump(record))
     console = Screen(stderr=as_json, soft_wrap=True)
-    named = {case.name: case for case in catalogue()}
-    controls = frozenset(name for name, case in named.items() if case.control_of)
+    controls = frozenset(case.name for case in catalogue() if case.control_of)
     unfit = merged.head.unfit
     campaign_table.print_campaign(console, found, controls=controls, note=note, verbose=verbose, unfit=unfit)
     summary = campaign_table.summary_line(found, sum(sum(r.stages.values()) for r in found), merged.head.asked["seed"])
@@ -83,6 +82,4 @@ def command(
     if merged.missing:
         more = f" and {len(merged.missing) - _SHOWN} more" if len(merged.missing) > _SHOWN else ""
         print_lines(console, [line((f"missing: {', '.join(merged.missing[:_SHOWN])}{more}", Tone.BAD))])
-    void = {one.cell for one in unfit}
-    counting = any(result.is_news for result in found if result.cell not in void)
-    ctx.exit(1 if counting else 3 if unfit or merged.missing else 0)
+    ctx.exit(campaign_table.exit_code(found, unfit) or (3 if merged.missing else 0))

@@ -166,9 +166,7 @@ def command(
             options.words(given),
         )
         write_page(html_file, page)
-    void = {one.cell for one in unfit}
-    counting = any(r.is_news for r in results if r.cell not in void)
-    ctx.exit(1 if counting else 3 if unfit else 0)
+    ctx.exit(campaign_table.exit_code(results, unfit))
 
 
 def run_on(

@@ -123,6 +123,14 @@ def summary_line(results: Sequence[CaseResult], seconds: float, seed: str) -> st
     )
 
 
+def exit_code(results: Sequence[CaseResult], unfit: Sequence[Fitness] = ()) -> int:
+    """1: news on a target that is fit. 3: on others only. Else 0."""
+    void = {one.cell for one in unfit}
+    if any(result.is_news for result in results if result.cell not in void):
+        return 1
+    return 3 if unfit else 0
+
+
 def junit_rows(results: Sequence[CaseResult], unfit: Sequence[Fitness] = ()) -> list[TestRow]:
     """One row per output; known bugs are skipped with their reason.
 

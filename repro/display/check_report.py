@@ -129,7 +129,7 @@ def junit_rows(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> list[Te
 
 
 def _said(verdict: Verdict) -> str:
-    return ": ".join(part for part in (verdict.said, verdict.held or verdict.reason) if part)
+    return ": ".join(part for part in (verdict.said, verdict.held) if part)
 
 
 def _known(shown: Shown, index: int) -> str:
@@ -157,7 +157,7 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
     void = sum(one.problems for one in shown if one.checked.is_unfit)
     unclean = next((one for one in reversed(shown) if not one.checked.passed), None)
     if believed:
-        worst = next((one for one in reversed(shown) if one.problems and not one.checked.is_unfit), None)
+        worst = next(one for one in reversed(shown) if one.problems and not one.checked.is_unfit)
         return line((f"{believed} of {of} not as it should be", Tone.BAD), f"{left}; {_next(worst)}")
     if void:
         said = f"{void} of {of} say nothing of the model: the target fails its own controls"
@@ -169,8 +169,8 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
     return line(f"{of}: all as expected{left}")
 
 
-def _next(shown: Shown | None) -> str:
-    if shown is not None and any(v.status in (Status.FAIL, Status.CRASH, Status.HANG) for v in shown.checked.verdicts):
+def _next(shown: Shown) -> str:
+    if any(v.status in (Status.FAIL, Status.CRASH, Status.HANG) for v in shown.checked.verdicts):
         fingerprint = shown.checked.run.fingerprint
         where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
         return f"next: {shell_command(['repro', 'reduce', str(shown.path), *where])}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.display.check_report import Shown, Unread
 from repro.display.sarif import log_of, result, rule_name
-from repro.verdicts.verdict import Status, Verdict
+from repro.verdicts.verdict import Status
 
 _DESCRIBED = {
     Status.FAIL: ("wrong-output", "error", "The GPU delegate returns other values than the file's own ops compute."),
@@ -45,17 +45,13 @@ def _of(shown: Shown, model: int) -> Iterator[dict[str, Any]]:
         subject = "the model" if whole else f"{role} '{verdict.name}'"
         yield _result(
             rule,
-            f"On {where} {subject} is {verdict.said}: {_why(verdict)}",
+            f"On {where} {subject} is {verdict.said}: {verdict.held or '; '.join(verdict.marks)}",
             model,
             "" if whole else verdict.name,
             (rule[0], verdict.name, str(of.target), str(of.precision)),
             {"target": of.target, "precision": of.precision, "runtime": of.runtime, "adapter": of.adapter}
             | {"signature": str(verdict.signature or ""), "again": shown.again},
         )
-
-
-def _why(verdict: Verdict) -> str:
-    return verdict.held or verdict.reason or "; ".join(verdict.marks)
 
 
 def _rule(identifier: str, level: str, meaning: str) -> dict[str, Any]:
@@ -78,6 +74,5 @@ def _result(
     identifier, level, _ = rule
     position = [one for one, _, _ in _RULES].index(identifier)
     return result(
-        identifier, position, level, message, model=model, tensor=tensor, matched=matched,
-        properties=properties,
-    )  # fmt: skip
+        identifier, position, level, message, model=model, tensor=tensor, matched=matched, properties=properties
+    )

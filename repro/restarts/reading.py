@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from repro.restarts.setups import says_read
-from repro.verdicts.judge import judge
+from repro.verdicts.judge import judge, same_bits
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Outcome, Outputs, Run
@@ -106,7 +104,7 @@ def _differing_round(outputs: Outputs, feeds: int, right: frozenset[int]) -> int
     """The first later round of the same inputs in which an output that is right differs in a bit; 0 if none."""
     for run, arrays in enumerate(outputs[feeds:], feeds):
         first = outputs[run % feeds]
-        if not all(_bits_equal(arrays[i], first[i]) for i in right):
+        if not all(same_bits(arrays[i], first[i]) for i in right):
             return run // feeds + 1
     return 0
 
@@ -114,13 +112,9 @@ def _differing_round(outputs: Outputs, feeds: int, right: frozenset[int]) -> int
 def _equal(some: Outputs, others: Outputs) -> bool:
     """Whether all outputs of the runs that both have are the same bits."""
     return all(
-        len(a) == len(b) and all(_bits_equal(x, y) for x, y in zip(a, b, strict=True))
+        len(a) == len(b) and all(same_bits(x, y) for x, y in zip(a, b, strict=True))
         for a, b in zip(some, others, strict=False)
     )
-
-
-def _bits_equal(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def faults(readings: Sequence[Reading]) -> list[Reading]:

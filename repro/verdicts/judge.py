@@ -243,7 +243,7 @@ class _Judging:
 
     def _is_same_run(self, index: int, j: int, k: int) -> bool:
         x, y = self.references[j][index], self.references[k][index]
-        return (x is y or np.array_equal(x, y)) and _same_bits(self.outputs[j][index], self.outputs[k][index])
+        return (x is y or np.array_equal(x, y)) and same_bits(self.outputs[j][index], self.outputs[k][index])
 
     def _repeatability(self, index: int) -> str:
         """A remark where equal inputs gave different bits; inside the rule that is legal, and worth saying."""
@@ -252,7 +252,7 @@ class _Judging:
             for j in range(k):
                 if self._is_same_feed(j, k):
                     x, y = self.outputs[j][index], self.outputs[k][index]
-                    if not _same_bits(x, y) and x.shape == y.shape:
+                    if not same_bits(x, y) and x.shape == y.shape:
                         return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"
         return ""
 
@@ -316,7 +316,8 @@ def _had_power(reference: np.ndarray) -> NumericVerdict:
     return NumericVerdict(Status.PASS, "", 0.0)
 
 
-def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+def same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether two arrays have one shape, one dtype and the same bytes: NaNs are themselves, -0.0 is not 0.0."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)

@@ -70,4 +70,5 @@ def test_pages_of_the_docs_have_an_address_where_the_release_names_a_site(
     for url in urls:
         kept["Project-URL"] = url
     monkeypatch.setattr(installation.metadata, "metadata", lambda name: kept)
+    monkeypatch.setattr(installation, "_documentation_site", installation._documentation_site.__wrapped__)
     assert installation.documentation("rules/add-reduce") == page
