@@ -20,7 +20,8 @@ IN_PART = frozenset(
     {
         *("gather-batch", "half-constant", "integer-activation", "integer-constant-misread", "integer-pad"),
         *("one-hot-places", "select-condition", "small-constant-aborts", "top-k-slice", "transposed-same-padding"),
-        "update-constant-aborts",
+        *("update-constant-aborts", "matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale"),
+        "cast-output-consumed",
     }
 )
 WHOLE = sorted(set(SHIPPED) - IN_PART)
