@@ -20,8 +20,8 @@ def of_int16(kind: str, dtype: str = "int16") -> Graph:
     g = GraphBuilder()
     read, made = (2e-4, 8e-4) if dtype == "int16" else (0.02, 0.08)
     x = g.on_grid(g.input("x", SHAPE, dtype), read)
-    operands = (x,) if kind == "ABS" else (x, g.const([1], dtype="int32"))
-    return g.build([g.on_grid(*g.op(kind, operands, name="y"), made)])
+    (y,) = g.op(kind, (x,) if kind == "ABS" else (x, g.const([1], dtype="int32")), name="y")
+    return g.build([g.on_grid(y, made)])
 
 
 def largest(shape: tuple[int, ...] = (8,)) -> Graph:

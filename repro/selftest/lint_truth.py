@@ -197,13 +197,10 @@ def judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> Graph
 
 
 def confirmed(seen: GraphOutcome, by_judge: GraphOutcome) -> GraphOutcome:
-    """What one tolerance for all graphs calls wrong, as far as the judge agrees, who knows what fp16 does to a graph.
-
-    Where it cannot judge (all of a graph's values, an output without power), the tolerance stands.
-    """
+    """What one tolerance for all graphs calls wrong, as far as the judge agrees, who knows what fp16 does to it."""
     if by_judge.outcome != "OK":
         return seen
-    return replace(seen, wrong=tuple(i for i in seen.wrong if i in by_judge.wrong or i in by_judge.unjudged))
+    return replace(seen, wrong=tuple(i for i in seen.wrong if i in by_judge.wrong), unjudged=by_judge.unjudged)
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
