@@ -26,7 +26,7 @@ from runner.adb.private_server import PrivateServer
 from runner.adb.server import default_server, server_is_running
 from runner.c_compiler import compiler
 from runner.cache import cache_root
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, ReproError, TargetUnavailable
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.installation import (
     DISTRIBUTION,
@@ -38,10 +38,14 @@ from runner.installation import (
     own_version,
     pip_install,
     swiftshader_install,
+    web_install,
 )
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_drivers
-from runner.targets import TargetInfo, available, available_opencl
+from runner.runtime_version import spoken
+from runner.targets import TargetInfo, available, available_opencl, available_web
+from runner.web import litert_js
+from runner.web.browser import WEB, missing
 
 CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
 
@@ -83,8 +87,9 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     checks += [problem] if problem else check_targets(infos)
     if problem is None:
         over_opencl, found = check_opencl()
-        checks += over_opencl
-        infos += found
+        in_browser, shown = check_web()
+        checks += [*over_opencl, in_browser]
+        infos += found + shown
     checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
     checks += [scratch] if scratch.state is OK else []
     return checks, infos
@@ -226,6 +231,23 @@ def check_opencl() -> tuple[list[Requirement], list[TargetInfo]]:
         else Requirement(info.name, BROKEN, f"{info.driver}: {info.reason}", opencl_install())
         for info in infos
     ], infos
+
+
+def check_web() -> tuple[Requirement, list[TargetInfo]]:
+    """The target in a browser as it was tried, or the line that says what it lacks."""
+    name = f"gpu:{WEB}"
+    lacks = missing() or ("" if litert_js.fetched_versions() else "LiteRT.js is not in the cache yet")
+    if lacks:
+        return Requirement(name, MISSING, f"{lacks}: a browser's own delegate, not needed for a run", web_install()), []
+    try:
+        infos = available_web()
+    except TargetUnavailable as error:
+        return Requirement(name, BROKEN, str(error), web_install()), []
+    (info,) = infos
+    if not info.usable:
+        return Requirement(name, BROKEN, f"{info.driver}: {info.reason}", web_install()), infos
+    version = litert_js.fetched_versions()[-1]
+    return Requirement(name, OK, f"{info.device}, {info.driver}, with {spoken(version)}"), infos
 
 
 def check_compiler() -> Requirement:

@@ -36,7 +36,17 @@ from runner.web import litert_js
 from runner.web.browser import missing, web_browser
 
 PRECISION_CHOICES = ("fp32", "fp16", "both")
-KNOWN_TARGETS = ("cpu", "cpu:reference", "gpu", "gpu:lavapipe", "gpu:swiftshader", "gpu:pocl", "gpu:oclgrind", "gpu:web", "adb")
+KNOWN_TARGETS = (
+    "cpu",
+    "cpu:reference",
+    "gpu",
+    "gpu:lavapipe",
+    "gpu:swiftshader",
+    "gpu:pocl",
+    "gpu:oclgrind",
+    "gpu:web",
+    "adb",
+)
 """The targets that any machine can have, as they are typed."""
 """What `--precision` may be, everywhere."""
 
@@ -267,7 +277,7 @@ def available_opencl() -> list[TargetInfo]:
 
 
 def available_web() -> list[TargetInfo]:
-    """The target in a browser, tried with the newest LiteRT.js in the cache; none where the one or the other is not here.
+    """The target in a browser, tried with the newest LiteRT.js in the cache; none where one of the two is not here.
 
     Apart from `available`, as what is over OpenCL.
     """

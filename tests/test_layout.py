@@ -61,6 +61,7 @@ FLOORS_OF_WINGS = {
             "wheels",
         },
         {"installation", "opencl", "store"},
+        {"web"},
         {"runtimes"},
         {"host"},
         {"adb"},

@@ -1,4 +1,4 @@
-"""A GPU of this host by its name, `pocl+textures@Mali-G610`, `web`: its driver, what that is told, what results say of it.
+"""A GPU of this host by its name, `pocl+textures@Mali-G610`: its driver, what that is told, what results say of it.
 
 Key insight: a worker process and the loopback device show a delegate the same GPUs, so what a name stands for is
 decided once: environment variables and delegate options, whoever starts the process.
@@ -23,7 +23,7 @@ from runner.runtime_version import Numbering
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
 from runner.web import litert_js
-from runner.web.browser import is_web, web_browser
+from runner.web.browser import is_web, page_version, web_browser
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class HostGpu:
     """What a name stands for here.
 
     variables, gpu_options: what is added to the driver's own environment and delegate options. note: what every result
-    must say beside driver and device. decides: what else decides a result and is in no other name. worker: the module of
-    its worker processes.
+    must say beside driver and device. decides: what else decides a result and is in no other name. worker: the module
+    that its worker processes run.
     """
 
     name: GpuName
@@ -125,12 +125,14 @@ def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
 
 def _in_browser(name: GpuName) -> HostGpu:
     if name.settings:
-        raise BadInput(f"{name}: LiteRT.js takes no settings of the delegate; write {replace(name, settings=NO_SETTINGS)}")
+        raise BadInput(
+            f"{name}: LiteRT.js takes no settings of the delegate; write {replace(name, settings=NO_SETTINGS)}"
+        )
     if name.presented:
         check_presented(name.presented)
     variables = {ADAPTER_NAME: name.presented} if name.presented else {}
     note = naming_note(name.presented) if name.presented else ""
-    return HostGpu(name, web_browser(), variables, {}, note, worker="runner.host.web_worker")
+    return HostGpu(name, web_browser(), variables, {}, note, page_version(), "runner.host.web_worker")
 
 
 def runtime_for(name: GpuName, asked: str | Runtime | None) -> Runtime:

@@ -1,6 +1,6 @@
 """The worker of the target in a browser: runs models in a page under LiteRT.js instead of through the C API.
 
-Key insight: a page that ends costs its job and not the worker, which opens another. All else is a worker's as any other.
+Key insight: a page that ends costs its job and not the worker, which opens another. All else is as in any other worker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The browser of this host and the GPU that it gives to web pages, as a driver of the delegate.
 
 Key insight: a page cannot choose its GPU, the browser does: a real one where there is one, else SwiftShader, which
-Chromium brings. So the browser is the driver. It is asked once what it gives, and again when it, or the GPUs here, change.
+Chromium brings. So the browser is the driver. It is asked once what it gives, and again when it or the GPUs change.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ WEB = "web"
 CHROMIUM = "REPRO_CHROMIUM"
 """Names another Chromium than the first of PROGRAMS; a worker finds the program under it."""
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PAGE, PAGE_SCRIPT = (Path(__file__).with_name(name) for name in ("page.html", "page.js"))
 _ASK_S = 120
 _ADAPTER = "adapter: "
 """What `runner.web.session` writes into the log of a page's start."""
@@ -36,7 +37,7 @@ _ADAPTER = "adapter: "
 
 @dataclass(frozen=True)
 class WebBrowser:
-    """A Chromium. device: what it says of the GPU. driver: its name and version, for example `Chromium 156.0.8078.108`."""
+    """A Chromium. device: what it says of the GPU. driver: its name and version, `Chromium 156.0.8078.108`."""
 
     program: str
     device: str
@@ -80,6 +81,11 @@ def is_web(key: str) -> bool:
     return key == WEB
 
 
+def page_version() -> str:
+    """Changes when what a page does with a model changes."""
+    return f"page {hashlib.sha256(PAGE_SCRIPT.read_bytes()).hexdigest()[:16]}"
+
+
 def chromium() -> str:
     """The program's path, or an empty string."""
     given = os.environ.get(CHROMIUM)
@@ -115,11 +121,11 @@ def web_browser() -> WebBrowser:
 
 
 def _stamp(program: str) -> str:
-    """Changes when the program, or the GPUs of this machine, may have changed. Debian's is a script before the program."""
+    """Changes when the program, or the GPUs of this machine, may have changed. Debian's program is behind a script."""
     path = Path(program).resolve()
     files = [path, Path("/usr/lib") / path.name / path.name]
     parts = [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files if file.is_file()]
-    parts += sorted(str(device) for device in Path("/dev").glob("dri/*")) + sorted(map(str, Path("/dev").glob("nvidia*")))
+    parts += sorted(str(gpu) for pattern in ("dri/*", "nvidia*") for gpu in Path("/dev").glob(pattern))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -1,7 +1,7 @@
 """LiteRT.js by version, `web-2.5.3`: the npm package, fetched with npm and unpacked in a cached folder of its own.
 
-Key insight: the package is a folder of finished files, JavaScript and WebAssembly, so that nothing is built or installed:
-a page loads it as it lies there. It is numbered apart from ai-edge-litert.
+Key insight: the package is a folder of finished files, JavaScript and WebAssembly. Nothing is built or installed: a
+page loads them as they lie there. It is numbered apart from ai-edge-litert.
 """
 
 from __future__ import annotations

@@ -1,24 +1,31 @@
 // One model at a time under LiteRT.js, step by step as `runner/web/session.py` asks: begin, compile, run each feed, close.
 //
-// Output buffers hold the sentinel before each run, as on every other target. LiteRT.js makes them itself, in two places:
-// - An output of the delegate is a GPU buffer, made in `run` before the first command is encoded: it is filled as it is made.
-// - An output that the delegate does not know is left in the runtime's own memory, uninitialised. It is filled after a first
-//   run and given back, and the run repeated: the allocator gives the same memory out again.
+// What nothing wrote holds the sentinel, as on every other target. LiteRT.js makes the output buffers itself, in `run` before
+// the first command is encoded, and in two places:
+// - An output of the delegate is a GPU buffer. It is filled with the sentinel as it is made.
+// - An output that the delegate does not know is left in the runtime's own memory, uninitialised, at an address that only
+//   the end of the run tells. So that memory is copied when the first command is encoded. Where the output's part of it is
+//   the same after the run, nothing wrote it, and the sentinel takes its place. Memory of zeros cannot tell, so what is new
+//   is not left as zeros.
 import * as litert from '@litertjs/core';
 
 const SENTINEL = 0xFEEDC0DE; // runner.run.SENTINEL_BITS
+const FREE_BYTES = 8 << 20;
 const ARRAYS = {float32: Float32Array, int32: Int32Array, uint8: Uint8Array};
+const GPU_BUFFERS = {WEB_GPU_BUFFER: 20, WEB_GPU_BUFFER_FP16: 21, WEB_GPU_BUFFER_PACKED: 26}; // LiteRtTensorBufferType
 const ERRORS = {GPUValidationError: 'Validation', GPUOutOfMemoryError: 'Out-of-memory', GPUInternalError: 'Internal'};
 
 let liteRt = null;
 let compiled = null;
 let onGpu = false;
+let unknownOutputs = []; // indices of the outputs that the delegate does not know
 let lost = null; // why the GPU's device is gone
 let endPage = null; // tells whoever waits that this page cannot go on
 const pageEnded = new Promise((_, reject) => { endPage = reject; });
 pageEnded.catch(() => {});
 
-const isAbort = error => error instanceof WebAssembly.RuntimeError || /^(RuntimeError: )?Aborted\(/.test(String(error?.message ?? error));
+const ABORTS = /^(RuntimeError: )?Aborted\(|^Program terminated with exit/;
+const isAbort = error => error instanceof WebAssembly.RuntimeError || ABORTS.test(String(error?.message ?? error));
 const oneLine = error => String(error?.message ?? error).split('\n')[0];
 window.addEventListener('unhandledrejection', event => { if (isAbort(event.reason)) endPage(event.reason); });
 window.addEventListener('error', event => { if (isAbort(event.error ?? event.message)) endPage(event.error ?? event.message); });
@@ -35,27 +42,25 @@ function present(name) {
   });
 }
 
-let filled = null; // the buffers that were filled in this run, until its first command
-function fillNewOutputs() {
-  const {createBuffer, createCommandEncoder} = GPUDevice.prototype;
-  let isOpen = false;
-  GPUDevice.prototype.createBuffer = function (descriptor) {
-    if (!isOpen || descriptor.mappedAtCreation || !(descriptor.usage & GPUBufferUsage.STORAGE)) {
-      return createBuffer.call(this, descriptor);
-    }
-    const buffer = createBuffer.call(this, {...descriptor, mappedAtCreation: true});
-    new Uint32Array(buffer.getMappedRange()).fill(SENTINEL);
-    buffer.unmap();
-    filled.add(buffer);
-    return buffer;
-  };
-  GPUDevice.prototype.createCommandEncoder = function (...given) {
-    isOpen = false;
-    return createCommandEncoder.apply(this, given);
-  };
-  return () => { filled = new Set(); isOpen = true; };
-}
-const openForFilling = fillNewOutputs();
+let filled = null; // the GPU buffers that were filled in this run
+let memoryBefore = null; // the runtime's memory when the first command of this run was encoded
+let isBeforeCommands = false;
+const {createBuffer, createCommandEncoder} = GPUDevice.prototype;
+GPUDevice.prototype.createBuffer = function (descriptor) {
+  if (!isBeforeCommands || descriptor.mappedAtCreation || !(descriptor.usage & GPUBufferUsage.STORAGE)) {
+    return createBuffer.call(this, descriptor);
+  }
+  const buffer = createBuffer.call(this, {...descriptor, mappedAtCreation: true});
+  new Uint32Array(buffer.getMappedRange()).fill(SENTINEL);
+  buffer.unmap();
+  filled.add(buffer);
+  return buffer;
+};
+GPUDevice.prototype.createCommandEncoder = function (...given) {
+  if (isBeforeCommands && unknownOutputs.length > 0) memoryBefore = liteRt.liteRtWasm.HEAPU8.slice();
+  isBeforeCommands = false;
+  return createCommandEncoder.apply(this, given);
+};
 
 // --- the steps ----------------------------------------------------------------------------------------------------------
 
@@ -72,6 +77,7 @@ const step = work => async (...given) => {
 window.begin = step(async (presented) => {
   if (presented) present(presented);
   liteRt = await litert.loadLiteRt('/core/wasm/');
+  fillFreeMemory();
   const device = liteRt.getWebGpuDevice();
   if (!device) return null;
   device.addEventListener('uncapturederror', event => {
@@ -88,6 +94,8 @@ window.compile = step(async (model, accelerator, precision) => {
   const options = onGpu ? {accelerator, gpuOptions: {precision}} : {accelerator};
   compiled = await liteRt.loadAndCompile(Uint8Array.fromBase64(model), options);
   const plain = details => details.map(({name, shape, dtype}) => ({name, shape: [...shape], dtype}));
+  const isUnknown = ({supportedBufferTypes}) => !Object.values(GPU_BUFFERS).some(type => supportedBufferTypes.has(type));
+  unknownOutputs = onGpu ? compiled.getOutputDetails().flatMap((details, i) => isUnknown(details) ? [i] : []) : [];
   return {inputs: plain(compiled.getInputDetails()), outputs: plain(compiled.getOutputDetails()),
           fully: onGpu ? compiled.isFullyAccelerated : null};
 });
@@ -113,38 +121,39 @@ window.runFeed = step(async (feed) => {
 });
 
 async function runOnce(inputs) {
-  const outputs = await runFilled(inputs);
-  const unknown = onGpu ? outputs.flatMap((output, i) => output.accelerator === 'wasm' ? [i] : []) : [];
-  if (unknown.length === 0) return outputs;
-  for (const i of unknown) fillInMemory(outputs[i]);
-  for (const i of unknown) outputs[i].delete();
-  const again = await runFilled(inputs);
-  for (const [i, output] of again.entries()) {
-    if (unknown.includes(i)) outputs[i] = output;
-    else output.delete();
-  }
-  return outputs;
-}
-
-async function runFilled(inputs) {
   if (!onGpu) return compiled.run(inputs);
-  openForFilling();
+  [filled, memoryBefore, isBeforeCommands] = [new Set(), null, true];
   const outputs = await compiled.run(inputs);
-  const buffers = outputs.filter(output => output.accelerator === 'webgpu').map(output => output.toGpuBuffer());
+  isBeforeCommands = false;
+  const buffers = outputs.filter((_, i) => !unknownOutputs.includes(i)).map(output => output.toGpuBuffer());
   // Else something that is no output was overwritten, or an output was not filled: no result can be believed.
   if (buffers.length !== filled.size || !buffers.every(buffer => filled.has(buffer))) {
     throw new Error(`this LiteRT.js makes its output buffers otherwise: ${filled.size} were filled, ${buffers.length} are outputs`);
   }
+  for (const i of unknownOutputs) {
+    const words = wordsOf(outputs[i]);
+    const before = memoryBefore && new Uint32Array(memoryBefore.buffer, words.byteOffset, words.length);
+    if (before === null || words.every(word => word === 0)) {
+      console.log(`output ${i}: it cannot be told on this target whether anything wrote it`);
+    } else if (words.every((word, k) => word === before[k])) {
+      words.fill(SENTINEL);
+    }
+  }
   return outputs;
 }
 
-function fillInMemory(tensor) {
-  const {liteRtWasm} = liteRt;
+// What of it fills whole words, which is all of it but for a few last bytes of small integers.
+function wordsOf(tensor) {
   const buffer = tensor.liteRtTensorBuffer;
-  const address = buffer.lock(liteRtWasm.LiteRtTensorBufferLockMode.WRITE);
-  const pattern = new Uint8Array(Uint32Array.of(SENTINEL).buffer);
-  for (let i = 0; i < buffer.size(); ++i) liteRtWasm.HEAPU8[address + i] = pattern[i % 4];
+  const address = buffer.lock(liteRt.liteRtWasm.LiteRtTensorBufferLockMode.WRITE);
   buffer.unlock();
+  return new Uint32Array(liteRt.liteRtWasm.HEAPU8.buffer, address, Math.floor(buffer.size() / 4));
+}
+
+function fillFreeMemory() {
+  const address = liteRt.liteRtWasm._malloc(FREE_BYTES);
+  new Uint32Array(liteRt.liteRtWasm.HEAPU8.buffer, address, FREE_BYTES / 4).fill(SENTINEL);
+  liteRt.liteRtWasm._free(address);
 }
 
 async function readOutput(tensor) {
@@ -152,6 +161,7 @@ async function readOutput(tensor) {
   const array = onHost.toTypedArray();
   const data = new Uint8Array(array.buffer, array.byteOffset, array.byteLength).toBase64();
   const shape = [...onHost.type.layout.dimensions];
+  wordsOf(onHost).fill(SENTINEL); // or the next run's output may find its own right values here
   onHost.delete();
   return {data, shape};
 }

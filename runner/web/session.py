@@ -1,7 +1,7 @@
 """One headless browser with one page in it, in which LiteRT.js runs models: the face of `page.js` in Python.
 
-Key insight: what a model can end is the page. It is replaced then, with the browser around it, because the GPU's process
-belongs to the browser; whoever holds the session goes on, and the job that it was running is lost and says why.
+Key insight: what a model can end is the page. It is replaced then, with the browser around it, because the GPU's
+process belongs to the browser; whoever holds the session goes on, and the job that it was running says why it is lost.
 
 The page is served from memory and files without a port. The browser ends with the process that started it, however that
 ends: it is held by a pipe. Playwright is imported by the process that opens a browser, and by no other.
@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner.web.browser import PAGE, PAGE_SCRIPT
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright, Route
 
-_HERE = Path(__file__).parent
 # A secure context, without which a page has no GPU; nothing listens there.
 _ORIGIN = "http://localhost/"
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm"}
@@ -45,7 +46,7 @@ class PageEnded(Exception):
 
 
 class Session:
-    """chromium: the program. runtime: the folder of a LiteRT.js version. presented: another adapter's name, or empty."""
+    """chromium: the program. runtime: a LiteRT.js version's folder. presented: another adapter's name, or empty."""
 
     def __init__(self, chromium: str, runtime: Path, presented: str = "") -> None:
         self._chromium, self._runtime, self._presented = chromium, runtime, presented
@@ -59,9 +60,11 @@ class Session:
         answer: dict[str, Any] = self._step("compile", base64.b64encode(model).decode(), accelerator, precision)
         return answer
 
-    def run(self, feed: Sequence[np.ndarray], outputs: Sequence[Mapping[str, Any]]) -> tuple[list[np.ndarray], float, float]:
+    def run(
+        self, feed: Sequence[np.ndarray], outputs: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[np.ndarray], float, float]:
         """The outputs in the file's order, the seconds until the first could be read, and those for the others."""
-        answer = self._step("runFeed", [base64.b64encode(np.ascontiguousarray(array)).decode() for array in feed])
+        answer = self._step("runFeed", [base64.b64encode(array.tobytes()).decode() for array in feed])
         arrays = [
             np.frombuffer(base64.b64decode(one["data"]), dtype=np.dtype(told["dtype"])).reshape(one["shape"])
             for one, told in zip(answer["outputs"], outputs, strict=True)
@@ -114,7 +117,7 @@ class Session:
 
     def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(_ORIGIN)
-        file = {"": _HERE / "page.html", "page.js": _HERE / "page.js"}.get(path, self._runtime / path)
+        file = {"": PAGE, PAGE_SCRIPT.name: PAGE_SCRIPT}.get(path, self._runtime / path)
         if not file.is_file():
             route.fulfill(status=404)
             return
