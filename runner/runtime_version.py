@@ -15,11 +15,14 @@ WEB_PREFIX = "web-"
 
 
 class Numbering(enum.Enum):
-    """Whose releases a version counts, in the order in which tables show them. The value: name and prefix."""
+    """Whose releases a version counts, in the order in which tables show them.
 
-    LITERT = ("LiteRT", "")
-    LITERT_LM = ("LiteRT-LM", LM_PREFIX)
-    LITERT_JS = ("LiteRT.js", WEB_PREFIX)
+    The value: name, prefix, and how a sentence says that something is of such a runtime, if it is not LiteRT's own.
+    """
+
+    LITERT = ("LiteRT", "", "")
+    LITERT_LM = ("LiteRT-LM", LM_PREFIX, "over OpenCL")
+    LITERT_JS = ("LiteRT.js", WEB_PREFIX, "in a browser")
 
     @property
     def spoken(self) -> str:
@@ -28,6 +31,10 @@ class Numbering(enum.Enum):
     @property
     def prefix(self) -> str:
         return self.value[1]
+
+    @property
+    def where(self) -> str:
+        return self.value[2]
 
 
 def numbering(text: str) -> Numbering:

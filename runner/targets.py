@@ -19,7 +19,7 @@ from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
 from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.driver import Driver
-from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
+from runner.host.gpu import WEB_WORKER, GpuName, host_gpu, runtime_for, vulkan_adapter
 from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
 from runner.host.vulkan import Adapter, adapters
@@ -28,12 +28,12 @@ from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_driver, opencl_drivers
 from runner.opencl.loader import LoaderSettings, can_be_presented
 from runner.run import Precision
-from runner.runtime_version import Numbering
+from runner.runtime_version import Numbering, spoken
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 from runner.web import litert_js
-from runner.web.browser import missing, web_browser
+from runner.web.browser import missing, page_version, web_browser
 
 PRECISION_CHOICES = ("fp32", "fp16", "both")
 KNOWN_TARGETS = (
@@ -95,8 +95,10 @@ def open_target(
     if name not in ("cpu", "cpu:reference"):
         raise _unknown(name)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
-    if name == "cpu:reference" and chosen.is_android:
-        raise TargetUnavailable(f"LiteRT-LM ({chosen.version}) has no reference interpreter; cpu is its own XNNPACK")
+    if name == "cpu:reference" and chosen.numbering is not Numbering.LITERT:
+        raise TargetUnavailable(f"{spoken(chosen.version)} has no reference interpreter; cpu is its own XNNPACK")
+    if chosen.numbering is Numbering.LITERT_JS:
+        return _open_wasm(chosen, workers)
     return HostTarget(name, "cpu" if name == "cpu" else "reference", chosen, workers=workers)
 
 
@@ -116,6 +118,20 @@ def _open_gpu(
         gpu_options=gpu.gpu_options,
         note=gpu.note,
         settings=gpu.decides,
+    )
+
+
+def _open_wasm(runtime: Runtime, workers: int) -> HostTarget:
+    """LiteRT.js on the processor: XNNPACK in WebAssembly."""
+    browser = web_browser()
+    return HostTarget(
+        "cpu",
+        "cpu",
+        runtime,
+        workers=workers,
+        module=WEB_WORKER,
+        environment=browser.environment({}),
+        settings=f"{browser.driver} {page_version()}",
     )
 
 

@@ -59,8 +59,9 @@ class FindingModel:
     none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, targets,
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns
     of target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that
-    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. elsewhere: outputs that
-    the bug of another finding makes wrong wherever this one does not show.
+    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. in_browser: the same of
+    a run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
+    outputs that the bug of another finding makes wrong wherever this one does not show.
     """
 
     name: str
@@ -74,6 +75,7 @@ class FindingModel:
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     over_opencl: str = ""
+    in_browser: str = ""
     elsewhere: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -101,6 +103,10 @@ class FindingModel:
     def refused_over_opencl(self) -> FindingModel:
         """The same model, which is refused aloud over OpenCL."""
         return replace(self, over_opencl=Outcome.REFUSED.value)
+
+    def that_in_browser(self, answer: str) -> FindingModel:
+        """The same model, which answers a run in a browser so."""
+        return replace(self, in_browser=answer)
 
     def right_over_opencl(self) -> FindingModel:
         """The same model, which is computed right over OpenCL."""

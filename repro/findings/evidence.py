@@ -39,8 +39,8 @@ from repro.verdicts.references import float64_outputs
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner.cache import write_atomically
-from runner.errors import TargetUnavailable
-from runner.runtime_version import spoken
+from runner.errors import BadInput, TargetUnavailable
+from runner.runtime_version import numbering, spoken
 
 
 def build_models(finding: Finding) -> None:
@@ -126,6 +126,29 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
     document = to_document(measured.records, measured.environments, measured.unavailable)
     write_atomically(finding.folder / EVIDENCE, canonical(document))
     write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
+
+
+def add_evidence(finding: Finding, measured: Measured) -> None:
+    """Write evidence/ with the sealed cells of the targets that were not measured now; the sealed sample run stays.
+
+    Raises BadInput where a model is not the one of the sealed cells any more.
+    """
+    sealed = finding.evidence()
+    now = {e["target"] for e in (*measured.environments, *measured.unavailable)}
+    kept = [r for r in finding.evidence_records() if r["target"] not in now]
+    measured_models = {r["case"]: r["model_sha256"] for r in measured.records}
+    for record in kept:
+        if measured_models.get(record["case"], record["model_sha256"]) != record["model_sha256"]:
+            raise BadInput(
+                f"finding '{finding.slug}': the model '{record['case']}' is not the one that was measured on "
+                f"{record['target']}; measure the finding without --keep"
+            )
+    document = to_document(
+        [*kept, *measured.records],
+        [*(e for e in sealed["environments"] if e["target"] not in now), *measured.environments],
+        [*(e for e in sealed["unavailable"] if e["target"] not in now), *measured.unavailable],
+    )
+    write_atomically(finding.folder / EVIDENCE, canonical(document))
 
 
 def record_sample(finding: Finding) -> None:
@@ -248,7 +271,9 @@ def _passes(model: ModelFile, record: CellRecord) -> str:
 
 
 def _outside(model: ModelFile, record: CellRecord) -> str:
-    return f"outside {model.where}" if not model.where.covers(record) else "over OpenCL"
+    if not model.where.covers(record):
+        return f"outside {model.where}"
+    return numbering(record["runtime"]).where
 
 
 def _signatures(record: CellRecord) -> list[str]:

@@ -33,9 +33,8 @@ from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from repro.verdicts.verdict import Status
 from runner.errors import BadInput
-from runner.opencl.android_runtime import is_android
 from runner.opencl.drivers import is_opencl
-from runner.runtime_version import version_order
+from runner.runtime_version import Numbering, numbering, version_order
 
 MANIFEST = "finding.toml"
 EVIDENCE = "evidence/matrix.json"
@@ -92,6 +91,9 @@ ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
 OverOpencl = Literal["", "REFUSED", "PASS"]
 """What a model may claim for runs over OpenCL alone: that it is refused, or right; empty: what it claims anywhere."""
+InBrowser = Literal["", "REFUSED", "NOT_RESIDENT", "PASS", "CRASH", "FAIL"]
+"""What a model may claim for runs in a browser alone: how the run ends, that it is right, or that its first output is
+wrong; empty: what it claims anywhere."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class ModelFile:
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
     instead, or empty. where: the cells in which it shows; in all others it must pass, but for the outputs `elsewhere`,
-    which another finding's bug makes wrong there. over_opencl: what it does instead in cells that run over OpenCL.
+    which another finding's bug makes wrong there. over_opencl, in_browser: what it does instead in cells that run
+    over OpenCL, or in a browser.
     """
 
     name: str
@@ -110,6 +113,7 @@ class ModelFile:
     outcome: str = ""
     where: Range = EVERYWHERE
     over_opencl: OverOpencl = ""
+    in_browser: InBrowser = ""
     elsewhere: tuple[int, ...] = ()
 
     @property
@@ -119,6 +123,9 @@ class ModelFile:
 
     def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
+        if numbering(record["runtime"]) is Numbering.LITERT_JS and self.in_browser:
+            # A part that is left to WebAssembly is said of each output, as what is wrong; other ends are the run's.
+            return {"PASS": (), "FAIL": (0,), "NOT_RESIDENT": (0,)}.get(self.in_browser, (-1,))
         inside = self.where.covers(record)
         anywhere = inside or (bool(self.elsewhere) and not record["target"].startswith("cpu"))
         if not self.shows or not anywhere or self._answer(record) == Status.PASS:
@@ -127,11 +134,15 @@ class ModelFile:
 
     def ends(self, record: Cell) -> str:
         """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""
-        return self._answer(record) if self.claimed(record) == (-1,) else ""
+        answer = self._answer(record)
+        return answer if self.claimed(record) == (-1,) or answer == Status.NOT_RESIDENT else ""
 
     def _answer(self, record: Cell) -> str:
         """What is claimed instead of wrong outputs; empty where it is wrong outputs."""
-        if is_android(record["runtime"]) and self.over_opencl:
+        own = numbering(record["runtime"])
+        if own is Numbering.LITERT_JS and self.in_browser:
+            return self.in_browser
+        if own is Numbering.LITERT_LM and self.over_opencl:
             return self.over_opencl
         return self.outcome if self.where.covers(record) else ""
 

@@ -25,6 +25,9 @@ from runner.runtimes import runtime as runtime_of
 from runner.web import litert_js
 from runner.web.browser import is_web, page_version, web_browser
 
+WORKER, WEB_WORKER = "runner.host.worker", "runner.host.web_worker"
+"""What a worker process runs: LiteRT's C API, or a page of a browser."""
+
 
 @dataclass(frozen=True)
 class GpuName:
@@ -78,7 +81,7 @@ class HostGpu:
     gpu_options: Mapping[str, str | int | bool]
     note: str = ""
     decides: str = ""
-    worker: str = "runner.host.worker"
+    worker: str = WORKER
 
     @property
     def all_options(self) -> dict[str, str | int | bool]:
@@ -132,7 +135,7 @@ def _in_browser(name: GpuName) -> HostGpu:
         check_presented(name.presented)
     variables = {ADAPTER_NAME: name.presented} if name.presented else {}
     note = naming_note(name.presented) if name.presented else ""
-    return HostGpu(name, web_browser(), variables, {}, note, page_version(), "runner.host.web_worker")
+    return HostGpu(name, web_browser(), variables, {}, note, page_version(), WEB_WORKER)
 
 
 def runtime_for(name: GpuName, asked: str | Runtime | None) -> Runtime:

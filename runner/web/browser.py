@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ CHROMIUM = "REPRO_CHROMIUM"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PAGE, PAGE_SCRIPT = (Path(__file__).with_name(name) for name in ("page.html", "page.js"))
 _ASK_S = 120
+_NOT_SUPPORTED = "operations are not supported by GPU delegate:"
+_OP = re.compile(r"^(?!INFO|WARNING|ERROR|VERBOSE)[A-Z][A-Z0-9_]+: .+", re.M)
 _ADAPTER = "adapter: "
 """What `runner.web.session` writes into the log of a page's start."""
 
@@ -72,8 +75,14 @@ class WebBrowser:
     def not_resident(self, log: str, fully_accelerated: bool | None) -> str:
         """LiteRT.js goes on with a part of the graph in WebAssembly, and says so."""
         if fully_accelerated is False:
-            return "LiteRT.js leaves a part of it to WebAssembly"
+            return f"LiteRT.js leaves a part of it to WebAssembly{_unsupported(log)}"
         return not_resident(log, fully_accelerated, loopback=True)
+
+
+def _unsupported(log: str) -> str:
+    """The ops that the delegate's log names, to stand behind a sentence; empty where it names none."""
+    named = dict.fromkeys(_OP.findall(log.partition(_NOT_SUPPORTED)[2]))
+    return f": {'; '.join(named)}" if named else ""
 
 
 def is_web(key: str) -> bool:

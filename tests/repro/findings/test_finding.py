@@ -36,7 +36,7 @@ def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
 
 
 def claimed(model: ModelFile | FindingModel) -> tuple[object, ...]:
-    return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl, model.elsewhere)
+    return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl, model.in_browser, model.elsewhere)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
