@@ -105,6 +105,8 @@ def open_target(
 def _open_gpu(
     name: GpuName, asked: str | Runtime | None, workers: int, loader: LoaderSettings | None = None
 ) -> HostTarget:
+    if name.in_browser:
+        web_browser()  # what is missing is said before anything is fetched
     runtime = runtime_for(name, asked)
     gpu = host_gpu(name if name.key else replace(name, key=_best(runtime).key), loader)
     return HostTarget(

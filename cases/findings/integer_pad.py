@@ -35,7 +35,7 @@ FLOAT32, INT32 = 0, 2  # TFLite's numbers of types
 MODELS = finding_models(
     minimal("one row behind int32 [1,3,4]", padded),
     control("the same in float32", padded, dtype="float32"),
-    still_wrong("bool", "not int32 alone: bool", padded, dtype="bool"),
+    still_wrong("bool", "not int32 alone: bool", padded, dtype="bool").that_in_browser("REFUSED"),
     still_wrong("images", "not rank 3 alone: [1,3,4,2]", images),
     still_wrong(
         "beside", "not its own output alone: a TANH of another input is lost too", padded, beside=True

@@ -76,7 +76,7 @@ def _fetch(name: str, number: str, made: Path, tell: Callable[[str], None]) -> N
         ) from error
     archives = list(made.glob("*.tgz"))
     if done.returncode != 0 or not archives:
-        said = [line for line in done.stderr.splitlines() if "npm" in line and "notice" not in line]
+        said = [line for line in done.stderr.splitlines() if line.startswith(("npm error", "npm ERR!"))]
         why = said[0] if said else f"exit code {done.returncode}"
         raise TargetUnavailable(f"{package} cannot be fetched ({why}); check the network, then run the same again")
     (archive,) = archives

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from cases.evaluation.evaluate import quantises_at_run_time
 from repro.findings import evidence
-from repro.findings.finding import Finding
+from repro.findings.finding import Finding, InBrowser
 from repro.findings.reader import load, slugs
 from repro.verdicts.references import float64_outputs
 from runner.opencl.android_runtime import KNOWN, is_android
-from runner.runtime_version import is_release, version_order
+from runner.runtime_version import Numbering, is_release, numbering, version_order
 from tests.repro.findings.shipped import ONE, bounded
 
 SHIPPED = slugs()
@@ -104,6 +106,35 @@ def test_a_claim_for_opencl_is_about_the_runtimes_that_have_it(verdict: str, run
     assert [c.state for c in evidence.claims(load("concat-of-one"), [found], [])] == [state]
 
 
+@pytest.mark.parametrize(
+    ("claim", "found", "state"),
+    [
+        ("PASS", (0, "PASS"), "holds"),
+        ("PASS", (0, "FAIL"), "changed"),
+        ("FAIL", (0, "FAIL"), "holds"),
+        ("FAIL", (-1, "CRASH"), "changed"),
+        ("CRASH", (-1, "CRASH"), "holds"),
+        ("REFUSED", (-1, "REFUSED"), "holds"),
+        ("REFUSED", (-1, "CRASH"), "changed"),
+        ("REFUSED", (0, "PASS"), "fixed"),
+        ("NOT_RESIDENT", (0, "NOT_RESIDENT"), "holds"),
+        ("NOT_RESIDENT", (0, "FAIL"), "changed"),
+        ("", (-1, "CRASH"), "holds"),
+    ],
+)
+def test_a_claim_for_a_browser_is_about_litert_js_alone(claim: InBrowser, found: tuple[int, str], state: str):
+    finding = load("composite-aborts")
+    models = tuple(dataclasses.replace(m, in_browser=claim) if m is finding.minimal else m for m in finding.models)
+    index, verdict = found
+    output = {"output": index, "name": "y", "verdict": verdict, "signature": ""}
+    seen = {**record("minimal", (), 1), "outputs": [output], "runtime": "web-2.5.3", "target": "gpu:web"}
+    claimed = dataclasses.replace(finding, models=models)
+    assert [c.state for c in evidence.claims(claimed, [seen], [])] == [state]
+    crash = [{"output": -1, "name": "", "verdict": "CRASH", "signature": ""}]
+    elsewhere = {**seen, "outputs": crash, "runtime": "2.3.0", "target": "gpu:lavapipe"}
+    assert [c.state for c in evidence.claims(claimed, [elsewhere], [])] == ["holds"]
+
+
 @pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
 def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
     finding = load("split-halves-meet")
@@ -142,7 +173,7 @@ def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     assert bad == []
     assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
     assert len({r["target"] for r in on_gpu}) >= 2
-    assert len({r["runtime"] for r in on_gpu if not is_android(r["runtime"])}) >= 5
+    assert len({r["runtime"] for r in on_gpu if numbering(r["runtime"]) is Numbering.LITERT}) >= 5
 
 
 @pytest.mark.parametrize("slug", WHOLE)
@@ -171,7 +202,7 @@ def test_evidence_that_was_measured_in_part_supports_every_claim_where_it_was(sl
     assert [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"] == []
     assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
     assert {"gpu:lavapipe", "gpu:swiftshader"} <= {r["target"] for r in on_gpu}
-    releases = {r["runtime"] for r in on_gpu if not is_android(r["runtime"])}
+    releases = {r["runtime"] for r in on_gpu if numbering(r["runtime"]) is Numbering.LITERT}
     over_opencl = {r["runtime"] for r in on_gpu if is_android(r["runtime"])}
     assert len(releases) < 5 or not over_opencl >= {KNOWN[0], KNOWN[-1]}, "measured whole: take it out of IN_PART"
 

@@ -168,7 +168,7 @@ def test_a_fixed_finding_names_the_runtime_that_shows_it():
     assert "pip install ai-edge-litert==2.1.3 numpy" in files["issue.md"]
     assert "pip install ai-edge-litert==2.1.3 numpy" in files["repro.py"]
     assert "Shows in ai-edge-litert <2.1.6, for example 2.1.3; any other prints OK." in files["repro.py"]
-    assert "**Status: fixed.** Shows in LiteRT <2.1.6 only." in files["issue.md"]
+    assert "**Status: fixed.** Shows in LiteRT <2.1.6, LiteRT.js <2.5.3 only." in files["issue.md"]
     assert "fixed in 2.1.6" in files["issue.md"]
     assert "==" not in report.report_files(load(ONE))["issue.md"].decode().split("```console")[1].split("```")[0]
 
