@@ -39,7 +39,7 @@ from repro.verdicts.references import float64_outputs
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner.cache import write_atomically
-from runner.errors import TargetUnavailable
+from runner.errors import BadInput, TargetUnavailable
 from runner.runtime_version import spoken
 
 
@@ -121,11 +121,43 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
 
     Raises TargetUnavailable where nothing was measured.
     """
+    _write_matrix(finding, measured)
+    write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
+
+
+def add_evidence(finding: Finding, measured: Measured) -> None:
+    """Write what was measured beside the evidence that is there, whose environments it replaces where it has them too.
+
+    The sample stays. Raises BadInput where the evidence is that of another file, TargetUnavailable where nothing was
+    measured.
+    """
+    _write_matrix(finding, beside(measured, finding))
+
+
+def beside(measured: Measured, finding: Finding) -> Measured:
+    """What was measured, and what the evidence of a finding holds of other environments. Raises BadInput."""
+    before = finding.evidence()
+    hashes = {record["case"]: record["model_sha256"] for record in measured.records}
+    new = {(e["target"], e["runtime"]) for e in measured.environments}
+    kept = [r for r in finding.evidence_records() if (r["target"], r["runtime"]) not in new]
+    if changed := sorted({r["case"] for r in kept if hashes.get(r["case"], r["model_sha256"]) != r["model_sha256"]}):
+        raise BadInput(
+            f"finding '{finding.slug}': the evidence is that of another {changed[0]}.tflite; "
+            "measure it whole, without --add"
+        )
+    return Measured(
+        (*kept, *measured.records),
+        (*(e for e in before["environments"] if (e["target"], e["runtime"]) not in new), *measured.environments),
+        (*(u for u in before["unavailable"] if (u["target"], u["runtime"]) not in new), *measured.unavailable),
+        measured.cached,
+    )
+
+
+def _write_matrix(finding: Finding, measured: Measured) -> None:
     if not measured.records:
         raise TargetUnavailable(f"finding '{finding.slug}': no environment could run it; see `repro doctor`")
     document = to_document(measured.records, measured.environments, measured.unavailable)
     write_atomically(finding.folder / EVIDENCE, canonical(document))
-    write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
 
 
 def record_sample(finding: Finding) -> None:

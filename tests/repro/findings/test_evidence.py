@@ -9,7 +9,9 @@ from cases.evaluation.evaluate import quantises_at_run_time
 from repro.findings import evidence
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
+from repro.matrix.measure import Measured
 from repro.verdicts.references import float64_outputs
+from runner.errors import BadInput
 from runner.opencl.android_runtime import KNOWN, is_android
 from runner.runtime_version import is_release, version_order
 from tests.repro.findings.shipped import ONE, bounded
@@ -174,6 +176,35 @@ def test_evidence_that_was_measured_in_part_supports_every_claim_where_it_was(sl
     releases = {r["runtime"] for r in on_gpu if not is_android(r["runtime"])}
     over_opencl = {r["runtime"] for r in on_gpu if is_android(r["runtime"])}
     assert len(releases) < 5 or not over_opencl >= {KNOWN[0], KNOWN[-1]}, "measured whole: take it out of IN_PART"
+
+
+def newly_measured(finding: Finding, target: str, **changes: str) -> Measured:
+    """The evidence of one environment once more, as if it had been measured on `target` just now."""
+    (first, *_) = finding.evidence()["environments"]
+    records = [
+        {**r, "target": target, **changes}
+        for r in finding.evidence_records()
+        if (r["target"], r["runtime"]) == (first["target"], first["runtime"])
+    ]
+    return Measured(tuple(records), ({**first, "target": target},), (), 0)
+
+
+def test_what_is_added_stands_beside_what_was_there_or_in_its_place():
+    finding = load(ONE)
+    (first, *_) = finding.evidence()["environments"]
+    before = finding.evidence_records()
+    added = evidence.beside(newly_measured(finding, "gpu:made-up"), finding)
+    assert [r for r in added.records if r["target"] != "gpu:made-up"] == before
+    assert len(added.environments) == len(finding.evidence()["environments"]) + 1
+    again = evidence.beside(newly_measured(finding, first["target"]), finding)
+    assert len(again.environments) == len(finding.evidence()["environments"])
+    assert sorted(map(str, again.records)) == sorted(map(str, before))
+
+
+def test_nothing_is_added_to_the_evidence_of_another_file():
+    finding = load(ONE)
+    with pytest.raises(BadInput, match=r"another \S+\.tflite; measure it whole, without --add"):
+        evidence.beside(newly_measured(finding, "gpu:made-up", model_sha256="0" * 64), finding)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
