@@ -106,6 +106,28 @@ def test_a_claim_for_opencl_is_about_the_runtimes_that_have_it(verdict: str, run
     assert [c.state for c in evidence.claims(load("concat-of-one"), [found], [])] == [state]
 
 
+def refused(model: str, runtime: str) -> dict:
+    ended = [{"output": -1, "name": "", "verdict": "REFUSED", "signature": ""}]
+    return {**record(model, (), runtime=runtime), "outputs": ended}
+
+
+def test_what_an_older_release_refuses_and_a_newer_one_takes_is_no_contradiction():
+    def found(*records: dict) -> list[str]:
+        return [c.state for c in evidence.claims(load(ONE), [*records], []) if c.model == "emit-mul"]
+
+    assert found(refused("emit-mul", "2.1.3"), record("emit-mul", (), runtime="2.3.0")) == ["holds", "holds"]
+    assert found(refused("emit-mul", "lm-0.14.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["holds", "holds"]
+    assert found(record("emit-mul", (), runtime="2.1.3"), refused("emit-mul", "2.3.0")) == ["holds", "changed"]
+    assert found(refused("emit-mul", "2.1.3")) == ["changed"]
+    assert found(refused("emit-mul", "2.3.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["changed", "holds"]
+
+
+def test_outside_its_range_a_wrong_model_may_be_refused_aloud_too(copy):
+    finding = bounded(copy, 'targets = ["gpu:lavapipe*"]')
+    assert [c.state for c in evidence.claims(finding, [refused("minimal", "2.3.0")], [])] == ["holds"]
+    assert [c.state for c in evidence.claims(load(ONE), [refused("minimal", "2.3.0")], [])] == ["changed"]
+
+
 @pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
 def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
     finding = load("split-halves-meet")
