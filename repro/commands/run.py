@@ -29,6 +29,7 @@ from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
 from repro.records.lines import counted
+from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
 from runner import targets
@@ -213,6 +214,7 @@ def run_on(
                 kind=kind,
                 seed=seed,
                 save=save,
+                open_cpu=open_installed_cpu,
                 on_result=show,
             )
         news = dict.fromkeys(Precision(r.precision) for r in results if r.is_news)
