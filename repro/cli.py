@@ -38,6 +38,8 @@ COMMANDS = {
     "compare": "What changed between two runs.",
     "history": "What failed in many runs, since when, and what is flaky.",
     "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
+    "scheduler": "Where the workers of several machines meet.",
+    "worker": "Lend this machine's targets to a scheduler.",
     "merge": "The shards of a run as one run.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",

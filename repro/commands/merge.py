@@ -14,7 +14,7 @@ from repro.campaigns.campaign import compared
 from repro.campaigns.parts import merge, read_part, write_part
 from repro.commands import options
 from repro.commands.outputs import keep_apart
-from repro.display import campaign_table, json_lines
+from repro.display import campaign_table, json_lines, name_table
 from repro.display.console import Screen, print_lines
 from repro.display.junit import write_junit
 from repro.findings.note import note
@@ -72,6 +72,9 @@ def command(
     controls = frozenset(case.name for case in catalogue() if case.control_of)
     unfit = merged.head.unfit
     campaign_table.print_campaign(console, found, controls=controls, note=note, verbose=verbose, unfit=unfit)
+    name_table.print_name_table(console, found, verbose=verbose)
+    for record in name_table.name_objects(found) if as_json else ():
+        click.echo(json_lines.dump(record))
     summary = campaign_table.summary_line(found, sum(sum(r.stages.values()) for r in found), merged.head.asked["seed"])
     console.print(f"{summary} (of {counted(len(files), 'file')}; the seconds are those of the runs alone)")
     if junit_file is not None:
