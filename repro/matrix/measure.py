@@ -100,8 +100,9 @@ def measure(
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. open_target: where not here. An environment that is not
-    available is reported and the rest goes on. Raises DeviceFailed when a target is lost; the journal keeps what was measured.
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given. An environment
+    that is not available is reported and the rest goes on. Raises DeviceFailed when a target is lost; the journal keeps
+    what was measured.
     """
     records: list[CellRecord] = []
     described: list[EnvironmentRecord] = []

@@ -32,7 +32,6 @@ TRIES = 2
 """Losses of a batch after which its jobs go out alone, and of a job alone after which it is to blame."""
 PATIENCE_S = 60.0
 """How long a campaign waits for a worker that has the target, when the last one was lost."""
-DESCRIBE_S = 300.0
 _LOOK_S = 0.5
 
 
@@ -97,11 +96,21 @@ class RemoteTarget(Target):
         tickets = [self._engine.submit(describe, self._order, at=one.address, name="describe") for one in able]
         for one, ticket in zip(able, tickets, strict=True):
             try:
-                self._hold_to(ticket.result(DESCRIBE_S))
-            except (Lost, TimeoutError):
+                self._hold_to(self._answer_of(one, ticket))
+            except Lost:
                 self._say(f"worker {one.name} was lost")
         if self._described is None:
             raise TargetUnavailable(self._nobody())
+
+    def _answer_of(self, worker: AtWork, ticket: Ticket) -> Description:
+        """Raises Lost also where the worker went before the task came: no other one may do it, and it would wait."""
+        while not ticket.is_done:
+            if worker.address not in [one.address for one in self._engine.workers()]:
+                ticket.give_up()
+                raise Lost(worker.name)
+            self._engine.wait(_LOOK_S)
+        description: Description = ticket.result()
+        return description
 
     def _able(self, *, now: bool = False) -> list[AtWork]:
         return [one for one in self._engine.workers(now=now) if self._needs in one.targets]
