@@ -13,7 +13,7 @@ from repro.remote.engine import serve_scheduler
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address of this machine only.")
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any that is free.")
 @keys
 @click.option("--new-secret", type=click.Path(path_type=Path), help="First write a new secret here, then use it.")
 @click.pass_context

@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 def _parsed(address: str) -> tuple[str, int]:
     found = re.fullmatch(r"(?:tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):([0-9]{1,5})", address)
-    if found is None or not 0 < int(found[2]) < 65536:
+    if found is None or int(found[2]) > 65535:
         raise BadInput(
             f"'{address}' is no address of a scheduler; give tcp://HOST:PORT, such as tcp://127.0.0.1:{PORT}"
         )

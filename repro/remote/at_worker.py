@@ -78,7 +78,8 @@ class Answer:
 
 @cache
 def code_version() -> str:
-    """Hash of the code that runs jobs: where it differs, results may."""
+    """Hash of the code that runs jobs: where it differs, results may. Computed before tasks come, in one thread: Python
+    3.11 parses in one at a time."""
     return source_version("runner", "repro.remote")
 
 

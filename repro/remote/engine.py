@@ -94,8 +94,9 @@ async def scheduler(access: Access, on_start: Callable[[str], None]) -> None:
         async with made:
             on_start(made.address)
             await made.finished()
-    except OSError as error:
-        raise BadInput(f"{access.address} cannot be listened on ({error}); give another --host or --port") from error
+    except (OSError, RuntimeError) as error:
+        said = _one_line(error)
+        raise BadInput(f"{access.address} cannot be listened on ({said}); give another --host or --port") from error
 
 
 def serve_worker(access: Access, name: str, targets: Sequence[str], on_start: Callable[[str], None]) -> None:
@@ -133,11 +134,15 @@ async def worker(access: Access, name: str, targets: Sequence[str], on_start: Ca
 
 
 def _no_answer(access: Access, error: BaseException) -> str:
-    said = " ".join(str(error.__cause__ or error).split())[:200]
     key = "" if access.tls else "; one with a key asks for --secret-file or --tls-..."
-    return (
-        f"no scheduler answers at {access.address} ({said or type(error).__name__}); `repro scheduler` starts one{key}"
-    )
+    return f"no scheduler answers at {access.address} ({_one_line(error)}); `repro scheduler` starts one{key}"
+
+
+def _one_line(error: BaseException) -> str:
+    """The reason behind what the engine says, which may be a screen of text."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def own_name() -> str:
@@ -198,7 +203,8 @@ class Ticket:
     def result(self, timeout_s: float = _RESULT_S) -> Any:
         """What the task returned. Raises Lost, TimeoutError while it is not there, and what the task raised."""
         distributed = _distributed()
-        lost = (distributed.KilledWorker, distributed.CancelledError, distributed.client.FutureCancelledError)
+        cancelled = (distributed.CancelledError, distributed.client.FutureCancelledError)
+        lost = (distributed.KilledWorker, distributed.comm.CommClosedError, *cancelled)
         try:
             return self.future.result(timeout=timeout_s)
         except distributed.TimeoutError as error:
