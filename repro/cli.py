@@ -40,7 +40,7 @@ COMMANDS = {
     "restart": "Models started again from the delegate's caches of compiled programs, also foreign and damaged ones.",
     "scheduler": "Where the workers of several machines meet.",
     "worker": "Lend this machine's targets to a scheduler.",
-    "merge": "The shards of a run as one run.",
+    "merge": "The shards of a run, a matrix or a hunt as one.",
     "matrix": "Measure cases on runtimes x drivers x precisions.",
     "expect": "Rewrite expectations from results.",
     "finding": "Findings: list, show, grid, new, measure, verify, render.",

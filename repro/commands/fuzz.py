@@ -15,6 +15,7 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.campaigns.controls import fitness
+from repro.campaigns.shards import WHOLE, Shard
 from repro.commands import elsewhere, options
 from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
@@ -56,6 +57,7 @@ from runner.targets import precisions_for
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
 )
 @options.stream_workers
+@options.shard
 @click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
 @options.memory
 @click.pass_context
@@ -71,6 +73,7 @@ def command(
     corpus: Path | None,
     models: tuple[Path, ...],
     workers: int | None,
+    shard: Shard | None,
     as_json: bool,
 ) -> None:
     """Draw graphs, run them on a target, judge them, reduce what fails, keep what is new.
@@ -86,6 +89,7 @@ def command(
     1. repro fuzz --seconds 600 --seed 3
     2. repro fuzz --precision fp16 --model graph_a.tflite --corpus fuzz-corpus --json
     3. repro fuzz --target 'gpu:lavapipe@*' --target 'gpu:lavapipe+buffers@*' --precision both --seconds 3600
+    4. repro fuzz --seconds 3600 --shard 1/3 --corpus 1    a third; the others elsewhere, and then: repro merge 1 2 3
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
@@ -97,7 +101,7 @@ def command(
     named = (
         f"{names[0]}-{runtime or 'installed'}-{places[0].precision}" if len(places) == 1 else _digest(places, runtime)
     )
-    folder = corpus or home / re.sub(r"[^\w.-]+", "-", f"{named}-{seed}")
+    folder = corpus or home / re.sub(r"[^\w.-]+", "-", f"{named}-{seed}{f'-{shard}' if shard else ''}")
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
         tuple(case.graph() for case in catalogue() if case.graph is not None),
@@ -146,11 +150,11 @@ def command(
             controls = fitness(target, places[0].precision)
             if controls.is_unfit:
                 raise NothingRan(f"{names[0]} is {controls.reason}: what a hunt finds there would count for nothing")
-            store = Corpus(folder, seed, f"{target.identity}|{places[0].precision}")
+            store = Corpus(folder, seed, f"{target.identity}|{places[0].precision}", shard=shard or WHOLE)
             _say_start(console, places, store, count)
             summary = hunt_on(target, places[0], store).run(seconds, graphs)
         else:
-            store = Corpus(folder, seed, _digest(places, runtime))
+            store = Corpus(folder, seed, _digest(places, runtime), shard=shard or WHOLE)
             _say_start(console, places, store, count)
 
             @contextlib.contextmanager
@@ -163,7 +167,7 @@ def command(
                         console.print(f"from graph {store.state.next_index} on {place}")
                     yield None if controls.is_unfit else hunt_on(target, place, store)
 
-            summary = hunt_in_turns(places, store.state, open_round, seconds, graphs)
+            summary = hunt_in_turns(places, store.state, open_round, seconds, graphs, shard=store.shard)
     _show(console, summary)
     if as_json:
         click.echo(json_lines.dump(summary))

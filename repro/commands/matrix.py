@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
+from repro.campaigns.shards import Shard
 from repro.commands import completion, elsewhere, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
@@ -30,6 +32,7 @@ from repro.matrix.measure import (
     journal_path,
     measure,
 )
+from repro.matrix.parts import PART, head_of, subjects_of
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
@@ -63,6 +66,7 @@ from runner.targets import precisions_for
 @options.again
 @options.pool_workers
 @elsewhere.where
+@options.shard
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -86,6 +90,7 @@ def command(
     again: bool,
     workers: int,
     where: Where,
+    shard: Shard | None,
     out: Path,
     as_json: bool,
     html_file: Path | None,
@@ -103,10 +108,16 @@ def command(
     1. repro matrix                                        all failing cases on five runtimes and all drivers
     2. repro matrix model.tflite --runtime 2.1.3 --runtime nightly --target gpu:lavapipe
     3. repro matrix 'public-reports/*' --bisect            since which runtime
+    4. repro matrix --shard 1/3 --out 1.json               a third of it; the others elsewhere, and then: repro merge
     """
+    if shard is not None and bisecting:
+        raise BadInput("--bisect asks one case after another, and --shard cuts a matrix: give one of them")
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
-    subjects = choose_subjects(cases, seed, chosen_cases(()))
+    whole = choose_subjects(cases, seed, chosen_cases(()))
+    subjects = subjects_of(shard, whole) if shard else whole
+    if not subjects:
+        raise NothingRan(f"shard {shard} of {counted(len(whole), 'model')} is empty; give fewer shards")
     names = where.resolve(target_names) if target_names else _every_target(where)
     open_target = where.open_target
     for subject in subjects if "cpu" in names else ():
@@ -133,16 +144,10 @@ def command(
                 on_record=step,
             )
     rows = rows_of(measured.records, measured.unfit_cells)
-    write_atomically(
-        out,
-        canonical(
-            {
-                **to_document(measured.records, measured.environments, measured.unavailable),
-                "rows": rows,
-                "unfit": [unfit_object(one) for one in measured.unfit],
-            }
-        ),
-    )
+    document = stored(measured, rows)
+    if shard is not None:
+        document[PART] = head_of(shard, whole, environments, precision, seed, measured.unfit)
+    write_atomically(out, canonical(document))
     if as_json:
         for row in rows:
             click.echo(dump(row))
@@ -160,6 +165,16 @@ def command(
     if not measured.records:
         raise NothingRan("no cell was measured: none of these runtimes and targets is available here; see above why")
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
+
+
+def stored(measured: Measured, rows: Sequence[Row]) -> dict[str, Any]:
+    """What is kept of a matrix, as plain data."""
+    unfit = [unfit_object(one) for one in measured.unfit]
+    return {
+        **to_document(measured.records, measured.environments, measured.unavailable),
+        "rows": list(rows),
+        "unfit": unfit,
+    }
 
 
 def _every_target(where: Where) -> list[str]:
