@@ -16,7 +16,7 @@ from functools import cache
 from repro.campaigns.expectations import kept_under
 from repro.remote.engine import here, is_wanted
 from repro.remote.parcel import Parcel, unpack
-from runner import errors, targets
+from runner import errors, runtimes, targets
 from runner.errors import ReproError
 from runner.run import Run
 from runner.source_version import source_version
@@ -32,11 +32,15 @@ processes = 1
 
 @dataclass(frozen=True)
 class Order:
-    """Which target is asked for, and with what. See `runner.targets.open_target`."""
+    """Which target is asked for, and with what. See `runner.targets.open_target`.
+
+    sent: the runtime is of LiteRT and can be sent to a worker with Python of this tag that lacks it.
+    """
 
     target: str
     runtime: str | None = None
     engine: str | None = None
+    sent: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Description:
-    """What a target of a worker is. code: version of what runs jobs there. failure: why it is not open."""
+    """What a target of a worker is. code: version of what runs jobs there. failure: why it is not open.
+
+    lacks: nothing else is known, because a runtime has to be sent first.
+    """
 
     worker: str
     code: str
@@ -66,6 +73,7 @@ class Description:
     runtime: str = ""
     libraries: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    lacks: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,19 @@ def code_version() -> str:
 
 def describe(order: Order) -> Description:
     """Open a target and say what it is."""
+    if order.runtime and order.sent == runtimes.python_tag() and not runtimes.is_here(order.runtime):
+        return Description(here(), code_version(), lacks=True)
     try:
         with _opened(order) as target:
             return _described(target)
     except ReproError as error:
         return _failed(error)
+
+
+def take_runtime(version: str, sent: Mapping[str, bytes]) -> None:
+    """Keep a runtime that was sent, under its version."""
+    (data,) = sent.values()
+    runtimes.unpack(version, data)
 
 
 def run_batch(order: Order, parcel: Parcel, large: Mapping[str, bytes]) -> Answer:

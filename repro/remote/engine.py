@@ -273,7 +273,7 @@ class Engine:
             )
 
     def workers(self, *, now: bool = False) -> tuple[AtWork, ...]:
-        """Who is there, as of a second ago. now: as of now."""
+        """Who is there, by name, as of a second ago. now: as of now."""
         read, seen = self._seen
         if now or time.monotonic() - read > _AGE_S:
             client = self._connected()
@@ -283,10 +283,11 @@ class Engine:
             except (OSError, TimeoutError):
                 self.require_scheduler()
                 return seen
-            seen = tuple(
+            found = (
                 AtWork(str(one["name"]), address, tuple(name for name in one["resources"] if name != CORES))
                 for address, one in info.items()
             )
+            seen = tuple(sorted(found, key=lambda one: one.name))
             self._seen = (time.monotonic(), seen)
         return seen
 

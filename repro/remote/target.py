@@ -9,16 +9,20 @@ whose worker ends twice while it runs there alone has ended it, and is a CRASH.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from repro.remote.at_worker import Answer, Description, Order, code_version, describe, run_batch
+from repro.remote.at_worker import Answer, Description, Order, code_version, describe, run_batch, take_runtime
 from repro.remote.engine import CORES, AtWork, Engine, Lost, Ticket
 from repro.remote.parcel import job_bytes, pack
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 from runner.run import Fingerprint, Job, Outcome, Run
+from runner.runtimes import packed
+from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 
 FIRST_BATCH, BATCH = 8, 32
@@ -66,6 +70,7 @@ class RemoteTarget(Target):
         self._described: Description | None = None
         self._batches: deque[_Batch] = deque()
         self._missing_since: float | None = None
+        self._runtime: bytes | None = None
 
     @property
     def identity(self) -> str:  # type: ignore[override]
@@ -93,24 +98,46 @@ class RemoteTarget(Target):
         able = self._able(now=True)
         if not able:
             raise TargetUnavailable(self._nobody())
-        tickets = [self._engine.submit(describe, self._order, at=one.address, name="describe") for one in able]
-        for one, ticket in zip(able, tickets, strict=True):
-            try:
-                self._hold_to(self._answer_of(one, ticket))
-            except Lost:
-                self._say(f"worker {one.name} was lost")
+        for one, description in self._descriptions(able):
+            if description.lacks:
+                self._send_runtime(one)
+                description = next((again for _, again in self._descriptions([one])), description)
+            self._hold_to(description)
         if self._described is None:
             raise TargetUnavailable(self._nobody())
 
-    def _answer_of(self, worker: AtWork, ticket: Ticket) -> Description:
+    def _descriptions(self, able: Sequence[AtWork]) -> Iterator[tuple[AtWork, Description]]:
+        """What each of them says; all are asked at once."""
+        tickets = [self._engine.submit(describe, self._order, at=one.address, name="describe") for one in able]
+        for one, ticket in zip(able, tickets, strict=True):
+            try:
+                description: Description = self._answer_of(one, ticket)
+            except Lost:
+                self._say(f"worker {one.name} was lost")
+                continue
+            yield one, description
+
+    def _send_runtime(self, worker: AtWork) -> None:
+        """The runtime of this machine goes to a worker that lacks it. Raises TargetUnavailable where nobody has it."""
+        version = str(self._order.runtime)
+        if self._runtime is None:
+            self._runtime = packed(runtime_of(version))
+        self._say(f"sending LiteRT {version} ({len(self._runtime) >> 20} MiB) to worker {worker.name}")
+        sha = hashlib.sha256(self._runtime).hexdigest()
+        ticket = self._engine.submit(take_runtime, version, at=worker.address, carried={sha: self._runtime})
+        try:
+            self._answer_of(worker, ticket)
+        except Lost:
+            self._say(f"worker {worker.name} was lost")
+
+    def _answer_of(self, worker: AtWork, ticket: Ticket) -> Any:
         """Raises Lost also where the worker went before the task came: no other one may do it, and it would wait."""
         while not ticket.is_done:
             if worker.address not in [one.address for one in self._engine.workers()]:
                 ticket.give_up()
                 raise Lost(worker.name)
             self._engine.wait(_LOOK_S)
-        description: Description = ticket.result()
-        return description
+        return ticket.result()
 
     def _able(self, *, now: bool = False) -> list[AtWork]:
         return [one for one in self._engine.workers(now=now) if self._needs in one.targets]

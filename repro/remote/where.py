@@ -14,6 +14,8 @@ from repro.remote.target import RemoteTarget
 from runner import targets
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.gpu import GpuName
+from runner.runtimes import python_tag
+from runner.runtimes import runtime as runtime_of
 from runner.target import Target
 
 
@@ -103,7 +105,13 @@ class Elsewhere:
         self, name: str, *, runtime: str | None = None, workers: int = 1, engine: str | None = None
     ) -> Target:
         """The workers' own number of processes holds, whatever `workers` says."""
-        return RemoteTarget(self._engine, Order(name, runtime, engine), resource_of(name), self._say)
+        needs = resource_of(name)
+        if needs.startswith("adb") or targets.runs_over_opencl(name):
+            order = Order(name, runtime, engine)
+        else:
+            # Every worker takes the very runtime that this machine would, which is sent to those that lack it.
+            order = Order(name, runtime_of(runtime).version, engine, python_tag())
+        return RemoteTarget(self._engine, order, needs, self._say)
 
 
 def resource_of(name: str) -> str:

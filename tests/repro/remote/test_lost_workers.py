@@ -144,3 +144,21 @@ def test_ctrl_c_ends_the_command_at_once_and_the_workers_are_free_for_the_next(o
     assert running.wait(60) == 130
     again = on_cpu.run("fanout/*", results=on_cpu.folder / "next.results")
     assert again.wait(120) == 0
+
+
+def test_a_runtime_that_a_worker_lacks_is_sent_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    subprocess.run([sys.executable, "-c", "from runner.runtimes import runtime; runtime('2.1.6')"], check=True)
+    with monkeypatch.context() as alone:
+        alone.setenv("REPRO_CACHE", str(tmp_path / "empty"))
+        alone.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        alone.setenv("PIP_RETRIES", "0")
+        campaign = Campaign(tmp_path, "cpu")
+    try:
+        results = tmp_path / "old.results"
+        running = campaign.run("fanout/add-to-*", "--runtime", "2.1.6", results=results)
+        assert running.wait(300) == 0
+        assert {result.runtime for result in read_part(results).results} == {"2.1.6"}
+        assert "sending LiteRT 2.1.6" in results.with_suffix(".log").read_text(encoding="utf-8")
+        assert (tmp_path / "empty" / "runtimes").is_dir()
+    finally:
+        campaign.close()
