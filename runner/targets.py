@@ -82,7 +82,7 @@ def open_target(
     device: for `adb`: a serial number, or `loopback`. engine: for `adb`: `native` or `run_model`.
     loader: what is changed between delegate and driver, over OpenCL.
     """
-    kind, rest = _parts(name)
+    kind, rest = parts(name)
     if kind == "adb":
         from runner.adb.choice import open_adb_target
 
@@ -157,7 +157,7 @@ def runs_over_opencl(target: str) -> bool:
 
 def gpu_of(target: str) -> GpuName | None:
     """The GPU of this host that a target runs on, the loopback device's too; None for cpu and phones."""
-    kind, rest = _parts(target)
+    kind, rest = parts(target)
     if kind == "adb":
         return loopback_gpu(rest)
     return GpuName.parse(target) if kind == "gpu" else None
@@ -167,7 +167,7 @@ def with_settings(target: str, settings: Settings) -> str:
     """The name of a target with settings of the delegate beside its own. Raises BadInput for a cpu target."""
     if not settings:
         return target
-    kind, rest = _parts(target)
+    kind, rest = parts(target)
     if kind == "gpu":
         name = GpuName.parse(target)
         return str(replace(name, settings=name.settings.with_others(settings)))
@@ -201,8 +201,8 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     if device and not any(name.partition(":")[0] == "adb" for name in names):
         _only_adb(", ".join(names), device)
     full: list[str] = []
-    for name in [each for given in names for each in _presented_in_full(given)]:
-        kind, rest = _parts(name)
+    for name in [each for given in names for each in presented_in_full(given)]:
+        kind, rest = parts(name)
         if kind == "gpu":
             full.append(str(_resolve_gpu(GpuName.parse(name))))
         elif kind == "adb":
@@ -227,7 +227,7 @@ def resolve_one(name: str, device: str | None = None) -> str:
     return full[0]
 
 
-def _presented_in_full(name: str) -> list[str]:
+def presented_in_full(name: str) -> list[str]:
     """One target for each name that is presented. Of several over OpenCL only those that a phone's device can have."""
     driver, at, presented = name.partition("@")
     if not at:
@@ -250,11 +250,11 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
     target: full target name. asked: one of PRECISION_CHOICES. Raises ValueError for another word, BadInput where the
     target has no fp16 and only that is asked for.
     """
-    if _parts(target)[0] == "cpu":
+    if parts(target)[0] == "cpu":
         return [Precision.FP32]
     wanted = [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
     gpu = gpu_of(target)
-    settings = gpu.settings if gpu else phone_parts(_parts(target)[1])[1]
+    settings = gpu.settings if gpu else phone_parts(parts(target)[1])[1]
     if settings.gpu_options.get(PRECISION) == FP32_SUMS:
         if Precision.FP16 not in wanted:
             raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
@@ -307,7 +307,7 @@ def available_web() -> list[TargetInfo]:
     return [replace(info, device=browser.device, driver=browser.driver)]
 
 
-def _parts(name: str) -> tuple[str, str]:
+def parts(name: str) -> tuple[str, str]:
     """Kind and the rest of a target's name; `gpu@NAME` and `gpu+SETTING` are of the best adapter."""
     if name.startswith(("gpu@", "gpu+", "adb+")):
         return name[:3], name[3:]

@@ -25,7 +25,7 @@ FLOORS_OF_WINGS = {
         {"records", "delegate", "drawings", "own_packages"},
         {"verdicts", "hazards"},
         {"campaigns", "layouts", "trials"},
-        {"fixes", "matrix", "own_cases", "reducer", "restarts", "selftest"},
+        {"fixes", "matrix", "own_cases", "reducer", "remote", "restarts", "selftest"},
         {"findings", "fuzzer", "api", "changes"},
         {"display"},
         {"pages"},

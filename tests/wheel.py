@@ -87,6 +87,10 @@ def steps(quick: bool) -> list[Step]:
         Step("device list", 3, "no device is attached"),
         Step("prepare 'fanout/*'", says="are there"),
         Step("suite", 3, "pip install"),
+        Step("scheduler --port 8798", 3, "distributed"),
+        Step("worker --scheduler tcp://127.0.0.1:8798 --target cpu", 3, "distributed"),
+        Step("run 'fanout/*' --scheduler tcp://127.0.0.1:8798", 3, "distributed"),
+        Step("scheduler --host 0.0.0.0", 2, "beyond this machine"),
         Step(f"init {OWN}", says="repro.toml"),
     ]
 

@@ -16,7 +16,7 @@ from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
 from repro.campaigns.parts import new_head, write_part
 from repro.campaigns.shards import Shard, cases_of
-from repro.commands import completion, options
+from repro.commands import completion, elsewhere, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
@@ -29,10 +29,10 @@ from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
 from repro.records.lines import counted
+from repro.remote.where import Where
 from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
-from runner import targets
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from runner.targets import precisions_for
@@ -52,6 +52,7 @@ from runner.targets import precisions_for
 @options.again
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")
 @options.pool_workers
+@elsewhere.where
 @options.save
 @options.shard
 @click.option(
@@ -80,6 +81,7 @@ def command(
     again: bool,
     resume: bool,
     workers: int,
+    where: Where,
     save: Path | None,
     shard: Shard | None,
     results_file: Path | None,
@@ -102,6 +104,7 @@ def command(
     4. repro run --mine                             the own cases of your project (`repro init` begins one)
     5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
     6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
+    7. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
@@ -112,7 +115,7 @@ def command(
     chosen = cases_of(shard, whole) if shard else whole
     if not chosen:
         raise NothingRan(f"shard {shard} of {counted(len(whole), 'case')} is empty; give fewer shards")
-    names = targets.resolve(target_names, device)
+    names = where.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     results: list[CaseResult] = []
     unfit: list[Fitness] = []
@@ -124,6 +127,7 @@ def command(
             precision,
             runtime,
             workers,
+            where=where,
             engine=engine,
             again=again,
             kind=kind,
@@ -177,6 +181,7 @@ def run_on(
     runtime: str | None,
     workers: int,
     *,
+    where: Where,
     engine: str | None,
     again: bool,
     kind: str | None,
@@ -190,7 +195,7 @@ def run_on(
     kept_under: gets, by the target's full name, the name of its expectations and the model of the phone.
     """
     precisions = precisions_for(name, precision)
-    with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
+    with where.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
         kept_under[target.name] = expectations.kept_under(target)
         with (

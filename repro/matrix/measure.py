@@ -41,6 +41,10 @@ OWN_ENDS = ("Check failed", "SIGABRT", "SIGILL", "SIGTRAP")
 """How a process ends itself because the graph broke one of its assumptions: absl's CHECK, an abort, a trap."""
 
 
+OpenTarget = Callable[..., Target]
+"""As `runner.targets.open_target`."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """One runtime on one target, asked for by name; the runtime may be `nightly`."""
@@ -90,22 +94,25 @@ def measure(
     *,
     again: bool = False,
     workers: int = 2,
+    open_target: OpenTarget | None = None,
     on_record: Callable[[CellRecord], None] = lambda record: None,
     on_unavailable: Callable[[Environment, str], None] = lambda environment, why: None,
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. An environment that is not available is reported and the
-    rest goes on. Raises DeviceFailed when a target is lost; the journal keeps what was measured.
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given. An environment
+    that is not available is reported and the rest goes on. Raises DeviceFailed when a target is lost; the journal keeps
+    what was measured.
     """
     records: list[CellRecord] = []
     described: list[EnvironmentRecord] = []
     missing: list[Mapping[str, str]] = []
     unfit: list[Fitness] = []
     cached = 0
+    opened = open_target or targets.open_target
     for environment in environments:
         try:
-            with targets.open_target(environment.target, runtime=environment.runtime, workers=workers) as target:
+            with opened(environment.target, runtime=environment.runtime, workers=workers) as target:
                 found, known = _measure_one(subjects, target, precision, journal, again, on_record)
                 described.append(_description(target, found))
                 unfit += [one for one in _asked(target, found) if one.is_unfit]

@@ -44,6 +44,8 @@ COMMANDS_ONLY = {
     "finding": "works on folders of this project",
     "report": "writes a folder for an upstream issue",
     "compare": "compares the files of two runs, for people",
+    "scheduler": "serves the workers of other machines until it is stopped",
+    "worker": "serves the commands of other machines until it is stopped",
     "merge": "puts the files of one run's shards together, for people",
     "history": "reads the files of many runs, for people",
     "detect": "draws a picture of the shipped detector",
