@@ -52,8 +52,8 @@ def host_runner() -> Path:
     return _built("host", SOURCE, RUNNER, [_host_compiler(), *_WARNINGS, "{source}", "-o", "{out}", "-ldl"])
 
 
-def linux_runner(machine: str) -> tuple[Path, str]:
-    """The runner for a Linux machine (`aarch64`) that may not be this one, and a note. Raises TargetUnavailable.
+def linux_runner(machine: str) -> Path:
+    """The runner for a Linux machine with another processor (`aarch64`). Raises TargetUnavailable.
 
     glibc 2.27 is what LiteRT's wheels ask for.
     """
@@ -63,7 +63,7 @@ def linux_runner(machine: str) -> tuple[Path, str]:
             f"no compiler for Linux on {machine} is here; run: {pip_install('ziglang')}, or set ZIG to a zig"
         )
     command = [zig, "cc", "-target", f"{machine}-linux-gnu.2.27", *_WARNINGS, "-s", "{source}", "-o", "{out}", "-ldl"]
-    return _built(f"linux-{machine}", SOURCE, RUNNER, command), ""
+    return _built(f"linux-{machine}", SOURCE, RUNNER, command)
 
 
 def fault_library() -> Path:

@@ -22,6 +22,8 @@ from runner.bundle.write import feed_hashes, self_test
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.vulkan import adapter_key, logged_adapter
 from runner.host.worker_process import last_line
+from runner.opencl.android_runtime import is_android
+from runner.opencl.drivers import is_opencl
 from runner.residency import not_resident
 from runner.run import Fingerprint, Job, Outputs, Run
 from runner.target import Target
@@ -85,6 +87,10 @@ class AnsweredTarget(Target):
     def _named(self) -> str:
         if self.contents.accelerator == CPU:
             return CPU
+        if not self.kind.is_android and is_android(self.contents.runtime):
+            # The delegate names no device; PoCL 3.1 names itself in what the device says of its driver.
+            key = self.device.get("gpu_driver", "").partition(" ")[0].lower()
+            return f"gpu:{key if is_opencl(key) else 'opencl'}"
         if not self.kind.is_android:
             return f"gpu:{adapter_key(self.adapter, self.adapter)}"
         return f"adb:{re.sub('[^a-z0-9]+', '-', self.device_model.lower()).strip('-') or 'unnamed'}"
@@ -140,7 +146,8 @@ class AnsweredTarget(Target):
     def _not_resident(self, line: CaseLine) -> str:
         if self.contents.accelerator == CPU:
             return ""
-        return not_resident(line.log, line.fully_accelerated, loopback=not self.kind.is_android)
+        over_webgpu = not self.kind.is_android and not is_android(self.contents.runtime)
+        return not_resident(line.log, line.fully_accelerated, loopback=over_webgpu)
 
     def _outputs(self, job: Job, number: int, line: CaseLine) -> Outputs:
         """Outputs of the shapes that the model here declares, or BadInput before any is made."""

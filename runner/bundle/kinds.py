@@ -14,9 +14,13 @@ from runner.adb import build
 from runner.adb.session import Supplies
 from runner.adb.target import android_supplies
 from runner.bundle.foreign import foreign_libraries
-from runner.errors import BadInput
+from runner.delegate_settings import Settings
+from runner.opencl.android_runtime import OPENCL_ALONE
 
 GPU, CPU = "gpu", "cpu"
+# The phone's own delegate on a Linux machine, whose OpenCL driver may have no images and compiles for seconds.
+_OVER_OPENCL = {**OPENCL_ALONE, **Settings.parse(["buffers"]).gpu_options}
+_PATIENCE = 6.0
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,8 @@ def supplies_for(kind: Kind, runtime: str | None) -> Supplies:
         return android_supplies(kind.abi, runtime)
     if kind.machine == platform.machine():
         chosen = runtimes.runtime(runtime)
-        if chosen.is_android:
-            raise BadInput(f"{runtime} is a library for Android, not for {kind.name}; use LiteRT's own")
-        return Supplies(build.host_runner(), chosen.loaded, chosen.version)
+        options, patience = (_OVER_OPENCL, _PATIENCE) if chosen.is_android else ({}, 1.0)
+        runner = build.host_runner()
+        return Supplies(runner, chosen.loaded, chosen.version, options=options, patience=patience)
     version, libraries = foreign_libraries(runtime, kind.machine)
-    runner, note = build.linux_runner(kind.machine)
-    return Supplies(runner, libraries, version, note)
+    return Supplies(build.linux_runner(kind.machine), libraries, version)
