@@ -69,6 +69,7 @@ MODELS = finding_models(
     ),
     # One name for each branch that has the fusion over WebGPU.
     targets=(
+        "gpu:nvidia-*",
         "gpu:*@NVIDIA H100",
         "gpu:*@Apple M2",
         "gpu:*@Intel Iris Xe",

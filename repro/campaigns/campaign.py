@@ -18,6 +18,7 @@ from cases.case import Case
 from repro.campaigns.expectations import Comparison, Expectations, compare
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
+from repro.trials.load import open_installed_cpu
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
@@ -99,7 +100,7 @@ def run_campaign(
     results: dict[str, CaseResult] = {}
     pending: deque[tuple[str, Subject, Precision]] = deque()
     for case in cases:
-        subject = case_subject(case, kind=kind, seed=seed)
+        subject = case_subject(case, kind=kind, seed=seed, open_cpu=open_installed_cpu)
         for precision in precisions:
             key = result_key(subject, target.identity, precision, chosen)
             order.append(key)

@@ -166,6 +166,11 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     "and under the names that the finding knows.",
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
+@click.option(
+    "--add",
+    is_flag=True,
+    help="Keep what the evidence says of targets and runtimes that are not measured now, as for one more GPU.",
+)
 @options.again
 @options.memory
 @click.pass_context
@@ -177,6 +182,7 @@ def measure(
     target_names: tuple[str, ...],
     named: tuple[str, ...],
     no_named: bool,
+    add: bool,
     again: bool,
 ) -> None:
     """Measure findings, and rewrite their evidence, report and seal.
@@ -193,7 +199,7 @@ def measure(
         names = targets.resolve(target_names)
     else:
         names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
-        if not runtimes and (lost := unmeasurable(findings, names)):
+        if not runtimes and not add and (lost := unmeasurable(findings, names)):
             raise TargetUnavailable(
                 f"{lost} cannot be measured here and would be lost; run `make opencl`, or name with --target what to "
                 "measure instead"
@@ -212,7 +218,10 @@ def measure(
                 drafts, plans, journal, again=again, on_record=_stepper(line)
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
-            evidence.record_evidence(draft, measured)
+            if add:
+                evidence.add_evidence(draft, measured)
+            else:
+                evidence.record_evidence(draft, measured)
             evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):

@@ -31,7 +31,7 @@ from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.records.lines import Tone, counted
 from repro.trials.check import require_comparison
-from repro.trials.load import load_subject
+from repro.trials.load import load_subject, open_installed_cpu
 from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
@@ -159,7 +159,9 @@ def choose_subjects(names: Sequence[str], seed: int, every: Sequence[Case]) -> l
         chosen = failing_cases(every)
     else:
         chosen = []
-    return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]
+    return subjects + [
+        case_subject(case, open_cpu=open_installed_cpu) for case in _alone(runnable(chosen) if chosen else ())
+    ]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:

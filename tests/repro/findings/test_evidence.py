@@ -9,7 +9,9 @@ from cases.evaluation.evaluate import quantises_at_run_time
 from repro.findings import evidence
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
+from repro.matrix.measure import Measured
 from repro.verdicts.references import float64_outputs
+from runner.errors import BadInput
 from runner.opencl.android_runtime import KNOWN, is_android
 from runner.runtime_version import is_release, version_order
 from tests.repro.findings.shipped import ONE, bounded
@@ -104,6 +106,28 @@ def test_a_claim_for_opencl_is_about_the_runtimes_that_have_it(verdict: str, run
     assert [c.state for c in evidence.claims(load("concat-of-one"), [found], [])] == [state]
 
 
+def refused(model: str, runtime: str) -> dict:
+    ended = [{"output": -1, "name": "", "verdict": "REFUSED", "signature": ""}]
+    return {**record(model, (), runtime=runtime), "outputs": ended}
+
+
+def test_what_an_older_release_refuses_and_a_newer_one_takes_is_no_contradiction():
+    def found(*records: dict) -> list[str]:
+        return [c.state for c in evidence.claims(load(ONE), [*records], []) if c.model == "emit-mul"]
+
+    assert found(refused("emit-mul", "2.1.3"), record("emit-mul", (), runtime="2.3.0")) == ["holds", "holds"]
+    assert found(refused("emit-mul", "lm-0.14.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["holds", "holds"]
+    assert found(record("emit-mul", (), runtime="2.1.3"), refused("emit-mul", "2.3.0")) == ["holds", "changed"]
+    assert found(refused("emit-mul", "2.1.3")) == ["changed"]
+    assert found(refused("emit-mul", "2.3.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["changed", "holds"]
+
+
+def test_outside_its_range_a_wrong_model_may_be_refused_aloud_too(copy):
+    finding = bounded(copy, 'targets = ["gpu:lavapipe*"]')
+    assert [c.state for c in evidence.claims(finding, [refused("minimal", "2.3.0")], [])] == ["holds"]
+    assert [c.state for c in evidence.claims(load(ONE), [refused("minimal", "2.3.0")], [])] == ["changed"]
+
+
 @pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
 def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
     finding = load("split-halves-meet")
@@ -174,6 +198,35 @@ def test_evidence_that_was_measured_in_part_supports_every_claim_where_it_was(sl
     releases = {r["runtime"] for r in on_gpu if not is_android(r["runtime"])}
     over_opencl = {r["runtime"] for r in on_gpu if is_android(r["runtime"])}
     assert len(releases) < 5 or not over_opencl >= {KNOWN[0], KNOWN[-1]}, "measured whole: take it out of IN_PART"
+
+
+def newly_measured(finding: Finding, target: str, **changes: str) -> Measured:
+    """The evidence of one environment once more, as if it had been measured on `target` just now."""
+    (first, *_) = finding.evidence()["environments"]
+    records = [
+        {**r, "target": target, **changes}
+        for r in finding.evidence_records()
+        if (r["target"], r["runtime"]) == (first["target"], first["runtime"])
+    ]
+    return Measured(tuple(records), ({**first, "target": target},), (), 0)
+
+
+def test_what_is_added_stands_beside_what_was_there_or_in_its_place():
+    finding = load(ONE)
+    (first, *_) = finding.evidence()["environments"]
+    before = finding.evidence_records()
+    added = evidence.beside(newly_measured(finding, "gpu:made-up"), finding)
+    assert [r for r in added.records if r["target"] != "gpu:made-up"] == before
+    assert len(added.environments) == len(finding.evidence()["environments"]) + 1
+    again = evidence.beside(newly_measured(finding, first["target"]), finding)
+    assert len(again.environments) == len(finding.evidence()["environments"])
+    assert sorted(map(str, again.records)) == sorted(map(str, before))
+
+
+def test_nothing_is_added_to_the_evidence_of_another_file():
+    finding = load(ONE)
+    with pytest.raises(BadInput, match=r"another \S+\.tflite; measure it whole, without --add"):
+        evidence.beside(newly_measured(finding, "gpu:made-up", model_sha256="0" * 64), finding)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
