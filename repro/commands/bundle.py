@@ -40,7 +40,7 @@ from runner.run import Precision
 @click.option("--url", help="Where to fetch Android's libraries from, instead of the official place.")
 @options.both_precisions
 @click.option("--inputs", "inputs", type=click.Choice(KINDS), help="Input set instead of the case's.")
-@click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the inputs instead of the case's own.")
 @options.memory
 def command(
     cases: tuple[str, ...],
@@ -79,7 +79,6 @@ def command(
         supplies = replace(supplies, options={})
     chosen = list(runnable(chosen_cases(cases, family)))
     chosen += [] if cpu else [case for case in control_cases() if case not in chosen]
-    asked = {name: str(value) for name, value in (("inputs", inputs), ("seed", seed)) if value is not None}
     with progress_line(out.name, len(chosen)) as line:
 
         def planned() -> Iterator[PlannedRun]:
@@ -87,7 +86,9 @@ def command(
                 yield from _runs_of(case_subject(case, kind=inputs, seed=seed), precisions)
                 line.advance(case.name)
 
-        written = write_bundle(out, kind, supplies, planned(), accelerator=CPU if cpu else GPU, asked=asked)
+        written = write_bundle(
+            out, kind, supplies, planned(), accelerator=CPU if cpu else GPU, inputs=inputs or "", seed=seed
+        )
     runs = len(written.contents.runs) - 1
     console.print(
         f"{out}: {counted(runs, 'run')} of {counted(len(chosen), 'case')} for {device} with LiteRT "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cases.catalogue import catalogue
 from repro.campaigns import expectations
 from repro.campaigns.campaign import CaseResult
 from repro.campaigns.claims import answers
@@ -22,7 +23,7 @@ from repro.display.progress import progress_line
 from repro.findings.note import note
 from repro.findings.reader import finding_or_none
 from repro.ingest.judged import in_words, judge_answers
-from repro.ingest.kept import keep
+from repro.ingest.kept import keep, seed_text
 from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
@@ -77,7 +78,7 @@ def command(
     with ResultsArchive(results) as archive, AnsweredTarget(archive) as target:
         assert isinstance(target, AnsweredTarget)
         known = expectations.load_for(target, runtime=target.contents.runtime)
-        catalogue = {case.name: case for case in runnable(chosen_cases(()))}
+        cases = {case.name: case for case in runnable((*catalogue(), *chosen_cases(())))}
         with (
             Journal(journal_path("bundles")) as journal,
             progress_line(target.name, len(target.answered)) as line,
@@ -88,11 +89,11 @@ def command(
                 for record in json_lines.result_objects(result) if as_json else ():
                     click.echo(json_lines.dump(record))
 
-            judged = judge_answers(target, catalogue, known, journal, show)
+            judged = judge_answers(target, cases, known, journal, show)
         if not judged.results:
             raise NothingRan(f"{results}: none of its runs can be judged here; {_why_not(judged.left_out)}")
         console = Screen(stderr=as_json, soft_wrap=True)
-        controls = {case.name: case.control_of for case in catalogue.values() if case.control_of}
+        controls = {case.name: case.control_of for case in cases.values() if case.control_of}
         for one in judged.unfit if as_json else ():
             click.echo(json_lines.dump(json_lines.unfit_object(one)))
         campaign_table.print_campaign(
@@ -100,8 +101,8 @@ def command(
         )
         for claim in answers(known, judged.results):
             console.print(f"claim: {claim.text()}")
-        seed = target.contents.asked.get("seed", "of each case")
-        summary = campaign_table.summary_line(judged.results, time.monotonic() - started, seed)
+        seconds = time.monotonic() - started
+        summary = campaign_table.summary_line(judged.results, seconds, seed_text(target.contents.seed))
         date = target.measured_on or "a day that the device does not say"
         console.print(f"{summary}; measured by {by} on {date}, bundle {target.contents.id}")
         if judged.left_out:

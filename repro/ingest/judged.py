@@ -40,14 +40,13 @@ def judge_answers(
     on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> Judged:
     """Judge every answer. Raises BadInput where the archive holds what no device wrote, naming the file in it."""
-    kind, seed = target.contents.asked.get("inputs"), target.contents.asked.get("seed")
-    number = None if seed is None else int(seed)
-    theirs = {run: _is_asked_here(run, catalogue.get(run.case), kind, number) for run in target.answered}
+    kind, seed = target.contents.inputs or None, target.contents.seed
+    theirs = {run: _is_asked_here(run, catalogue.get(run.case), kind, seed) for run in target.answered}
     results: dict[tuple[str, str], CaseResult] = {}
     for precision in Precision:
         cases = [catalogue[run.case] for run, same in theirs.items() if same and run.precision == precision]
         for result in run_campaign(
-            cases, target, [precision], known, journal, kind=kind, seed=number, on_result=on_result
+            cases, target, [precision], known, journal, kind=kind, seed=seed, on_result=on_result
         ):
             results[result.case, result.precision] = result
     ordered = [results[run.case, str(run.precision)] for run, same in theirs.items() if same]

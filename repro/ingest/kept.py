@@ -51,7 +51,7 @@ def keep(
         cases=tuple(dict.fromkeys(run.case for run in contents.runs[1:])),
         precisions={target.name: precisions},
         expectations={target.name: expected_under},
-        asked={"inputs": contents.asked.get("inputs", ""), "seed": contents.asked.get("seed", "of each case")},
+        asked={"inputs": contents.inputs, "seed": seed_text(contents.seed)},
         unfit=judged.unfit,
     )
     write_part(folder / RESULTS, head, judged.results)
@@ -59,6 +59,11 @@ def keep(
     changed = _expectations(judged, expected_under, by, target.measured_on, reason)
     write_atomically(folder / f"{file_stem(*expected_under)}.toml", changed.text.encode())
     return changed
+
+
+def seed_text(seed: int | None) -> str:
+    """As `repro run` says it."""
+    return "of each case" if seed is None else str(seed)
 
 
 def file_stem(name: str, device_model: str) -> str:

@@ -46,7 +46,7 @@ class AnsweredTarget(Target):
             raise archive.refused("bundle.json", f"there is no kind of device '{self.contents.device}'")
         self.kind = KINDS[self.contents.device]
         properties = parse_getprop(archive.read("device").decode("utf-8", "replace"))
-        properties = {key: " ".join(value.split())[:300] for key, value in properties.items()}
+        properties = {key: _plain(value) for key, value in properties.items()}
         self.device = describe(properties, properties.get("bundle.gles", ""))
         date = properties.get("bundle.date", "")
         self.measured_on = date if re.fullmatch(r"\d{4}-\d\d-\d\d", date, re.ASCII) else ""
@@ -193,3 +193,8 @@ class AnsweredTarget(Target):
         if isinstance(said, EventLine) or not all(map(math.isfinite, said.stages.values())):
             raise self._archive.refused(name, f"the runner does not write {line[:60]!r}")
         return said
+
+
+def _plain(value: str) -> str:
+    """A property as it may stand in any file and name: one short line of printable ASCII."""
+    return "".join(c if " " <= c <= "~" else "?" for c in " ".join(value.split()))[:120]

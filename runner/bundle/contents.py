@@ -43,8 +43,8 @@ class Contents:
 
     device: the kind it was made for. accelerator: gpu or cpu. libraries: file name -> sha256. note: why the runner is
     not the supported build, or empty. options: of the delegate. batches: how many runs each has, in order; a run's
-    number is its place among all of them, from 0, the self-test. asked: inputs and seed, where they are not the cases'
-    own.
+    number is its place among all of them, from 0, the self-test. inputs, seed: of
+    all runs, where they are not the cases' own.
     """
 
     format: int
@@ -55,7 +55,8 @@ class Contents:
     runner: Sha256
     note: Annotated[str, Field(max_length=300)]
     options: Mapping[Name, str | int | bool]
-    asked: Mapping[Name, str]
+    inputs: Annotated[str, Field(max_length=50)]
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] | None
     batches: tuple[Annotated[int, Field(ge=1)], ...]
     runs: Annotated[tuple[BundledRun, ...], Field(max_length=MOST_RUNS)]
 

@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +72,12 @@ def write_bundle(
     runs: Iterable[PlannedRun],
     *,
     accelerator: str = GPU,
-    asked: Mapping[str, str] | None = None,
+    inputs: str = "",
+    seed: int | None = None,
 ) -> Written:
     """Write the archive; `runs` are drawn once, a batch at a time. Equal runs and supplies give equal bytes.
+
+    inputs, seed: with which the jobs' feeds were made, where that was not the cases' own.
 
     Raises BadInput where the file is there already or cannot be written.
     """
@@ -83,7 +86,7 @@ def write_bundle(
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            written = _write(_Suite(archive), kind, supplies, runs, accelerator, dict(asked or {}))
+            written = _write(_Suite(archive), kind, supplies, runs, accelerator, inputs, seed)
         nbytes = part.stat().st_size
         part.replace(path)
     except OSError as error:
@@ -118,7 +121,13 @@ class _Suite:
 
 
 def _write(
-    suite: _Suite, kind: Kind, supplies: Supplies, runs: Iterable[PlannedRun], accelerator: str, asked: dict[str, str]
+    suite: _Suite,
+    kind: Kind,
+    supplies: Supplies,
+    runs: Iterable[PlannedRun],
+    accelerator: str,
+    inputs: str,
+    seed: int | None,
 ) -> Written:
     listed: list[BundledRun] = []
     batches: list[int] = []
@@ -146,7 +155,8 @@ def _write(
         file_sha256(supplies.runner),
         supplies.note,
         dict(supplies.options),
-        asked,
+        inputs,
+        seed,
         tuple(batches),
         tuple(listed),
     )
@@ -171,7 +181,7 @@ def _write(
     suite.add("suite/SHA256SUMS", suite.sums)
     suite.add("run.sh", _script("run.sh"), is_program=True)
     suite.add("run.bat", _script("run.bat").replace(b"\n", b"\r\n"))
-    readme = _script("README.txt").decode().format(**settings, case_runs=len(listed) - 1)
+    readme = _script("README.txt").decode().format(**{**settings, "minutes": minutes}, case_runs=len(listed) - 1)
     suite.add("README.txt", readme.replace("\n", "\r\n").encode())
     return Written(contents, 0, suite.unpacked, room, minutes)
 

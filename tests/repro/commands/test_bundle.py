@@ -65,7 +65,10 @@ def of_a_phone(came_back: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_what_comes_back_is_judged_as_a_run_here_is(came_back: Path, tmp_path: Path) -> None:
-    done = called(ingest, came_back, "--by", "A. Colleague", "--json", "-o", tmp_path / "kept")
+    files = ("--html", tmp_path / "page.html", "--junit", tmp_path / "report.xml")
+    done = called(ingest, came_back, "--by", "A. Colleague", "--json", "-o", tmp_path / "kept", *files)
+    assert CASES[0] in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert CASES[0] in (tmp_path / "report.xml").read_text(encoding="utf-8")
     assert done.exit_code == 0, done.output
     assert {(o["case"], o["target"], o["verdict"]) for o in map(json.loads, done.stdout.splitlines())} == {
         (case, "cpu", "PASS") for case in CASES

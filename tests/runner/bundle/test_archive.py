@@ -150,6 +150,19 @@ def test_a_line_of_a_hundred_thousand_brackets_is_refused_by_name(came_back: Pat
             )
 
 
+def test_what_a_device_says_of_itself_is_short_and_printable(came_back: Path, tmp_path: Path) -> None:
+    model = "[ro.product.model]: [../Pi\x00xel\u202e 8a\n" + "é" * 5000 + "]\n[bundle.date]: [2026-1-1]\n"
+
+    def dressed(files: dict[str, bytes]) -> None:
+        files["device"] = model.encode()
+
+    with ResultsArchive(changed(came_back, tmp_path, dressed)) as archive:
+        target = AnsweredTarget(archive)
+    assert target.device["model"].startswith("../Pi?xel? 8a ???")
+    assert len(target.device["model"]) == 120
+    assert target.measured_on == ""
+
+
 def test_inputs_that_are_said_to_be_others_are_refused(came_back: Path, tmp_path: Path) -> None:
     def other(files: dict[str, bytes]) -> None:
         said = json.loads(files["bundle.json"])

@@ -10,6 +10,7 @@ import pytest
 
 from runner.bundle.answered import AnsweredTarget
 from runner.bundle.archive import ResultsArchive
+from runner.cache import file_sha256
 from tests.runner.bundle.conftest import run, sums, write_small_bundle
 
 
@@ -45,6 +46,23 @@ def test_a_run_that_was_cut_goes_on_where_it_was(unpacked: Path) -> None:
     code, said = run(unpacked)
     assert code == 0, said
     assert (unpacked / "work" / "batches" / "0001" / "results").stat().st_ino == first
+    assert not answers(unpacked / "results.zip").unanswered
+
+
+def test_a_runner_that_was_ended_from_outside_tries_its_batch_again(unpacked: Path) -> None:
+    runner = unpacked / "suite" / "batch_runner"
+    runner.rename(unpacked / "suite" / "the real one").chmod(0o755)
+    mark = unpacked / "was ended"
+    script = f"""#!/bin/sh
+[ "$1" != run ] || [ -f "{mark}" ] || {{ touch "{mark}"; kill -9 $$; }}
+exec "{unpacked}/suite/the real one" "$@"
+"""
+    runner.write_text(script, encoding="utf-8")
+    runner.chmod(0o755)
+    _relisted(unpacked)
+    code, said = run(unpacked)
+    assert code == 0, said
+    assert "batch 0000 was ended from outside (exit code 137)" in said
     assert not answers(unpacked / "results.zip").unanswered
 
 
@@ -109,22 +127,20 @@ def test_a_device_that_cannot_add_is_not_asked_more(unpacked: Path) -> None:
     text = manifest.read_text(encoding="utf-8")
     sha = text.partition("self-test ")[2][:64]
     other = text.partition("\nfeed ")[2][:64]
-    _replaced(unpacked, "batches/0000/manifest", text.replace(sha, other))
+    manifest.write_text(text.replace(sha, other), encoding="utf-8")
+    _relisted(unpacked)
     code, said = run(unpacked)
     assert code == 3
     assert "does not add two numbers" in said
     assert not (unpacked / "work" / "batches" / "0001").exists()
 
 
-def _replaced(unpacked: Path, name: str, text: str) -> None:
-    """Write another text into the suite, and its hash into the list."""
-    import hashlib
-
-    path, listed = unpacked / "suite" / name, unpacked / "suite" / "SHA256SUMS"
-    before = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.write_text(text, encoding="utf-8")
-    after = hashlib.sha256(path.read_bytes()).hexdigest()
-    listed.write_text(listed.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+def _relisted(unpacked: Path) -> None:
+    """Give the list of hashes those of the files as they are now."""
+    listed = unpacked / "suite" / "SHA256SUMS"
+    names = [line[66:] for line in listed.read_text(encoding="utf-8").splitlines()]
+    lines = [f"{file_sha256(unpacked / 'suite' / name)}  {name}\n" for name in names]
+    listed.write_text("".join(lines), encoding="utf-8")
 
 
 def test_the_script_for_windows_has_windows_line_ends_and_our_exit_codes(unpacked: Path) -> None:
