@@ -33,6 +33,7 @@ from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from repro.verdicts.verdict import Status
 from runner.errors import BadInput
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.opencl.android_runtime import is_android
 from runner.opencl.drivers import is_opencl
 from runner.runtime_version import version_order
@@ -136,6 +137,13 @@ class ModelFile:
         return self.outcome if self.where.covers(record) else ""
 
 
+def _is_hardware(pattern: str) -> bool:
+    """Whether a pattern of targets names GPUs by their own name, as `gpu:nvidia-*` does."""
+    kind, _, driver = pattern.partition(":")
+    key = driver.partition("+")[0].rstrip("*")
+    return kind == "gpu" and key not in ("", LAVAPIPE, SWIFTSHADER) and not is_opencl(key)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One bug, documented. `folder` is where it lies; everything else is finding.toml's, in its words.
@@ -189,8 +197,9 @@ class Finding:
 
     @property
     def needs_name(self) -> bool:
-        """Whether it is claimed under presented adapter names only: no adapter under its own name shows it."""
-        return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
+        """Whether it is claimed under adapter names only, presented or a GPU's own: no driver of a cpu shows it."""
+        patterns = self.minimal.where.targets
+        return any("@" in p for p in patterns) and all("@" in p or _is_hardware(p) for p in patterns)
 
     @property
     def needs_opencl(self) -> bool:
@@ -203,7 +212,8 @@ class Finding:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
         if not self.needs_name:
             return ""
-        names = " or ".join(dict.fromkeys(pattern.partition("@")[2] for pattern in self.minimal.where.targets))
+        presented = (name for p in self.minimal.where.targets if (name := p.partition("@")[2]))
+        names = " or ".join(dict.fromkeys(presented))
         return f"{names}, over OpenCL" if self.needs_opencl else names
 
     @property

@@ -17,15 +17,6 @@ from runner.runtime_version import is_release, version_order
 from tests.repro.findings.shipped import ONE, bounded
 
 SHIPPED = slugs()
-# Measured on few runtimes and drivers so far, and not over OpenCL; `repro finding measure SLUG` completes the evidence.
-IN_PART = frozenset(
-    {
-        *("gather-batch", "half-constant", "integer-activation", "integer-constant-misread", "integer-pad"),
-        *("one-hot-places", "select-condition", "small-constant-aborts", "top-k-slice", "transposed-same-padding"),
-        "update-constant-aborts",
-    }
-)
-WHOLE = sorted(set(SHIPPED) - IN_PART)
 
 
 def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = "9.9.9") -> dict:
@@ -158,7 +149,7 @@ def test_elsewhere_another_bug_may_make_the_model_wrong_but_never_on_the_cpu(
     assert [c.state for c in evidence.claims(load("grouped-conv-powervr"), [found], [])] == [state]
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     finding = load(slug)
     on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
@@ -169,7 +160,7 @@ def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     assert len({r["runtime"] for r in on_gpu if not is_android(r["runtime"])}) >= 5
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_under_a_malis_name(slug):
     over_opencl = [r for r in load(slug).evidence_records() if is_android(r["runtime"])]
     assert {r["runtime"] for r in over_opencl if r["target"] == "gpu:pocl"} >= {KNOWN[0], KNOWN[-1]}
@@ -177,7 +168,7 @@ def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_un
     assert {r["case"] for r in over_opencl} == {model.name for model in load(slug).models}
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_cpu_computes_every_model_right(slug):
     """A claim about the delegate is void if the CPU is wrong too."""
     finding = load(slug)
@@ -186,18 +177,6 @@ def test_the_cpu_computes_every_model_right(slug):
     # XNNPACK quantises floats in front of weights of integers, which says nothing of who does not.
     no_witness = {model.name for model in finding.models if quantises_at_run_time(finding.graph(model))}
     assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r) and r["case"] not in no_witness] == []
-
-
-@pytest.mark.parametrize("slug", sorted(IN_PART))
-def test_evidence_that_was_measured_in_part_supports_every_claim_where_it_was(slug):
-    finding = load(slug)
-    on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
-    assert [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"] == []
-    assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
-    assert {"gpu:lavapipe", "gpu:swiftshader"} <= {r["target"] for r in on_gpu}
-    releases = {r["runtime"] for r in on_gpu if not is_android(r["runtime"])}
-    over_opencl = {r["runtime"] for r in on_gpu if is_android(r["runtime"])}
-    assert len(releases) < 5 or not over_opencl >= {KNOWN[0], KNOWN[-1]}, "measured whole: take it out of IN_PART"
 
 
 def newly_measured(finding: Finding, target: str, **changes: str) -> Measured:

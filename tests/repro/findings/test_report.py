@@ -184,6 +184,9 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
     finding = load("mali-thin-pointwise")
     assert finding.needs_name
     assert not load("norm-one-pass-variance").needs_name
+    # A GPU's own name is a name, too; a software driver is none.
+    assert load("thin-window-of-one-axis").adapter_names == "NVIDIA H100 or Apple M2 or Intel Iris Xe"
+    assert not load("half-constant").needs_name
     files = report.report_files(finding)
     issue, script = files["issue.md"].decode(), files["repro.py"].decode()
     named = finding.sample()["target"]
