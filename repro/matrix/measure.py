@@ -28,7 +28,7 @@ from runner import targets
 from runner.cache import cache_root
 from runner.errors import BadInput, TargetUnavailable
 from runner.installation import install_everything
-from runner.run import Job, Outcome, Precision, Run
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.runtime_version import numbering
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
@@ -201,10 +201,16 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
 
 def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRecord:
     """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
-    fingerprint = run.fingerprint
+    return cell_record(subject.name, subject.control_of, run.fingerprint, run.fully_accelerated, verdicts)
+
+
+def cell_record(
+    case: str, control_of: str, fingerprint: Fingerprint, fully_accelerated: bool | None, verdicts: Sequence[Verdict]
+) -> CellRecord:
+    """The same of what was judged elsewhere, with what the runtime said of residency."""
     return {
-        "case": subject.name,
-        "control_of": subject.control_of,
+        "case": case,
+        "control_of": control_of,
         "runtime": fingerprint.runtime,
         "target": fingerprint.target,
         "adapter": fingerprint.adapter,
@@ -213,7 +219,7 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRe
         "device": {k: v for k, v in fingerprint.device.items() if k in DEVICE_FACTS},
         "precision": fingerprint.precision,
         "model_sha256": fingerprint.model_sha256,
-        "fully_accelerated": run.fully_accelerated,
+        "fully_accelerated": fully_accelerated,
         "outputs": [
             {
                 "output": v.output,
@@ -236,7 +242,11 @@ def _description(target: Target, records: Sequence[CellRecord]) -> EnvironmentRe
     if not records:
         name = public_target(target.name)
         return {"target": name, "runtime": "", "adapter": "", "driver": "", "libraries": {}, "device": {}}
-    first = records[0]
+    return environment_record(records[0])
+
+
+def environment_record(first: CellRecord) -> EnvironmentRecord:
+    """Of which a cell is one."""
     return {
         "target": first["target"],
         "runtime": first["runtime"],
