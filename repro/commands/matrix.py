@@ -21,7 +21,8 @@ from repro.display.json_lines import dump, unfit_object
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
-from repro.matrix.measure import Environment, Measured, default_targets, environments_for, journal_path, measure
+from repro.matrix.environments import Environment, default_targets, environments_for
+from repro.matrix.measure import Measured, journal_path, measure
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
@@ -48,6 +49,7 @@ from runner.targets import precisions_for
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
 @options.all_targets
+@options.device
 @options.both_precisions
 @mine
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
@@ -71,6 +73,7 @@ def command(
     cases: tuple[str, ...],
     runtimes: tuple[str, ...],
     target_names: tuple[str, ...],
+    device: str | None,
     precision: str,
     bisecting: bool,
     seed: int,
@@ -93,11 +96,14 @@ def command(
     1. repro matrix                                        all failing cases on five runtimes and all drivers
     2. repro matrix model.tflite --runtime 2.1.3 --runtime nightly --target gpu:lavapipe
     3. repro matrix 'public-reports/*' --bisect            since which runtime
+    4. repro matrix --target adb --device all              every phone, side by side
     """
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
     subjects = choose_subjects(cases, seed, chosen_cases(()))
-    names = targets.resolve(target_names) if target_names else default_targets()
+    if device and not target_names:
+        raise BadInput(f"--device {device} is for phones, and without --target each one is measured; add --target adb")
+    names = targets.resolve(target_names, device) if target_names else default_targets()
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
     environments = environments_for(runtimes, names)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import adbutils
 
 from runner.adb.devices import attached
+from runner.adb.interruption import interruptible, raise_if_interrupted
 from runner.adb.server import AdbServer
 from runner.encoding import shell_command
 from runner.errors import DeviceFailed
@@ -62,7 +63,7 @@ class DeviceLink:
     def _connection(self, service: str) -> Iterator[adbutils.AdbConnection]:
         """A transport with a service opened on it. Every failure underneath becomes Lost."""
         try:
-            with self._device.open_transport(timeout=self.silence_s) as connection:
+            with self._device.open_transport(timeout=self.silence_s) as connection, interruptible(connection.conn):
                 connection.send_command(service)
                 connection.check_okay()
                 yield connection
@@ -87,6 +88,7 @@ class DeviceLink:
         deadline = time.monotonic() + patience_s
         asked = 0.0
         while True:
+            raise_if_interrupted()
             if self.state() == "device":
                 # A transport that is about to be noticed as dead still reads `device`: ask it something.
                 with suppress(Lost):
