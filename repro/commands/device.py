@@ -16,10 +16,10 @@ from runner.adb.devices import AttachedDevice, settled, settled_all
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, device_gpu
 from runner.adb.loopback.name import is_loopback, loopback_gpu
+from runner.adb.native_runner import ROOT
 from runner.adb.network import connect, parse_address
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.server import AdbServer, default_server
-from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget
 from runner.encoding import json_text, shown_name
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
