@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.adapter_families import presented_names
+from runner.adb.lanes import is_phone
 from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
 from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
@@ -35,7 +36,10 @@ from runner.target import Target
 from runner.web import litert_js
 from runner.web.browser import missing, page_version, web_browser
 
+ALL = "all"
+"""The `--device` that stands for every phone (`runner.adb.devices.ALL`)."""
 PRECISION_CHOICES = ("fp32", "fp16", "both")
+"""What `--precision` may be, everywhere."""
 KNOWN_TARGETS = (
     "cpu",
     "cpu:reference",
@@ -48,7 +52,6 @@ KNOWN_TARGETS = (
     "adb",
 )
 """The targets that any machine can have, as they are typed."""
-"""What `--precision` may be, everywhere."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     `gpu@*` becomes one name per family of GPUs, `gpu@mali-*` one per family of Malis, `gpu@mali-5` its representative.
     device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
     """
-    if device and not any(name.partition(":")[0] == "adb" for name in names):
+    if device and not any(is_phone(name) for name in names):
         _only_adb(", ".join(names), device)
     full: list[str] = []
     for name in [each for given in names for each in presented_in_full(given)]:
@@ -215,6 +218,13 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         else:
             raise _unknown(name)
     return list(dict.fromkeys(full))
+
+
+def late_phones(names: Sequence[str]) -> list[str]:
+    """The serials of the phones that are attached and ready now and are none of these targets."""
+    from runner.adb.choice import late_devices
+
+    return late_devices([phone_parts(parts(name)[1])[0] or "" for name in names if is_phone(name)])
 
 
 def resolve_one(name: str, device: str | None = None) -> str:

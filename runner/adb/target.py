@@ -8,6 +8,7 @@ for the life of the target, with WebGPU over lavapipe, and `adb:loopback:pocl` o
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ from runner.target import Target
 BATCH_CASES = 64
 BATCH_BYTES = 64 << 20
 _CLOCK_JUMP_S = 2.0
+_THERMAL_S = 10.0
+"""How old a thermal status may be: asking for it takes longer than a small case."""
 _OUTCOMES = {"ok": Outcome.OK, "refused": Outcome.REFUSED, "crash": Outcome.CRASH, "hang": Outcome.HANG}
 
 
@@ -95,6 +98,7 @@ class AdbTarget(Target):
 
     settings: of the delegate on a phone; a loopback device's are its GPU's. loopback: this running loopback device,
     instead of starting one. patience_s: how long a lost device is awaited. per_child: cases that share a process there.
+    resident: whether the runner there stays for as long as the connection.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class AdbTarget(Target):
         supplies: Supplies | None = None,
         patience_s: float = 60.0,
         per_child: int = 64,
+        resident: bool = True,
         silence_s: float = 30.0,
         say: Callable[[str], None] | None = None,
     ) -> None:
@@ -124,11 +129,13 @@ class AdbTarget(Target):
         self._supplies = supplies
         self._patience_s = patience_s
         self._per_child = per_child
+        self._resident = resident
         self._silence_s = silence_s
         self._say = say or (lambda line: print(one_line(f"adb: {line}"), file=sys.stderr, flush=True))
         self._stay: Stay | None = None
         self._device: dict[str, str] = {}
         self._next = 0
+        self._thermal = ("unknown", float("-inf"))
         self.batches: list[BatchRecord] = []
 
     @property
@@ -189,7 +196,14 @@ class AdbTarget(Target):
             supplies = self._supplies or self._find_supplies(self._device.get("abi", ""))
             if supplies.note:
                 self._device["runner"] = supplies.note
-            self._stay = Stay(link, supplies, patience_s=self._patience_s, per_child=self._per_child, say=self._say)
+            self._stay = Stay(
+                link,
+                supplies,
+                patience_s=self._patience_s,
+                per_child=self._per_child,
+                resident=self._resident,
+                say=self._say,
+            )
             self._stay.prepare()
             self._self_test()
         except BaseException:
@@ -250,7 +264,7 @@ class AdbTarget(Target):
         stay = self._active()
         stream = iter(jobs)
         while batch := self._batch(stream):
-            before = read_thermal(stay.link)
+            before = self._thermal_status(stay)
             for answer in stay.run_batch(batch):
                 yield self._record(answer, before)
             self._after(stay, before, len(batch))
@@ -268,18 +282,26 @@ class AdbTarget(Target):
                 break
         return batch
 
+    def _thermal_status(self, stay: Stay) -> str:
+        """Android's word, at most `_THERMAL_S` old. Raises Lost."""
+        status, asked = self._thermal
+        if time.monotonic() - asked > _THERMAL_S:
+            status = read_thermal(stay.link)
+            self._thermal = status, time.monotonic()
+        return status
+
     def _after(self, stay: Stay, before: str, cases: int) -> None:
         """Keep the batch's record: thermal status before and after, and what the clock did."""
         after = "unknown"
         with suppress(DeviceFailed):  # the batch is done; a device that goes now has lost nothing
-            after = read_thermal(stay.link)
-        self.batches.append(BatchRecord(cases, before, after, stay.clock_jump_s))
+            after = self._thermal_status(stay)
+        jump = stay.take_clock_jump_s()
+        self.batches.append(BatchRecord(cases, before, after, jump))
         if after not in ("none", "unknown"):
             self._say(f"thermal status {before} before and {after} after the batch; times may be throttled")
-        if stay.clock_jump_s > _CLOCK_JUMP_S:
+        if jump > _CLOCK_JUMP_S:
             self._say(
-                f"the clock of device {stay.link.serial} jumped by {stay.clock_jump_s:.0f} s during the batch; "
-                f"results and times do not depend on it"
+                f"the clock of device {stay.link.serial} jumped by {jump:.0f} s; results and times do not depend on it"
             )
 
     def _record(self, answer: CaseAnswer, thermal: str) -> Run:
