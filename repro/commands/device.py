@@ -133,24 +133,13 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
     the one that gpu:pocl runs here, built for the phone. The runner is built with the NDK of ANDROID_NDK_HOME, or taken
     from REPRO_ANDROID_RUNNER.
     """
-    if source is not None and url:
-        raise BadInput("--from takes files that are here and --url fetches them: give one of them")
-    if from_pypi and (source is not None or url):
-        raise BadInput("--from-pypi, --from and --url are three places for the same libraries: give one of them")
-    if from_pypi and runtime is not None and not is_android(runtime):
-        raise BadInput(f"PyPI has LiteRT-LM's releases for Android, not LiteRT {runtime}; they are {', '.join(KNOWN)}")
+    require_one_place(runtime, source, from_pypi, url)
     serial = resolve_serial(None, device)
     console = Screen(stderr=True, soft_wrap=True)
     if not is_loopback(serial):
-        version = runtime or (NEWEST if from_pypi else DEFAULT_VERSION)
         link = DeviceLink(default_server(), serial)
         abi = describe(read_properties(link), "").get("abi", "")
-        if from_pypi:
-            hashes = android.fetch_from_pypi(version, abi, console.print)
-        else:
-            hashes = provide(console, version, abi, source, url)
-        for name, sha in hashes.items():
-            console.print(f"{name} {version} {abi} sha256 {sha}")
+        version = provide(console, runtime, abi, source, from_pypi, url)
         _, note = build.android_runner(abi)
         if note:
             console.print(f"the runner is {note}")
@@ -162,10 +151,33 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
         click.echo(json_text({"target": target.public_name, "runtime": stay.supplies.version, "ready": True}))
 
 
-def provide(console: Screen, version: str, abi: str, source: Path | None, url: str | None) -> dict[str, str]:
-    """Libraries of a version and ABI into the cache; name -> sha256. Raises BadInput or TargetUnavailable."""
-    if source is not None:
-        return android.take_from(source, version, abi)
+def require_one_place(runtime: str | None, source: Path | None, from_pypi: bool, url: str | None) -> None:
+    """Raise BadInput where the options name several places for the libraries, or a version that PyPI has none of."""
+    if source is not None and url:
+        raise BadInput("--from takes files that are here and --url fetches them: give one of them")
+    if from_pypi and (source is not None or url):
+        raise BadInput("--from-pypi, --from and --url are three places for the same libraries: give one of them")
+    if from_pypi and runtime is not None and not is_android(runtime):
+        raise BadInput(f"PyPI has LiteRT-LM's releases for Android, not LiteRT {runtime}; they are {', '.join(KNOWN)}")
+
+
+def provide(
+    console: Screen, runtime: str | None, abi: str, source: Path | None, from_pypi: bool, url: str | None
+) -> str:
+    """Libraries for an ABI into the cache; returns their version. Raises BadInput or TargetUnavailable."""
+    version = runtime or (NEWEST if from_pypi else DEFAULT_VERSION)
+    if from_pypi:
+        hashes = android.fetch_from_pypi(version, abi, console.print)
+    elif source is not None:
+        hashes = android.take_from(source, version, abi)
+    else:
+        hashes = _fetched(console, version, abi, url)
+    for name, sha in hashes.items():
+        console.print(f"{name} {version} {abi} sha256 {sha}")
+    return version
+
+
+def _fetched(console: Screen, version: str, abi: str, url: str | None) -> dict[str, str]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bar:
         tasks: dict[str, int] = {}

@@ -17,7 +17,7 @@ from repro.campaigns.campaign import CaseResult, run_campaign
 from repro.campaigns.controls import fitness, journal_path
 from repro.campaigns.parts import new_head, write_part
 from repro.campaigns.shards import Shard, cases_of
-from repro.commands import completion, options
+from repro.commands import completion, elsewhere, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
@@ -32,13 +32,14 @@ from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
 from repro.records.lines import counted
+from repro.remote.where import Elsewhere, Where
+from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
-from runner import targets
-from runner.adb.lanes import Lane, side_by_side
+from runner.adb.lanes import Lane, one_after_another, side_by_side
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import gpu_of, precisions_for
+from runner.targets import ALL, gpu_of, late_phones, precisions_for
 
 
 @click.command()
@@ -55,6 +56,7 @@ from runner.targets import gpu_of, precisions_for
 @options.again
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")
 @options.pool_workers
+@elsewhere.where
 @options.save
 @options.shard
 @click.option(
@@ -83,6 +85,7 @@ def command(
     again: bool,
     resume: bool,
     workers: int,
+    where: Where,
     save: Path | None,
     shard: Shard | None,
     results_file: Path | None,
@@ -106,6 +109,7 @@ def command(
     5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
     6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
     7. repro run --target adb --device all          every phone, side by side; one that is lost holds no other up
+    8. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
@@ -116,7 +120,7 @@ def command(
     chosen = cases_of(shard, whole) if shard else whole
     if not chosen:
         raise NothingRan(f"shard {shard} of {counted(len(whole), 'case')} is empty; give fewer shards")
-    names = targets.resolve(target_names, device)
+    names = where.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
     kept_under: dict[str, tuple[str, str]] = {}
     came: dict[str, list[CaseResult]] = {name: [] for name in names}
@@ -130,6 +134,7 @@ def command(
                 precision,
                 runtime,
                 workers,
+                where=where,
                 engine=engine,
                 again=again,
                 kind=kind,
@@ -145,7 +150,7 @@ def command(
             with printing:
                 click.echo(json_lines.dump(record))
 
-        lanes = side_by_side(names, work)
+        lanes = (one_after_another if isinstance(where, Elsewhere) else side_by_side)(names, work)
     results = [result for name in names for result in came[name]]
     unfit = [one for lane in lanes for one in lane.value or ()]
     seed_text = "of each case" if seed is None else str(seed)
@@ -167,7 +172,8 @@ def command(
     held_up = [lane for lane in lanes if lane.error]
     phones = [_phone_work(lane, came[lane.target], chosen, precision, kept_under) for lane in lanes if lane.is_phone]
     if len(phones) > 1 or held_up:
-        print_lines(console, phone_lines(phones, targets.late_phones(names) if device == targets.ALL else []))
+        late = late_phones(names) if device == ALL and not isinstance(where, Elsewhere) else []
+        print_lines(console, phone_lines(phones, late))
     for record in name_table.name_objects(results) if as_json else ():
         click.echo(json_lines.dump(record))
     console.print(summary)
@@ -219,6 +225,7 @@ def run_on(
     runtime: str | None,
     workers: int,
     *,
+    where: Where,
     engine: str | None,
     again: bool,
     kind: str | None,
@@ -236,7 +243,7 @@ def run_on(
     and the model of the phone. Several phones run this side by side.
     """
     precisions = precisions_for(name, precision)
-    with targets.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
+    with where.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
         kept_under[target.name] = expectations.kept_under(target)
         line = progress(target.name, len(chosen) * len(precisions))
@@ -258,6 +265,7 @@ def run_on(
                 kind=kind,
                 seed=seed,
                 save=save,
+                open_cpu=open_installed_cpu,
                 on_result=show,
             )
         news = dict.fromkeys(Precision(r.precision) for r in came if r.is_news)

@@ -9,7 +9,7 @@ from runner import targets
 from runner.adb.loopback.name import is_loopback
 from runner.errors import BadInput, TargetUnavailable
 from runner.installation import install_everything
-from runner.opencl.android_runtime import is_android
+from runner.runtime_version import numbering
 from runner.runtimes import runtime as runtime_of
 
 
@@ -71,7 +71,7 @@ def environments_for(runtimes: Sequence[str], target_names: Sequence[str]) -> li
 
 def _fitting(target: str, runtimes: Sequence[str]) -> Sequence[str]:
     known = targets.known_runtimes(target)
-    fitting = [r for r in runtimes if is_android(r) is is_android(known[0])] if runtimes else known
+    fitting = [r for r in runtimes if numbering(r) is numbering(known[0])] if runtimes else known
     if not fitting:
         raise BadInput(f"{target} does not run on {', '.join(runtimes)}; for it the runtimes are {', '.join(known)}")
     return fitting

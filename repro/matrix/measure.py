@@ -27,10 +27,10 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
-from runner.adb.lanes import is_phone, side_by_side
+from runner.adb.lanes import is_phone, one_after_another, side_by_side
 from runner.cache import cache_root
 from runner.errors import DeviceFailed, ReproError, TargetUnavailable
-from runner.run import Job, Outcome, Precision, Run
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.target import Target
 from runner.targets import precisions_for
 
@@ -39,6 +39,10 @@ DEADLINE_S = 120.0
 KEPT = (Outcome.OK, Outcome.NOT_RESIDENT, Outcome.REFUSED)
 OWN_ENDS = ("Check failed", "SIGABRT", "SIGILL", "SIGTRAP")
 """How a process ends itself because the graph broke one of its assumptions: absl's CHECK, an abort, a trap."""
+
+
+OpenTarget = Callable[..., Target]
+"""As `runner.targets.open_target`."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,15 @@ def measure(
     *,
     again: bool = False,
     workers: int = 2,
+    open_target: OpenTarget | None = None,
     on_record: Callable[[CellRecord], None] = lambda record: None,
     on_unavailable: Callable[[Environment, str], None] = lambda environment, why: None,
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. An environment that is not available is reported and the rest goes on. Phones
-    are measured side by side. Raises DeviceFailed when the one target is lost; one of several is reported. The journal
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given; of this
+    machine's own, phones are measured side by side. An environment that is not available is reported and the rest goes
+    on. Raises DeviceFailed when the one target is lost; one of several is reported. The journal
     keeps what was measured.
     """
     by_target: dict[str, list[Environment]] = {}
@@ -96,19 +102,22 @@ def measure(
         by_target.setdefault(environment.target, []).append(environment)
     passed_over = (TargetUnavailable, DeviceFailed) if len(by_target) > 1 else TargetUnavailable
 
+    opened = open_target or targets.open_target
+
     def work(target: str) -> None:
         with ExitStack() as stack:
             # A connection to the journal is one thread's.
             own = stack.enter_context(Journal(journal.path)) if is_phone(target) else journal
             for each in by_target[target]:
                 try:
-                    ended[each] = _measure_one(each, subjects, precision, own, again, workers, on_record)
+                    with opened(each.target, runtime=each.runtime, workers=workers) as active:
+                        ended[each] = _measure_one(subjects, active, precision, own, again, on_record)
                 except passed_over as error:
                     ended[each] = _Ended(missing=_missing(each, error))
                     on_unavailable(each, str(error))
 
     ended: dict[Environment, _Ended] = {}
-    side_by_side(list(by_target), work)
+    (side_by_side if open_target is None else one_after_another)(list(by_target), work)
     found = [ended[each] for each in environments]
     return Measured(
         tuple(record for each in found for record in each.records),
@@ -131,18 +140,16 @@ class _Ended:
 
 
 def _measure_one(
-    environment: Environment,
     subjects: Sequence[Subject],
+    target: Target,
     precision: str,
     journal: Journal,
     again: bool,
-    workers: int,
     on_record: Callable[[CellRecord], None],
 ) -> _Ended:
-    with targets.open_target(environment.target, runtime=environment.runtime, workers=workers) as target:
-        records, cached = _cells(subjects, target, precision, journal, again, on_record)
-        unfit = [one for one in _asked(target, records) if one.is_unfit]
-        return _Ended(records, cached, _description(target, records), unfit)
+    records, cached = _cells(subjects, target, precision, journal, again, on_record)
+    unfit = [one for one in _asked(target, records) if one.is_unfit]
+    return _Ended(records, cached, _description(target, records), unfit)
 
 
 def _missing(environment: Environment, error: ReproError) -> Mapping[str, str]:
@@ -225,10 +232,16 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
 
 def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRecord:
     """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
-    fingerprint = run.fingerprint
+    return cell_record(subject.name, subject.control_of, run.fingerprint, run.fully_accelerated, verdicts)
+
+
+def cell_record(
+    case: str, control_of: str, fingerprint: Fingerprint, fully_accelerated: bool | None, verdicts: Sequence[Verdict]
+) -> CellRecord:
+    """The same of what was judged elsewhere, with what the runtime said of residency."""
     return {
-        "case": subject.name,
-        "control_of": subject.control_of,
+        "case": case,
+        "control_of": control_of,
         "runtime": fingerprint.runtime,
         "target": fingerprint.target,
         "adapter": fingerprint.adapter,
@@ -237,7 +250,7 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRe
         "device": {k: v for k, v in fingerprint.device.items() if k in DEVICE_FACTS},
         "precision": fingerprint.precision,
         "model_sha256": fingerprint.model_sha256,
-        "fully_accelerated": run.fully_accelerated,
+        "fully_accelerated": fully_accelerated,
         "outputs": [
             {
                 "output": v.output,
@@ -260,7 +273,11 @@ def _description(target: Target, records: Sequence[CellRecord]) -> EnvironmentRe
     if not records:
         name = public_target(target.name)
         return {"target": name, "runtime": "", "adapter": "", "driver": "", "libraries": {}, "device": {}}
-    first = records[0]
+    return environment_record(records[0])
+
+
+def environment_record(first: CellRecord) -> EnvironmentRecord:
+    """Of which a cell is one."""
     return {
         "target": first["target"],
         "runtime": first["runtime"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -36,7 +36,7 @@ from runner.host.probe import MODEL
 from runner.host.worker_process import Reply, last_line
 from runner.opencl.android_runtime import OPENCL_ALONE, is_android
 from runner.residency import not_resident
-from runner.run import Fingerprint, Job, Outcome, Run
+from runner.run import Fingerprint, Job, Outcome, Outputs, Run
 from runner.target import Target
 
 BATCH_CASES = 64
@@ -55,6 +55,42 @@ class BatchRecord:
     thermal_before: str
     thermal_after: str
     clock_jump_s: float
+
+
+def android_supplies(abi: str, runtime: str | None, settings: Settings = NO_SETTINGS) -> Supplies:
+    """What a phone of that ABI needs: libraries that are set up here, and the runner. Raises TargetUnavailable."""
+    version, libraries = android_libraries(abi, runtime)
+    runner, note = build.android_runner(abi)
+    options = {**(OPENCL_ALONE if is_android(version) else {}), **settings.gpu_options}
+    return Supplies(runner, libraries, version, note, options)
+
+
+def adapter_of(device: Mapping[str, str]) -> str:
+    """A phone's adapter, by what it says of itself: model and GPU, or SoC."""
+    return " / ".join(filter(None, (device.get("model"), device.get("gpu") or device.get("soc"))))
+
+
+def run_of(job: Job, line: CaseLine, outputs: Outputs, fingerprint: Fingerprint, not_resident: str) -> Run:
+    """What the runner's line says of a job, as a Run. not_resident: why it was not, where it ran; else empty."""
+    outcome = _OUTCOMES[line.status]
+    message = line.message
+    if outcome is Outcome.REFUSED:
+        message = explain_refusal(Reply(outcome, message, line.log))
+    elif outcome in (Outcome.CRASH, Outcome.HANG):
+        message = f"{message}; its log ends: {last_line(line.log)}"
+    elif not_resident:
+        outcome, message = Outcome.NOT_RESIDENT, not_resident
+    return Run(
+        name=job.name,
+        outcome=outcome,
+        fingerprint=fingerprint,
+        outputs=outputs,
+        output_names=tuple(info.name for info in line.outputs),
+        fully_accelerated=line.fully_accelerated,
+        stages=line.stages,
+        log=line.log,
+        message=message,
+    )
 
 
 class AdbTarget(Target):
@@ -191,10 +227,7 @@ class AdbTarget(Target):
             chosen = runtime_for(gpu.name, self._runtime)
             options, patience = gpu.all_options, gpu.driver.patience
             return Supplies(build.host_runner(), chosen.loaded, chosen.version, options=options, patience=patience)
-        version, libraries = android_libraries(abi, self._runtime)
-        runner, note = build.android_runner(abi)
-        options = {**(OPENCL_ALONE if is_android(version) else {}), **self._settings.gpu_options}
-        return Supplies(runner, libraries, version, note, options)
+        return android_supplies(abi, self._runtime, self._settings)
 
     def _self_test(self) -> None:
         a = np.array([1, 2, 3, 4], dtype=np.float32)
@@ -273,34 +306,17 @@ class AdbTarget(Target):
 
     def _record(self, answer: CaseAnswer, thermal: str) -> Run:
         stay, line, job = self._active(), answer.line, answer.case.job
-        outcome = _OUTCOMES[line.status]
-        message = line.message
-        if outcome is Outcome.REFUSED:
-            message = explain_refusal(Reply(outcome, message, line.log))
-        elif outcome in (Outcome.CRASH, Outcome.HANG):
-            message = f"{message}; its log ends: {last_line(line.log)}"
-        elif reason := self._not_resident(line):
-            outcome, message = Outcome.NOT_RESIDENT, reason
-        return Run(
-            name=job.name,
-            outcome=outcome,
-            fingerprint=Fingerprint(
-                target=self.public_name,
-                runtime=stay.supplies.version,
-                libraries=stay.supplies.sha256,
-                driver=self._device.get("gpu_driver", ""),
-                adapter=self._adapter_name(),
-                precision=str(job.precision),
-                model_sha256=job.model_sha256,
-                device={**self._device, "thermal_before": thermal},
-            ),
-            outputs=answer.outputs,
-            output_names=tuple(info.name for info in line.outputs),
-            fully_accelerated=line.fully_accelerated,
-            stages=line.stages,
-            log=line.log,
-            message=message,
+        fingerprint = Fingerprint(
+            target=self.public_name,
+            runtime=stay.supplies.version,
+            libraries=stay.supplies.sha256,
+            driver=self._device.get("gpu_driver", ""),
+            adapter=self._adapter_name(),
+            precision=str(job.precision),
+            model_sha256=job.model_sha256,
+            device={**self._device, "thermal_before": thermal},
         )
+        return run_of(job, line, answer.outputs, fingerprint, self._not_resident(line))
 
     def _not_resident(self, line: CaseLine) -> str:
         if self._loopback is not None:
@@ -310,4 +326,4 @@ class AdbTarget(Target):
     def _adapter_name(self) -> str:
         if self._loopback is not None:
             return f"loopback: {self._loopback.gpu.driver.device}"
-        return " / ".join(filter(None, (self._device.get("model"), self._device.get("gpu") or self._device.get("soc"))))
+        return adapter_of(self._device)

@@ -3,6 +3,7 @@
  *   batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR   run the batch that BATCH_DIR/manifest describes
  *   batch_runner serve STAY_DIR OBJECTS_DIR LIBRARY_DIR  run batches as they come on standard input, until it ends
  *   batch_runner sha256 FILE...                          print "<sha256>  <file>" for each file
+ *   batch_runner zip ARCHIVE LIST                        make a zip of LIST, which sha256 printed, and the files it names
  *   batch_runner version                                 print the runner's version and pointer size
  *
  * Key insight: a delegate may abort, hang or eat memory, so it never runs in the process that speaks to
@@ -1581,15 +1582,104 @@ static int command_sha256(char **paths) {
   return code;
 }
 
+/* ------------------------------------------------------------------ results as one file */
+
+/* Little-endian, as APPNOTE.TXT (PKWARE) asks. */
+static void put(Text *text, uint32_t value, int bytes) {
+  for (int i = 0; i < bytes; i++) {
+    char byte = (char)(value >> (8 * i) & 0xFF);
+    text_add(text, &byte, 1);
+  }
+}
+
+static uint32_t crc32_of(const char *data, size_t size) {
+  uint32_t crc = 0xFFFFFFFFu;
+  for (size_t i = 0; i < size; i++) {
+    crc ^= (uint8_t)data[i];
+    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+  }
+  return ~crc;
+}
+
+/* What local and central headers share, from "version needed" to the length of the name. No time, no owner. */
+static void put_member(Text *text, const char *name, const char *data, size_t size) {
+  put(text, 20, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0x21, 2);
+  put(text, crc32_of(data, size), 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
+  put(text, (uint32_t)strlen(name), 2), put(text, 0, 2);
+}
+
+/* Add one file, stored. NULL, or what is wrong. sha256: what it must hold, or NULL. */
+static const char *add_member(int fd, uint64_t *at, Text *central, const char *name, const char *sha256) {
+  size_t size = 0;
+  char *data = read_file(name, SIZE_MAX, &size), hex[65];
+  if (data == NULL) return strerror(errno);
+  sha256_of(data, size, hex);
+  const char *problem = sha256 != NULL && strcmp(hex, sha256) != 0 ? "it changed meanwhile" : NULL;
+  if (*at + size + 1024 > UINT32_MAX) problem = "the archive would be larger than 4 GB";
+  Text local = {0};
+  put(&local, 0x04034B50, 4);
+  put_member(&local, name, data, size);
+  text_add(&local, name, strlen(name));
+  bool written = problem != NULL || (write_all(fd, local.data, local.size) && write_all(fd, data, size));
+  if (!written) problem = strerror(errno);
+  put(central, 0x02014B50, 4), put(central, 20, 2);
+  put_member(central, name, data, size);
+  put(central, 0, 2), put(central, 0, 2), put(central, 0, 2), put(central, 0, 4), put(central, (uint32_t)*at, 4);
+  text_add(central, name, strlen(name));
+  *at += local.size + size;
+  free(local.data);
+  free(data);
+  return problem;
+}
+
+/* A zip is what every desk opens and no Android promises to make; files are stored, since outputs hardly shrink. */
+static int command_zip(const char *archive, const char *list) {
+  char scratch[4096 + 8];
+  snprintf(scratch, sizeof scratch, "%.4096s.part", archive);
+  size_t size = 0;
+  char *lines = read_file(list, SIZE_MAX, &size);
+  int fd = open(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const char *problem = lines == NULL || fd < 0 ? strerror(errno) : NULL, *name = lines == NULL ? list : archive;
+  Text central = {0};
+  uint64_t at = 0;
+  uint32_t count = 0;
+  for (char *line = lines, *next; problem == NULL && line != NULL && *line != '\0'; line = next) {
+    next = strchr(line, '\n');
+    if (next != NULL) *next++ = '\0';
+    name = strlen(line) > 66 ? line + 66 : line;
+    line[strlen(line) > 64 ? 64 : 0] = '\0';
+    problem = !is_sha256(line) ? "no line of sha256" : count >= 65000 ? "more than 65000 files" : NULL;
+    if (problem == NULL) problem = add_member(fd, &at, &central, name, line);
+    count++;
+  }
+  if (problem == NULL) problem = add_member(fd, &at, &central, name = list, NULL);
+  uint32_t central_size = (uint32_t)central.size;
+  put(&central, 0x06054B50, 4), put(&central, 0, 4), put(&central, count + 1, 2), put(&central, count + 1, 2);
+  put(&central, central_size, 4), put(&central, (uint32_t)at, 4), put(&central, 0, 2);
+  bool whole = problem != NULL || (write_all(fd, central.data, central.size) && close(fd) == 0);
+  if (!whole || (problem == NULL && rename(scratch, archive) != 0)) {
+    problem = strerror(errno);
+    name = archive;
+  }
+  free(central.data);
+  if (problem != NULL) {
+    fprintf(stderr, "%s: %s\n", name, problem);
+    unlink(scratch);
+  }
+  free(lines);
+  return problem == NULL ? 0 : EXIT_STORAGE;
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "run") == 0) return command_run(argv[2], argv[3], argv[4]);
   if (argc == 5 && strcmp(argv[1], "serve") == 0) return command_serve(argv[2], argv[3], argv[4]);
   if (argc >= 3 && strcmp(argv[1], "sha256") == 0) return command_sha256(argv + 2);
+  if (argc == 4 && strcmp(argv[1], "zip") == 0) return command_zip(argv[2], argv[3]);
   if (argc == 2 && strcmp(argv[1], "version") == 0) {
     printf("batch_runner " RUNNER_VERSION ", %zu-bit\n", sizeof(void *) * 8);
     return 0;
   }
-  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | serve STAY_DIR OBJECTS_DIR LIBRARY_DIR | "
-                  "sha256 FILE... | version\n");
+  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | serve STAY_DIR OBJECTS_DIR LIBRARY_DIR "
+                  "| sha256 FILE... | zip ARCHIVE LIST | version\n");
   return EXIT_BAD_MANIFEST;
 }
