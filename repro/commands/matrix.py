@@ -110,14 +110,14 @@ def command(
         raise BadInput("--bisect asks one case after another, and --shard cuts a matrix: give one of them")
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
+    if device and not target_names:
+        raise BadInput(f"--device {device} is for phones, and without --target each one is measured; add --target adb")
     whole = choose_subjects(cases, seed, chosen_cases(()))
     subjects = subjects_of(shard, whole) if shard else whole
     if not subjects:
         raise NothingRan(f"shard {shard} of {counted(len(whole), 'model')} is empty; give fewer shards")
-    if device and not target_names:
-        raise BadInput(f"--device {device} is for phones, and without --target each one is measured; add --target adb")
     names = where.resolve(target_names, device) if target_names else _every_target(where)
-    open_target = where.open_target
+    open_target: OpenTarget | None = where.open_target if isinstance(where, Elsewhere) else None
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
     environments = environments_for(runtimes, names)
@@ -259,7 +259,7 @@ def _bisect(
     precision: str,
     journal: Journal,
     as_json: bool,
-    open_target: OpenTarget,
+    open_target: OpenTarget | None,
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
@@ -278,7 +278,7 @@ def _bisect(
 
 
 def _verdict_of(
-    subject: Subject, target: str, precision: Precision, journal: Journal, open_target: OpenTarget
+    subject: Subject, target: str, precision: Precision, journal: Journal, open_target: OpenTarget | None
 ) -> Callable[[str], str]:
     def said(version: str) -> str:
         environment = Environment(version, target)

@@ -32,15 +32,14 @@ from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
 from repro.records.lines import counted
-from repro.remote.where import Where
+from repro.remote.where import Elsewhere, Where
 from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
-from runner import targets
-from runner.adb.lanes import Lane, side_by_side
+from runner.adb.lanes import Lane, one_after_another, side_by_side
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import gpu_of, precisions_for
+from runner.targets import ALL, gpu_of, late_phones, precisions_for
 
 
 @click.command()
@@ -109,8 +108,8 @@ def command(
     4. repro run --mine                             the own cases of your project (`repro init` begins one)
     5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
     6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
-    7. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
-    8. repro run --target adb --device all          every phone, side by side; one that is lost holds no other up
+    7. repro run --target adb --device all          every phone, side by side; one that is lost holds no other up
+    8. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
@@ -151,7 +150,7 @@ def command(
             with printing:
                 click.echo(json_lines.dump(record))
 
-        lanes = side_by_side(names, work)
+        lanes = (one_after_another if isinstance(where, Elsewhere) else side_by_side)(names, work)
     results = [result for name in names for result in came[name]]
     unfit = [one for lane in lanes for one in lane.value or ()]
     seed_text = "of each case" if seed is None else str(seed)
@@ -173,7 +172,8 @@ def command(
     held_up = [lane for lane in lanes if lane.error]
     phones = [_phone_work(lane, came[lane.target], chosen, precision, kept_under) for lane in lanes if lane.is_phone]
     if len(phones) > 1 or held_up:
-        print_lines(console, phone_lines(phones, targets.late_phones(names) if device == targets.ALL else []))
+        late = late_phones(names) if device == ALL and not isinstance(where, Elsewhere) else []
+        print_lines(console, phone_lines(phones, late))
     for record in name_table.name_objects(results) if as_json else ():
         click.echo(json_lines.dump(record))
     console.print(summary)

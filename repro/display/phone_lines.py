@@ -31,8 +31,8 @@ class PhoneWork:
         head = f"{name}{model}: {self.done} of {counted(self.wanted, 'run')} done"
         if not self.why:
             return line((head, Tone.GOOD))
-        missing = self.wanted - self.done
-        return line((head, Tone.WARN), f", {missing} missing: {self.why}; go on with: {self.go_on}")
+        missing = f", {self.wanted - self.done} missing" if self.wanted > self.done else ""
+        return line((head, Tone.WARN), f"{missing}: {self.why}; go on with: {self.go_on}")
 
 
 def phone_lines(phones: Sequence[PhoneWork], late: Iterable[str] = ()) -> Iterator[Line]:

@@ -27,7 +27,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
-from runner.adb.lanes import is_phone, side_by_side
+from runner.adb.lanes import is_phone, one_after_another, side_by_side
 from runner.cache import cache_root
 from runner.errors import DeviceFailed, ReproError, TargetUnavailable
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
@@ -92,14 +92,17 @@ def measure(
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given. An environment
-    that is not available is reported and the rest goes on. Phones are measured side by side. Raises DeviceFailed when
-    the one target is lost; one of several is reported. The journal keeps what was measured.
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given; of this
+    machine's own, phones are measured side by side. An environment that is not available is reported and the rest goes
+    on. Raises DeviceFailed when the one target is lost; one of several is reported. The journal
+    keeps what was measured.
     """
     by_target: dict[str, list[Environment]] = {}
     for environment in environments:
         by_target.setdefault(environment.target, []).append(environment)
     passed_over = (TargetUnavailable, DeviceFailed) if len(by_target) > 1 else TargetUnavailable
+
+    opened = open_target or targets.open_target
 
     def work(target: str) -> None:
         with ExitStack() as stack:
@@ -107,15 +110,14 @@ def measure(
             own = stack.enter_context(Journal(journal.path)) if is_phone(target) else journal
             for each in by_target[target]:
                 try:
-                    ended[each] = _measure_one(
-                        each, subjects, precision, own, again, workers, open_target or targets.open_target, on_record
-                    )
+                    with opened(each.target, runtime=each.runtime, workers=workers) as active:
+                        ended[each] = _measure_one(subjects, active, precision, own, again, on_record)
                 except passed_over as error:
                     ended[each] = _Ended(missing=_missing(each, error))
                     on_unavailable(each, str(error))
 
     ended: dict[Environment, _Ended] = {}
-    side_by_side(list(by_target), work)
+    (side_by_side if open_target is None else one_after_another)(list(by_target), work)
     found = [ended[each] for each in environments]
     return Measured(
         tuple(record for each in found for record in each.records),
@@ -138,19 +140,16 @@ class _Ended:
 
 
 def _measure_one(
-    environment: Environment,
     subjects: Sequence[Subject],
+    target: Target,
     precision: str,
     journal: Journal,
     again: bool,
-    workers: int,
-    open_target: OpenTarget,
     on_record: Callable[[CellRecord], None],
 ) -> _Ended:
-    with open_target(environment.target, runtime=environment.runtime, workers=workers) as target:
-        records, cached = _cells(subjects, target, precision, journal, again, on_record)
-        unfit = [one for one in _asked(target, records) if one.is_unfit]
-        return _Ended(records, cached, _description(target, records), unfit)
+    records, cached = _cells(subjects, target, precision, journal, again, on_record)
+    unfit = [one for one in _asked(target, records) if one.is_unfit]
+    return _Ended(records, cached, _description(target, records), unfit)
 
 
 def _missing(environment: Environment, error: ReproError) -> Mapping[str, str]:

@@ -39,6 +39,11 @@ def is_phone(target: str) -> bool:
     return target.partition(":")[0].partition("+")[0] == "adb"
 
 
+def one_after_another(targets: Sequence[str], work: Callable[[str], Value]) -> list[Lane[Value]]:
+    """`work` for each target, in their order, in this thread. What it raises is raised."""
+    return [Lane(name, work(name)) for name in targets]
+
+
 def side_by_side(targets: Sequence[str], work: Callable[[str], Value]) -> list[Lane[Value]]:
     """`work` for each target: a lane for each phone, one for all that is not. In the order of the targets.
 
@@ -47,7 +52,7 @@ def side_by_side(targets: Sequence[str], work: Callable[[str], Value]) -> list[L
     """
     phones = [name for name in targets if is_phone(name)]
     if not phones or len(targets) == 1:
-        return [Lane(name, work(name)) for name in targets]
+        return one_after_another(targets, work)
     ended: dict[str, Lane[Value]] = {}
 
     def run(name: str) -> None:

@@ -1611,7 +1611,7 @@ static void put_member(Text *text, const char *name, const char *data, size_t si
 /* Add one file, stored. NULL, or what is wrong. sha256: what it must hold, or NULL. */
 static const char *add_member(int fd, uint64_t *at, Text *central, const char *name, const char *sha256) {
   size_t size = 0;
-  char *data = read_file(name, &size), hex[65];
+  char *data = read_file(name, SIZE_MAX, &size), hex[65];
   if (data == NULL) return strerror(errno);
   sha256_of(data, size, hex);
   const char *problem = sha256 != NULL && strcmp(hex, sha256) != 0 ? "it changed meanwhile" : NULL;
@@ -1637,7 +1637,7 @@ static int command_zip(const char *archive, const char *list) {
   char scratch[4096 + 8];
   snprintf(scratch, sizeof scratch, "%.4096s.part", archive);
   size_t size = 0;
-  char *lines = read_file(list, &size);
+  char *lines = read_file(list, SIZE_MAX, &size);
   int fd = open(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   const char *problem = lines == NULL || fd < 0 ? strerror(errno) : NULL, *name = lines == NULL ? list : archive;
   Text central = {0};
@@ -1679,7 +1679,7 @@ int main(int argc, char **argv) {
     printf("batch_runner " RUNNER_VERSION ", %zu-bit\n", sizeof(void *) * 8);
     return 0;
   }
-  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | serve STAY_DIR OBJECTS_DIR LIBRARY_DIR | "
-                  "sha256 FILE... | zip ARCHIVE LIST | version\n");
+  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | serve STAY_DIR OBJECTS_DIR LIBRARY_DIR "
+                  "| sha256 FILE... | zip ARCHIVE LIST | version\n");
   return EXIT_BAD_MANIFEST;
 }

@@ -81,8 +81,8 @@ def measure() -> dict[str, float]:
 
 
 def seconds_of_delegate(run: Run) -> float:
-    """Compiling, and running each feed."""
-    stages = run.stages
+    """Compiling, and running each feed; nothing for what did not run."""
+    stages = run.stages or {"compile": 0.0, "first_run": 0.0}
     return stages["compile"] + stages["first_run"] + (len(run.outputs) - 1) * stages.get("repeat_run", 0.0)
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from repro.commands import run
 from repro.commands.run import command
+from runner import targets
 from runner.adb import target as adb_target
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.loopback.faults import Faults
@@ -33,7 +34,7 @@ def faults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Faults]
         return AdbTarget(name.removeprefix("adb:"), patience_s=0.1)
 
     monkeypatch.setattr(adb_target, "LoopbackDevice", device)
-    monkeypatch.setattr(run.targets, "open_target", opened)
+    monkeypatch.setattr(targets, "open_target", opened)
     monkeypatch.setattr("sys.argv", ["repro", "run", CASES, "--again", "--precision", "fp32", "--target=x"])
     journals = tmp_path / "journal"
     monkeypatch.setattr(run, "journal_path", lambda name: journals / f"{name}.sqlite")
