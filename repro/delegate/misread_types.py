@@ -79,7 +79,7 @@ def constant_that_aborts(graph: Graph, op: Op, operands: tuple[str, ...]) -> str
         tensor = graph.tensors[name]
         if tensor.data is None or tensor.dtype not in _UNREAD or (tensor.dtype != "int16" and is_quantised(tensor)):
             continue
-        if tensor.data.size > 1 or op.kind in _BECOME_NODES:
+        if tensor.data.size > 1 or op.kind in _BECOME_NODES | {"GATHER"}:
             return "small-constant-aborts"
     return ""
 

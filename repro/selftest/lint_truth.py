@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -163,6 +163,8 @@ def observe(
                 seen = judged(run, right, d.graph, job.feeds)
             else:
                 seen = _outcome(run, right, TOLERANCE[precision])
+                if seen.wrong and precision is Precision.FP16:
+                    seen = confirmed(seen, judged(run, right, d.graph, job.feeds))
             known[key] = seen
             journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
@@ -192,6 +194,13 @@ def judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> Graph
     }
     failed = {index for index, status in of_delegate.items() if status is Status.FAIL}
     return GraphOutcome("OK", tuple(sorted(failed - unjudged)), unjudged=tuple(sorted(unjudged)))
+
+
+def confirmed(seen: GraphOutcome, by_judge: GraphOutcome) -> GraphOutcome:
+    """What one tolerance for all graphs calls wrong, as far as the judge agrees, who knows what fp16 does to it."""
+    if by_judge.outcome != "OK":
+        return seen
+    return replace(seen, wrong=tuple(i for i in seen.wrong if i in by_judge.wrong), unjudged=by_judge.unjudged)
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:

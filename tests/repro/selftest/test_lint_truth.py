@@ -16,6 +16,7 @@ from repro.selftest.draws.draw import Draw, draw
 from repro.selftest.lint_truth import (
     OLDEST,
     GraphOutcome,
+    confirmed,
     confusion,
     feeds_for,
     judged,
@@ -169,3 +170,9 @@ def test_a_rule_of_values_that_is_a_risk_is_foretold():
     graph = shaped(OneOp("CAST", (np.ones((2, 3), np.int32),), ("uint8",)))
     hit = confusion([(Draw(0, "surface", graph), GraphOutcome("OK", (0,)))], 3)
     assert (hit.missed, hit.rows["cast-saturates"].hits) == (0, 1)
+
+
+def test_in_fp16_the_judge_says_what_is_rounding():
+    seen = GraphOutcome("OK", (0, 1, 2))
+    assert confirmed(seen, GraphOutcome("OK", (0,), unjudged=(2,))) == GraphOutcome("OK", (0,), unjudged=(2,))
+    assert confirmed(seen, GraphOutcome("NO_REFERENCE", ())) == seen
