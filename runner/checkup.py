@@ -21,7 +21,7 @@ from pathlib import Path
 import adbutils
 
 from runner import runtimes
-from runner.adb import devices
+from runner.adb import build, devices
 from runner.adb.private_server import PrivateServer
 from runner.adb.server import default_server, server_is_running
 from runner.c_compiler import compiler
@@ -90,7 +90,7 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
         in_browser, shown = check_web()
         checks += [*over_opencl, in_browser]
         infos += found + shown
-    checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
+    checks += [check_compiler(), check_phone_runner(), *check_adb(), *check_converter(), check_cache()]
     checks += [scratch] if scratch.state is OK else []
     return checks, infos
 
@@ -257,6 +257,17 @@ def check_compiler() -> Requirement:
         detail = "no C compiler: gpu:<adapter>@<name> and OpenCL targets and the native runner cannot be built"
         return Requirement("C compiler", MISSING, detail, apt_install("gcc libc6-dev"))
     return Requirement("C compiler", OK, found)
+
+
+def check_phone_runner() -> Requirement:
+    """What builds the native runner for a phone: the NDK, or zig."""
+    ndk, zig = build.ndk_folder(), build.zig_compiler()
+    if ndk is not None:
+        return Requirement("phone's runner", OK, f"built with the Android NDK in {ndk}")
+    if zig is not None:
+        return Requirement("phone's runner", OK, f"built with {zig}; {build.NOT_ON_A_PHONE}")
+    detail = "neither an Android NDK (ANDROID_NDK_HOME) nor zig: needed for phones and bundles only"
+    return Requirement("phone's runner", MISSING, detail, pip_install("ziglang"))
 
 
 def check_adb() -> Iterator[Requirement]:

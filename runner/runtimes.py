@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import io
 import sys
 import time
 import zipfile
@@ -149,9 +150,49 @@ def fetched() -> list[Runtime]:
     return [Runtime(home.name, home / MODULE) for home in sorted(homes, key=lambda home: Version(home.name))]
 
 
+def is_here(version: str) -> bool:
+    """Whether a LiteRT runtime, by its exact version, need not be fetched."""
+    return version == _installed_version() or _is_whole(_home(version))
+
+
+def packed(runtime: Runtime) -> bytes:
+    """A runtime of this machine as a zip, which `unpack` makes a fetched one of elsewhere.
+
+    It holds what the wheel brought into the package and says of it; an installed one has more in its list of files.
+    """
+    root = runtime.folder.parent
+    (listed,) = root.glob(f"ai_edge_litert*-{runtime.version}.dist-info/RECORD")
+    homes = (f"{MODULE}/", f"{listed.parent.name}/")
+    rows = list(csv.reader(listed.read_text(encoding="utf-8").splitlines()))
+    kept = [row for row in rows if row[2] and row[0].startswith(homes)]
+    record = "".join(f"{','.join(row)}\n" for row in kept) + f"{listed.parent.name}/RECORD,,\n"
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, *_ in kept:
+            archive.write(root / name, name)
+        archive.writestr(f"{listed.parent.name}/RECORD", record)
+    return made.getvalue()
+
+
+def unpack(version: str, data: bytes) -> None:
+    """Keep what `packed` made elsewhere among the fetched runtimes. Raises BadInput where it is none."""
+    with folder_in_place(_home(version), _is_whole) as made:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                archive.extractall(made)
+        except (zipfile.BadZipFile, OSError, EOFError) as error:
+            raise BadInput(f"what was sent as LiteRT {version} is no runtime ({error})") from error
+        if not _is_whole(made):
+            raise BadInput(f"what was sent as LiteRT {version} is not whole; send it again")
+
+
+def python_tag() -> str:
+    """For which Python a runtime's own binding is."""
+    return f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
 def _home(version: str) -> Path:
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    return cache_root() / "runtimes" / tag / version
+    return cache_root() / "runtimes" / python_tag() / version
 
 
 def _is_whole(home: Path) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.adapter_families import presented_names
+from runner.adb.lanes import is_phone
 from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
 from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
@@ -35,7 +36,10 @@ from runner.target import Target
 from runner.web import litert_js
 from runner.web.browser import missing, page_version, web_browser
 
+ALL = "all"
+"""The `--device` that stands for every phone (`runner.adb.devices.ALL`)."""
 PRECISION_CHOICES = ("fp32", "fp16", "both")
+"""What `--precision` may be, everywhere."""
 KNOWN_TARGETS = (
     "cpu",
     "cpu:reference",
@@ -48,7 +52,6 @@ KNOWN_TARGETS = (
     "adb",
 )
 """The targets that any machine can have, as they are typed."""
-"""What `--precision` may be, everywhere."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def open_target(
     device: for `adb`: a serial number, or `loopback`. engine: for `adb`: `native` or `run_model`.
     loader: what is changed between delegate and driver, over OpenCL.
     """
-    kind, rest = _parts(name)
+    kind, rest = parts(name)
     if kind == "adb":
         from runner.adb.choice import open_adb_target
 
@@ -157,7 +160,7 @@ def runs_over_opencl(target: str) -> bool:
 
 def gpu_of(target: str) -> GpuName | None:
     """The GPU of this host that a target runs on, the loopback device's too; None for cpu and phones."""
-    kind, rest = _parts(target)
+    kind, rest = parts(target)
     if kind == "adb":
         return loopback_gpu(rest)
     return GpuName.parse(target) if kind == "gpu" else None
@@ -167,7 +170,7 @@ def with_settings(target: str, settings: Settings) -> str:
     """The name of a target with settings of the delegate beside its own. Raises BadInput for a cpu target."""
     if not settings:
         return target
-    kind, rest = _parts(target)
+    kind, rest = parts(target)
     if kind == "gpu":
         name = GpuName.parse(target)
         return str(replace(name, settings=name.settings.with_others(settings)))
@@ -198,11 +201,11 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     `gpu@*` becomes one name per family of GPUs, `gpu@mali-*` one per family of Malis, `gpu@mali-5` its representative.
     device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
     """
-    if device and not any(name.partition(":")[0] == "adb" for name in names):
+    if device and not any(is_phone(name) for name in names):
         _only_adb(", ".join(names), device)
     full: list[str] = []
-    for name in [each for given in names for each in _presented_in_full(given)]:
-        kind, rest = _parts(name)
+    for name in [each for given in names for each in presented_in_full(given)]:
+        kind, rest = parts(name)
         if kind == "gpu":
             full.append(str(_resolve_gpu(GpuName.parse(name))))
         elif kind == "adb":
@@ -217,6 +220,13 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     return list(dict.fromkeys(full))
 
 
+def late_phones(names: Sequence[str]) -> list[str]:
+    """The serials of the phones that are attached and ready now and are none of these targets."""
+    from runner.adb.choice import late_devices
+
+    return late_devices([phone_parts(parts(name)[1])[0] or "" for name in names if is_phone(name)])
+
+
 def resolve_one(name: str, device: str | None = None) -> str:
     """The full name where one is asked for. Raises BadInput for a name that stands for several."""
     full = resolve([name], device)
@@ -227,7 +237,7 @@ def resolve_one(name: str, device: str | None = None) -> str:
     return full[0]
 
 
-def _presented_in_full(name: str) -> list[str]:
+def presented_in_full(name: str) -> list[str]:
     """One target for each name that is presented. Of several over OpenCL only those that a phone's device can have."""
     driver, at, presented = name.partition("@")
     if not at:
@@ -250,11 +260,11 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
     target: full target name. asked: one of PRECISION_CHOICES. Raises ValueError for another word, BadInput where the
     target has no fp16 and only that is asked for.
     """
-    if _parts(target)[0] == "cpu":
+    if parts(target)[0] == "cpu":
         return [Precision.FP32]
     wanted = [Precision.FP32, Precision.FP16] if asked == "both" else [Precision(asked)]
     gpu = gpu_of(target)
-    settings = gpu.settings if gpu else phone_parts(_parts(target)[1])[1]
+    settings = gpu.settings if gpu else phone_parts(parts(target)[1])[1]
     if settings.gpu_options.get(PRECISION) == FP32_SUMS:
         if Precision.FP16 not in wanted:
             raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
@@ -307,7 +317,7 @@ def available_web() -> list[TargetInfo]:
     return [replace(info, device=browser.device, driver=browser.driver)]
 
 
-def _parts(name: str) -> tuple[str, str]:
+def parts(name: str) -> tuple[str, str]:
     """Kind and the rest of a target's name; `gpu@NAME` and `gpu+SETTING` are of the best adapter."""
     if name.startswith(("gpu@", "gpu+", "adb+")):
         return name[:3], name[3:]

@@ -24,7 +24,8 @@ from repro.findings.report import render_report
 from repro.findings.report_facts import by_backend
 from repro.findings.seal import check_seal
 from repro.findings.upstream import host_expectations, reaches_of
-from repro.matrix.measure import environments_for, journal_path
+from repro.matrix.environments import environments_for
+from repro.matrix.measure import journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from repro.findings.finding import EVIDENCE, Finding
-from repro.matrix.measure import Environment, default_targets, environments_for
+from repro.matrix.environments import Environment, default_targets, environments_for
 from repro.matrix.record import CellRecord
 from runner import targets
 from runner.errors import TargetUnavailable

@@ -11,7 +11,7 @@ from repro.findings import environments
 from repro.findings.environments import plans_to_measure, plans_to_verify, runtimes_to_verify, unmeasurable
 from repro.findings.finding import EVIDENCE, Finding
 from repro.findings.reader import load
-from repro.matrix.measure import Environment
+from repro.matrix.environments import Environment
 from runner.errors import TargetUnavailable
 from runner.opencl.android_runtime import NEWEST
 from runner.web.litert_js import NEWEST as NEWEST_WEB

@@ -20,7 +20,7 @@ import pytest
 from repro.findings import report
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
-from repro.matrix.measure import attached_phones
+from repro.matrix.environments import attached_phones
 from repro.records.folders import FINDINGS
 from runner.adb import build
 from runner.host import presented_name
