@@ -113,7 +113,7 @@ class Session:
         page.route("**/*", self._serve)
         page.goto(_ORIGIN, timeout=_START_MS)
         page.wait_for_function("window.isReady === true", timeout=_START_MS)
-        print(f"adapter: {adapter_name(self._step('begin', self._presented))}", flush=True)
+        print("adapter:", adapter_name(self._step("begin", self._presented)), flush=True)
 
     def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(_ORIGIN)
