@@ -81,6 +81,7 @@ def steps(quick: bool) -> list[Step]:
         Step(f"report {SLUG} --out issue", says="issue"),
         Step("gate two_graphs/split.toml", says="PASS"),
         Step("gate '{site}/models/dfine/shipped.toml' --size 160", 3, "pip install"),
+        Step("gate '{site}/models/rt_detr/shipped.toml'", 3, "pip install"),
         Step("detect '{site}/models/dfine/images/coffee.jpg'", 3, "pip install"),
         Step("device list", 3, "no device is attached"),
         Step("prepare 'fanout/*'", says="are there"),
