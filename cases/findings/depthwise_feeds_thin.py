@@ -69,11 +69,11 @@ MODELS = finding_models(
     ),
     # One name for each branch that has the fusion over WebGPU.
     targets=(
-        "gpu:nvidia-*",
         "gpu:*@NVIDIA H100",
         "gpu:*@Apple M2",
         "gpu:*@Intel Iris Xe",
         "gpu:*@Adreno (TM) 740",
         "gpu:lavapipe@Samsung Xclipse 940",
+        "gpu:nvidia-*",
     ),
 )

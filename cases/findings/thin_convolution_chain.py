@@ -40,10 +40,10 @@ MODELS = finding_models(
     ),
     # One name for each branch that has the fusion in both precisions; an Adreno's has it over OpenCL only.
     targets=(
-        "gpu:nvidia-*",
         "gpu:*@NVIDIA H100",
         "gpu:*@Apple M2",
         "gpu:*@Intel Iris Xe",
         "gpu:pocl*@Adreno (TM) 740",
+        "gpu:nvidia-*",
     ),
 )

@@ -40,7 +40,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner.cache import write_atomically
 from runner.errors import BadInput, TargetUnavailable
-from runner.runtime_version import spoken
+from runner.runtime_version import numbering, spoken, version_order
 
 
 def build_models(finding: Finding) -> None:
@@ -237,7 +237,29 @@ def claims(finding: Finding, records: Sequence[CellRecord], sealed: Sequence[Cel
     models = {m.name: m for m in finding.models}
     sick = {cell_of(r) for r in records if models[r["case"]].purpose is Purpose.CONTROL and wrong_outputs(r)}
     before = {(r["case"], *cell_of(r)): r for r in sealed}
-    return [_claim(finding, models[r["case"]], r, before.get((r["case"], *cell_of(r))), sick) for r in records]
+    taken = {(r["case"], r["target"]) for r in records if r["runtime"] in _newest(records) and not _is_refused(r)}
+    return [
+        _claim(
+            finding,
+            models[r["case"]],
+            r,
+            before.get((r["case"], *cell_of(r))),
+            sick,
+            taken_later=r["runtime"] not in _newest(records) and (r["case"], r["target"]) in taken,
+        )
+        for r in records
+    ]
+
+
+def _newest(records: Sequence[CellRecord]) -> set[str]:
+    """The newest runtime of each numbering that was measured."""
+    versions = {r["runtime"] for r in records}
+    numberings = {numbering(version) for version in versions}
+    return {max((v for v in versions if numbering(v) is one), key=version_order) for one in numberings}
+
+
+def _is_refused(record: CellRecord) -> bool:
+    return record["outputs"][0]["verdict"] == Status.REFUSED
 
 
 def wrong_outputs(record: CellRecord) -> tuple[int, ...]:
@@ -251,7 +273,9 @@ def _claim(
     record: CellRecord,
     sealed: CellRecord | None,
     sick: set[tuple[str, str, str]],
+    taken_later: bool,
 ) -> Claim:
+    """taken_later: whether the newest release measured there takes the model, and this is an older one."""
     wrong, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
     failures = "; ".join(
@@ -265,6 +289,10 @@ def _claim(
             other = ", ".join(_signatures(sealed))
             return make(ClaimState.HOLDS, f"{failures} (the evidence says {other}: what it holds may vary)")
         return make(ClaimState.HOLDS, failures or _passes(model, record))
+    if _is_refused(record) and taken_later:
+        return make(ClaimState.HOLDS, f"{failures}: this release takes no such graph yet")
+    if _is_refused(record) and model.shows and not model.where.covers(record):
+        return make(ClaimState.HOLDS, f"{failures}: refused aloud {_outside(model, record)}")
     if not wrong:
         return make(
             ClaimState.FIXED, f"passes in {spoken(record['runtime'])}; the finding can be closed if every cell agrees"
@@ -280,7 +308,9 @@ def _passes(model: ModelFile, record: CellRecord) -> str:
 
 
 def _outside(model: ModelFile, record: CellRecord) -> str:
-    return f"outside {model.where}" if not model.where.covers(record) else "over OpenCL"
+    if not model.where.covers(record):
+        return f"outside {model.where}"
+    return numbering(record["runtime"]).where
 
 
 def _signatures(record: CellRecord) -> list[str]:

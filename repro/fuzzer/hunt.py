@@ -22,10 +22,10 @@ from cases.inputs import standard_feeds
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.explain import beyond_fp16, explained_outputs, known_bug, refusing_rule, right_by_nature
 from repro.fuzzer.pattern import role_pattern, slug
-from repro.fuzzer.sources import ONE_OP, Drawn, Sources
+from repro.fuzzer.sources import BLOCK, ONE_OP, Drawn, Sources, own_index
 from repro.fuzzer.twins import disagreement, twin_of
 from repro.hazards.hazard import Hazard
-from repro.hazards.lint import find_hazards
+from repro.hazards.lint import foretold
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import ReferenceValues, Specimen, beyond_range, failure_of, signature_kind
@@ -87,7 +87,7 @@ class Hunt:
     known: Mapping[str, str]
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_bug: Callable[[Bug], None] = lambda bug: None
-    lint: Callable[[Graph], Sequence[Hazard]] = find_hazards
+    lint: Callable[[Graph], Sequence[Hazard]] = foretold
     in_turns: bool = False
     progress: Progress = field(default_factory=Progress)
     new_here: int = 0
@@ -143,7 +143,8 @@ class Hunt:
 
     def _stream(self) -> Iterator[tuple[Drawn, Subject]]:
         state = self.corpus.state
-        for index in range(state.next_index, state.next_index + ROUND):
+        begin = own_index(self.corpus.shard, state.next_index)
+        for index in range(begin, min(begin + ROUND, (begin // BLOCK + 1) * BLOCK)):
             item = self.sources.draw(state.seed, index)
             state.next_index = index + 1
             subject = self._subject(item)
