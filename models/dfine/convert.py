@@ -113,7 +113,7 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
             text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
             raise ConversionFailed(
                 f"converting {graph} at {size} failed, exit {child.returncode}: {text[-1]}"
-                " (`python -m models.dfine.convert --verbose` shows all)"
+                f" (`python -m models.dfine.convert --detector {weights.detector.name} --verbose` shows all)"
             )
         sizes = {precision: path.stat().st_size for precision, path in paths.items()}
         for precision, path in paths.items():
