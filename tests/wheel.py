@@ -83,6 +83,7 @@ def steps(quick: bool) -> list[Step]:
         Step(f"report {SLUG} --out issue", says="issue"),
         Step("gate two_graphs/split.toml", says="PASS"),
         Step("gate '{site}/models/dfine/shipped.toml' --size 160", 3, "pip install"),
+        Step("gate '{site}/models/rt_detr/shipped.toml'", 3, "pip install"),
         Step("detect '{site}/models/dfine/images/coffee.jpg'", 3, "pip install"),
         Step("bundle 'fanout/add-to-2' --device linux-x86_64 --cpu -o suite.zip", says="1 run of 1 case"),
         Step("ingest suite.zip --by me", 2, "no bundle writes such a file"),
