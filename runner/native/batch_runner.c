@@ -1593,37 +1593,40 @@ static void put(Text *text, uint32_t value, int bytes) {
 }
 
 static uint32_t crc32_of(const char *data, size_t size) {
-  uint32_t crc = 0xFFFFFFFFu;
-  for (size_t i = 0; i < size; i++) {
-    crc ^= (uint8_t)data[i];
-    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+  static uint32_t table[256];
+  for (uint32_t byte = 0; table[255] == 0 && byte < 256; byte++) {
+    table[byte] = byte;
+    for (int bit = 0; bit < 8; bit++) table[byte] = table[byte] >> 1 ^ (table[byte] & 1 ? 0xEDB88320u : 0);
   }
+  uint32_t crc = 0xFFFFFFFFu;
+  for (size_t i = 0; i < size; i++) crc = crc >> 8 ^ table[(crc ^ (uint8_t)data[i]) & 0xFF];
   return ~crc;
 }
 
 /* What local and central headers share, from "version needed" to the length of the name. No time, no owner. */
-static void put_member(Text *text, const char *name, const char *data, size_t size) {
+static void put_member(Text *text, const char *name, uint32_t crc, size_t size) {
   put(text, 20, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0x21, 2);
-  put(text, crc32_of(data, size), 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
+  put(text, crc, 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
   put(text, (uint32_t)strlen(name), 2), put(text, 0, 2);
 }
 
 /* Add one file, stored. NULL, or what is wrong. sha256: what it must hold, or NULL. */
 static const char *add_member(int fd, uint64_t *at, Text *central, const char *name, const char *sha256) {
   size_t size = 0;
-  char *data = read_file(name, &size), hex[65];
+  char *data = read_file(name, SIZE_MAX, &size), hex[65];
   if (data == NULL) return strerror(errno);
   sha256_of(data, size, hex);
   const char *problem = sha256 != NULL && strcmp(hex, sha256) != 0 ? "it changed meanwhile" : NULL;
   if (*at + size + 1024 > UINT32_MAX) problem = "the archive would be larger than 4 GB";
   Text local = {0};
   put(&local, 0x04034B50, 4);
-  put_member(&local, name, data, size);
+  uint32_t crc = crc32_of(data, size);
+  put_member(&local, name, crc, size);
   text_add(&local, name, strlen(name));
   bool written = problem != NULL || (write_all(fd, local.data, local.size) && write_all(fd, data, size));
   if (!written) problem = strerror(errno);
   put(central, 0x02014B50, 4), put(central, 20, 2);
-  put_member(central, name, data, size);
+  put_member(central, name, crc, size);
   put(central, 0, 2), put(central, 0, 2), put(central, 0, 2), put(central, 0, 4), put(central, (uint32_t)*at, 4);
   text_add(central, name, strlen(name));
   *at += local.size + size;
@@ -1637,7 +1640,7 @@ static int command_zip(const char *archive, const char *list) {
   char scratch[4096 + 8];
   snprintf(scratch, sizeof scratch, "%.4096s.part", archive);
   size_t size = 0;
-  char *lines = read_file(list, &size);
+  char *lines = read_file(list, SIZE_MAX, &size);
   int fd = open(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   const char *problem = lines == NULL || fd < 0 ? strerror(errno) : NULL, *name = lines == NULL ? list : archive;
   Text central = {0};
