@@ -76,7 +76,8 @@ def command(
     console = Screen(stderr=True, soft_wrap=True)
     supplies = _supplies(console, kind, runtime, source, from_pypi, url)
     if cpu:
-        supplies = replace(supplies, options={})
+        libraries = {name: path for name, path in supplies.libraries.items() if "Accelerator" not in name}
+        supplies = replace(supplies, libraries=libraries, options={})
     chosen = list(runnable(chosen_cases(cases, family)))
     chosen += [] if cpu else [case for case in control_cases() if case not in chosen]
     with progress_line(out.name, len(chosen)) as line:
@@ -93,7 +94,8 @@ def command(
     console.print(
         f"{out}: {counted(runs, 'run')} of {counted(len(chosen), 'case')} for {device} with LiteRT "
         f"{supplies.version}, {megabytes(written.nbytes)} MB; there it takes {megabytes(written.unpacked)} MB, "
-        f"{megabytes(written.room)} MB more while it runs, and {written.minutes} on a phone (an estimate)"
+        f"{megabytes(written.room)} MB more while it runs, and {written.minutes} on a phone (an estimate); "
+        f"{megabytes(written.results)} MB come back"
     )
     if supplies.note:
         console.print(f"the runner is {supplies.note}")

@@ -42,12 +42,15 @@ def judge_answers(
     """Judge every answer. Raises BadInput where the archive holds what no device wrote, naming the file in it."""
     kind, seed = target.contents.inputs or None, target.contents.seed
     theirs = {run: _is_asked_here(run, catalogue.get(run.case), kind, seed) for run in target.answered}
+    precisions: dict[str, list[Precision]] = {}
+    for run, same in theirs.items():
+        if same:
+            precisions.setdefault(run.case, []).append(run.precision)
     results: dict[tuple[str, str], CaseResult] = {}
-    for precision in Precision:
-        cases = [catalogue[run.case] for run, same in theirs.items() if same and run.precision == precision]
-        for result in run_campaign(
-            cases, target, [precision], known, journal, kind=kind, seed=seed, on_result=on_result
-        ):
+    # Together where a case ran in both: what is right for it is then computed once.
+    for chosen in dict.fromkeys(map(tuple, precisions.values())):
+        cases = [catalogue[case] for case, ran in precisions.items() if tuple(ran) == chosen]
+        for result in run_campaign(cases, target, chosen, known, journal, kind=kind, seed=seed, on_result=on_result):
             results[result.case, result.precision] = result
     ordered = [results[run.case, str(run.precision)] for run, same in theirs.items() if same]
     unfit = [one for precision in Precision if (one := _fitness(target, precision, ordered, known)).is_unfit]

@@ -17,7 +17,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +49,16 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written. nbytes: of the archive. room: bytes that a device needs beside the unpacked bundle."""
+    """What was written. nbytes: of the archive. unpacked: what goes onto the device.
+
+    room: bytes that it needs beside that. results: bytes of results.zip. minutes: an estimate, in words.
+    """
 
     contents: Contents
     nbytes: int
     unpacked: int
     room: int
+    results: int
     minutes: str
 
 
@@ -93,7 +97,7 @@ def write_bundle(
         raise BadInput(f"{path} cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-    return Written(written.contents, nbytes, written.unpacked, written.room, written.minutes)
+    return replace(written, nbytes=nbytes)
 
 
 class _Suite:
@@ -174,6 +178,7 @@ def _write(
         "runs": len(listed),
         "room_mb": megabytes(room),
         "push_mb": megabytes(suite.unpacked),
+        "results_mb": megabytes(outputs),
         "minutes": f"'{minutes}'",
     }
     suite.add("suite/settings.sh", "".join(f"{name}={value}\n" for name, value in settings.items()).encode())
@@ -183,7 +188,7 @@ def _write(
     suite.add("run.bat", _script("run.bat").replace(b"\n", b"\r\n"))
     readme = _script("README.txt").decode().format(**{**settings, "minutes": minutes}, case_runs=len(listed) - 1)
     suite.add("README.txt", readme.replace("\n", "\r\n").encode())
-    return Written(contents, 0, suite.unpacked, room, minutes)
+    return Written(contents, 0, suite.unpacked, room, outputs, minutes)
 
 
 def megabytes(nbytes: int) -> int:

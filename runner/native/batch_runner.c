@@ -1593,18 +1593,20 @@ static void put(Text *text, uint32_t value, int bytes) {
 }
 
 static uint32_t crc32_of(const char *data, size_t size) {
-  uint32_t crc = 0xFFFFFFFFu;
-  for (size_t i = 0; i < size; i++) {
-    crc ^= (uint8_t)data[i];
-    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+  static uint32_t table[256];
+  for (uint32_t byte = 0; table[255] == 0 && byte < 256; byte++) {
+    table[byte] = byte;
+    for (int bit = 0; bit < 8; bit++) table[byte] = table[byte] >> 1 ^ (table[byte] & 1 ? 0xEDB88320u : 0);
   }
+  uint32_t crc = 0xFFFFFFFFu;
+  for (size_t i = 0; i < size; i++) crc = crc >> 8 ^ table[(crc ^ (uint8_t)data[i]) & 0xFF];
   return ~crc;
 }
 
 /* What local and central headers share, from "version needed" to the length of the name. No time, no owner. */
-static void put_member(Text *text, const char *name, const char *data, size_t size) {
+static void put_member(Text *text, const char *name, uint32_t crc, size_t size) {
   put(text, 20, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0x21, 2);
-  put(text, crc32_of(data, size), 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
+  put(text, crc, 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
   put(text, (uint32_t)strlen(name), 2), put(text, 0, 2);
 }
 
@@ -1618,12 +1620,13 @@ static const char *add_member(int fd, uint64_t *at, Text *central, const char *n
   if (*at + size + 1024 > UINT32_MAX) problem = "the archive would be larger than 4 GB";
   Text local = {0};
   put(&local, 0x04034B50, 4);
-  put_member(&local, name, data, size);
+  uint32_t crc = crc32_of(data, size);
+  put_member(&local, name, crc, size);
   text_add(&local, name, strlen(name));
   bool written = problem != NULL || (write_all(fd, local.data, local.size) && write_all(fd, data, size));
   if (!written) problem = strerror(errno);
   put(central, 0x02014B50, 4), put(central, 20, 2);
-  put_member(central, name, data, size);
+  put_member(central, name, crc, size);
   put(central, 0, 2), put(central, 0, 2), put(central, 0, 2), put(central, 0, 4), put(central, (uint32_t)*at, 4);
   text_add(central, name, strlen(name));
   *at += local.size + size;

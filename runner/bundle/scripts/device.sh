@@ -137,11 +137,12 @@ if [ "${1:-}" != collect ]; then
   batch=0000
   progress &
   watcher=$!
-  trap 'kill $watcher 2>/dev/null' EXIT
+  trap 'kill $watcher 2>/dev/null' EXIT # where a batch cannot run
   run_batch
   stop_if_refused
   for batch in $(ls batches); do
     run_batch
   done
+  kill $watcher
 fi
 collect
