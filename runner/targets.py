@@ -92,7 +92,7 @@ def open_target(
         version = runtime.version if isinstance(runtime, Runtime) else runtime
         serial, settings = phone_parts(rest)
         return open_adb_target(serial, settings, runtime=version, device=device, engine=engine)
-    _only_adb(name, device, engine)
+    only_adb(name, device, engine)
     if kind == "gpu":
         return _open_gpu(GpuName.parse(name), runtime, workers, loader)
     if name not in ("cpu", "cpu:reference"):
@@ -202,7 +202,7 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
     """
     if device and not any(is_phone(name) for name in names):
-        _only_adb(", ".join(names), device)
+        only_adb(", ".join(names), device)
     full: list[str] = []
     for name in [each for given in names for each in presented_in_full(given)]:
         kind, rest = parts(name)
@@ -325,7 +325,8 @@ def parts(name: str) -> tuple[str, str]:
     return kind, rest
 
 
-def _only_adb(name: str, device: str | None, engine: str | None = None) -> None:
+def only_adb(name: str, device: str | None, engine: str | None = None) -> None:
+    """Raise BadInput for what only a phone has, given for a target that is none."""
     for option, value in (("--device", device), ("--engine", engine)):
         if value:
             raise BadInput(f"{option} {value} is for phones and target {name} is none; add --target adb")

@@ -61,6 +61,8 @@ class Elsewhere:
 
     def resolve(self, names: Sequence[str], device: str | None = None) -> list[str]:
         """Full names of what the workers have: `gpu` is the first GPU that one of them names, its best."""
+        if device and not any(targets.parts(name)[0] == "adb" for name in names):
+            targets.only_adb(", ".join(names), device)
         there = self._there()
         full: list[str] = []
         for name in [each for given in names for each in targets.presented_in_full(given)]:
