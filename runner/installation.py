@@ -100,14 +100,30 @@ def opencl_install() -> str:
     return f"make -C '{root}' opencl" if root else f"bash '{SETUP / 'opencl.sh'}'"
 
 
-def converter_install() -> str:
-    """torch, litert-torch and what else writes models, at the versions that this release was tested with."""
+def web_install() -> str:
+    """Chromium, npm and playwright, for the target in a browser."""
     root = checkout()
     if root is not None:
-        return f"{sys.executable} -m pip install -c '{root / 'constraints.txt'}' -e '{root}[convert]'"
-    return shell_command(
-        [sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra("convert")]
-    )
+        return f"make -C '{root}' web"
+    pip = shell_command([sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra("web")])
+    return f"{shell_command(['bash', str(SETUP / 'web.sh')])} && {pip}"
+
+
+def converter_install() -> str:
+    """torch, litert-torch and what else writes models, at the versions that this release was tested with."""
+    return _extra_install("convert")
+
+
+def campaign_install() -> str:
+    """Dask distributed, which spreads a run over machines, at the version that this release was tested with."""
+    return f"install it: {_extra_install('campaign')}"
+
+
+def _extra_install(name: str) -> str:
+    root = checkout()
+    if root is not None:
+        return f"{sys.executable} -m pip install -c '{root / 'constraints.txt'}' -e '{root}[{name}]'"
+    return shell_command([sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra(name)])
 
 
 def is_of_converter(error: ImportError) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import io
 import sys
 import time
 import zipfile
@@ -31,7 +32,9 @@ from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
 from runner.opencl import android_runtime
+from runner.runtime_version import Numbering, numbering
 from runner.scratch import ScratchFolder
+from runner.web import litert_js
 from runner.wheels import download_wheel
 
 PACKAGE = "ai-edge-litert"
@@ -56,11 +59,18 @@ class Runtime:
         """Whether this is Android's library with the OpenCL delegate, for the targets over OpenCL."""
         return android_runtime.is_android(self.version)
 
+    @property
+    def numbering(self) -> Numbering:
+        """Whose release it is; a target runs on those of one."""
+        return numbering(self.version)
+
     @cached_property
     def libraries(self) -> Mapping[str, str]:
         """File name -> sha256 of the shared libraries that decide results."""
         if self.is_android:
             return android_runtime.library_hashes(self.folder)
+        if self.numbering is Numbering.LITERT_JS:
+            return {name: file_sha256(file) for name, file in litert_js.deciding_files(self.folder).items()}
         files = sorted({f for pattern in _LIBRARIES for f in self.folder.glob(pattern)})
         return {file.name: file_sha256(file) for file in files}
 
@@ -75,7 +85,7 @@ class Runtime:
     @property
     def has_gpu(self) -> bool:
         """Whether a GPU delegate is in it."""
-        return self.is_android or self.accelerator is not None
+        return self.numbering is not Numbering.LITERT or self.accelerator is not None
 
     @property
     def accelerator(self) -> Path | None:
@@ -115,6 +125,8 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
         return _newest_nightly(tell)
     if android_runtime.is_android(version):
         return Runtime(version, android_runtime.runtime_folder(version, tell))
+    if numbering(version) is Numbering.LITERT_JS:
+        return Runtime(version, litert_js.runtime_folder(version, tell))
     try:
         wanted = str(Version(version))
     except InvalidVersion:
@@ -138,9 +150,49 @@ def fetched() -> list[Runtime]:
     return [Runtime(home.name, home / MODULE) for home in sorted(homes, key=lambda home: Version(home.name))]
 
 
+def is_here(version: str) -> bool:
+    """Whether a LiteRT runtime, by its exact version, need not be fetched."""
+    return version == _installed_version() or _is_whole(_home(version))
+
+
+def packed(runtime: Runtime) -> bytes:
+    """A runtime of this machine as a zip, which `unpack` makes a fetched one of elsewhere.
+
+    It holds what the wheel brought into the package and says of it; an installed one has more in its list of files.
+    """
+    root = runtime.folder.parent
+    (listed,) = root.glob(f"ai_edge_litert*-{runtime.version}.dist-info/RECORD")
+    homes = (f"{MODULE}/", f"{listed.parent.name}/")
+    rows = list(csv.reader(listed.read_text(encoding="utf-8").splitlines()))
+    kept = [row for row in rows if row[2] and row[0].startswith(homes)]
+    record = "".join(f"{','.join(row)}\n" for row in kept) + f"{listed.parent.name}/RECORD,,\n"
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, *_ in kept:
+            archive.write(root / name, name)
+        archive.writestr(f"{listed.parent.name}/RECORD", record)
+    return made.getvalue()
+
+
+def unpack(version: str, data: bytes) -> None:
+    """Keep what `packed` made elsewhere among the fetched runtimes. Raises BadInput where it is none."""
+    with folder_in_place(_home(version), _is_whole) as made:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                archive.extractall(made)
+        except (zipfile.BadZipFile, OSError, EOFError) as error:
+            raise BadInput(f"what was sent as LiteRT {version} is no runtime ({error})") from error
+        if not _is_whole(made):
+            raise BadInput(f"what was sent as LiteRT {version} is not whole; send it again")
+
+
+def python_tag() -> str:
+    """For which Python a runtime's own binding is."""
+    return f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
 def _home(version: str) -> Path:
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    return cache_root() / "runtimes" / tag / version
+    return cache_root() / "runtimes" / python_tag() / version
 
 
 def _is_whole(home: Path) -> bool:

@@ -56,6 +56,8 @@ def steps(quick: bool) -> list[Step]:
         Step("list --family fanout", says="50 cases"),
         Step(f"run {catalogue} --target gpu:lavapipe", says="0 news"),
         Step("run --family token-tensor --target cpu --precision fp32", says="0 news"),
+        # The extra `web` is not installed there.
+        Step(f"run 'findings/{SLUG}*' --target gpu:web", 3, says="no playwright in this Python"),
         Step(f"run 'findings/{SLUG}*' --target gpu:lavapipe --json > results.jsonl", says="0 news"),
         Step(f"finding verify {findings}", says="confirmed"),
         Step("finding list", says="split-put-together"),
@@ -81,10 +83,17 @@ def steps(quick: bool) -> list[Step]:
         Step(f"report {SLUG} --out issue", says="issue"),
         Step("gate two_graphs/split.toml", says="PASS"),
         Step("gate '{site}/models/dfine/shipped.toml' --size 160", 3, "pip install"),
+        Step("gate '{site}/models/rt_detr/shipped.toml'", 3, "pip install"),
         Step("detect '{site}/models/dfine/images/coffee.jpg'", 3, "pip install"),
+        Step("bundle 'fanout/add-to-2' --device linux-x86_64 --cpu -o suite.zip", says="1 run of 1 case"),
+        Step("ingest suite.zip --by me", 2, "no bundle writes such a file"),
         Step("device list", 3, "no device is attached"),
         Step("prepare 'fanout/*'", says="are there"),
         Step("suite", 3, "pip install"),
+        Step("scheduler --port 8798", 3, "distributed"),
+        Step("worker --scheduler tcp://127.0.0.1:8798 --target cpu", 3, "distributed"),
+        Step("run 'fanout/*' --scheduler tcp://127.0.0.1:8798", 3, "distributed"),
+        Step("scheduler --host 0.0.0.0", 2, "beyond this machine"),
         Step(f"init {OWN}", says="repro.toml"),
     ]
 

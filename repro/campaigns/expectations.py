@@ -23,6 +23,7 @@ from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict, is_of_memory
 from runner.encoding import shown_name
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, name_key
 from runner.opencl.drivers import is_opencl
 from runner.run import Precision
 from runner.runtime_version import RuntimeVersion
@@ -79,9 +80,10 @@ class Expectation:
         garbage differs from run to run.
     memory: nothing writes the output, and which signature of that kind it has (`is_of_memory`) is decided by what lay
         in its memory, which differs between adapters and settings. Any of them is expected; the verdict says which.
-    adapters: words, of which a presented adapter name must hold one, as the delegate looks for vendors: `nvidia`,
-        `mali-g7`. Without any it holds under every name.
+    adapters: words, of which the adapter's name must hold one, as the delegate looks for vendors: `nvidia`,
+        `mali-g7`. It is the name that is presented, or else the hardware's own. Without any it holds under every name.
     fixed_in: first runtime in which it is gone; from there on PASS is expected again.
+    measured_by, measured_on: who measured it elsewhere and on which day, of what came back in a bundle's results.
     """
 
     case: Word
@@ -98,6 +100,8 @@ class Expectation:
     fixed_in: Runtime = ""
     memory: bool = False
     adapters: tuple[Word, ...] = ()
+    measured_by: str = ""
+    measured_on: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="a day: 2026-01-31")] = ""
 
     def __post_init__(self) -> None:
         if self.memory and not is_of_memory(self.signature):
@@ -106,9 +110,9 @@ class Expectation:
             raise ValueError("adapters: the delegate compares in lower case; write the words so")
 
     def covers(self, target: str) -> bool:
-        """Whether it is about the adapter name that a target presents."""
-        presented = target.partition("@")[2].lower()
-        return not self.adapters or any(word in presented for word in self.adapters)
+        """Whether it is about the adapter name that the delegate sees on a target."""
+        seen = name_key(_adapter_name(target))
+        return not self.adapters or any(name_key(word) in seen for word in self.adapters)
 
     def matches(self, status: str, signature: str) -> bool:
         """Whether it is what was expected."""
@@ -219,16 +223,29 @@ def file_stem(target: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "-" for c in target).strip("-").lower()
 
 
+def _adapter_name(target: str) -> str:
+    """What decides the delegate's vendor paths on a target, as far as its name says: presented, or the hardware's own.
+
+    Empty for cpu, phones and software drivers.
+    """
+    plain, _, presented = target.partition("@")
+    kind, _, key = plain.partition("+")[0].partition(":")
+    if kind != "gpu" or presented:
+        return presented
+    return "" if key in ("", LAVAPIPE, SWIFTSHADER) or is_opencl(key) else key
+
+
 def _parents(target: str) -> list[str]:
     """Files that apply to a target, general first. A renamed adapter is still its driver, and so is another storage.
 
-    What every driver over OpenCL does stands in `gpu-opencl.toml`, what any does under other names in `gpu-named.toml`.
+    What every driver over OpenCL does stands in `gpu-opencl.toml`; what any does under the name of a family of GPUs,
+    presented or its own, in `gpu-named.toml`.
     """
     plain, at, presented = target.partition("@")
     driver = plain.partition("+")[0]
     kind, _, key = driver.partition(":")
     over_opencl = ["gpu-opencl"] if kind == "gpu" and is_opencl(key) else []
-    over_opencl += ["gpu-named"] if kind == "gpu" and presented else []
+    over_opencl += ["gpu-named"] if _adapter_name(target) else []
     named = (driver, f"{driver}{at}{presented}", plain, target)
     return list(dict.fromkeys((file_stem(kind), *over_opencl, *map(file_stem, named))))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.campaigns.campaign import CaseResult, from_record, to_record
-from repro.campaigns.shards import Shard
+from repro.campaigns.shards import WHOLE, Shard, missing_shards, require_one_cut
 from repro.records.journal import Journal
 from repro.records.journal_reader import read_journal
 from repro.records.strict import fitted_or_none
@@ -78,7 +78,7 @@ def read_part(path: Path) -> Part:
 
 def new_head(shard: Shard | None, **fields: Any) -> Head:
     """The head of a run of today's judge."""
-    return Head(str(shard or Shard(1, 1)), judge_version(), **fields)
+    return Head(str(shard or WHOLE), judge_version(), **fields)
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def merge(parts: Sequence[Part]) -> Merged:
     first = parts[0]
     for part in parts[1:]:
         _require_same(first, part)
+    require_one_cut([(part.path, Shard.parse(part.head.shard)) for part in parts])
     _require_one_environment(parts)
     found: dict[tuple[str, str, str], tuple[Part, CaseResult]] = {}
     for part in parts:
@@ -123,9 +124,7 @@ def merge(parts: Sequence[Part]) -> Merged:
         for case in first.head.cases
         for precision in precisions
     ]
-    shards = {Shard.parse(part.head.shard) for part in parts}
-    of = next(iter(shards)).of
-    absent = [f"shard {number}/{of}" for number in range(1, of + 1) if Shard(number, of) not in shards]
+    absent = missing_shards(Shard.parse(part.head.shard) for part in parts)
     if not absent:
         absent = [f"{where[1]} on {where[0]} {where[2]}" for where in order if where not in found]
     unfit = tuple(dict.fromkeys(one for part in parts for one in part.head.unfit))
@@ -138,10 +137,6 @@ def _require_same(one: Part, other: Part) -> None:
     for name, what in same.items():
         if getattr(one.head, name) != getattr(other.head, name):
             raise BadInput(f"{one.path} and {other.path} are of different {what}, so they are no parts of one run")
-    if Shard.parse(one.head.shard).of != Shard.parse(other.head.shard).of:
-        raise BadInput(
-            f"{one.path} is shard {one.head.shard} and {other.path} is {other.head.shard}: not of one number of shards"
-        )
 
 
 def _require_one_environment(parts: Sequence[Part]) -> None:

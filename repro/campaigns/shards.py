@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from cases.case import Case
@@ -56,6 +57,28 @@ class Shard:
             if min(int(middle / total * self.of), self.of - 1) + 1 == self.number:
                 mine.add(place)
         return tuple(item for place, item in enumerate(items) if place in mine)
+
+    def next_turn(self, turn: int) -> int:
+        """The first turn from this one on that is this shard's, where endless turns are dealt in order."""
+        return turn + (self.number - 1 - turn) % self.of
+
+
+WHOLE = Shard(1, 1)
+
+
+def require_one_cut(shards: Sequence[tuple[Path, Shard]]) -> None:
+    """Raise BadInput, naming two files, where not all are shards of one number of shards."""
+    path, first = shards[0]
+    for other, shard in shards[1:]:
+        if shard.of != first.of:
+            raise BadInput(f"{path} is shard {first} and {other} is {shard}: not of one number of shards")
+
+
+def missing_shards(shards: Iterable[Shard]) -> list[str]:
+    """`shard 2/5` for each that is not there, of those that are parts of one cut."""
+    there = set(shards)
+    of = next(iter(there)).of
+    return [f"shard {number}/{of}" for number in range(1, of + 1) if Shard(number, of) not in there]
 
 
 def cost_s(case: Case) -> float:

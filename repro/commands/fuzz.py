@@ -15,7 +15,8 @@ from cases.catalogue import catalogue
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from repro.campaigns.controls import fitness
-from repro.commands import options
+from repro.campaigns.shards import WHOLE, Shard
+from repro.commands import elsewhere, options
 from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
 from repro.display.console import Screen
@@ -27,6 +28,7 @@ from repro.fuzzer.sources import Sources
 from repro.hazards.lint import foretold
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
+from repro.remote.where import Where
 from repro.selftest.answers import known_answers
 from repro.trials.load import read_bytes
 from repro.trials.presented import adapters_of
@@ -41,6 +43,7 @@ from runner.targets import precisions_for
 @click.command()
 @options.targets
 @options.runtime
+@elsewhere.where
 @options.fp32_or_more
 @click.option("--seconds", type=options.NumberRange(min=0), default=60.0, show_default=True, help="How long to go on.")
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
@@ -54,6 +57,7 @@ from runner.targets import precisions_for
     "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Also cut graphs from this file."
 )
 @options.stream_workers
+@options.shard
 @click.option("--json", "as_json", is_flag=True, help="One object per distinct bug on stdout, the summary last.")
 @options.memory
 @click.pass_context
@@ -61,6 +65,7 @@ def command(
     ctx: click.Context,
     target_names: tuple[str, ...],
     runtime: str | None,
+    where: Where,
     precision: str,
     seconds: float,
     graphs: int | None,
@@ -68,6 +73,7 @@ def command(
     corpus: Path | None,
     models: tuple[Path, ...],
     workers: int | None,
+    shard: Shard | None,
     as_json: bool,
 ) -> None:
     """Draw graphs, run them on a target, judge them, reduce what fails, keep what is new.
@@ -83,18 +89,19 @@ def command(
     1. repro fuzz --seconds 600 --seed 3
     2. repro fuzz --precision fp16 --model graph_a.tflite --corpus fuzz-corpus --json
     3. repro fuzz --target 'gpu:lavapipe@*' --target 'gpu:lavapipe+buffers@*' --precision both --seconds 3600
+    4. repro fuzz --seconds 3600 --shard 1/3 --corpus 1    a third; the others elsewhere, and then: repro merge 1 2 3
     """
     if not seconds or graphs == 0:
         raise NothingRan("no graph is drawn in no time; give --seconds and --graphs above 0")
-    names = targets.resolve(target_names)
+    names = where.resolve(target_names)
     places = [Place(name, each) for name in names for each in precisions_for(name, precision)]
     say_own_catalogue()
     own = own_folders()
     home = own.fuzz if own else cache_root() / "fuzz"
-    where = (
+    named = (
         f"{names[0]}-{runtime or 'installed'}-{places[0].precision}" if len(places) == 1 else _digest(places, runtime)
     )
-    folder = corpus or home / re.sub(r"[^\w.-]+", "-", f"{where}-{seed}")
+    folder = corpus or home / re.sub(r"[^\w.-]+", "-", f"{named}-{seed}{f'-{shard}' if shard else ''}")
     console = Screen(stderr=True, soft_wrap=True)
     sources = Sources(
         tuple(case.graph() for case in catalogue() if case.graph is not None),
@@ -116,9 +123,9 @@ def command(
 
         def on_bug(bug: Bug) -> None:
             word = f"known ({bug.known})" if bug.known else ("NEW", Tone.BAD)
-            where = f"  {bug.candidate}" if bug.candidate else ""
+            kept = f"  {bug.candidate}" if bug.candidate else ""
             on = f", {bug.place}" if len(places) > 1 else ""
-            console.say(word, f"  {bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{on}{where}")
+            console.say(word, f"  {bug.signature}: {bug.pattern}  graph {bug.graph_index}, {bug.origin}{on}{kept}")
             if as_json:
                 click.echo(json_lines.dump(bug.__dict__))
 
@@ -139,20 +146,20 @@ def command(
 
         known = known_patterns(showing_models())
         if len(places) == 1:
-            target = stack.enter_context(targets.open_target(names[0], runtime=runtime, workers=count))
+            target = stack.enter_context(where.open_target(names[0], runtime=runtime, workers=count))
             controls = fitness(target, places[0].precision)
             if controls.is_unfit:
                 raise NothingRan(f"{names[0]} is {controls.reason}: what a hunt finds there would count for nothing")
-            store = Corpus(folder, seed, f"{target.identity}|{places[0].precision}")
+            store = Corpus(folder, seed, f"{target.identity}|{places[0].precision}", shard=shard or WHOLE)
             _say_start(console, places, store, count)
             summary = hunt_on(target, places[0], store).run(seconds, graphs)
         else:
-            store = Corpus(folder, seed, _digest(places, runtime))
+            store = Corpus(folder, seed, _digest(places, runtime), shard=shard or WHOLE)
             _say_start(console, places, store, count)
 
             @contextlib.contextmanager
             def open_round(place: Place) -> Iterator[Hunt | None]:
-                with targets.open_target(place.target, runtime=runtime, workers=count) as target:
+                with where.open_target(place.target, runtime=runtime, workers=count) as target:
                     controls = fitness(target, place.precision)
                     if controls.is_unfit:
                         console.say((f"passed over: {place} is {controls.reason}", Tone.WARN))
@@ -160,7 +167,7 @@ def command(
                         console.print(f"from graph {store.state.next_index} on {place}")
                     yield None if controls.is_unfit else hunt_on(target, place, store)
 
-            summary = hunt_in_turns(places, store.state, open_round, seconds, graphs)
+            summary = hunt_in_turns(places, store.state, open_round, seconds, graphs, shard=store.shard)
     _show(console, summary)
     if as_json:
         click.echo(json_lines.dump(summary))

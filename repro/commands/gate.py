@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from repro import api
-from repro.commands import options
+from repro.commands import elsewhere, options
 from repro.commands.gate_start import write_start
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import say_own_catalogue
@@ -27,7 +27,9 @@ from repro.pages.of_gate import gate_page
 from repro.pages.render import write_page
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
+from repro.remote.where import Where
 from runner import targets
+from runner.adb.lanes import is_phone
 from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
 from runner.run import Precision
 from runner.target import Target
@@ -40,6 +42,7 @@ LOG_WIDTH = 180
 @options.layout_targets
 @options.device
 @options.runtime
+@elsewhere.where
 @options.fp32_or_more
 @click.option("--size", type=int, help="One of the layout's sizes; default its first.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the layout.")
@@ -65,6 +68,7 @@ def command(
     target_names: tuple[str, ...],
     device: str | None,
     runtime: str | None,
+    where: Where,
     precision: str,
     size: int | None,
     settings: tuple[str, ...],
@@ -114,9 +118,9 @@ def command(
     reports: list[Report] = []
     missing: dict[str, ReproError] = {}
     began = datetime.now(UTC)
-    for name in _resolved(target_names or declared.targets or ("gpu",), device, missing):
+    for name in _resolved(where, target_names or declared.targets or ("gpu",), device, missing):
         try:
-            with targets.open_target(name, runtime=runtime) as target:
+            with where.open_target(name, runtime=runtime) as target:
                 for wanted in precisions:
                     if wanted not in targets.precisions_for(name, "both"):
                         notes.print(f"{name} computes fp32 only: {wanted} is not gated there")
@@ -168,14 +172,14 @@ def _only(paths: tuple[Path, ...], whole: Path | None, out: Path | None) -> Path
     return paths[0]
 
 
-def _resolved(names: Sequence[str], device: str | None, missing: dict[str, ReproError]) -> list[str]:
+def _resolved(where: Where, names: Sequence[str], device: str | None, missing: dict[str, ReproError]) -> list[str]:
     """Full names of the targets that are there, each once; those that are not go to `missing`."""
-    phones = [name for name in names if name.partition(":")[0] == "adb"]
+    phones = [name for name in names if is_phone(name)]
     found: list[str] = []
     for name in names:
         try:
             # Of several targets the device is the phone's; without any phone each says that it has none.
-            found += targets.resolve([name], device if name in phones or not phones else None)
+            found += where.resolve([name], device if name in phones or not phones else None)
         except TargetUnavailable as error:
             missing[name] = error
     return list(dict.fromkeys(found))

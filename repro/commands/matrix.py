@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
 
 from cases import catalogue
 from cases.case import Case
-from repro.commands import completion, options
+from repro.campaigns.shards import Shard
+from repro.commands import completion, elsewhere, options
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
@@ -21,7 +23,9 @@ from repro.display.json_lines import dump, unfit_object
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
-from repro.matrix.measure import Environment, Measured, default_targets, environments_for, journal_path, measure
+from repro.matrix.environments import Environment, default_targets, environments_for
+from repro.matrix.measure import Measured, OpenTarget, journal_path, measure
+from repro.matrix.parts import PART, head_of, subjects_of
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
 from repro.matrix.subjects import failing_cases, with_controls
@@ -30,10 +34,10 @@ from repro.pages.render import write_page
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
 from repro.records.lines import Tone, counted
+from repro.remote.where import Elsewhere, Where
 from repro.trials.check import require_comparison
-from repro.trials.load import load_subject
+from repro.trials.load import load_subject, open_installed_cpu
 from repro.verdicts.subject import Subject, case_subject
-from runner import targets
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
@@ -48,12 +52,15 @@ from runner.targets import precisions_for
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
 @options.all_targets
+@options.device
 @options.both_precisions
 @mine
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
 @options.again
 @options.pool_workers
+@elsewhere.where
+@options.shard
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -71,11 +78,14 @@ def command(
     cases: tuple[str, ...],
     runtimes: tuple[str, ...],
     target_names: tuple[str, ...],
+    device: str | None,
     precision: str,
     bisecting: bool,
     seed: int,
     again: bool,
     workers: int,
+    where: Where,
+    shard: Shard | None,
     out: Path,
     as_json: bool,
     html_file: Path | None,
@@ -93,36 +103,49 @@ def command(
     1. repro matrix                                        all failing cases on five runtimes and all drivers
     2. repro matrix model.tflite --runtime 2.1.3 --runtime nightly --target gpu:lavapipe
     3. repro matrix 'public-reports/*' --bisect            since which runtime
+    4. repro matrix --shard 1/3 --out 1.json               a third of it; the others elsewhere, and then: repro merge
+    5. repro matrix --target adb --device all              every phone, side by side
     """
+    if shard is not None and bisecting:
+        raise BadInput("--bisect asks one case after another, and --shard cuts a matrix: give one of them")
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
-    subjects = choose_subjects(cases, seed, chosen_cases(()))
-    names = targets.resolve(target_names) if target_names else default_targets()
+    if device and not target_names:
+        raise BadInput(f"--device {device} is for phones, and without --target each one is measured; add --target adb")
+    whole = choose_subjects(cases, seed, chosen_cases(()))
+    subjects = subjects_of(shard, whole) if shard else whole
+    if not subjects:
+        raise NothingRan(f"shard {shard} of {counted(len(whole), 'model')} is empty; give fewer shards")
+    names = where.resolve(target_names, device) if target_names else _every_target(where)
+    open_target: OpenTarget | None = where.open_target if isinstance(where, Elsewhere) else None
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
     environments = environments_for(runtimes, names)
     console = Screen(stderr=as_json)
     with Journal(journal_path()) as journal:
         if bisecting:
-            ctx.exit(_bisect(console, subjects, environments, precision, journal, as_json))
+            ctx.exit(_bisect(console, subjects, environments, precision, journal, as_json, open_target))
         per_environment = len(subjects) * (2 if precision == "both" else 1)
         with progress_line("matrix", len(environments) * per_environment) as line:
 
             def step(record: CellRecord) -> None:
                 line.advance(f"{record['runtime']} {record['target']} {record['case']}")
 
-            measured = measure(subjects, environments, precision, journal, again=again, workers=workers, on_record=step)
+            measured = measure(
+                subjects,
+                environments,
+                precision,
+                journal,
+                again=again,
+                workers=workers,
+                open_target=open_target,
+                on_record=step,
+            )
     rows = rows_of(measured.records, measured.unfit_cells)
-    write_atomically(
-        out,
-        canonical(
-            {
-                **to_document(measured.records, measured.environments, measured.unavailable),
-                "rows": rows,
-                "unfit": [unfit_object(one) for one in measured.unfit],
-            }
-        ),
-    )
+    document = stored(measured, rows)
+    if shard is not None:
+        document[PART] = head_of(shard, whole, environments, precision, seed, measured.unfit)
+    write_atomically(out, canonical(document))
     if as_json:
         for row in rows:
             click.echo(dump(row))
@@ -142,6 +165,21 @@ def command(
     ctx.exit(1 if has_unclear(rows) or measured.unavailable else 0)
 
 
+def stored(measured: Measured, rows: Sequence[Row]) -> dict[str, Any]:
+    """What is kept of a matrix, as plain data."""
+    unfit = [unfit_object(one) for one in measured.unfit]
+    return {
+        **to_document(measured.records, measured.environments, measured.unavailable),
+        "rows": list(rows),
+        "unfit": unfit,
+    }
+
+
+def _every_target(where: Where) -> list[str]:
+    """What is measured where no target is named."""
+    return where.gpus_and_phones() if isinstance(where, Elsewhere) else default_targets()
+
+
 def choose_subjects(names: Sequence[str], seed: int, every: Sequence[Case]) -> list[Subject]:
     """The models the user named, with the controls of those that have some. every: the cases that there are.
 
@@ -159,7 +197,9 @@ def choose_subjects(names: Sequence[str], seed: int, every: Sequence[Case]) -> l
         chosen = failing_cases(every)
     else:
         chosen = []
-    return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]
+    return subjects + [
+        case_subject(case, open_cpu=open_installed_cpu) for case in _alone(runnable(chosen) if chosen else ())
+    ]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:
@@ -219,6 +259,7 @@ def _bisect(
     precision: str,
     journal: Journal,
     as_json: bool,
+    open_target: OpenTarget | None,
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
@@ -226,7 +267,7 @@ def _bisect(
         versions = sorted({e.runtime for e in environments if e.target == target}, key=version_order)
         for subject in (s for s in subjects if not s.control_of):
             for each in precisions_for(target, precision):
-                bisected = bisect(versions, _verdict_of(subject, target, each, journal))
+                bisected = bisect(versions, _verdict_of(subject, target, each, journal, open_target))
                 changed = changed or bool(bisected.first_changed)
                 if as_json:
                     fields = {k: v for k, v in bisected.__dict__.items() if k != "tried"}
@@ -236,9 +277,12 @@ def _bisect(
     return 1 if changed else 0
 
 
-def _verdict_of(subject: Subject, target: str, precision: Precision, journal: Journal) -> Callable[[str], str]:
+def _verdict_of(
+    subject: Subject, target: str, precision: Precision, journal: Journal, open_target: OpenTarget | None
+) -> Callable[[str], str]:
     def said(version: str) -> str:
-        one = measure([subject], [Environment(version, target)], str(precision), journal, workers=1)
+        environment = Environment(version, target)
+        one = measure([subject], [environment], str(precision), journal, workers=1, open_target=open_target)
         if one.unavailable:
             raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
         return verdict_line(one.records[0])

@@ -21,6 +21,7 @@ import click
 
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
+from repro.campaigns.shards import WHOLE, Shard
 from repro.fuzzer.pattern import role_pattern
 from repro.records.strict import fitted_or_none
 from repro.reducer.history import write_specimen
@@ -34,12 +35,13 @@ from runner.errors import BadInput
 class State:
     """Where a hunt is. graphs: judged so far (twins included), over all sessions.
 
-    counts: verdicts and refusals; refusals: the reasons a delegate gave, with their numbers.
-    alike: suspects that were not reduced because enough of their kind had been, by kind.
+    shard: which blocks of graphs are hunted. counts: verdicts and refusals; refusals: the reasons a delegate gave, with
+    their numbers. alike: suspects that were not reduced because enough of their kind had been, by kind.
     """
 
     seed: int
     identity: str
+    shard: str = str(WHOLE)
     next_index: int = 0
     graphs: int = 0
     seconds: float = 0.0
@@ -74,13 +76,16 @@ def _say(line: str) -> None:
 
 
 class Corpus:
-    """The folder of one hunt. identity: what decides results (target, driver, runtime, precision).
+    """The folder of one hunt. identity: what decides results (target, driver, runtime, precision). shard: its part.
 
     say: told of a damaged state, after which the hunt begins at graph 0; what it found is in the journal still.
     """
 
-    def __init__(self, folder: Path, seed: int, identity: str, say: Callable[[str], None] = _say) -> None:
+    def __init__(
+        self, folder: Path, seed: int, identity: str, say: Callable[[str], None] = _say, *, shard: Shard = WHOLE
+    ) -> None:
         self.folder = folder
+        self.shard = shard
         self.state = self._load(seed, identity, say)
 
     def _load(self, seed: int, identity: str, say: Callable[[str], None]) -> State:
@@ -89,12 +94,11 @@ class Corpus:
         if state is None:
             if path.exists():
                 say(f"{path} is damaged: the hunt begins at graph 0 again, and knows the bugs that it found")
-            return State(seed, identity)
-        if (state.seed, state.identity) != (seed, identity):
-            raise BadInput(
-                f"{self.folder} holds a hunt of seed {state.seed} on {state.identity}; "
-                f"this one is seed {seed} on {identity}: give another --corpus"
-            )
+            return State(seed, identity, str(self.shard))
+        held, asked = (state.seed, state.identity, state.shard), (seed, identity, str(self.shard))
+        if held != asked:
+            one, other = (f"seed {seed} on {identity}, shard {shard}" for seed, identity, shard in (held, asked))
+            raise BadInput(f"{self.folder} holds a hunt of {one}; this one is {other}: give another --corpus")
         return state
 
     def save(self) -> None:

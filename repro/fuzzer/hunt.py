@@ -22,7 +22,7 @@ from cases.inputs import standard_feeds
 from repro.fuzzer.corpus import Corpus
 from repro.fuzzer.explain import beyond_fp16, explained_outputs, known_bug, refusing_rule, right_by_nature
 from repro.fuzzer.pattern import role_pattern, slug
-from repro.fuzzer.sources import ONE_OP, Drawn, Sources
+from repro.fuzzer.sources import BLOCK, ONE_OP, Drawn, Sources, own_index
 from repro.fuzzer.twins import disagreement, twin_of
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import foretold
@@ -143,7 +143,8 @@ class Hunt:
 
     def _stream(self) -> Iterator[tuple[Drawn, Subject]]:
         state = self.corpus.state
-        for index in range(state.next_index, state.next_index + ROUND):
+        begin = own_index(self.corpus.shard, state.next_index)
+        for index in range(begin, min(begin + ROUND, (begin // BLOCK + 1) * BLOCK)):
             item = self.sources.draw(state.seed, index)
             state.next_index = index + 1
             subject = self._subject(item)

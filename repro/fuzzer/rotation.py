@@ -14,7 +14,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from repro.campaigns.shards import WHOLE, Shard
 from repro.fuzzer.corpus import State
+from repro.fuzzer.sources import own_index
 from runner.run import Precision
 
 BLOCK = 256
@@ -53,17 +55,19 @@ def hunt_in_turns(
     seconds: float,
     graphs: int | None = None,
     size: int = BLOCK,
+    shard: Shard = WHOLE,
 ) -> dict[str, Any]:
     """Hunt block by block until the time is over or so many graphs are judged; the summary of all.
 
     size: graphs of a block. open_round: a hunt that shares `state`; None where nothing counts in that place, whose
-    block is passed over.
+    block is passed over. shard: whose blocks these are.
     """
     began, judged = time.monotonic(), state.graphs
     by_place: Counter[str] = Counter()
     summary: dict[str, Any] = {}
     new = judged_here = passed_over = 0
     while not _over(began, seconds) and (graphs is None or state.graphs - judged < graphs):
+        state.next_index = own_index(shard, state.next_index, size)
         place, block = place_of(places, state.seed, state.next_index, size), state.next_index // size
         with open_round(place) as hunt:
             if hunt is None:

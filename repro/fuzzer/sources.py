@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from cases.drawn_ops.cells import Cell
 from cases.graph import Graph
+from repro.campaigns.shards import Shard
 from repro.fuzzer.cutting import cutting
 from repro.fuzzer.generate import draw_palette, grow
 from repro.fuzzer.mutate import mutated
@@ -22,6 +23,14 @@ from repro.selftest.draws.surface import surface
 BLOCK = 256
 """Graphs that share a palette, so that most of their shaders are compiled once."""
 BLOCK_CELLS = 24
+
+
+def own_index(shard: Shard, index: int, size: int = BLOCK) -> int:
+    """The first graph from this one on that is a shard's: blocks are dealt to the shards in turn."""
+    block = shard.next_turn(index // size)
+    return max(index, block * size)
+
+
 ONE_OP = "one op of a type"
 
 

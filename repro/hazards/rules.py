@@ -585,7 +585,7 @@ RULES = {
             "thin-convolution-chain",
             "CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 32, of little weights",
             "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
-            "never written (measured on software drivers under these names, never on the GPUs)",
+            "never written (measured on an NVIDIA GPU, and on software drivers under these names)",
             EXTRA_OP,
             where="on adapters named NVIDIA, Apple, Intel or PowerVR C-Series, over OpenCL also Adreno",
             finding="thin-convolution-chain",
@@ -595,7 +595,7 @@ RULES = {
             "depthwise-feeds-thin",
             "DEPTHWISE of up to 32 channels (through elementwise ops) -> 1x1 CONV of up to 32, of little weights",
             "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
-            "never written (measured on software drivers under these names, never on the GPUs)",
+            "never written (measured on an NVIDIA GPU, and on software drivers under these names)",
             EXTRA_OP,
             where="on adapters named Adreno, Xclipse, Radeon, NVIDIA, Apple, Intel or PowerVR C-Series",
             finding="depthwise-feeds-thin",
@@ -606,9 +606,10 @@ RULES = {
             "CONV of up to 32 channels that is 1x1 with stride 1 in height or in width alone -> 1x1 CONV of up to 32, "
             "of little weights",
             "on some vendors' adapters '{tensor}' is wrong: the kernel that takes {producer} and {consumer} together "
-            "multiplies all that it reads by 0 (measured on a software driver under these names, never on the GPUs)",
+            "multiplies all that it reads by 0 (measured on an NVIDIA GPU, and on a software driver under these names)",
             "give the window a row or column of zeros (3x1 becomes 3x2), or " + BLOCK,
             where="over WebGPU, on adapters named NVIDIA, Apple, Intel or PowerVR C-Series",
+            finding="thin-window-of-one-axis",
             level=Level.RISKY,
         ),
         Rule(

@@ -176,7 +176,12 @@ def adapter_key(driver: str, device: str) -> str:
         return LAVAPIPE
     if driver.startswith("SwiftShader"):
         return SWIFTSHADER
-    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") or "unnamed"
+    return name_key(device) or "unnamed"
+
+
+def name_key(name: str) -> str:
+    """The name of a device as target names spell it: `NVIDIA H100 80GB HBM3` -> `nvidia-h100-80gb-hbm3`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def library_of(manifest: Path) -> Path | None:

@@ -78,8 +78,8 @@ if [ -n "$need_pip" ]; then
       "${pip[@]}" "torch==$torch"
     fi
   fi
-  say "installing the other packages (about 90; this takes a minute or a few)"
-  "${pip[@]}" -e '.[convert,dev]'
+  say "installing the other packages (about 110; this takes a minute or a few)"
+  "${pip[@]}" -e '.[convert,campaign,dev]'
   printf '%s\n' "$wanted" >"$VENV/.setup-stamp"
   say "packages installed into .venv"
 fi

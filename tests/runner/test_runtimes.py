@@ -111,3 +111,18 @@ def test_a_version_that_cannot_be_fetched_says_what_to_do(offline: Path):
 def test_what_is_no_version_is_bad_input():
     with pytest.raises(BadInput, match="no LiteRT version; give one like"):
         runtimes.runtime("latest; rm -rf")
+
+
+def test_a_runtime_that_is_sent_is_there_as_if_it_had_been_fetched(offline: Path, monkeypatch: pytest.MonkeyPatch):
+    make_wheel(offline, "9.9.9")
+    mine = runtimes.runtime("9.9.9", say=lambda line: None)
+    sent = runtimes.packed(mine)
+    monkeypatch.setenv("REPRO_CACHE", str(offline / "another machine's"))
+    assert not runtimes.is_here("9.9.9")
+    with pytest.raises(BadInput, match="is no runtime"):
+        runtimes.unpack("9.9.9", sent[: len(sent) // 2])
+    assert not runtimes.is_here("9.9.9")
+    runtimes.unpack("9.9.9", sent)
+    assert runtimes.is_here("9.9.9")
+    assert runtimes.runtime("9.9.9").libraries == mine.libraries != {}
+    assert runtimes.packed(runtimes.runtime("9.9.9")) == sent

@@ -233,6 +233,8 @@ def test_what_lay_in_memory_is_expected_whatever_it_was_but_not_that_nothing_wro
         ("gpu:swiftshader+buffers@Mali-G715", True),
         ("gpu:lavapipe@Mali-G71", False),
         ("gpu:lavapipe@Adreno (TM) 740", False),
+        ("gpu:nvidia-h100-80gb-hbm3", True),
+        ("gpu:nvidia-h100-80gb-hbm3+buffers@Adreno (TM) 740", False),
         ("gpu:lavapipe", False),
         ("cpu", False),
     ],

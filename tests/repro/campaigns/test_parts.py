@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from repro.campaigns.parts import Part, merge, read_part
+from repro.campaigns.parts import Part, merge, read_part, write_part
 from repro.cli import main
 from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.verdict import Status
@@ -145,3 +145,20 @@ def test_a_file_of_results_is_never_overwritten_and_nothing_else_is_taken_for_on
         with pytest.raises(BadInput):
             read_part(file)
     assert "no file was given" in str(CliRunner().invoke(main, ["merge"], standalone_mode=False).exception)
+
+
+def test_a_merged_run_shows_what_differs_between_presented_names_as_the_run_does(parts: list[Part], tmp_path: Path):
+    first = parts[0].results[0]
+    wrong = replace(
+        first, verdicts=tuple(replace(v, status=Status.FAIL, signature="unwritten") for v in first.verdicts)
+    )
+    results = [replace(one, target=f"cpu@{name}") for name, one in (("A", first), ("B", wrong))]
+    named = {f"cpu@{name}": ("fp32",) for name in "AB"}
+    under = dict.fromkeys(named, ("cpu", ""))
+    head = replace(parts[0].head, shard="1/1", cases=(first.case,), precisions=named, expectations=under)
+    write_part(tmp_path / "named", head, results)
+    (names,) = [record for record in run("merge", str(tmp_path / "named")) if "names" in record]
+    assert names["names"] == ["A", "B"]
+    assert len(names["differ"]) == len(first.verdicts)  # type: ignore[arg-type]
+    shown = CliRunner().invoke(main, ["merge", str(tmp_path / "named")]).output
+    assert "between names  cpu under 2: A, B" in shown
