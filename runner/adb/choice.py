@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from runner.adb.devices import ALL, AttachedDevice, attached, choose_all, settled, settled_all
+from runner.adb.devices import AttachedDevice, attached, choose_all, settled, settled_all
+from runner.adb.lanes import ALL
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.name import is_loopback
 from runner.adb.network import connect, is_address
