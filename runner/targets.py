@@ -36,8 +36,6 @@ from runner.target import Target
 from runner.web import litert_js
 from runner.web.browser import missing, page_version, web_browser
 
-ALL = "all"
-"""The `--device` that stands for every phone (`runner.adb.devices.ALL`)."""
 PRECISION_CHOICES = ("fp32", "fp16", "both")
 """What `--precision` may be, everywhere."""
 KNOWN_TARGETS = (

@@ -88,6 +88,7 @@ def steps(quick: bool) -> list[Step]:
         Step("bundle 'fanout/add-to-2' --device linux-x86_64 --cpu -o suite.zip", says="1 run of 1 case"),
         Step("ingest suite.zip --by me", 2, "no bundle writes such a file"),
         Step("device list", 3, "no device is attached"),
+        Step("device connect phone:none", 2, "is no address of a device"),
         Step("prepare 'fanout/*'", says="are there"),
         Step("suite", 3, "pip install"),
         Step("scheduler --port 8798", 3, "distributed"),

@@ -36,10 +36,10 @@ from repro.remote.where import Elsewhere, Where
 from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
-from runner.adb.lanes import Lane, one_after_another, side_by_side
+from runner.adb.lanes import ALL, Lane, one_after_another, side_by_side
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import ALL, gpu_of, late_phones, precisions_for
+from runner.targets import gpu_of, late_phones, precisions_for
 
 
 @click.command()

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from runner.adb.devices import ALL, AttachedDevice, attached, choose_all, settled, settled_all
+from runner.adb.devices import AttachedDevice, attached, choose_all, settled, settled_all
+from runner.adb.lanes import ALL
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.name import is_loopback
 from runner.adb.network import connect, is_address
@@ -15,7 +16,7 @@ from runner.adb.server import AdbServer, default_server
 from runner.adb.target import AdbTarget
 from runner.delegate_settings import NO_SETTINGS, Settings
 from runner.encoding import one_line
-from runner.errors import BadInput, DeviceFailed
+from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 
 
 def resolve_serial(serial: str | None, device: str | None = None) -> str:
@@ -45,9 +46,15 @@ def ready_serials() -> list[str]:
 
 
 def late_devices(serials: Sequence[str]) -> list[str]:
-    """The ready devices that are attached now and are none of those; what `--device all` did not find when it began."""
-    server = default_server()
-    ready = [device for device in attached(server) if device.ready]
+    """The ready devices that are attached now and are none of those; what `--device all` did not find when it began.
+
+    None where the server does not answer any more: each phone's own end has said so.
+    """
+    try:
+        server = default_server()
+        ready = [device for device in attached(server) if device.ready]
+    except TargetUnavailable:
+        return []
     names = _own_names(server, ready)
     known = {*serials, *(names[serial] for serial in serials if serial in names)}
     return [device.serial for device in ready if not {device.serial, names[device.serial]} & known]

@@ -17,7 +17,6 @@ import adbutils
 from runner.adb.server import AdbServer
 from runner.errors import TargetUnavailable
 
-ALL = "all"
 READY = "device"
 _REMEDIES = {
     "unauthorized": "unlock the phone and accept 'Allow USB debugging' (or revoke and re-plug to be asked again)",

@@ -18,6 +18,8 @@ from typing import Generic, TypeVar
 from runner.adb.interruption import Interruption
 from runner.errors import DeviceFailed, ReproError, TargetUnavailable
 
+ALL = "all"
+"""The `--device` that stands for every phone."""
 Value = TypeVar("Value")
 
 

@@ -17,6 +17,7 @@ from runner.adb.devices import attached
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.network import connect, is_address, parse_address
 from runner.adb.private_server import PrivateServer
+from runner.adb.server import AdbServer, using_server
 from runner.errors import BadInput, TargetUnavailable
 
 
@@ -116,13 +117,16 @@ def test_one_phone_in_two_ways_is_run_once(server: PrivateServer, capsys: pytest
         assert targets.late_phones([f"adb:{each}" for each in chosen]) == [], "its second way is not another phone"
 
 
-def test_a_phone_that_comes_later_is_named(server: PrivateServer) -> None:
+def test_a_phone_that_comes_later_is_named(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with phones(server, "A", "B", connected=False) as (early, late):
         early.connect()
         names = targets.resolve(["adb"], "all")
         assert targets.late_phones(names) == []
         late.connect()
         assert targets.late_phones(names) == [late.serial]
+        monkeypatch.setattr(AdbServer, "listens", lambda server: False)
+        with using_server("lab:5037"):
+            assert targets.late_phones(names) == [], "a server that is gone is no reason to lose a run's summary"
 
 
 def test_a_device_on_the_network_is_connected_by_its_address(server: PrivateServer) -> None:
