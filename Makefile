@@ -1,11 +1,12 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro opencl test docs dist bench oracle real-models lint-truth coverage layout clean
+.PHONY: help setup prepared repro opencl web test docs dist bench oracle real-models lint-truth coverage layout clean
 PY := .venv/bin/python
 
 help:
 	@echo "make repro       set up what is missing, then run the catalogue on the host's GPU delegate"
 	@echo "make opencl      set up LITERT_CL over a software OpenCL driver, then run the catalogue on it"
+	@echo "make web         set up a browser for LiteRT.js, then run the findings in it"
 	@echo "make test        set up what is missing, then the tests"
 	@echo "make setup       only the set-up (says what it installs, and how to undo it)"
 	@echo "make bench       benchmarks, into build/bench.json"
@@ -35,6 +36,11 @@ repro: prepared
 opencl: prepared
 	@bash runner/setup/opencl.sh
 	@bash runner/setup/opencl_catalogue.sh $(PY)
+
+# LiteRT.js is fetched by the first run; playwright is of the development packages.
+web: prepared
+	@bash runner/setup/web.sh
+	@$(PY) -m repro run 'findings/*' --target gpu:web --precision fp32
 
 test: prepared
 	@$(PY) -m pytest -n 2

@@ -131,7 +131,7 @@ class GraphBuilder:
             dtype = DTYPE_NAME[attrs["out_data_type"]]
         elif kind in ("ONE_HOT", "TRANSPOSE_CONV"):
             dtype = operands[2].dtype
-        elif kind == "DEQUANTIZE":
+        elif kind in ("DEQUANTIZE", "EMBEDDING_LOOKUP"):
             dtype = "float32"
         elif kind in ("ARG_MAX", "ARG_MIN"):
             dtype = "int32"
@@ -223,11 +223,11 @@ class GraphBuilder:
         activation: str = "NONE",
         dilation: int = 1,
     ) -> Name:
-        """weights: [out, kh, kw, in]."""
-        depth = np.shape(weights)[0]
+        """weights: [out, kh, kw, in], values or the name of a tensor; bias too."""
+        held = self._held(weights)
         attrs = self._window_attrs(stride, padding, activation, dilation)
-        inputs = (a, self.const(weights), self.const(np.zeros(depth) if bias is None else bias))
-        return self._one("CONV_2D", inputs, name, **attrs)
+        bias = np.zeros(self.shape(held)[0]) if bias is None else bias
+        return self._one("CONV_2D", (a, held, self._held(bias)), name, **attrs)
 
     def depthwise_conv2d(
         self,

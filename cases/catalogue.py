@@ -8,7 +8,7 @@ import functools
 from collections.abc import Sequence
 
 from cases.case import Case
-from cases.families import fanout, fuzzed, output_plus_consumer, public_reports, quantised, token_tensor
+from cases.families import fanout, fuzzed, other_types, output_plus_consumer, public_reports, quantised, token_tensor
 from cases.findings import cases
 from runner.errors import BadInput, NothingRan
 
@@ -16,7 +16,7 @@ from runner.errors import BadInput, NothingRan
 @functools.cache
 def catalogue() -> tuple[Case, ...]:
     """Every case, in a stable order. Raises ValueError for two cases of one name or a control of nothing."""
-    modules = (output_plus_consumer, fanout, token_tensor, public_reports, cases, fuzzed, quantised)
+    modules = (output_plus_consumer, fanout, token_tensor, public_reports, cases, fuzzed, quantised, other_types)
     every = [case for module in modules for case in module.cases()]
     unique = {case.name: case for case in every}
     if len(unique) != len(every):

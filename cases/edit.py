@@ -19,6 +19,7 @@ from cases.graph import Graph, GraphError, Op, Tensor
 from cases.shapes import output_shapes
 from cases.tflite.extras import TensorExtras, grid_alone
 from cases.tflite.packing import PACKED_BITS, packed
+from cases.tflite.schema import DTYPE_CODE
 
 # --- one op ---------------------------------------------------------------------------------------------
 
@@ -190,6 +191,10 @@ class GraphEdit:
             grid = replace(grid or TensorExtras(), data=packed(elements, bits))
         return self._added(Tensor(self._fresh(name), tuple(elements.shape), source.dtype, data, grid))
 
+    def variant(self, tensor: Tensor) -> str:
+        """A tensor of the graph that was changed, beside the one that it was; its name."""
+        return self._added(replace(tensor, name=self._fresh(tensor.name)))
+
     def insert_before(self, op: Op, new: Op) -> None:
         self.ops.insert(self.ops.index(op), new)
 
@@ -206,6 +211,14 @@ class GraphEdit:
         real = self.tensor(name, self.tensors[name].shape)
         self.insert_before(op, Op("DEQUANTIZE", (name,), (real,)))
         return real
+
+    def whole_numbers_before(self, op: Op, name: str) -> str:
+        """A tensor's truths or numbers as int32, by a CAST in front of `op`; the name to read."""
+        source = self.tensors[name]
+        whole = self._added(Tensor(self._fresh(name), source.shape, "int32"))
+        types = {"in_data_type": DTYPE_CODE[source.dtype], "out_data_type": DTYPE_CODE["int32"]}
+        self.insert_before(op, Op("CAST", (name,), (whole,), types))
+        return whole
 
     def identity_transpose(self, op: Op, name: str) -> str:
         """A copy of a tensor, by an identity TRANSPOSE in front of `op`; the name to read instead."""

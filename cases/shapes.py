@@ -233,6 +233,8 @@ def _output_shapes(kind: str, inputs: Sequence[Tensor], attrs: Mapping[str, Any]
     if kind == "GATHER":
         batches, axis = int(attrs.get("batch_dims", 0)), axis_of(int(attrs.get("axis", 0)), len(x))
         return ((*x[:axis], *inputs[1].shape[batches:], *x[axis + 1 :]),)
+    if kind == "EMBEDDING_LOOKUP":
+        return ((*x, *inputs[1].shape[1:]),)
     if kind == "TOPK_V2":
         return ((*x[:-1], _constant(inputs[1], "count")[0]),) * 2
     if kind == "ONE_HOT":

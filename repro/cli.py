@@ -48,6 +48,8 @@ COMMANDS = {
     "gate": "Pass or refuse a layout before a release.",
     "detect": "Boxes found in an image by torch and by a target, side by side.",
     "device": "Phones over adb: list, setup, clean.",
+    "bundle": "An archive that runs cases on a device elsewhere, without Python.",
+    "ingest": "Judge what came back of a bundle.",
     "suite": "The suite's own tests, here or on a phone, with pytest.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }

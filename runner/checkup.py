@@ -21,12 +21,12 @@ from pathlib import Path
 import adbutils
 
 from runner import runtimes
-from runner.adb import devices
+from runner.adb import build, devices
 from runner.adb.private_server import PrivateServer
 from runner.adb.server import default_server, server_is_running
 from runner.c_compiler import compiler
 from runner.cache import cache_root
-from runner.errors import BadInput, ReproError
+from runner.errors import BadInput, ReproError, TargetUnavailable
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.installation import (
     DISTRIBUTION,
@@ -38,10 +38,14 @@ from runner.installation import (
     own_version,
     pip_install,
     swiftshader_install,
+    web_install,
 )
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_drivers
-from runner.targets import TargetInfo, available, available_opencl
+from runner.runtime_version import spoken
+from runner.targets import TargetInfo, available, available_opencl, available_web
+from runner.web import litert_js
+from runner.web.browser import WEB, missing
 
 CONVERTER_PACKAGES = ("torch", "litert-torch", "transformers", "ai-edge-quantizer")
 
@@ -83,9 +87,10 @@ def requirements() -> tuple[list[Requirement], list[TargetInfo]]:
     checks += [problem] if problem else check_targets(infos)
     if problem is None:
         over_opencl, found = check_opencl()
-        checks += over_opencl
-        infos += found
-    checks += [check_compiler(), *check_adb(), *check_converter(), check_cache()]
+        in_browser, shown = check_web()
+        checks += [*over_opencl, in_browser]
+        infos += found + shown
+    checks += [check_compiler(), check_phone_runner(), *check_adb(), *check_converter(), check_cache()]
     checks += [scratch] if scratch.state is OK else []
     return checks, infos
 
@@ -228,6 +233,23 @@ def check_opencl() -> tuple[list[Requirement], list[TargetInfo]]:
     ], infos
 
 
+def check_web() -> tuple[Requirement, list[TargetInfo]]:
+    """The target in a browser as it was tried, or the line that says what it lacks."""
+    name = f"gpu:{WEB}"
+    lacks = missing() or ("" if litert_js.fetched_versions() else "LiteRT.js is not in the cache yet")
+    if lacks:
+        return Requirement(name, MISSING, f"{lacks}: a browser's own delegate, not needed for a run", web_install()), []
+    try:
+        infos = available_web()
+    except TargetUnavailable as error:
+        return Requirement(name, BROKEN, str(error), web_install()), []
+    (info,) = infos
+    if not info.usable:
+        return Requirement(name, BROKEN, f"{info.driver}: {info.reason}", web_install()), infos
+    version = litert_js.fetched_versions()[-1]
+    return Requirement(name, OK, f"{info.device}, {info.driver}, with {spoken(version)}"), infos
+
+
 def check_compiler() -> Requirement:
     """A C compiler, for targets with another adapter name, those over OpenCL, and the runner for phones."""
     found = compiler()
@@ -235,6 +257,17 @@ def check_compiler() -> Requirement:
         detail = "no C compiler: gpu:<adapter>@<name> and OpenCL targets and the native runner cannot be built"
         return Requirement("C compiler", MISSING, detail, apt_install("gcc libc6-dev"))
     return Requirement("C compiler", OK, found)
+
+
+def check_phone_runner() -> Requirement:
+    """What builds the native runner for a phone: the NDK, or zig."""
+    ndk, zig = build.ndk_folder(), build.zig_compiler()
+    if ndk is not None:
+        return Requirement("phone's runner", OK, f"built with the Android NDK in {ndk}")
+    if zig is not None:
+        return Requirement("phone's runner", OK, f"built with {zig}; {build.NOT_ON_A_PHONE}")
+    detail = "neither an Android NDK (ANDROID_NDK_HOME) nor zig: needed for phones and bundles only"
+    return Requirement("phone's runner", MISSING, detail, pip_install("ziglang"))
 
 
 def check_adb() -> Iterator[Requirement]:

@@ -46,6 +46,12 @@ def scalar(data: bytes, table: int, number: int) -> int:
     return u32(data, place) if place else 0
 
 
+def byte(data: bytes, table: int, number: int) -> int:
+    """An unsigned number of one byte; 0 where it is absent."""
+    place = _field(data, table, number)
+    return data[place] if place else 0
+
+
 def string(data: bytes, table: int, number: int) -> str:
     """A text field; empty where it is absent."""
     place = _field(data, table, number)

@@ -100,6 +100,15 @@ def opencl_install() -> str:
     return f"make -C '{root}' opencl" if root else f"bash '{SETUP / 'opencl.sh'}'"
 
 
+def web_install() -> str:
+    """Chromium, npm and playwright, for the target in a browser."""
+    root = checkout()
+    if root is not None:
+        return f"make -C '{root}' web"
+    pip = shell_command([sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra("web")])
+    return f"{shell_command(['bash', str(SETUP / 'web.sh')])} && {pip}"
+
+
 def converter_install() -> str:
     """torch, litert-torch and what else writes models, at the versions that this release was tested with."""
     return _extra_install("convert")

@@ -6,6 +6,8 @@ import re
 
 from runner.errors import BadInput
 
+ADAPTER_NAME = "REPRO_ADAPTER_NAME"
+"""The environment variable under which whoever presents it finds the name."""
 _MAX_BYTES = 255
 
 

@@ -32,7 +32,9 @@ from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
 from runner.known_downloads import hold_to_known
 from runner.opencl import android_runtime
+from runner.runtime_version import Numbering, numbering
 from runner.scratch import ScratchFolder
+from runner.web import litert_js
 from runner.wheels import download_wheel
 
 PACKAGE = "ai-edge-litert"
@@ -57,11 +59,18 @@ class Runtime:
         """Whether this is Android's library with the OpenCL delegate, for the targets over OpenCL."""
         return android_runtime.is_android(self.version)
 
+    @property
+    def numbering(self) -> Numbering:
+        """Whose release it is; a target runs on those of one."""
+        return numbering(self.version)
+
     @cached_property
     def libraries(self) -> Mapping[str, str]:
         """File name -> sha256 of the shared libraries that decide results."""
         if self.is_android:
             return android_runtime.library_hashes(self.folder)
+        if self.numbering is Numbering.LITERT_JS:
+            return {name: file_sha256(file) for name, file in litert_js.deciding_files(self.folder).items()}
         files = sorted({f for pattern in _LIBRARIES for f in self.folder.glob(pattern)})
         return {file.name: file_sha256(file) for file in files}
 
@@ -76,7 +85,7 @@ class Runtime:
     @property
     def has_gpu(self) -> bool:
         """Whether a GPU delegate is in it."""
-        return self.is_android or self.accelerator is not None
+        return self.numbering is not Numbering.LITERT or self.accelerator is not None
 
     @property
     def accelerator(self) -> Path | None:
@@ -116,6 +125,8 @@ def runtime(version: str | None = None, say: Callable[[str], None] | None = None
         return _newest_nightly(tell)
     if android_runtime.is_android(version):
         return Runtime(version, android_runtime.runtime_folder(version, tell))
+    if numbering(version) is Numbering.LITERT_JS:
+        return Runtime(version, litert_js.runtime_folder(version, tell))
     try:
         wanted = str(Version(version))
     except InvalidVersion:

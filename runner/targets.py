@@ -1,7 +1,7 @@
 """Target names, what they stand for here, opening one, and which precisions it is asked for.
 
 `cpu`, `cpu:reference`, `gpu` (the best Vulkan adapter), `gpu:lavapipe`, `gpu:swiftshader`, `gpu:<adapter>`; over OpenCL
-`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; any of the gpu targets with settings of the delegate
+`gpu:pocl`, `gpu:oclgrind`, `gpu:rusticl`; in a browser `gpu:web`; any of the gpu targets with settings of the delegate
 (`+buffers`, `+convert_weights_on_gpu=true`), and then with `@<name>` (another device name is presented to it; `@*` is
 one name per family of GPUs); `adb`, `adb:SERIAL`, with settings too; `adb:loopback`, and `adb:loopback:GPU` with what
 stands behind `gpu:`.
@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.adapter_families import presented_names
+from runner.adb.lanes import is_phone
 from runner.adb.loopback.name import is_loopback, loopback_gpu, loopback_name
 from runner.delegate_settings import FP32_SUMS, PRECISION, Settings
 from runner.errors import BadInput, TargetUnavailable
-from runner.host.gpu import GpuName, host_gpu, runtime_for, vulkan_adapter
+from runner.host.driver import Driver
+from runner.host.gpu import WEB_WORKER, GpuName, host_gpu, runtime_for, vulkan_adapter
 from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
 from runner.host.vulkan import Adapter, adapters
@@ -27,14 +29,29 @@ from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_driver, opencl_drivers
 from runner.opencl.loader import LoaderSettings, can_be_presented
 from runner.run import Precision
+from runner.runtime_version import Numbering, spoken
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
+from runner.web import litert_js
+from runner.web.browser import missing, page_version, web_browser
 
+ALL = "all"
+"""The `--device` that stands for every phone (`runner.adb.devices.ALL`)."""
 PRECISION_CHOICES = ("fp32", "fp16", "both")
-KNOWN_TARGETS = ("cpu", "cpu:reference", "gpu", "gpu:lavapipe", "gpu:swiftshader", "gpu:pocl", "gpu:oclgrind", "adb")
-"""The targets that any machine can have, as they are typed."""
 """What `--precision` may be, everywhere."""
+KNOWN_TARGETS = (
+    "cpu",
+    "cpu:reference",
+    "gpu",
+    "gpu:lavapipe",
+    "gpu:swiftshader",
+    "gpu:pocl",
+    "gpu:oclgrind",
+    "gpu:web",
+    "adb",
+)
+"""The targets that any machine can have, as they are typed."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +98,18 @@ def open_target(
     if name not in ("cpu", "cpu:reference"):
         raise _unknown(name)
     chosen = runtime if isinstance(runtime, Runtime) else runtime_of(runtime)
-    if name == "cpu:reference" and chosen.is_android:
-        raise TargetUnavailable(f"LiteRT-LM ({chosen.version}) has no reference interpreter; cpu is its own XNNPACK")
+    if name == "cpu:reference" and chosen.numbering is not Numbering.LITERT:
+        raise TargetUnavailable(f"{spoken(chosen.version)} has no reference interpreter; cpu is its own XNNPACK")
+    if chosen.numbering is Numbering.LITERT_JS:
+        return _open_wasm(chosen, workers)
     return HostTarget(name, "cpu" if name == "cpu" else "reference", chosen, workers=workers)
 
 
 def _open_gpu(
     name: GpuName, asked: str | Runtime | None, workers: int, loader: LoaderSettings | None = None
 ) -> HostTarget:
+    if name.in_browser:
+        web_browser()  # what is missing is said before anything is fetched
     runtime = runtime_for(name, asked)
     gpu = host_gpu(name if name.key else replace(name, key=_best(runtime).key), loader)
     return HostTarget(
@@ -97,6 +118,7 @@ def _open_gpu(
         runtime,
         driver=gpu.driver,
         workers=workers,
+        module=gpu.worker,
         environment=gpu.variables,
         gpu_options=gpu.gpu_options,
         note=gpu.note,
@@ -104,10 +126,30 @@ def _open_gpu(
     )
 
 
+def _open_wasm(runtime: Runtime, workers: int) -> HostTarget:
+    """LiteRT.js on the processor: XNNPACK in WebAssembly."""
+    browser = web_browser()
+    return HostTarget(
+        "cpu",
+        "cpu",
+        runtime,
+        workers=workers,
+        module=WEB_WORKER,
+        environment=browser.environment({}),
+        settings=f"{browser.driver} {page_version()}",
+    )
+
+
 def known_runtimes(target: str) -> tuple[str, ...]:
-    """The runtimes that are known for a target, oldest first: over OpenCL they are LiteRT-LM's."""
+    """The runtimes that are known for a target, oldest first: over OpenCL LiteRT-LM's, in a browser LiteRT.js's."""
     gpu = gpu_of(target)
     return gpu_runtimes(gpu) if gpu else KNOWN
+
+
+def numbering_of(target: str) -> Numbering:
+    """Whose runtimes a target takes."""
+    gpu = gpu_of(target)
+    return gpu.numbering if gpu else Numbering.LITERT
 
 
 def runs_over_opencl(target: str) -> bool:
@@ -159,7 +201,7 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
     `gpu@*` becomes one name per family of GPUs, `gpu@mali-*` one per family of Malis, `gpu@mali-5` its representative.
     device: which one `adb` stands for: a serial number, `loopback`, or `all` (a name for each).
     """
-    if device and not any(name.partition(":")[0] == "adb" for name in names):
+    if device and not any(is_phone(name) for name in names):
         only_adb(", ".join(names), device)
     full: list[str] = []
     for name in [each for given in names for each in presented_in_full(given)]:
@@ -176,6 +218,13 @@ def resolve(names: Sequence[str], device: str | None = None) -> list[str]:
         else:
             raise _unknown(name)
     return list(dict.fromkeys(full))
+
+
+def late_phones(names: Sequence[str]) -> list[str]:
+    """The serials of the phones that are attached and ready now and are none of these targets."""
+    from runner.adb.choice import late_devices
+
+    return late_devices([phone_parts(parts(name)[1])[0] or "" for name in names if is_phone(name)])
 
 
 def resolve_one(name: str, device: str | None = None) -> str:
@@ -200,7 +249,7 @@ def presented_in_full(name: str) -> list[str]:
 
 
 def _resolve_gpu(name: GpuName) -> GpuName:
-    if name.over_opencl:
+    if name.over_opencl or name.in_browser:
         return name
     return replace(name, key=(vulkan_adapter(name.key) if name.key else _best(runtime_of(None))).key)
 
@@ -220,7 +269,11 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
         if Precision.FP16 not in wanted:
             raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
         wanted = [Precision.FP16]
-    driver = opencl_driver(gpu.key) if gpu and gpu.over_opencl else None
+    driver: Driver | None = None
+    if gpu and gpu.over_opencl:
+        driver = opencl_driver(gpu.key)
+    elif gpu and gpu.in_browser:
+        driver = web_browser()
     if driver is None:
         return wanted
     possible = [precision for precision in wanted if precision in driver.precisions]
@@ -249,6 +302,19 @@ def available_opencl() -> list[TargetInfo]:
         info = _try(_open_gpu(GpuName(driver.key), chosen, 1))
         infos.append(TargetInfo(info.name, info.usable, driver.device, info.adapter, driver.driver, info.reason))
     return infos
+
+
+def available_web() -> list[TargetInfo]:
+    """The target in a browser, tried with the newest LiteRT.js in the cache; none where one of the two is not here.
+
+    Apart from `available`, as what is over OpenCL.
+    """
+    fetched = litert_js.fetched_versions()
+    if missing() or not fetched:
+        return []
+    browser = web_browser()
+    info = _try(_open_gpu(GpuName(browser.key), fetched[-1], 1))
+    return [replace(info, device=browser.device, driver=browser.driver)]
 
 
 def parts(name: str) -> tuple[str, str]:

@@ -11,7 +11,8 @@ import pytest
 
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Expectations
-from runner.errors import ReproError
+from repro.display.phone_lines import PhoneWork, phone_lines
+from runner.errors import ReproError, TargetUnavailable
 from runner.run import Precision
 
 
@@ -22,6 +23,23 @@ class ChosenDevice:
     name: str
     label: str
     known: Expectations
+    model: str = ""
+
+
+@dataclass
+class Work:
+    """How far one of several devices has come. wanted, done: runs. why: what ended it early, in one line."""
+
+    name: str
+    label: str
+    model: str
+    wanted: int
+    done: int = 0
+    why: str = ""
+
+    def as_shown(self) -> PhoneWork:
+        go_on = f"pytest -m device --device {self.name.removeprefix('adb:')}"
+        return PhoneWork(self.name, self.label, self.model, self.done, self.wanted, self.why, go_on)
 
 
 @dataclass
@@ -32,6 +50,8 @@ class Claims:
 
 
 DEVICES = pytest.StashKey[list[ChosenDevice]]()
+WORK = pytest.StashKey[list[Work]]()
+"""Of several devices: each one's work, also of one that was not ready."""
 CLAIMS = pytest.StashKey[Claims]()
 
 
@@ -53,32 +73,54 @@ def wanted(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[DEVICES] = []
     config.stash[CLAIMS] = Claims()
+    config.stash[WORK] = []
     if config.getoption("--device") and not wanted(config):
         raise pytest.UsageError("--device is for device tests; add -m device")
     if not wanted(config) or config.getoption("help"):
         return
     try:
-        config.stash[DEVICES] = find_devices(config.getoption("--device"))
+        config.stash[DEVICES], config.stash[WORK] = find_devices(config.getoption("--device"))
     except ReproError as error:
         # Before collection, so that this line is all there is to read.
         pytest.exit(f"device tests have nothing to run on: {error}", returncode=error.exit_code)
 
 
-def find_devices(choice: str | None) -> list[ChosenDevice]:
-    """The devices of a --device choice, each with its expectations. Raises TargetUnavailable."""
+def find_devices(choice: str | None) -> tuple[list[ChosenDevice], list[Work]]:
+    """The devices of a --device choice, each with its expectations; and of several those that are not ready.
+
+    Raises TargetUnavailable where none is.
+    """
     from runner.adb.choice import resolve_serials
     from runner.adb.target import AdbTarget
 
-    found = []
-    for serial in resolve_serials(None, choice):
+    found, missing = [], []
+    serials = resolve_serials(None, choice)
+    for serial in serials:
         target = AdbTarget(serial)
-        known = expectations.load(target.expectations_name, device_model=target.read_model())
-        found.append(ChosenDevice(target.name, target.public_name, known))
-    return found
+        try:
+            model = target.read_model()
+        except TargetUnavailable as error:
+            if len(serials) == 1:
+                raise
+            missing.append(Work(target.name, target.public_name, "", 0, why=str(error)))
+            continue
+        known = expectations.load(target.expectations_name, device_model=model)
+        found.append(ChosenDevice(target.name, target.public_name, known, model))
+    return found, missing
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tests of some of the devices that were asked for are no pass of all."""
+    if exitstatus == pytest.ExitCode.OK and any(work.why for work in session.config.stash[WORK]):
+        session.exitstatus = TargetUnavailable.exit_code
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One line for each claim that somebody else reported of a device like this one."""
+    """One line for each of several devices, and for each claim that others reported of a device like this one."""
+    if config.stash[WORK]:
+        terminalreporter.section("devices")
+        for one in phone_lines([work.as_shown() for work in config.stash[WORK]]):
+            terminalreporter.write_line(one.text)
     lines = []
     for device in config.stash[DEVICES]:
         for entry in device.known.entries.values():

@@ -45,7 +45,8 @@ def commands() -> list[Command]:
                 if not line.startswith("$ "):
                     continue
                 text, _, remark = line[2:].partition("  #")
-                code = re.search(r"exit (\d+)", remark)
+                code = re.search(r"^ exit (\d+)$", remark)
+                assert code or not remark, f"{path.name}: only `# exit N` may stand behind a command, not '#{remark}'"
                 found.append(Command(path.name, text.strip(), int(code.group(1)) if code else 0, bool(mark)))
     return found
 

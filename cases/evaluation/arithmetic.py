@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-_WAVERS_BY = 0.25
+WAVERS_BY = 0.25
+"""Steps of a grid by which what is rounded to it may be off."""
 _LOG2_E = 1.0 / np.log(2.0)
 _LANES = 32  # threads that share one reduction before a tree joins them
 _CHUNK = 1 << 16  # accumulators worked on at a time: they stay in cache
@@ -75,15 +76,16 @@ class Arithmetic:
                 return values.astype(np.float32).astype(self.container)
             return _truncated_to_half(values) if self.truncates else values.astype(np.float16).astype(np.float32)
 
-    def function(self, values: np.ndarray, *, smallest: float = 0.0) -> np.ndarray:
+    def function(self, values: np.ndarray, *, smallest: float = 0.0, ulps: float = 0.0) -> np.ndarray:
         """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`.
 
-        smallest: values below it are as noisy as it is. Vulkan bounds the error of sin, cos and of log near 1
-        absolutely, and tanh is made of exponentials (VkSpec, "Precision and Operation of SPIR-V Instructions").
+        ulps: of float32 that this function may be off by, where it is more. smallest: values below it are as noisy as
+        it is. Vulkan bounds the error of sin, cos and of log near 1 absolutely, and tanh is made of exponentials
+        (VkSpec, "Precision and Operation of SPIR-V Instructions").
         """
         if not self.function_ulps:
             return values
-        relative = self.function_ulps * 2.0**-self.store_bits
+        relative = max(self.function_ulps * 2.0**-self.store_bits, ulps * 2.0**-24)
         noise = relative * np.resize(_NOISE[:: -1 if self.is_native else 1], values.size).reshape(values.shape)
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.maximum(np.abs(values), smallest) if smallest else values
@@ -98,7 +100,7 @@ class Arithmetic:
         if not self.wavers:
             return values
         noise = np.resize(np.roll(_NOISE, 7919 * index), values.size).reshape(values.shape)
-        return np.asarray(values + _WAVERS_BY * noise * step)
+        return np.asarray(values + WAVERS_BY * noise * step)
 
     def exp(self, x: np.ndarray) -> np.ndarray:
         """exp(x) as GPUs compute it in float32, 2 to the power of a product that is rounded first.

@@ -106,6 +106,8 @@ APPROXIMATE_BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "POW": np.power,
     "ATAN2": np.arctan2,
 }
+# What Vulkan allows in float32 where that is much (VkSpec, "Precision and Operation of SPIR-V Instructions").
+_COARSE: Mapping[str, float] = {"ATAN2": 4096.0}
 
 
 def activated(step: Step, value: Value) -> Value:
@@ -145,7 +147,8 @@ def approximate_binary(step: Step) -> Sequence[Value]:
     if step.op.kind == "DIV" and step[0].dtype.kind in "iu":
         _whole_by_zero(step[0], step[1])
         return (activated(step, np.asarray(np.trunc(step[0] / step[1]), dtype=step[0].dtype)),)
-    return (activated(step, step.arithmetic.function(APPROXIMATE_BINARY[step.op.kind](step[0], step[1]))),)
+    exact = APPROXIMATE_BINARY[step.op.kind](step[0], step[1])
+    return (activated(step, step.arithmetic.function(exact, ulps=_COARSE.get(step.op.kind, 0.0))),)
 
 
 def of_bits(step: Step) -> Sequence[Value]:

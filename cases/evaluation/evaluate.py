@@ -172,6 +172,9 @@ def _computed(
 def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Value:
     """What an array of a file or a feed stands for."""
     if grid is not None:
+        if grid.highest <= np.iinfo(np.uint8).max:
+            # A delegate scales bytes, and what is less, as it computes, and holds their scales in its own format.
+            grid = replace(grid, scale=arithmetic.stored(grid.scale))
         array = grid.real(array)
     with np.errstate(all="ignore"):
         return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
@@ -181,9 +184,6 @@ def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value
     """The value of a tensor that no op writes: a constant's, or zero for a state. Raises GraphError for any other."""
     data = constant_of(tensor)
     if data is not None:
-        if grid is not None and tensor.dtype in WEIGHT_DTYPES:
-            # A delegate keeps such weights as they are, and their scales in its own format.
-            grid = replace(grid, scale=arithmetic.stored(grid.scale))
         return _loaded(data, grid, arithmetic)
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")

@@ -62,13 +62,17 @@ def layer_norm() -> Graph:
 
 
 MODELS = finding_models(
-    minimal("odml.rms_norm", rms_norm).right_over_opencl(),
+    minimal("odml.rms_norm", rms_norm).right_over_opencl().that_in_browser("PASS"),
     control("the plain ops of its body", rms_norm, inlined=True),
-    still_wrong("attention", "not rms_norm alone: odml.scaled_dot_product_attention", attention).right_over_opencl(),
-    still_wrong("group-norm", "not rms_norm alone: odml.group_norm, of a layer norm", layer_norm).right_over_opencl(),
-    face(
-        "projected", "rms_norm in front of a FULLY_CONNECTED, as language models have it", rms_norm, projected=True
-    ).right_over_opencl(),
+    still_wrong("attention", "not rms_norm alone: odml.scaled_dot_product_attention", attention)
+    .right_over_opencl()
+    .that_in_browser("PASS"),
+    still_wrong("group-norm", "not rms_norm alone: odml.group_norm, of a layer norm", layer_norm)
+    .right_over_opencl()
+    .that_in_browser("PASS"),
+    face("projected", "rms_norm in front of a FULLY_CONNECTED, as language models have it", rms_norm, projected=True)
+    .right_over_opencl()
+    .that_in_browser("PASS"),
     helps("projected-inlined", "the same with the plain ops", rms_norm, inlined=True, projected=True),
     aborts=True,
 )

@@ -74,5 +74,6 @@ MODELS = finding_models(
         "gpu:*@Intel Iris Xe",
         "gpu:*@Adreno (TM) 740",
         "gpu:lavapipe@Samsung Xclipse 940",
+        "gpu:nvidia-*",
     ),
 )

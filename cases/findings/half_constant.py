@@ -47,6 +47,6 @@ MODELS = finding_models(
     clean("add", "ADD of a float16 constant is right", joined, kind="ADD"),
     helps("float32", "the constant in float32, beside a TANH", joined, half=False, beside=True),
     face("class-token", "a class token in front of patches", class_token),
-    targets=("gpu:lavapipe*",),
+    targets=("gpu:lavapipe*", "gpu:nvidia-*"),
     precisions=("fp32",),
 )

@@ -24,13 +24,13 @@ def clamped() -> Graph:
 
 
 MODELS = finding_models(
-    minimal("int32 ADD with a fused RELU", activated),
+    minimal("int32 ADD with a fused RELU", activated).refused_over_opencl(),
     control("int32 ADD without an activation", activated, activation="NONE"),
-    still_wrong("relu6", "not RELU alone: RELU6", activated, activation="RELU6"),
-    still_wrong("mul", "not ADD alone: MUL", activated, kind="MUL"),
-    still_wrong(
-        "beside", "not its own output alone: a TANH of another input is lost too", activated, beside=True
-    ).in_outputs(0, 1),
+    still_wrong("relu6", "not RELU alone: RELU6", activated, activation="RELU6").refused_over_opencl(),
+    still_wrong("mul", "not ADD alone: MUL", activated, kind="MUL").refused_over_opencl(),
+    still_wrong("beside", "not its own output alone: a TANH of another input is lost too", activated, beside=True)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
     clean("beside-healthy", "the TANH beside an ADD without an activation", activated, activation="NONE", beside=True),
     helps("clamped", "a MAXIMUM and a MINIMUM in the place of the activation", clamped),
 )

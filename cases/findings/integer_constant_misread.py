@@ -44,14 +44,14 @@ def causal_mask() -> Graph:
 
 
 MODELS = finding_models(
-    minimal("int32 [1,3,4] + the constant [4]", beside),
+    minimal("int32 [1,3,4] + the constant [4]", beside).refused_over_opencl(),
     control("the constant as [1,1,4]", beside, constant=(1, 1, 4)),
     still_wrong("rank-2", "not rank 3 alone: [3,4] + [4]", beside, shape=(3, 4)),
-    still_wrong("matrix", "not a vector alone: [1,3,4] + [3,4]", beside, constant=(3, 4)),
-    still_wrong("beside", "not its own output alone: a TANH of another input is lost too", beside_another).in_outputs(
-        0, 1
-    ),
-    still_wrong("maximum", "not ADD alone: MAXIMUM", beside, kind="MAXIMUM"),
+    still_wrong("matrix", "not a vector alone: [1,3,4] + [3,4]", beside, constant=(3, 4)).refused_over_opencl(),
+    still_wrong("beside", "not its own output alone: a TANH of another input is lost too", beside_another)
+    .in_outputs(0, 1)
+    .refused_over_opencl(),
+    still_wrong("maximum", "not ADD alone: MAXIMUM", beside, kind="MAXIMUM").refused_over_opencl(),
     still_wrong(
         "constant-first",
         "the constant [1,3,4] minus x: computed as x minus the constant",

@@ -33,13 +33,13 @@ def as_floats() -> Graph:
 FLOAT32, INT32 = 0, 2  # TFLite's numbers of types
 
 MODELS = finding_models(
-    minimal("one row behind int32 [1,3,4]", padded),
+    minimal("one row behind int32 [1,3,4]", padded).right_over_opencl(),
     control("the same in float32", padded, dtype="float32"),
-    still_wrong("bool", "not int32 alone: bool", padded, dtype="bool"),
-    still_wrong("images", "not rank 3 alone: [1,3,4,2]", images),
-    still_wrong(
-        "beside", "not its own output alone: a TANH of another input is lost too", padded, beside=True
-    ).in_outputs(0, 1),
+    still_wrong("bool", "not int32 alone: bool", padded, dtype="bool").right_over_opencl().that_in_browser("REFUSED"),
+    still_wrong("images", "not rank 3 alone: [1,3,4,2]", images).right_over_opencl(),
+    still_wrong("beside", "not its own output alone: a TANH of another input is lost too", padded, beside=True)
+    .in_outputs(0, 1)
+    .right_over_opencl(),
     helps("as-floats", "CAST to float32, PAD, and CAST back", as_floats),
     clean("beside-healthy", "the same TANH beside a PAD of float32", padded, dtype="float32", beside=True),
 )

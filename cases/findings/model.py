@@ -56,11 +56,12 @@ class FindingModel:
 
     name: file stem. what: the claim it carries, one line. build or module: exactly one is given, as in a Case;
     a module goes through litert-torch. wrong: indices of the outputs that the host's delegate gets wrong (empty:
-    none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, targets,
+    none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, litert_js, targets,
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns
     of target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that
-    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. elsewhere: outputs that
-    the bug of another finding makes wrong wherever this one does not show.
+    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. in_browser: the same of
+    a run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
+    outputs that the bug of another finding makes wrong wherever this one does not show.
     """
 
     name: str
@@ -71,9 +72,11 @@ class FindingModel:
     wrong: tuple[int, ...] = ()
     outcome: str = ""
     runtimes: str = ""
+    litert_js: str = ""
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     over_opencl: str = ""
+    in_browser: str = ""
     elsewhere: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -102,6 +105,10 @@ class FindingModel:
         """The same model, which is refused aloud over OpenCL."""
         return replace(self, over_opencl=Outcome.REFUSED.value)
 
+    def that_in_browser(self, answer: str) -> FindingModel:
+        """The same model, which answers a run in a browser so."""
+        return replace(self, in_browser=answer)
+
     def right_over_opencl(self) -> FindingModel:
         """The same model, which is computed right over OpenCL."""
         return replace(self, over_opencl="PASS")
@@ -110,6 +117,7 @@ class FindingModel:
 def finding_models(
     *models: FindingModel,
     runtimes: str = "",
+    litert_js: str = "",
     targets: tuple[str, ...] = (),
     precisions: tuple[str, ...] = (),
     aborts: bool = False,
@@ -131,7 +139,8 @@ def finding_models(
     def limited(model: FindingModel) -> FindingModel:
         if aborts:
             model = replace(model, wrong=(), outcome=Outcome.CRASH.value)
-        return replace(model, runtimes=runtimes, targets=model.targets or targets, precisions=precisions)
+        model = replace(model, runtimes=runtimes, litert_js=litert_js, precisions=precisions)
+        return replace(model, targets=model.targets or targets)
 
     return tuple(model if model.healthy else limited(model) for model in models)
 

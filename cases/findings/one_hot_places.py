@@ -22,11 +22,11 @@ def encoded(shape: tuple[int, ...] = (1, 2, 3), as_vector: bool = False) -> Grap
 
 
 MODELS = finding_models(
-    minimal("indices [1,2,3]", encoded),
+    minimal("indices [1,2,3]", encoded).that_in_browser("NOT_RESIDENT"),
     control("indices [6]", encoded, shape=(6,)),
     still_wrong("one-index", "not rank 3 alone: one index without dimensions", encoded, shape=()),
-    still_wrong("batch", "not batch 1 alone: [2,2,3]", encoded, shape=(2, 2, 3)),
-    clean("one-row", "[2,1,3] is right", encoded, shape=(2, 1, 3)),
-    clean("matrix", "[2,3] is right", encoded, shape=(2, 3)),
+    still_wrong("batch", "not batch 1 alone: [2,2,3]", encoded, shape=(2, 2, 3)).that_in_browser("NOT_RESIDENT"),
+    clean("one-row", "[2,1,3] is right", encoded, shape=(2, 1, 3)).that_in_browser("NOT_RESIDENT"),
+    clean("matrix", "[2,3] is right", encoded, shape=(2, 3)).that_in_browser("NOT_RESIDENT"),
     helps("as-vector", "the indices as a vector, and a RESHAPE", encoded, as_vector=True),
 )

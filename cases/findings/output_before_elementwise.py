@@ -84,4 +84,5 @@ MODELS = finding_models(
         "masked-tokens-emitted", "the same with the tokens emitted through a MUL by 1", masked_tokens, emit=times_one
     ),
     runtimes="<2.1.6",
+    litert_js="<2.5.3",
 )

@@ -18,7 +18,7 @@ def chosen(condition: tuple[int, ...] = (3,), shape: tuple[int, ...] = (3, 3), r
 
 MODELS = finding_models(
     minimal("condition [3], results [3,3]", chosen),
-    control("condition [1,3]", chosen, condition=(1, 3)),
+    control("condition [1,3]", chosen, condition=(1, 3)).that_in_browser("REFUSED"),
     still_wrong("rank-3", "not rank 2 alone: [3,1] and [3,3,3]", chosen, condition=(3, 1), shape=(3, 3, 3)),
     still_wrong("rank-4", "condition [2], results [2,2,2,2]", chosen, condition=(2,), shape=(2, 2, 2, 2)),
     clean("one", "a condition of one element is right", chosen, condition=(1,)),

@@ -20,9 +20,9 @@ def joined(dtype: str = "int16", kind: str = "CONCATENATION", constant: bool = T
 MODELS = finding_models(
     minimal("CONCATENATION of int16 and a constant", joined),
     control("the same in int32", joined, dtype="int32"),
-    still_wrong("int8", "not int16 alone: int8 that is not quantised", joined, dtype="int8"),
+    still_wrong("int8", "not int16 alone: int8 that is not quantised", joined, dtype="int8").that_in_browser("REFUSED"),
     still_wrong("maximum", "not CONCATENATION alone: MAXIMUM", joined, kind="MAXIMUM"),
-    clean("inputs", "two inputs of int16 are right", joined, constant=False),
+    clean("inputs", "two inputs of int16 are right", joined, constant=False).that_in_browser("REFUSED"),
     helps("int32", "MAXIMUM with a constant of int32", joined, dtype="int32", kind="MAXIMUM"),
     aborts=True,
 )

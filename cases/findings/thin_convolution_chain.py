@@ -44,5 +44,6 @@ MODELS = finding_models(
         "gpu:*@Apple M2",
         "gpu:*@Intel Iris Xe",
         "gpu:pocl*@Adreno (TM) 740",
+        "gpu:nvidia-*",
     ),
 )

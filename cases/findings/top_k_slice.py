@@ -41,6 +41,8 @@ MODELS = finding_models(
         still_wrong("three", "of 3: running it ends the process", largest, shape=(1, 3)),
         wrong=(),
         outcome=Outcome.CRASH.value,
+        targets=("gpu:lavapipe*", "gpu:swiftshader*", "gpu:nvidia-*", "gpu:web*"),
+        elsewhere=(0, 1),
     ),
     clean("four", "of 4", largest, shape=(1, 4)),
     helps("padded", "two channels of -10,000 behind the six", largest, padded=2),

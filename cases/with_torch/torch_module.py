@@ -275,7 +275,8 @@ class GraphModule(nn.Module):
 
     def _arg_extremum(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         find = torch.argmax if op.kind == "ARG_MAX" else torch.argmin
-        return find(args[0], dim=self._ints(op.inputs[1])[0]).to(torch.int32)
+        values = args[0].to(torch.uint8) if args[0].dtype is torch.bool else args[0]
+        return find(values, dim=self._ints(op.inputs[1])[0]).to(torch.int32)
 
     def _select(self, op: Op, args: list[Any], attrs: Mapping[str, Any]) -> Value:
         return torch.where(args[0].to(torch.bool), args[1], args[2])

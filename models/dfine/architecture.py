@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from runner.errors import BadInput
 
 if TYPE_CHECKING:
-    from transformers import DFineConfig
+    from transformers import DFineConfig, DFineForObjectDetection
 
-HUB_ID = "ustc-community/dfine-small-coco"
 PARAMETERS = 10_309_605
 SIZES = (160, 320, 640)
 STRIDES = (8, 16, 32)
@@ -27,7 +26,7 @@ def check_size(size: int) -> int:
     """Return `size`, or raise BadInput: the input side must be a multiple of 32 that gives at least 300 tokens."""
     if size % 32 or tokens(size) < QUERIES:
         raise BadInput(
-            f"size {size} does not fit D-FINE-S: take a multiple of 32 with at least {QUERIES} tokens (128 or more)"
+            f"size {size} does not fit the detector: take a multiple of 32 with at least {QUERIES} tokens (128 or more)"
         )
     return size
 
@@ -71,3 +70,10 @@ def config() -> DFineConfig:
         num_queries=QUERIES,
         attn_implementation="eager",
     )
+
+
+def model_class() -> type[DFineForObjectDetection]:
+    """The model of transformers that `config` configures."""
+    from transformers import DFineForObjectDetection
+
+    return DFineForObjectDetection

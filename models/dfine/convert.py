@@ -3,7 +3,7 @@
 The cache key covers the weights, the size, this package's sources and the versions of the converters, so a stale
 graph cannot be picked up. Asking for a cached artefact imports no torch. As a command:
 
-    python -m models.dfine.convert [--size 160] [--weights seed:0] [--graph shipped_a] [--out FOLDER]
+    python -m models.dfine.convert [--detector dfine] [--size 160] [--weights seed:0] [--graph shipped_a] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pathlib import Path
 import click
 import numpy as np
 
+from models import detector as detectors
 from models.dfine import weights as weights_module
 from models.dfine.architecture import SIZES, check_size
 from models.dfine.host_step import HostParameters
 from models.dfine.reference import GRAPHS
-from models.dfine.sources import GRAPH_SOURCES, source_sha256
+from models.dfine.sources import graph_sha256
 from models.dfine.weights import Weights
 from runner import children
 from runner.cache import cache_root, canonical_json, is_whole_entry, write_atomically, write_entry
@@ -58,9 +59,9 @@ class Made:
 def folder(size: int, weights: Weights) -> Path:
     """Where the artefacts of one size and one set of weights are or will be."""
     versions = [f"{name} {_version(name)}" for name in CONVERTERS]
-    sources = source_sha256((*GRAPH_SOURCES, "convert_graph"))
+    sources = graph_sha256(weights.detector, "convert_graph")
     key = hashlib.sha256("\n".join([weights.sha256, str(size), sources, *versions]).encode()).hexdigest()
-    return cache_root() / "dfine" / f"{size}-{key[:16]}"
+    return cache_root() / weights.detector.name / f"{size}-{key[:16]}"
 
 
 def _version(package: str) -> str:
@@ -84,15 +85,16 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     absent = [name for name in NEEDED if _version(name) == "absent"]
     if absent:
         raise NothingRan(
-            f"{graph} at {size} has to be converted first, and {', '.join(absent)} is not installed; "
-            f"install it: {converter_install()}"
+            f"{graph} of {weights.detector.title} at {size} has to be converted first, and "
+            f"{', '.join(absent)} is not installed; install it: {converter_install()}"
         )
     target = folder(size, weights)
     started = time.monotonic()
     with ScratchFolder(graph) as scratch:
         paths = {precision: Path(scratch) / f"{precision}.tflite" for precision in PRECISIONS}
         host = Path(scratch) / HOST_FILE
-        job = {"graph": graph, "size": size, "weights": weights.spec, "host": str(host)}
+        job = {"detector": weights.detector.name, "graph": graph, "size": size, "weights": weights.spec}
+        job |= {"host": str(host)}
         job |= {precision: str(path) for precision, path in paths.items()}
         log = Path(scratch) / "log.txt"
         with log.open("wb") as sink:
@@ -111,7 +113,7 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
             text = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(it printed nothing)"]
             raise ConversionFailed(
                 f"converting {graph} at {size} failed, exit {child.returncode}: {text[-1]}"
-                " (`python -m models.dfine.convert --verbose` shows all)"
+                f" (`python -m models.dfine.convert --detector {weights.detector.name} --verbose` shows all)"
             )
         sizes = {precision: path.stat().st_size for precision, path in paths.items()}
         for precision, path in paths.items():
@@ -127,41 +129,58 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     return Made(time.monotonic() - started, usage.ru_maxrss / 1024, sizes["fp32"], sizes["fp16"])
 
 
-def _artefact(graph: str, size: int, precision: str, weights: str) -> Path:
+def _artefact(graph: str, size: int, precision: str, weights: str, detector: str) -> Path:
     """The .tflite of one graph, converted now if it is not in the cache (with a word on stderr)."""
-    resolved = weights_module.resolve(weights)
+    resolved = weights_module.resolve(weights, detector)
     path = folder(check_size(size), resolved) / f"{graph}_{precision}.tflite"
     if not is_whole_entry(path):
-        click.echo(f"converting {graph} at {size} with {resolved.describe()}; once, about 20 s", err=True)
+        click.echo(
+            f"converting {graph} of {resolved.detector.title} at {size} with {resolved.describe()}; once, about 20 s",
+            err=True,
+        )
         convert(graph, size, resolved)
     return path
 
 
-def naive_a(*, size: int, precision: str, weights: str = weights_module.DEFAULT) -> Path:
+def naive_a(
+    *, size: int, precision: str, weights: str = weights_module.DEFAULT, detector: str = detectors.DEFAULT
+) -> Path:
     """Layout builder: the naive Graph A, with the weights of `precision`."""
-    return _artefact("naive_a", size, precision, weights)
+    return _artefact("naive_a", size, precision, weights, detector)
 
 
-def shipped_a(*, size: int, precision: str, weights: str = weights_module.DEFAULT) -> Path:
+def shipped_a(
+    *, size: int, precision: str, weights: str = weights_module.DEFAULT, detector: str = detectors.DEFAULT
+) -> Path:
     """Layout builder: the shipped Graph A."""
-    return _artefact("shipped_a", size, precision, weights)
+    return _artefact("shipped_a", size, precision, weights, detector)
 
 
-def graph_b(*, size: int, precision: str, weights: str = weights_module.DEFAULT) -> Path:
+def graph_b(
+    *, size: int, precision: str, weights: str = weights_module.DEFAULT, detector: str = detectors.DEFAULT
+) -> Path:
     """Layout builder: Graph B."""
-    return _artefact("graph_b", size, precision, weights)
+    return _artefact("graph_b", size, precision, weights, detector)
 
 
-def tail_parameters(size: int, weights: str) -> HostParameters:
+def tail_parameters(size: int, weights: str, detector: str) -> HostParameters:
     """The host's share of the weights, which every conversion leaves beside its graphs."""
-    path = folder(size, weights_module.resolve(weights)) / HOST_FILE
+    resolved = weights_module.resolve(weights, detector)
+    path = folder(size, resolved) / HOST_FILE
     if not is_whole_entry(path):
-        convert("graph_b", size, weights_module.resolve(weights))
+        convert("graph_b", size, resolved)
     with np.load(path) as named:
         return HostParameters.from_arrays(dict(named))
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--detector",
+    type=click.Choice(tuple(detectors.DETECTORS)),
+    default=detectors.DEFAULT,
+    show_default=True,
+    help="Whose graphs.",
+)
 @click.option(
     "--size", "sizes", type=int, multiple=True, default=(SIZES[0],), show_default=True, help="May be repeated."
 )
@@ -173,14 +192,20 @@ def tail_parameters(size: int, weights: str) -> HostParameters:
 @click.option("--force", is_flag=True, help="Convert again what is cached.")
 @click.option("--verbose", is_flag=True, help="Convert in this process and show what the converters print.")
 def command(
-    sizes: tuple[int, ...], weights: str, graphs: tuple[str, ...], out: Path | None, force: bool, verbose: bool
+    detector: str,
+    sizes: tuple[int, ...],
+    weights: str,
+    graphs: tuple[str, ...],
+    out: Path | None,
+    force: bool,
+    verbose: bool,
 ) -> None:
-    """Convert D-FINE-S's graphs to .tflite, fp32 and fp16 weights, into the cache (and --out)."""
+    """Convert a detector's graphs to .tflite, fp32 and fp16 weights, into the cache (and --out)."""
     from rich.console import Console
 
     console = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
-    resolved = weights_module.resolve(weights)
-    console.print(one_line(f"D-FINE-S with {resolved.describe()}"))
+    resolved = weights_module.resolve(weights, detector)
+    console.print(one_line(f"{resolved.detector.title} with {resolved.describe()}"))
     for size in sizes:
         target = folder(check_size(size), resolved)
         for step, graph in enumerate(graphs, start=1):
@@ -189,7 +214,7 @@ def command(
                 from models.dfine.convert_graph import convert_fp32
 
                 with ScratchFolder("convert") as scratch:
-                    convert_fp32(graph, size, weights, Path(scratch) / "model.tflite")
+                    convert_fp32(graph, size, resolved, Path(scratch) / "model.tflite")
             elif is_cached(graph, size, resolved) and not force:
                 console.print(f"{label}: cached")
             else:

@@ -16,6 +16,7 @@ import numpy as np
 from models.dfine.architecture import QUERIES, WIDTH, tokens
 from models.dfine.host_step import host_parameters
 from models.dfine.reference import reference_model, rewritten
+from models.dfine.weights import Weights, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -30,11 +31,12 @@ def example_inputs(graph: str, size: int) -> tuple[torch.Tensor, ...]:
     return (torch.zeros(1, 3, size, size),)
 
 
-def convert_fp32(graph: str, size: int, weights: str, path: Path) -> None:
+def convert_fp32(graph: str, size: int, weights: Weights, path: Path) -> None:
     """Write the float32 .tflite of one of `reference.GRAPHS`."""
     import litert_torch
 
-    litert_torch.convert(rewritten(graph, size, weights), example_inputs(graph, size)).export(str(path))
+    module = rewritten(graph, size, weights.spec, weights.detector.name)
+    litert_torch.convert(module, example_inputs(graph, size)).export(str(path))
 
 
 def cast_weights(source: Path, path: Path) -> None:
@@ -57,13 +59,13 @@ def cast_weights(source: Path, path: Path) -> None:
 
 
 def main(arguments: str) -> None:
-    """arguments: JSON with graph, size, weights, fp32, fp16 and host (paths to write)."""
+    """arguments: JSON with detector, graph, size, weights, fp32, fp16 and host (paths to write)."""
     job = json.loads(arguments)
-    fp32 = Path(job["fp32"])
-    convert_fp32(job["graph"], job["size"], job["weights"], fp32)
+    fp32, weights = Path(job["fp32"]), resolve(job["weights"], job["detector"])
+    convert_fp32(job["graph"], job["size"], weights, fp32)
     cast_weights(fp32, Path(job["fp16"]))
     with Path(job["host"]).open("wb") as file:
-        np.savez(file, **host_parameters(reference_model(job["weights"])).arrays())  # type: ignore[arg-type]
+        np.savez(file, **host_parameters(reference_model(weights.spec, weights.detector.name)).arrays())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -22,19 +22,26 @@ def _rows(linear: nn.Linear, start: int) -> nn.Linear:
 
 
 class DeformableAttention(nn.Module):
-    """The same function as a transformers `DFineMultiscaleDeformableAttention` with 4-d reference boxes."""
+    """The same function as a transformers `DFineMultiscaleDeformableAttention` with 4-d reference boxes, or RT-DETR's.
+
+    RT-DETR's takes the same number of points from each level, writes its offset scale into its forward, and projects
+    the memory before and the samples after.
+    """
 
     def __init__(self, original: nn.Module, sides: tuple[int, ...]) -> None:
         """sides: of the square map of each level, in the order of the tokens."""
         super().__init__()
         self.heads = original.n_heads
-        self.points = tuple(original.num_points_list)
+        points = original.n_points
+        self.points = tuple(points) if isinstance(points, list) else (points,) * original.n_levels
         self.sides = sides
         self.offset_x = _rows(original.sampling_offsets, 0)
         self.offset_y = _rows(original.sampling_offsets, 1)
         self.attention = original.attention_weights
-        scale = original.num_points_scale.detach() * original.offset_scale
-        self.scale = nn.Buffer(scale.reshape(1, 1, 1, -1).clone())
+        shares = torch.tensor([1 / count for count in self.points for _ in range(count)])
+        self.scale = nn.Buffer((shares * getattr(original, "offset_scale", 0.5)).reshape(1, 1, 1, -1))
+        self.value = getattr(original, "value_proj", nn.Identity())
+        self.output = getattr(original, "output_proj", nn.Identity())
         self.samplers = nn.ModuleList(TentSampler(side) for side in sides)
 
     def _per_head(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,6 +56,7 @@ class DeformableAttention(nn.Module):
         y = center_y + self._per_head(self.offset_y(hidden)) * self.scale * height
         # [1, Q, heads, P] -> [heads, Q, P]
         x, y, attention = (t.reshape(queries, self.heads, -1).transpose(0, 1) for t in (x, y, attention))
+        memory = self.value(memory)
         total: torch.Tensor | None = None
         token = point = 0
         for side, count, sampler in zip(self.sides, self.points, self.samplers, strict=True):
@@ -59,4 +67,4 @@ class DeformableAttention(nn.Module):
             total = sampled if total is None else total + sampled
             token, point = token + side * side, point + count
         assert total is not None
-        return total.transpose(1, 2).reshape(1, queries, channels)
+        return self.output(total.transpose(1, 2).reshape(1, queries, channels))

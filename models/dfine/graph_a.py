@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers import DFineForObjectDetection
 
 from models.dfine.anchors import baked_anchors, valid
 from models.dfine.architecture import level_sizes
@@ -25,8 +24,8 @@ SHIPPED_OUTPUTS = ("enc_class", "memory_raw_x2")
 class Encoder(nn.Module):
     """Image [1, 3, size, size] -> memory [1, tokens, 256], finest level first."""
 
-    def __init__(self, model: DFineForObjectDetection, size: int) -> None:
-        """model: used up: its modules are taken over and changed; pass a copy."""
+    def __init__(self, model: nn.Module, size: int) -> None:
+        """model: a `DFineForObjectDetection` or `RTDetrForObjectDetection`, used up: pass a copy."""
         super().__init__()
         core = model.model
         backbone = bake_batch_norms(core.backbone.model)
@@ -42,6 +41,7 @@ class Encoder(nn.Module):
         self.down_blocks = hybrid.fpn_blocks
         self.downsample = hybrid.downsample_convs
         self.up_blocks = hybrid.pan_blocks
+        self.to_memory = bake_batch_norms(core.decoder_input_proj)  # nothing at all in D-FINE-S
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = self.stem(image)
@@ -63,11 +63,12 @@ class Encoder(nn.Module):
         levels = [pyramid[0]]
         for downsample, block, coarser in zip(self.downsample, self.up_blocks, pyramid[1:], strict=True):
             levels.append(block(torch.cat([downsample(levels[-1]), coarser], dim=1)))
-        return torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)
+        projected = [project(level) for project, level in zip(self.to_memory, levels, strict=True)]
+        return torch.cat([level.flatten(2).transpose(1, 2) for level in projected], dim=1)
 
 
 class _GraphA(nn.Module):
-    def __init__(self, model: DFineForObjectDetection, size: int) -> None:
+    def __init__(self, model: nn.Module, size: int) -> None:
         super().__init__()
         self.encoder = Encoder(model, size)
         self.output = model.model.enc_output[0]
@@ -91,7 +92,7 @@ class ShippedGraphA(_GraphA):
 class NaiveGraphA(_GraphA):
     """image [1, 3, s, s] -> enc_class, enc_coord [1, tokens, 4] (logits), output_memory, memory_raw."""
 
-    def __init__(self, model: DFineForObjectDetection, size: int) -> None:
+    def __init__(self, model: nn.Module, size: int) -> None:
         super().__init__(model, size)
         self.box_head = model.model.enc_bbox_head
         self.anchors = nn.Buffer(torch.from_numpy(baked_anchors(size)))

@@ -7,15 +7,12 @@ The tail (`enc_output`, `enc_bbox_head`) acts on each token alone, so it commute
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from models.dfine.anchors import OUT_OF_RANGE, anchors, valid
 from models.dfine.architecture import QUERIES
-
-if TYPE_CHECKING:
-    from transformers import DFineForObjectDetection
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +54,7 @@ class HostParameters:
         )
 
 
-def host_parameters(model: DFineForObjectDetection) -> HostParameters:
+def host_parameters(model: Any) -> HostParameters:
     """The tail's weights out of the reference model."""
 
     def array(tensor: object) -> np.ndarray:

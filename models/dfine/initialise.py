@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -32,19 +33,38 @@ def seeded_model(seed: int = 0) -> DFineForObjectDetection:
     """D-FINE-S in eval mode, float32, every parameter and statistic determined by `seed`."""
     model = DFineForObjectDetection(config()).eval()
     with torch.no_grad():
-        for name, module in model.named_modules():
-            _draw(name, module, seed)
-        for head in model.model.decoder.class_embed:
-            # About one query in ten scores above one half, as on a busy photograph.
-            head.weight.mul_(4.0)
-            head.bias.mul_(0.3).sub_(5.8)
-        # Each token's own offset, not only its anchor, decides where a box is: a lost offset must lose boxes.
-        model.model.enc_bbox_head.layers[-1].weight.mul_(4.0)
-        for head in (model.model.enc_bbox_head, model.model.decoder.pre_bbox_head):
-            # Boxes stay near their anchors and span some tens of pixels: IoU of slivers measures rounding only.
-            head.layers[-1].bias.copy_(torch.tensor([0.0, 0.0, 0.5, 0.5]))
-        _calibrate(model, seed)
+        draw(model, seed)
+        make_scores_few(model, gain=4.0, offset=5.8)
+        make_boxes_matter(model, [model.model.enc_bbox_head, model.model.decoder.pre_bbox_head])
+        calibrate(model, seed)
     return model
+
+
+def make_scores_few(model: nn.Module, gain: float, offset: float) -> None:
+    """About one query in ten scores above one half, as on a busy photograph.
+
+    gain: spreads the drawn logits. offset: is taken from them, so that few are above 0.
+    """
+    for head in model.model.decoder.class_embed:
+        head.weight.mul_(gain)
+        head.bias.mul_(0.3).sub_(offset)
+
+
+def make_boxes_matter(model: nn.Module, heads: Sequence[nn.Module]) -> None:
+    """Each token's own offset, not only its anchor, decides where a box is: a lost offset must lose boxes.
+
+    heads: those whose offsets add up to a box. Boxes stay near their anchors and span some tens of pixels: IoU of
+    slivers measures rounding only.
+    """
+    model.model.enc_bbox_head.layers[-1].weight.mul_(4.0)
+    for head in heads:
+        head.layers[-1].bias.copy_(torch.tensor([0.0, 0.0, 1.0, 1.0]) / len(heads))
+
+
+def draw(model: nn.Module, seed: int) -> None:
+    """Draw every parameter, each from a generator of its own."""
+    for name, module in model.named_modules():
+        _draw(name, module, seed)
 
 
 def _generator(seed: int, name: str) -> torch.Generator:
@@ -88,7 +108,7 @@ def calibration_images(seed: int) -> torch.Tensor:
     return torch.sigmoid(total * 2)
 
 
-def _calibrate(model: DFineForObjectDetection, seed: int) -> None:
+def calibrate(model: nn.Module, seed: int) -> None:
     """Set each BatchNorm's statistics from its own input, layer after layer in one forward pass.
 
     Each statistic is rounded to fp16, which hides the last-bit differences between machines: the same seed gives

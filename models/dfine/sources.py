@@ -1,12 +1,15 @@
-"""A hash of this package's own source files: cached results must not outlive the code that made them."""
+"""A hash of the source files behind a detector's graphs: cached results must not outlive the code that made them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-# What decides the converted graphs and their reference outputs, given the weights.
+from models import detector
+from models.detector import Detector
+
+# What decides the converted graphs and their reference outputs, given the weights; for another detector its own too.
 GRAPH_SOURCES = (
     "anchors",
     "architecture",
@@ -25,10 +28,25 @@ GRAPH_SOURCES = (
 )
 
 
-def source_sha256(modules: Sequence[str] = GRAPH_SOURCES) -> str:
-    """sha256 over the source text of the named modules of models.dfine."""
-    folder = Path(__file__).parent
+OWN_SOURCES = ("architecture", "graph_b")
+
+
+def graph_sha256(whose: Detector, *others: str) -> str:
+    """sha256 over the sources of a detector's graphs, and of `others`: further modules of models.dfine."""
+    return _sha256(whose, (*GRAPH_SOURCES, *others), OWN_SOURCES)
+
+
+def initialiser_sha256(whose: Detector) -> str:
+    """sha256 over the sources that draw a detector's seeded weights."""
+    return _sha256(whose, ("initialise",), ("initialise",))
+
+
+def _sha256(whose: Detector, shared: Iterable[str], own: Iterable[str]) -> str:
+    files = [(detector.DEFAULT, name) for name in shared]
+    if whose.name != detector.DEFAULT:
+        files += [(whose.name, name) for name in own]
+    folder = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for name in modules:
-        digest.update(name.encode() + b"\0" + (folder / f"{name}.py").read_bytes())
+    for package, name in files:
+        digest.update(name.encode() + b"\0" + (folder / package / f"{name}.py").read_bytes())
     return digest.hexdigest()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from models import detector
 from models.dfine import host_step, weights
 from models.dfine.convert import tail_parameters
 
 
 def shipped_host(
-    *, enc_class: np.ndarray, memory_raw_x2: np.ndarray, size: int, weights: str = weights.DEFAULT, **_: object
+    *,
+    enc_class: np.ndarray,
+    memory_raw_x2: np.ndarray,
+    size: int,
+    weights: str = weights.DEFAULT,
+    detector: str = detector.DEFAULT,
+    **_: object,
 ) -> dict[str, np.ndarray]:
     """Top 300 and the per-token tail in float32: gives memory_raw, target, ref, tokens."""
-    return host_step.shipped_step(tail_parameters(size, weights), size, enc_class, memory_raw_x2)
+    return host_step.shipped_step(tail_parameters(size, weights, detector), size, enc_class, memory_raw_x2)
 
 
 def naive_host(

@@ -19,6 +19,7 @@ from repro.campaigns.expectations import Comparison, Expectations, compare
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
 from repro.verdicts.judge import judge
+from repro.verdicts.references import OpenTarget
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
 from repro.verdicts.verdict import Status, Verdict
@@ -87,11 +88,13 @@ def run_campaign(
     seed: int | None = None,
     options: Mapping[str, str | int | bool] | None = None,
     save: Path | None = None,
+    open_cpu: OpenTarget | None = None,
     on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> list[CaseResult]:
     """Run what is not in the journal, judge, compare; every result goes to `on_result` as it comes.
 
-    Returns all results in the order of the cases. save: folder that gets one judgeable folder per run.
+    Returns all results in the order of the cases. save: folder that gets one judgeable folder per run. open_cpu: as for
+    `case_subject`.
     Raises DeviceFailed when the target is lost; what was measured until then is in the journal.
     """
     chosen = dict(options or {})
@@ -99,7 +102,7 @@ def run_campaign(
     results: dict[str, CaseResult] = {}
     pending: deque[tuple[str, Subject, Precision]] = deque()
     for case in cases:
-        subject = case_subject(case, kind=kind, seed=seed)
+        subject = case_subject(case, kind=kind, seed=seed, open_cpu=open_cpu)
         for precision in precisions:
             key = result_key(subject, target.identity, precision, chosen)
             order.append(key)

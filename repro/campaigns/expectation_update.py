@@ -42,12 +42,19 @@ Explain = Callable[[str, int], Reason | None]
 """(case, output) -> the reason why a failure there is expected, or None where nobody knows."""
 
 
-def update(text: str, records: Sequence[Mapping[str, Any]], explain: Explain) -> Update:
+REPORTED = "reported, not measured: "
+"""How the reason of a claim begins that nobody here has measured."""
+
+
+def update(
+    text: str, records: Sequence[Mapping[str, Any]], explain: Explain, mark: Mapping[str, str] | None = None
+) -> Update:
     """Bring one expectations file up to date with `repro run --json` records of one target.
 
     Same status and signature: `confirmed` becomes the record's runtime. A pass where a failure is
     expected: `fixed_in` is set if the runtime is newer than `confirmed`, else the entry goes. A new
-    failure or another signature needs a Reason from `explain`, or it is refused.
+    failure or another signature needs a Reason from `explain`, or it is refused. mark: what every entry that is
+    measured now says beside that, such as by whom; a claim that is confirmed so is no longer only reported.
     """
     document = tomlkit.parse(text)
     tables = document.get("expect")
@@ -65,7 +72,7 @@ def update(text: str, records: Sequence[Mapping[str, Any]], explain: Explain) ->
             if entry is not None and entry["precision"] == ANY and covered != ANY and _differs(entry, record):
                 _split(tables, entry)
                 entry = _find(tables, case, output, covered)
-            _apply(tables, entry, case, output, covered, record, explain, changes, refusals)
+            _apply(tables, entry, case, output, covered, record, explain, changes, refusals, mark or {})
     return Update(tomlkit.dumps(document), tuple(changes), tuple(refusals))
 
 
@@ -118,6 +125,7 @@ def _apply(
     explain: Explain,
     changes: list[str],
     refusals: list[str],
+    mark: Mapping[str, str],
 ) -> None:
     label = f"{case} output {output} {precision}"
     said = f"{record['verdict']} {record['signature']}".strip()
@@ -125,8 +133,9 @@ def _apply(
     if entry is None and record["verdict"] == "PASS":
         return
     if entry is not None and not _differs(entry, record):
-        if entry.get("confirmed") != runtime:
+        if entry.get("confirmed") != runtime or mark:
             entry["confirmed"] = runtime
+            _mark(entry, mark)
             changes.append(f"{label}: confirmed with {runtime}")
         return
     if entry is not None and record["verdict"] == "PASS":
@@ -153,4 +162,12 @@ def _apply(
     if reason.link:
         entry["link"] = reason.link
     entry["confirmed"] = runtime
+    _mark(entry, mark)
     changes.append(f"{label}: expects {said}")
+
+
+def _mark(entry: Table, mark: Mapping[str, str]) -> None:
+    entry.update(mark)
+    if mark and entry.get("origin") == "reported":
+        entry["origin"] = "measured"
+        entry["reason"] = entry["reason"].replace(REPORTED, "first reported, then measured: ", 1)

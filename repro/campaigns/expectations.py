@@ -83,6 +83,7 @@ class Expectation:
     adapters: words, of which the adapter's name must hold one, as the delegate looks for vendors: `nvidia`,
         `mali-g7`. It is the name that is presented, or else the hardware's own. Without any it holds under every name.
     fixed_in: first runtime in which it is gone; from there on PASS is expected again.
+    measured_by, measured_on: who measured it elsewhere and on which day, of what came back in a bundle's results.
     """
 
     case: Word
@@ -99,6 +100,8 @@ class Expectation:
     fixed_in: Runtime = ""
     memory: bool = False
     adapters: tuple[Word, ...] = ()
+    measured_by: str = ""
+    measured_on: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="a day: 2026-01-31")] = ""
 
     def __post_init__(self) -> None:
         if self.memory and not is_of_memory(self.signature):

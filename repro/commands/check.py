@@ -12,6 +12,7 @@ from repro.campaigns.controls import fitness
 from repro.commands import options
 from repro.commands.check_models import Asked, check_models, printed
 from repro.commands.outputs import keep_apart
+from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.check_report import conclusion, exit_code, junit_rows
 from repro.display.console import Screen, print_lines
 from repro.display.junit import write_junit
@@ -134,6 +135,8 @@ def command(
     if partial and (one := _first_given(ctx, _NOT_PARTIAL)):
         raise BadInput(f"--partial is no run on the GPU alone, which {one} is about; give one of the two")
     names = targets.resolve(target_names, device)
+    if expected_as:
+        say_own_catalogue()
     if poison:
         for name in names:
             require_poison(name)

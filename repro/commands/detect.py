@@ -35,6 +35,7 @@ class GraphDidNotRun(ReproError):
 @click.argument("image", type=click.Path(path_type=Path))
 @options.target
 @click.option("--device", help="For --target adb: SERIAL or 'loopback'.")
+@options.adb_server
 @options.runtime
 @options.one_precision
 @click.option("--size", type=int, default=SIZES[0], show_default=True, help="Side of the network's input.")

@@ -1,4 +1,4 @@
-"""`repro device`: phones over adb. List them, set one up, take everything of ours off again."""
+"""`repro device`: phones over adb. List them, reach one, set one up, take everything of ours off again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from repro.commands import options
 from repro.display.console import Screen, echo_line
 from repro.display.json_lines import dump
 from runner.adb import android, build
 from runner.adb.choice import resolve_serial
-from runner.adb.devices import AttachedDevice, settled_all
+from runner.adb.devices import AttachedDevice, settled, settled_all
 from runner.adb.link import DeviceLink
 from runner.adb.loopback.device import LoopbackDevice, device_gpu
 from runner.adb.loopback.name import is_loopback, loopback_gpu
+from runner.adb.native_runner import ROOT
+from runner.adb.network import connect, parse_address
 from runner.adb.properties import describe, read_gles, read_properties, read_thermal
 from runner.adb.server import AdbServer, default_server
-from runner.adb.session import ROOT
 from runner.adb.target import AdbTarget
 from runner.encoding import json_text, shown_name
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
@@ -28,16 +30,19 @@ DEFAULT_VERSION = "2.3.0"
 
 @click.group()
 def command() -> None:
-    """Phones over adb: list them, set one up, clean one.
+    """Phones over adb: list them, set one up, clean one, reach one over the network.
 
     \b
     1. repro device list
     2. repro device setup --runtime 2.3.0
-    3. repro run --target adb --device loopback        no phone: a sandbox on this host
+    3. repro device connect 192.168.1.20:5555          a phone on the network; then it is listed as the others are
+    4. repro run --target adb --device all             every phone, side by side
+    5. repro run --target adb --device loopback        no phone: a sandbox on this host
     """
 
 
 @command.command("list")
+@options.adb_server
 @click.option("--device", help="Only this serial number; 'loopback' or 'loopback:pocl' starts one and shows it.")
 @click.option("--json", "as_json", is_flag=True, help="One object per device on stdout.")
 @click.pass_context
@@ -75,19 +80,19 @@ def list_command(ctx: click.Context, device: str | None, as_json: bool) -> None:
 
 
 def _rows(server: AdbServer) -> list[tuple[AttachedDevice, dict[str, str], str]]:
+    return [_described(server, device) for device in settled_all(server)]
+
+
+def _described(server: AdbServer, device: AttachedDevice) -> tuple[AttachedDevice, dict[str, str], str]:
     """Device, what it says of itself, and the LiteRT version that is set up here for its ABI."""
-    rows = []
-    for device in settled_all(server):
-        fields: dict[str, str] = {}
-        shown = device
-        if device.ready:
-            try:
-                link = DeviceLink(server, device.serial)
-                fields = {**describe(read_properties(link), read_gles(link)), "thermal": read_thermal(link)}
-            except DeviceFailed as error:
-                shown = AttachedDevice(device.serial, "lost", str(error))
-        rows.append((shown, fields, _ready_version(fields.get("abi", ""))))
-    return rows
+    fields: dict[str, str] = {}
+    if device.ready:
+        try:
+            link = DeviceLink(server, device.serial)
+            fields = {**describe(read_properties(link), read_gles(link)), "thermal": read_thermal(link)}
+        except DeviceFailed as error:
+            device = AttachedDevice(device.serial, "lost", str(error))
+    return device, fields, _ready_version(fields.get("abi", ""))
 
 
 def _ready_version(abi: str) -> str:
@@ -112,6 +117,7 @@ def _lines(device: AttachedDevice, fields: dict[str, str], version: str) -> list
 
 
 @command.command("setup")
+@options.adb_server
 @click.option("--device", help="SERIAL, 'loopback' or 'loopback:pocl'; default $ANDROID_SERIAL or the only one.")
 @click.option("--runtime", help=f"LiteRT version (default {DEFAULT_VERSION}; with --from-pypi {NEWEST}).")
 @click.option(
@@ -127,24 +133,13 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
     the one that gpu:pocl runs here, built for the phone. The runner is built with the NDK of ANDROID_NDK_HOME, or taken
     from REPRO_ANDROID_RUNNER.
     """
-    if source is not None and url:
-        raise BadInput("--from takes files that are here and --url fetches them: give one of them")
-    if from_pypi and (source is not None or url):
-        raise BadInput("--from-pypi, --from and --url are three places for the same libraries: give one of them")
-    if from_pypi and runtime is not None and not is_android(runtime):
-        raise BadInput(f"PyPI has LiteRT-LM's releases for Android, not LiteRT {runtime}; they are {', '.join(KNOWN)}")
+    require_one_place(runtime, source, from_pypi, url)
     serial = resolve_serial(None, device)
     console = Screen(stderr=True, soft_wrap=True)
     if not is_loopback(serial):
-        version = runtime or (NEWEST if from_pypi else DEFAULT_VERSION)
         link = DeviceLink(default_server(), serial)
         abi = describe(read_properties(link), "").get("abi", "")
-        if from_pypi:
-            hashes = android.fetch_from_pypi(version, abi, console.print)
-        else:
-            hashes = provide(console, version, abi, source, url)
-        for name, sha in hashes.items():
-            console.print(f"{name} {version} {abi} sha256 {sha}")
+        version = provide(console, runtime, abi, source, from_pypi, url)
         _, note = build.android_runner(abi)
         if note:
             console.print(f"the runner is {note}")
@@ -156,10 +151,33 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
         click.echo(json_text({"target": target.public_name, "runtime": stay.supplies.version, "ready": True}))
 
 
-def provide(console: Screen, version: str, abi: str, source: Path | None, url: str | None) -> dict[str, str]:
-    """Libraries of a version and ABI into the cache; name -> sha256. Raises BadInput or TargetUnavailable."""
-    if source is not None:
-        return android.take_from(source, version, abi)
+def require_one_place(runtime: str | None, source: Path | None, from_pypi: bool, url: str | None) -> None:
+    """Raise BadInput where the options name several places for the libraries, or a version that PyPI has none of."""
+    if source is not None and url:
+        raise BadInput("--from takes files that are here and --url fetches them: give one of them")
+    if from_pypi and (source is not None or url):
+        raise BadInput("--from-pypi, --from and --url are three places for the same libraries: give one of them")
+    if from_pypi and runtime is not None and not is_android(runtime):
+        raise BadInput(f"PyPI has LiteRT-LM's releases for Android, not LiteRT {runtime}; they are {', '.join(KNOWN)}")
+
+
+def provide(
+    console: Screen, runtime: str | None, abi: str, source: Path | None, from_pypi: bool, url: str | None
+) -> str:
+    """Libraries for an ABI into the cache; returns their version. Raises BadInput or TargetUnavailable."""
+    version = runtime or (NEWEST if from_pypi else DEFAULT_VERSION)
+    if from_pypi:
+        hashes = android.fetch_from_pypi(version, abi, console.print)
+    elif source is not None:
+        hashes = android.take_from(source, version, abi)
+    else:
+        hashes = _fetched(console, version, abi, url)
+    for name, sha in hashes.items():
+        console.print(f"{name} {version} {abi} sha256 {sha}")
+    return version
+
+
+def _fetched(console: Screen, version: str, abi: str, url: str | None) -> dict[str, str]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bar:
         tasks: dict[str, int] = {}
@@ -172,7 +190,25 @@ def provide(console: Screen, version: str, abi: str, source: Path | None, url: s
         return android.fetch(version, abi, show, url, console.print)
 
 
+@command.command("connect")
+@options.adb_server
+@click.argument("address", metavar="HOST[:PORT]")
+def connect_command(address: str) -> None:
+    """Reach a phone over the network, as `adb connect` does, and say what state it is in.
+
+    Its address is then its serial number: `--device HOST:PORT`, which also connects by itself. Exit 3 if it is not
+    reached or not ready.
+    """
+    serial = parse_address(address)
+    server = default_server()
+    connect(server, serial)
+    shown = settled(server, serial)
+    for text in _lines(*_described(server, shown)):
+        echo_line(text)
+
+
 @command.command("clean")
+@options.adb_server
 @click.option("--device", help="SERIAL; default $ANDROID_SERIAL or the only one attached.")
 def clean(device: str | None) -> None:
     """Remove all that this project put on a device.

@@ -24,7 +24,8 @@ from repro.findings.report import render_report
 from repro.findings.report_facts import by_backend
 from repro.findings.seal import check_seal
 from repro.findings.upstream import host_expectations, reaches_of
-from repro.matrix.measure import environments_for, journal_path
+from repro.matrix.environments import environments_for
+from repro.matrix.measure import journal_path
 from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
@@ -75,10 +76,11 @@ def list_(as_json: bool, verbose: bool) -> None:
                 screen.say((f"{slug:{width}}", Tone.HEAD), "  ", ("incomplete", Tone.WARN), f"  {error}")
             continue
         of_minimal = [r for r in on_gpu if r["case"] == finding.minimal.name]
-        rows = [rows_of(records)[0] for records in by_backend(of_minimal) if records]
+        rows = {backend: rows_of(records)[0] for backend, records in by_backend(of_minimal).items() if records}
         if as_json:
-            said, *others = ({k: row[k] for k in ("since", "fixed_in", "sentence")} for row in rows)
-            over_opencl = {"over_opencl": others[0]} if others else {}
+            told = {b: {k: row[k] for k in ("since", "fixed_in", "sentence")} for b, row in rows.items()}
+            said = told.pop(next(iter(told)))
+            apart = {backend.where.replace(" ", "_").lower(): row for backend, row in told.items()}
             where = str(finding.minimal.where)
             click.echo(
                 dump(
@@ -88,18 +90,18 @@ def list_(as_json: bool, verbose: bool) -> None:
                         "status": str(finding.status),
                         "claimed_in": where,
                         **said,
-                        **over_opencl,
+                        **apart,
                     }
                 )
             )
             continue
-        first = next((row for row in rows if row["since"]), rows[0])
+        first = next((row for row in rows.values() if row["since"]), next(iter(rows.values())))
         since = f"since {spoken(first['since'])}" if first["since"] else "not here"
         fixed = f", fixed in {first['fixed_in']}" if first["fixed_in"] else ""
         screen.say((f"{slug:{width}}", Tone.HEAD), f"  {finding.status.word:9}  {since}{fixed}  {finding.short_title}")
         if verbose:
             only = f"only {finding.minimal.where}: " if finding.minimal.where else ""
-            shows_in = "; over OpenCL: ".join(row["sentence"] for row in rows)
+            shows_in = "; ".join(": ".join(filter(None, (b.where, row["sentence"]))) for b, row in rows.items())
             screen.say(f"  {finding.claim}")
             screen.say((f"  {only}{shows_in}", Tone.ASIDE))
     if not as_json:
@@ -166,6 +168,11 @@ def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int
     "and under the names that the finding knows.",
 )
 @click.option("--no-named", is_flag=True, help="Measure nothing under another adapter name.")
+@click.option(
+    "--add",
+    is_flag=True,
+    help="Keep what the evidence says of targets and runtimes that are not measured now, as for one more GPU.",
+)
 @options.again
 @options.memory
 @click.pass_context
@@ -177,6 +184,7 @@ def measure(
     target_names: tuple[str, ...],
     named: tuple[str, ...],
     no_named: bool,
+    add: bool,
     again: bool,
 ) -> None:
     """Measure findings, and rewrite their evidence, report and seal.
@@ -193,10 +201,10 @@ def measure(
         names = targets.resolve(target_names)
     else:
         names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
-        if not runtimes and (lost := unmeasurable(findings, names)):
+        if not runtimes and not add and (lost := unmeasurable(findings, names)):
             raise TargetUnavailable(
-                f"{lost} cannot be measured here and would be lost; run `make opencl`, or name with --target what to "
-                "measure instead"
+                f"{lost} cannot be measured here and would be lost; run `make opencl` and `make web`, or name with "
+                "--target what to measure instead"
             )
     presented = targets.resolve(named) if named else [] if no_named else None
     plans = plans_to_measure(findings, environments_for(runtimes, names), presented)
@@ -212,7 +220,10 @@ def measure(
                 drafts, plans, journal, again=again, on_record=_stepper(line)
             )
         for finding, draft, measured in zip(findings, drafts, everything_measured, strict=True):
-            evidence.record_evidence(draft, measured)
+            if add:
+                evidence.add_evidence(draft, measured)
+            else:
+                evidence.record_evidence(draft, measured)
             evidence.seal(draft, render_report(draft, finding.folder.parent))
             publish(draft, finding.folder)
     for finding, measured in zip(findings, everything_measured, strict=True):
@@ -293,7 +304,9 @@ def verify(
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
     if not target_names and not runtimes and (lost := unmeasurable(findings, names)):
-        console.say(("not measured", Tone.WARN), f": {lost}; `make opencl` sets up what runs them", soft_wrap=True)
+        console.say(
+            ("not measured", Tone.WARN), f": {lost}; `make opencl` and `make web` set up what runs them", soft_wrap=True
+        )
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
 

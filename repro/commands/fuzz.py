@@ -25,7 +25,7 @@ from repro.fuzzer.corpus import Corpus, known_patterns, only_hunt_in
 from repro.fuzzer.hunt import Bug, Hunt, Progress
 from repro.fuzzer.rotation import BLOCK, Place, hunt_in_turns
 from repro.fuzzer.sources import Sources
-from repro.hazards.lint import find_hazards
+from repro.hazards.lint import foretold
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
 from repro.remote.where import Where
@@ -140,7 +140,7 @@ def command(
                 known,
                 on_progress,
                 on_bug,
-                functools.partial(find_hazards, adapters=adapters),
+                functools.partial(foretold, adapters=adapters),
                 in_turns=len(places) > 1,
             )
 

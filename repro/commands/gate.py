@@ -29,6 +29,7 @@ from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
 from repro.remote.where import Where
 from runner import targets
+from runner.adb.lanes import is_phone
 from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
 from runner.run import Precision
 from runner.target import Target
@@ -173,7 +174,7 @@ def _only(paths: tuple[Path, ...], whole: Path | None, out: Path | None) -> Path
 
 def _resolved(where: Where, names: Sequence[str], device: str | None, missing: dict[str, ReproError]) -> list[str]:
     """Full names of the targets that are there, each once; those that are not go to `missing`."""
-    phones = [name for name in names if name.partition(":")[0] == "adb"]
+    phones = [name for name in names if is_phone(name)]
     found: list[str] = []
     for name in names:
         try:

@@ -23,15 +23,8 @@ from repro.display.json_lines import dump, unfit_object
 from repro.display.progress import progress_line
 from repro.matrix.bisect import bisect
 from repro.matrix.document import to_document
-from repro.matrix.measure import (
-    Environment,
-    Measured,
-    OpenTarget,
-    default_targets,
-    environments_for,
-    journal_path,
-    measure,
-)
+from repro.matrix.environments import Environment, default_targets, environments_for
+from repro.matrix.measure import Measured, OpenTarget, journal_path, measure
 from repro.matrix.parts import PART, head_of, subjects_of
 from repro.matrix.record import CellRecord, Row, RowCell
 from repro.matrix.rows import PASSES, UNCLEAR, has_unclear, rows_of
@@ -43,7 +36,7 @@ from repro.records.journal import Journal
 from repro.records.lines import Tone, counted
 from repro.remote.where import Elsewhere, Where
 from repro.trials.check import require_comparison
-from repro.trials.load import load_subject
+from repro.trials.load import load_subject, open_installed_cpu
 from repro.verdicts.subject import Subject, case_subject
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
@@ -59,6 +52,7 @@ from runner.targets import precisions_for
     "--runtime", "runtimes", multiple=True, help=f"LiteRT version. May be repeated. Default: {', '.join(KNOWN)}."
 )
 @options.all_targets
+@options.device
 @options.both_precisions
 @mine
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
@@ -84,6 +78,7 @@ def command(
     cases: tuple[str, ...],
     runtimes: tuple[str, ...],
     target_names: tuple[str, ...],
+    device: str | None,
     precision: str,
     bisecting: bool,
     seed: int,
@@ -109,17 +104,20 @@ def command(
     2. repro matrix model.tflite --runtime 2.1.3 --runtime nightly --target gpu:lavapipe
     3. repro matrix 'public-reports/*' --bisect            since which runtime
     4. repro matrix --shard 1/3 --out 1.json               a third of it; the others elsewhere, and then: repro merge
+    5. repro matrix --target adb --device all              every phone, side by side
     """
     if shard is not None and bisecting:
         raise BadInput("--bisect asks one case after another, and --shard cuts a matrix: give one of them")
     started = time.monotonic()
     keep_apart({"--out": out, "--html": html_file}, [Path(name) for name in cases if name.endswith(".tflite")])
+    if device and not target_names:
+        raise BadInput(f"--device {device} is for phones, and without --target each one is measured; add --target adb")
     whole = choose_subjects(cases, seed, chosen_cases(()))
     subjects = subjects_of(shard, whole) if shard else whole
     if not subjects:
         raise NothingRan(f"shard {shard} of {counted(len(whole), 'model')} is empty; give fewer shards")
-    names = where.resolve(target_names) if target_names else _every_target(where)
-    open_target = where.open_target
+    names = where.resolve(target_names, device) if target_names else _every_target(where)
+    open_target: OpenTarget | None = where.open_target if isinstance(where, Elsewhere) else None
     for subject in subjects if "cpu" in names else ():
         require_comparison(subject, "cpu")
     environments = environments_for(runtimes, names)
@@ -199,7 +197,9 @@ def choose_subjects(names: Sequence[str], seed: int, every: Sequence[Case]) -> l
         chosen = failing_cases(every)
     else:
         chosen = []
-    return subjects + [case_subject(case) for case in _alone(runnable(chosen) if chosen else ())]
+    return subjects + [
+        case_subject(case, open_cpu=open_installed_cpu) for case in _alone(runnable(chosen) if chosen else ())
+    ]
 
 
 def _alone(chosen: Sequence[Case]) -> list[Case]:
@@ -259,7 +259,7 @@ def _bisect(
     precision: str,
     journal: Journal,
     as_json: bool,
-    open_target: OpenTarget,
+    open_target: OpenTarget | None,
 ) -> int:
     """Bisect every case on every target and precision; 1 if a verdict changed somewhere."""
     changed = False
@@ -278,7 +278,7 @@ def _bisect(
 
 
 def _verdict_of(
-    subject: Subject, target: str, precision: Precision, journal: Journal, open_target: OpenTarget
+    subject: Subject, target: str, precision: Precision, journal: Journal, open_target: OpenTarget | None
 ) -> Callable[[str], str]:
     def said(version: str) -> str:
         environment = Environment(version, target)

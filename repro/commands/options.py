@@ -74,7 +74,33 @@ target = _target_option("target_name", f"Where to run: {TARGETS}.", default="gpu
 targets = _target_option(
     "target_names", f"Where to run: {TARGETS}. May be repeated.", multiple=True, default=("gpu",), show_default=True
 )
-device = click.option("--device", help="For --target adb: SERIAL, 'all', 'loopback' or 'loopback:pocl'.")
+
+
+def _use_server(ctx: click.Context, parameter: click.Parameter, place: str | None) -> None:
+    if place is not None:
+        from runner.adb.server import using_server
+
+        ctx.with_resource(using_server(place))
+
+
+adb_server = click.option(
+    "--adb",
+    metavar="HOST:PORT",
+    callback=_use_server,
+    expose_value=False,
+    is_eager=True,
+    help="The adb server to ask for phones, such as another machine's; default the one that `adb` itself uses.",
+)
+
+
+def device(command: Command) -> Command:
+    """--device, and --adb for where to look for it."""
+    chosen = click.option(
+        "--device", help="For --target adb: SERIAL, HOST:PORT (of the phone), 'all', 'loopback' or 'loopback:pocl'."
+    )
+    return chosen(adb_server(command))
+
+
 engine = click.option(
     "--engine", type=click.Choice(["native", "run_model"]), help="For --target adb: what runs on the phone."
 )
@@ -209,6 +235,22 @@ html = click.option(
 def typed() -> str:
     """The command as it was typed, for a page that says how it was made."""
     return shell_command(["repro", *sys.argv[1:]])
+
+
+def typed_for(target: str) -> str:
+    """The command as it was typed, for one of its targets alone, and so that it goes on where it stopped."""
+    return shell_command(["repro", *_for_target(sys.argv[1:], target)])
+
+
+def _for_target(typed_words: Sequence[str], target: str) -> list[str]:
+    kept: list[str] = []
+    words_left = iter(typed_words)
+    for word in words_left:
+        if word in ("--target", "--device"):
+            next(words_left, None)
+        elif not word.startswith(("--target=", "--device=")) and word != "--again":
+            kept.append(word)
+    return [*kept, "--target", target]
 
 
 def words(given: Mapping[str, object]) -> list[str]:

@@ -21,7 +21,7 @@ from repro.records.lines import Tone, counted
 from repro.restarts.measure import Answer, Machine, journal_path, measure
 from repro.restarts.reading import Reading, State, faults
 from repro.restarts.setups import SETUPS
-from repro.trials.load import load_subject
+from repro.trials.load import load_subject, open_installed_cpu
 from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
@@ -117,7 +117,7 @@ def _subjects(names: Sequence[str], seed: int) -> list[Subject]:
     files = [load_subject(Path(name), seed=seed) for name in names if name.endswith(".tflite")]
     patterns = [name for name in names if not name.endswith(".tflite")]
     chosen = runnable(catalogue.select(patterns)) if patterns else ()
-    return files + [case_subject(case) for case in chosen]
+    return files + [case_subject(case, open_cpu=open_installed_cpu) for case in chosen]
 
 
 def _print(console: Screen, answers: Sequence[Answer], verbose: bool) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import click
 
@@ -21,20 +22,24 @@ from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import chosen_cases, mine
 from repro.commands.without_torch import runnable
 from repro.display import campaign_table, json_lines, junit, name_table
-from repro.display.console import Screen
-from repro.display.progress import progress_line
+from repro.display.console import Screen, print_lines
+from repro.display.phone_lines import PhoneWork, phone_lines
+from repro.display.progress import ProgressLine, progress_lines
 from repro.findings.note import note
 from repro.findings.reader import finding_or_none
+from repro.matrix.environments import public_target
 from repro.pages.of_run import run_page
 from repro.pages.render import write_page
 from repro.records.journal import Journal
 from repro.records.lines import counted
-from repro.remote.where import Where
+from repro.remote.where import Elsewhere, Where
+from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
+from runner.adb.lanes import Lane, one_after_another, side_by_side
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.targets import precisions_for
+from runner.targets import ALL, gpu_of, late_phones, precisions_for
 
 
 @click.command()
@@ -103,7 +108,8 @@ def command(
     4. repro run --mine                             the own cases of your project (`repro init` begins one)
     5. repro run --shard 1/3 --results 1.results    a third of it; the others elsewhere, and then: repro merge
     6. repro run --target 'gpu:lavapipe@*'          one name per family of GPUs, and which outputs differ between them
-    7. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
+    7. repro run --target adb --device all          every phone, side by side; one that is lost holds no other up
+    8. repro run --scheduler tcp://127.0.0.1:8786   on the workers of `repro scheduler`
     """
     if again and resume:
         raise BadInput("--again runs everything and --resume keeps what is measured: give one of them")
@@ -116,27 +122,37 @@ def command(
         raise NothingRan(f"shard {shard} of {counted(len(whole), 'case')} is empty; give fewer shards")
     names = where.resolve(target_names, device)
     started, began = time.monotonic(), datetime.now(UTC)
-    results: list[CaseResult] = []
-    unfit: list[Fitness] = []
     kept_under: dict[str, tuple[str, str]] = {}
-    for name in names:
-        found, failing = run_on(
-            name,
-            chosen,
-            precision,
-            runtime,
-            workers,
-            where=where,
-            engine=engine,
-            again=again,
-            kind=kind,
-            seed=seed,
-            save=save,
-            lines=as_json,
-            kept_under=kept_under,
-        )
-        results += found
-        unfit += failing
+    came: dict[str, list[CaseResult]] = {name: [] for name in names}
+    printing = Lock()
+    with progress_lines() as progress:
+
+        def work(name: str) -> list[Fitness]:
+            return run_on(
+                name,
+                chosen,
+                precision,
+                runtime,
+                workers,
+                where=where,
+                engine=engine,
+                again=again,
+                kind=kind,
+                seed=seed,
+                save=save,
+                came=came[name],
+                echo=echo if as_json else lambda record: None,
+                progress=progress,
+                kept_under=kept_under,
+            )
+
+        def echo(record: Mapping[str, object]) -> None:
+            with printing:
+                click.echo(json_lines.dump(record))
+
+        lanes = (one_after_another if isinstance(where, Elsewhere) else side_by_side)(names, work)
+    results = [result for name in names for result in came[name]]
+    unfit = [one for lane in lanes for one in lane.value or ()]
     seed_text = "of each case" if seed is None else str(seed)
     if results_file is not None:
         head = new_head(
@@ -153,11 +169,18 @@ def command(
     controls = frozenset(c.name for c in chosen if c.control_of)
     campaign_table.print_campaign(console, results, controls=controls, note=note, verbose=verbose, unfit=unfit)
     name_table.print_name_table(console, results, verbose=verbose)
+    held_up = [lane for lane in lanes if lane.error]
+    phones = [_phone_work(lane, came[lane.target], chosen, precision, kept_under) for lane in lanes if lane.is_phone]
+    if len(phones) > 1 or held_up:
+        late = late_phones(names) if device == ALL and not isinstance(where, Elsewhere) else []
+        print_lines(console, phone_lines(phones, late))
     for record in name_table.name_objects(results) if as_json else ():
         click.echo(json_lines.dump(record))
     console.print(summary)
     if junit_file is not None:
-        junit.write_junit(junit_file, "repro run", campaign_table.junit_rows(results, unfit), began)
+        rows = campaign_table.junit_rows(results, unfit)
+        rows += [junit.TestRow(lane.target, "device", error=str(lane.error)) for lane in held_up]
+        junit.write_junit(junit_file, "repro run", rows, began)
     if html_file is not None:
         named = {case.name: case for case in chosen}
         given = {"--runtime": runtime, "--inputs": kind, "--seed": seed}
@@ -170,7 +193,29 @@ def command(
             options.words(given),
         )
         write_page(html_file, page)
-    ctx.exit(campaign_table.exit_code(results, unfit))
+    # What a lost phone had shown was not held against its controls, and gates nothing.
+    lost = {lane.target for lane in held_up}
+    believed = [result for name in names if name not in lost for result in came[name]]
+    ctx.exit(campaign_table.exit_code(believed, unfit) or (3 if held_up else 0))
+
+
+def _phone_work(
+    lane: Lane[list[Fitness]],
+    came: Sequence[CaseResult],
+    chosen: Sequence[Case],
+    precision: str,
+    kept_under: Mapping[str, tuple[str, str]],
+) -> PhoneWork:
+    name = lane.target
+    return PhoneWork(
+        target=name,
+        shown=public_target(name),
+        model="" if gpu_of(name) else kept_under.get(name, ("", ""))[1],
+        done=len(came),
+        wanted=len(chosen) * len(precisions_for(name, precision)),
+        why=str(lane.error or ""),
+        go_on=options.typed_for(name),
+    )
 
 
 def run_on(
@@ -186,29 +231,31 @@ def run_on(
     kind: str | None,
     seed: int | None,
     save: Path | None,
-    lines: bool,
+    came: list[CaseResult],
+    echo: Callable[[Mapping[str, object]], None],
+    progress: Callable[[str, int], ProgressLine],
     kept_under: dict[str, tuple[str, str]],
-) -> tuple[list[CaseResult], list[Fitness]]:
-    """The campaign on one target, with its journal and its progress line; and where its news count for nothing.
+) -> list[Fitness]:
+    """The campaign on one target, with its journal and its progress line. Returns where its news count for nothing.
 
-    kept_under: gets, by the target's full name, the name of its expectations and the model of the phone.
+    came: gets each result as it comes, and in the end all in the order of the cases; what a lost phone had done is
+    there. echo: gets each record of --json. kept_under: gets, by the target's full name, the name of its expectations
+    and the model of the phone. Several phones run this side by side.
     """
     precisions = precisions_for(name, precision)
     with where.open_target(name, runtime=runtime, workers=workers, engine=engine) as target:
         known = expectations.load_for(target, runtime=runtime or "")
         kept_under[target.name] = expectations.kept_under(target)
-        with (
-            Journal(journal_path(target.name)) as journal,
-            progress_line(target.name, len(chosen) * len(precisions)) as line,
-        ):
+        line = progress(target.name, len(chosen) * len(precisions))
+        with Journal(journal_path(target.name)) as journal:
 
             def show(result: CaseResult) -> None:
+                came.append(result)
                 line.advance(f"{result.case} {result.precision}")
-                if lines:
-                    for record in json_lines.result_objects(result):
-                        click.echo(json_lines.dump(record))
+                for record in json_lines.result_objects(result):
+                    echo(record)
 
-            results = run_campaign(
+            came[:] = run_campaign(
                 chosen,
                 target,
                 precisions,
@@ -218,10 +265,11 @@ def run_on(
                 kind=kind,
                 seed=seed,
                 save=save,
+                open_cpu=open_installed_cpu,
                 on_result=show,
             )
-        news = dict.fromkeys(Precision(r.precision) for r in results if r.is_news)
+        news = dict.fromkeys(Precision(r.precision) for r in came if r.is_news)
         unfit = [one for one in (fitness(target, chosen_precision) for chosen_precision in news) if one.is_unfit]
-        for one in unfit if lines else ():
-            click.echo(json_lines.dump(json_lines.unfit_object(one)))
-        return results, unfit
+        for one in unfit:
+            echo(json_lines.unfit_object(one))
+        return unfit

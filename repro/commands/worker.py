@@ -6,7 +6,7 @@ import click
 
 from repro.commands import completion
 from repro.commands.elsewhere import access_to, keys, say
-from repro.matrix.measure import attached_phones
+from repro.matrix.environments import attached_phones
 from repro.remote import at_worker
 from repro.remote.engine import own_name, serve_worker
 from repro.remote.where import resource_of

@@ -8,6 +8,7 @@ from __future__ import annotations
 KINDS = {
     "CONV_2D": "CONV",
     "DEPTHWISE_CONV_2D": "DEPTHWISE",
+    "ADD_N": "ADD",
     "AVERAGE_POOL_2D": "POOL_AVERAGE",
     "MAX_POOL_2D": "POOL_MAX",
     "CONCATENATION": "CONCAT",

@@ -65,20 +65,15 @@ def cumsum_misread(shape: tuple[int, ...], axis: int, exclusive: bool, reverse: 
     return "cumsum-options" if exclusive or (reverse and sizes[meant] > 1) else ""
 
 
-def product_misses_batch(
-    left: tuple[int, ...], right: tuple[int, ...], adj_x: bool, adj_y: bool, right_is_constant: bool
-) -> bool:
+def product_misses_batch(left: tuple[int, ...], right: tuple[int, ...], adj_y: bool) -> bool:
     """Whether a BATCH_MATMUL of these shapes broadcasts a batch in a way that the delegate does not.
 
     Measured on lavapipe, on 280 combinations of batches, sizes, transpositions and constant or runtime operands. Right
-    are equal batches; constant weights of rank 2, which are a FULLY_CONNECTED; and under adj_y a right operand of batch
-    1 whose depth and columns are multiples of 4.
+    are equal batches, and under adj_y a right operand of batch 1 whose depth and columns are multiples of 4.
     """
     rank = max(len(left), len(right))
     batches = [(1,) * (rank - len(shape)) + tuple(shape[:-2]) for shape in (left, right)]
     if batches[0] == batches[1]:
         return False
-    if right_is_constant and len(right) == 2:
-        return adj_x or adj_y
     is_one_matrix = all(size == 1 for size in batches[1])
     return not (adj_y and is_one_matrix and right[-1] % SLICE_CHANNELS == 0 and right[-2] % SLICE_CHANNELS == 0)

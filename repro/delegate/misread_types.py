@@ -22,6 +22,12 @@ _FUSED = ("RELU", "RELU6", "RELU_N1_TO_1")
 _BECOME_NODES = frozenset({"CONCATENATION", "PACK", "SELECT", "SELECT_V2", "ONE_HOT"})
 """Ops that take a constant as a tensor, and not as an attribute."""
 _UNREAD = ("int16", "int8", "uint8")
+_BOUNDS = {
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-(1 << 15), (1 << 15) - 1),
+    "int32": (-(1 << 31), (1 << 31) - 1),
+}
 
 
 def is_quantised(tensor: Tensor) -> bool:
@@ -47,11 +53,12 @@ def whole_constant_misread(
     """The rule that an elementwise op with a constant of several whole numbers falls under, or empty.
 
     The constant is a tensor of its own rank, whose axes are not aligned to the right, and always the second operand.
-    Rows that are alike hide the first.
+    Rows that are alike hide the first, where the kernel compiles.
     """
-    uneven = [axis for axis in displaced(constant.shape, result) if (constant != np.take(constant, [0], axis)).any()]
-    if uneven and bhwc(constant.shape)[0] > 1 == bhwc(runtime)[0]:
+    misplaced = displaced(constant.shape, result)
+    if misplaced and bhwc(constant.shape)[0] > 1 == bhwc(runtime)[0]:
         return "integer-constant-batch"
+    uneven = [axis for axis in misplaced if (constant != np.take(constant, [0], axis)).any()]
     if uneven or displaced(runtime, result):
         return "integer-constant-axis"
     return "integer-constant-first" if comes_first and kind not in COMMUTES else ""
@@ -72,7 +79,7 @@ def constant_that_aborts(graph: Graph, op: Op, operands: tuple[str, ...]) -> str
         tensor = graph.tensors[name]
         if tensor.data is None or tensor.dtype not in _UNREAD or (tensor.dtype != "int16" and is_quantised(tensor)):
             continue
-        if tensor.data.size > 1 or op.kind in _BECOME_NODES:
+        if tensor.data.size > 1 or op.kind in _BECOME_NODES | {"GATHER"}:
             return "small-constant-aborts"
     return ""
 
@@ -83,11 +90,42 @@ def constant_tensor_misread(graph: Graph, op: Op, operands: tuple[str, ...]) -> 
 
 
 def half_constant_misread(graph: Graph, op: Op) -> str:
-    """`half-constant` for a constant of float16 that becomes a tensor: the kernel that reads it does not compile."""
-    for name in op.inputs:
-        maker = graph.producers.get(name)
-        if maker is not None and maker.kind == "DEQUANTIZE" and op.kind in _BECOME_NODES:
-            held = graph.tensors[maker.inputs[0]]
-            if held.is_constant and held.dtype == "float16":
-                return "half-constant"
-    return ""
+    """`half-constant` for a constant of float16 that becomes a tensor: the kernel that reads it does not compile.
+
+    ONE_HOT reads the bytes of such a constant as a float32.
+    """
+    if op.kind not in _BECOME_NODES or not any(_is_half_constant(graph, name) for name in op.inputs):
+        return ""
+    return "one-hot-places" if op.kind == "ONE_HOT" else "half-constant"
+
+
+def _is_half_constant(graph: Graph, name: str) -> bool:
+    maker = graph.producers.get(name)
+    held = graph.tensors[maker.inputs[0]] if maker is not None and maker.kind == "DEQUANTIZE" else None
+    return held is not None and held.is_constant and held.dtype == "float16"
+
+
+def bitcast_misread(source: Tensor, result: Tensor) -> str:
+    """The rule that a BITCAST between types of different sizes falls under, or empty.
+
+    A GPU that computes in WebGPU has no integers of 8 and 16 bits: the source that is made for them reads four bytes as
+    one number and writes unsigned ones, and compiles for nothing else. And a vector that becomes one number is a batch
+    of numbers to the parser. In fp16 a float has other bits.
+    """
+    sizes = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2}
+    read, made = (sizes.get(tensor.dtype, 4) for tensor in (source, result))
+    in_half = "bitcast-in-half" if (source.dtype == "float32") != (result.dtype == "float32") else ""
+    if read == made:
+        return in_half
+    is_compiled = (read == 1 and made == 4) or (read == 4 and result.dtype == "uint8")
+    if not is_compiled or min(len(source.shape), len(result.shape)) == 0:
+        return "bitcast-size"
+    return in_half
+
+
+def loses_range(source: str, result: str) -> bool:
+    """Whether a type of whole numbers has some that another one has not."""
+    if source not in _BOUNDS or result not in _BOUNDS:
+        return False
+    (low, high), (lowest, highest) = _BOUNDS[source], _BOUNDS[result]
+    return low < lowest or high > highest

@@ -11,17 +11,31 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Op
-from repro.delegate.graph import SLICE_CHANNELS, Bhwc, Node, Operand, OperandForm, broadcast_bhwc, constant_data
+from repro.delegate.graph import (
+    POINTWISE,
+    SLICE_CHANNELS,
+    Bhwc,
+    Node,
+    Operand,
+    OperandForm,
+    Value,
+    Weights,
+    broadcast_bhwc,
+    constant_data,
+)
+from repro.delegate.half_casts import CAST_TO_FLOAT
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_axes import constant_misread, cumsum_misread, product_misses_batch
-from repro.delegate.misread_scales import pair_misread
+from repro.delegate.misread_scales import one_operand_misread, pair_misread, vector_misread
 from repro.delegate.misread_types import (
     activation_misread,
+    bitcast_misread,
     constant_tensor_misread,
     constant_that_aborts,
     displaced,
     is_quantised,
+    loses_range,
     whole_constant_misread,
 )
 
@@ -123,7 +137,8 @@ def parse_reduction(lowering: Lowering, op: Op) -> None:
     axes = frozenset("BHWC")
     if listed is not None:
         axes = frozenset(lowering.axis_letter(op.inputs[0], int(axis)) for axis in np.ravel(listed))
-    node = lowering.add(Node(node_kind(op.kind), op, axes=axes), source)
+    misparsed = one_operand_misread(lowering.graph, op)
+    node = lowering.add(Node(node_kind(op.kind), op, axes=axes, misparsed=misparsed), source)
     if op.attrs.get("keep_dims", False):
         lowering.finish(node)
         return
@@ -143,11 +158,17 @@ def parse_softmax(lowering: Lowering, op: Op) -> None:
 
 
 def parse_batch_matmul(lowering: Lowering, op: Op) -> None:
-    """BATCH_MATMUL, whose operands are to have one batch."""
-    node = lowering.generic(op)
+    """BATCH_MATMUL, whose operands are to have one batch. By a constant of rank 2 it is a FULLY_CONNECTED."""
     left, right = (lowering.shape(name) for name in op.inputs[:2])
     adj_x, adj_y = bool(op.attrs.get("adj_x")), bool(op.attrs.get("adj_y"))
-    if product_misses_batch(left, right, adj_x, adj_y, lowering.constant(op, 1) is not None):
+    if lowering.constant(op, 1) is not None and len(right) == 2:
+        node = Node("FULLY_CONNECTED", op, window=POINTWISE, weights=Weights(right[1], right[0], 1))
+        if (adj_x and left[-2:] != (1, 1)) or (adj_y and right != (1, 1)):
+            node.misparsed = "matmul-weights-transposed"
+        lowering.finish(lowering.add(node, lowering.value(op.inputs[0])))
+        return
+    node = lowering.generic(op)
+    if product_misses_batch(left, right, adj_y):
         node.misparsed = "batch-matmul-broadcast"
 
 
@@ -155,11 +176,18 @@ def parse_arg_max(lowering: Lowering, op: Op) -> None:
     """ARG_MAX: over the channels, the lanes behind the last one take part, and an index that does not exist may win."""
     node = lowering.generic(op)
     axis = lowering.constant(op, 1)
-    if axis is None or lowering.axis_letter(op.inputs[0], int(np.ravel(axis)[0])) != "C":
+    if lowering.graph.tensors[op.inputs[0]].dtype == "bool":
+        node.misparsed = "arg-max-truths"
+    elif axis is None or lowering.axis_letter(op.inputs[0], int(np.ravel(axis)[0])) != "C":
         return
-    source = lowering.value(op.inputs[0])
-    if source.shape[3] % SLICE_CHANNELS and not (source.producer and source.producer.kind in NEVER_BELOW_ITS_LANES):
+    elif _lanes_may_win(lowering.value(op.inputs[0])):
         node.misparsed = "arg-max-lanes"
+
+
+def _lanes_may_win(source: Value) -> bool:
+    """Whether the unused lanes of a tensor may hold more than its channels."""
+    never = source.producer is not None and source.producer.kind in NEVER_BELOW_ITS_LANES
+    return source.shape[3] % SLICE_CHANNELS > 0 and not never
 
 
 def parse_top_k(lowering: Lowering, op: Op) -> None:
@@ -168,26 +196,38 @@ def parse_top_k(lowering: Lowering, op: Op) -> None:
     shape = lowering.shape(op.inputs[0])
     if shape and shape[-1] % SLICE_CHANNELS:
         node.misparsed = "top-k-slice" if shape[-1] > SLICE_CHANNELS else "top-k-aborts"
-
-
-def parse_joined_parts(lowering: Lowering, op: Op) -> None:
-    """ADD_N of two and ATAN2, with a constant of the same shape, which is read as if its axes were the last ones."""
-    node = lowering.generic(op)
-    for place, name in enumerate(op.inputs):
-        data = constant_data(lowering.graph, name)
-        if data is None or len(op.inputs) != 2:
-            continue
-        shape = lowering.shape(name)
-        if constant_misread(data.reshape(shape), lowering.shape(op.inputs[1 - place]), shape):
-            node.misparsed = "constant-axis"
+    elif vector_misread(lowering.graph, op):
+        node.misparsed = "quantised-ranks"
 
 
 def parse_select(lowering: Lowering, op: Op) -> None:
-    """SELECT and SELECT_V2, whose condition is not aligned to the right of the result."""
+    """SELECT and SELECT_V2, whose condition is not aligned to the right of the result; that of SELECT should not be."""
     node = lowering.generic(op)
-    if displaced(lowering.shape(op.inputs[0]), lowering.shape(op.outputs[0])):
+    condition, made = (lowering.shape(name) for name in (op.inputs[0], op.outputs[0]))
+    if op.kind == "SELECT" and len(condition) == 1:  # one truth per row
+        condition = (*condition, *(1,) * (len(made) - 1))
+    if displaced(condition, made):
         node.misparsed = "select-condition"
     node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[1:]) or node.misparsed
+
+
+def parse_abs(lowering: Lowering, op: Op) -> None:
+    """ABS, which for int16 takes no notice of scales."""
+    lowering.generic(op).misparsed = one_operand_misread(lowering.graph, op)
+
+
+def parse_cast(lowering: Lowering, op: Op) -> None:
+    """CAST, which ends at the smallest or largest number of a smaller type, where TFLite's kernel wraps around."""
+    source, result = (lowering.graph.tensors[name] for name in (op.inputs[0], op.outputs[0]))
+    node = Node(CAST_TO_FLOAT if result.dtype == "float32" else "CAST", op)
+    node.misparsed = "cast-saturates" if loses_range(source.dtype, result.dtype) else ""
+    lowering.finish(lowering.add(node, lowering.value(op.inputs[0])))
+
+
+def parse_bitcast(lowering: Lowering, op: Op) -> None:
+    """BITCAST."""
+    source, result = (lowering.graph.tensors[name] for name in (op.inputs[0], op.outputs[0]))
+    lowering.generic(op).misparsed = bitcast_misread(source, result)
 
 
 def parse_cumsum(lowering: Lowering, op: Op) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, Bhwc, Cut, Node, Pad, Value, axis_letters, constant_data
 from repro.delegate.lowering import Lowering
-from repro.delegate.misread_types import constant_tensor_misread, is_of_whole_numbers
+from repro.delegate.misread_scales import lookup_misread
+from repro.delegate.misread_types import constant_tensor_misread, constant_that_aborts, is_of_whole_numbers
 
 
 def parse_pad(lowering: Lowering, op: Op) -> None:
@@ -132,10 +133,20 @@ def _one_step(shape: Bhwc, axis: str) -> Bhwc:
 
 
 def parse_gather(lowering: Lowering, op: Op) -> None:
-    """GATHER, which knows of no batch_dims: the indices of one batch serve all."""
+    """GATHER, which knows of no batch_dims: the indices of one batch serve all, and the result keeps its axis."""
     node = lowering.generic(op)
-    if any(size > 1 for size in lowering.shape(op.inputs[0])[: int(op.attrs.get("batch_dims", 0))]):
+    batches, axis = int(op.attrs.get("batch_dims", 0)), int(op.attrs.get("axis", 0))
+    shape = lowering.shape(op.inputs[0])
+    kept = _one_step(lowering.value(op.inputs[0]).shape, lowering.axis_letter(op.inputs[0], axis))
+    takes_others = shape[axis] > 1 and any(size > 1 for size in shape[:batches])
+    if takes_others or (batches and kept != lowering.value(op.outputs[0]).shape):
         node.misparsed = "gather-batch"
+    node.misparsed = constant_that_aborts(lowering.graph, op, op.inputs[:1]) or node.misparsed
+
+
+def parse_lookup(lowering: Lowering, op: Op) -> None:
+    """EMBEDDING_LOOKUP: GATHER of rows, whose integers have scales."""
+    lowering.generic(op).misparsed = lookup_misread(lowering.graph, op)
 
 
 def parse_one_hot(lowering: Lowering, op: Op) -> None:

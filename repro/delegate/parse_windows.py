@@ -14,7 +14,12 @@ from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, POINTWISE, SLICE_CHANNELS, Bhwc, Node, Value, Weights, Window
 from repro.delegate.kinds import node_kind
 from repro.delegate.lowering import Lowering
-from repro.delegate.misread_scales import has_blocks_of_int4, has_weights_of_integers, rows_lost
+from repro.delegate.misread_scales import (
+    has_blocks_of_int4,
+    has_weights_of_integers,
+    is_taken_for_fully_connected,
+    rows_lost,
+)
 
 Pair = tuple[int, int]
 
@@ -53,6 +58,12 @@ def parse_convolution(lowering: Lowering, op: Op) -> None:
     dilation = (int(op.attrs.get("dilation_h_factor", 1)), int(op.attrs.get("dilation_w_factor", 1)))
     window = _window(op, source.shape, (int(weights.shape[1]), int(weights.shape[2])), dilation)
     channels = source.shape[3]
+    if op.kind == "CONV_2D" and is_taken_for_fully_connected(lowering.graph, op):
+        node = lowering.add(Node("FULLY_CONNECTED_INT8", op), source)
+        if source.shape[:3] != lowering.value(op.outputs[0]).shape[:3] or channels != weights.shape[3]:
+            node.misparsed = "quantised-pointwise"
+        lowering.finish(node)
+        return
     if op.kind == "DEPTHWISE_CONV_2D":
         node = Node("DEPTHWISE", op, window=window, weights=Weights(int(weights.shape[3]), channels, channels))
         if window.size == (1, 1) and 1 < channels < weights.shape[3]:

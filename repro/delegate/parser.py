@@ -18,11 +18,13 @@ from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kinds import ELEMENTWISE, REDUCTIONS
 from repro.delegate.lowering import Lowering
 from repro.delegate.parse_arithmetic import (
+    parse_abs,
     parse_arg_max,
     parse_batch_matmul,
+    parse_bitcast,
+    parse_cast,
     parse_cumsum,
     parse_elementwise,
-    parse_joined_parts,
     parse_reduction,
     parse_select,
     parse_softmax,
@@ -32,6 +34,7 @@ from repro.delegate.parse_movement import (
     parse_blocks,
     parse_concat,
     parse_gather,
+    parse_lookup,
     parse_one_hot,
     parse_pack,
     parse_pad,
@@ -59,6 +62,9 @@ def parse_composite(lowering: Lowering, op: Op) -> None:
 PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys(ELEMENTWISE, parse_elementwise),
     **dict.fromkeys(REDUCTIONS, parse_reduction),
+    "ABS": parse_abs,
+    "BITCAST": parse_bitcast,
+    "CAST": parse_cast,
     "SOFTMAX": parse_softmax,
     "ARG_MAX": parse_arg_max,
     "BATCH_MATMUL": parse_batch_matmul,
@@ -81,14 +87,14 @@ PARSERS: dict[str, Callable[[Lowering, Op], None]] = {
     "DEPTH_TO_SPACE": parse_blocks,
     "SPACE_TO_DEPTH": parse_blocks,
     "GATHER": parse_gather,
+    "EMBEDDING_LOOKUP": parse_lookup,
     "ONE_HOT": parse_one_hot,
     "DYNAMIC_UPDATE_SLICE": parse_update,
     "STABLEHLO_COMPOSITE": parse_composite,
     "TRANSPOSE_CONV": parse_transposed_convolution,
     "TOPK_V2": parse_top_k,
-    **dict.fromkeys(("ADD_N", "ATAN2"), parse_joined_parts),
     **dict.fromkeys(("SELECT", "SELECT_V2"), parse_select),
-    **dict.fromkeys(("RIGHT_SHIFT", "STABLEHLO_SHIFT_LEFT"), parse_elementwise),
+    **dict.fromkeys(("ADD_N", "ATAN2", "RIGHT_SHIFT", "STABLEHLO_SHIFT_LEFT"), parse_elementwise),
 }
 """Op kind -> its parser; ops of any other kind are lowered by `Lowering.generic`."""
 

@@ -191,7 +191,7 @@ def _types_read(op: Op) -> set[str]:
     if op.kind in _LOGICAL:
         return {"bool"} | _SIGNED
     types = _FLOATS | _QUANTISED | {"bool"}
-    if op.kind in ("EMBEDDING_LOOKUP", "ONE_HOT", "DYNAMIC_UPDATE_SLICE", "CUSTOM", "STABLEHLO_COMPOSITE"):
+    if op.kind in ("ARG_MAX", "EMBEDDING_LOOKUP", "ONE_HOT", "DYNAMIC_UPDATE_SLICE", "CUSTOM", "STABLEHLO_COMPOSITE"):
         types |= {"int32"}
     if op.kind in _COMPARISONS | _ANY_TYPE:
         types |= _SIGNED | _UNSIGNED

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from cases.graph import Graph, Op
 from repro.delegate.graph import DelegateGraph, Node, Value
+from repro.delegate.half_casts import casts_read_as_they_are
 from repro.delegate.kernel_fusions import fuse_into_kernels
 from repro.delegate.kernel_links import link_into_splits
 from repro.delegate.node_passes import (
@@ -42,12 +43,15 @@ from repro.delegate.unused_lanes import sums_over_unused_lanes
 EFFECTS_OF_PARSING = {
     "cumsum-no-batch": Effect.VOID,
     "batched-blocks": Effect.VOID,
+    "arg-max-truths": Effect.VOID,
+    "bitcast-size": Effect.VOID,
     "grouped-conv": Effect.VOID,
     "quantised-ranks": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,
     "composite-aborts": Effect.ABORT,
     "blockwise-int4-aborts": Effect.ABORT,
+    "embedding-rank-aborts": Effect.ABORT,
     "integer-activation": Effect.VOID,
     "integer-constant-batch": Effect.VOID,
     "integer-pad": Effect.VOID,
@@ -149,6 +153,7 @@ STEPS: tuple[Step, ...] = (
     concats_of_one,
     fuse_into_kernels,
     link_into_splits,
+    casts_read_as_they_are,
     sums_over_unused_lanes,
 )
 """In the delegate's own order."""

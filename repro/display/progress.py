@@ -1,8 +1,8 @@
-"""A live progress line on stderr that stays silent where stderr is no terminal."""
+"""Live progress lines on stderr that stay silent where stderr is no terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -23,8 +23,8 @@ class ProgressLine:
 
 
 @contextmanager
-def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
-    """Show `title [bar] n/total text elapsed` while the block runs."""
+def progress_lines() -> Iterator[Callable[[str, int], ProgressLine]]:
+    """Show a line for each (title, total) that is asked for while the block runs, by any of its threads."""
     console = Screen(file=own_stderr())
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -34,4 +34,11 @@ def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
         TextColumn("{task.fields[text]}", markup=False, table_column=None),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield ProgressLine(progress, progress.add_task(title, total=total, text=""))
+        yield lambda title, total: ProgressLine(progress, progress.add_task(title, total=total, text=""))
+
+
+@contextmanager
+def progress_line(title: str, total: int) -> Iterator[ProgressLine]:
+    """Show `title [bar] n/total text elapsed` while the block runs."""
+    with progress_lines() as lines:
+        yield lines(title, total)

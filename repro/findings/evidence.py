@@ -39,8 +39,8 @@ from repro.verdicts.references import float64_outputs
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner.cache import write_atomically
-from runner.errors import TargetUnavailable
-from runner.runtime_version import spoken
+from runner.errors import BadInput, TargetUnavailable
+from runner.runtime_version import numbering, spoken, version_order
 
 
 def build_models(finding: Finding) -> None:
@@ -121,11 +121,43 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
 
     Raises TargetUnavailable where nothing was measured.
     """
+    _write_matrix(finding, measured)
+    write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
+
+
+def add_evidence(finding: Finding, measured: Measured) -> None:
+    """Write what was measured beside the evidence that is there, whose environments it replaces where it has them too.
+
+    The sample stays. Raises BadInput where the evidence is that of another file, TargetUnavailable where nothing was
+    measured.
+    """
+    _write_matrix(finding, beside(measured, finding))
+
+
+def beside(measured: Measured, finding: Finding) -> Measured:
+    """What was measured, and what the evidence of a finding holds of other environments. Raises BadInput."""
+    before = finding.evidence()
+    hashes = {record["case"]: record["model_sha256"] for record in measured.records}
+    new = {(e["target"], e["runtime"]) for e in measured.environments}
+    kept = [r for r in finding.evidence_records() if (r["target"], r["runtime"]) not in new]
+    if changed := sorted({r["case"] for r in kept if hashes.get(r["case"], r["model_sha256"]) != r["model_sha256"]}):
+        raise BadInput(
+            f"finding '{finding.slug}': the evidence is that of another {changed[0]}.tflite; "
+            "measure it whole, without --add"
+        )
+    return Measured(
+        (*kept, *measured.records),
+        (*(e for e in before["environments"] if (e["target"], e["runtime"]) not in new), *measured.environments),
+        (*(u for u in before["unavailable"] if (u["target"], u["runtime"]) not in new), *measured.unavailable),
+        measured.cached,
+    )
+
+
+def _write_matrix(finding: Finding, measured: Measured) -> None:
     if not measured.records:
         raise TargetUnavailable(f"finding '{finding.slug}': no environment could run it; see `repro doctor`")
     document = to_document(measured.records, measured.environments, measured.unavailable)
     write_atomically(finding.folder / EVIDENCE, canonical(document))
-    write_atomically(finding.folder / SAMPLE, canonical(sample_of(finding, measured)))
 
 
 def record_sample(finding: Finding) -> None:
@@ -205,7 +237,29 @@ def claims(finding: Finding, records: Sequence[CellRecord], sealed: Sequence[Cel
     models = {m.name: m for m in finding.models}
     sick = {cell_of(r) for r in records if models[r["case"]].purpose is Purpose.CONTROL and wrong_outputs(r)}
     before = {(r["case"], *cell_of(r)): r for r in sealed}
-    return [_claim(finding, models[r["case"]], r, before.get((r["case"], *cell_of(r))), sick) for r in records]
+    taken = {(r["case"], r["target"]) for r in records if r["runtime"] in _newest(records) and not _is_refused(r)}
+    return [
+        _claim(
+            finding,
+            models[r["case"]],
+            r,
+            before.get((r["case"], *cell_of(r))),
+            sick,
+            taken_later=r["runtime"] not in _newest(records) and (r["case"], r["target"]) in taken,
+        )
+        for r in records
+    ]
+
+
+def _newest(records: Sequence[CellRecord]) -> set[str]:
+    """The newest runtime of each numbering that was measured."""
+    versions = {r["runtime"] for r in records}
+    numberings = {numbering(version) for version in versions}
+    return {max((v for v in versions if numbering(v) is one), key=version_order) for one in numberings}
+
+
+def _is_refused(record: CellRecord) -> bool:
+    return record["outputs"][0]["verdict"] == Status.REFUSED
 
 
 def wrong_outputs(record: CellRecord) -> tuple[int, ...]:
@@ -219,7 +273,9 @@ def _claim(
     record: CellRecord,
     sealed: CellRecord | None,
     sick: set[tuple[str, str, str]],
+    taken_later: bool,
 ) -> Claim:
+    """taken_later: whether the newest release measured there takes the model, and this is an older one."""
     wrong, claimed = wrong_outputs(record), model.claimed(record)
     make = functools.partial(Claim, model.name, model.what, record["runtime"], record["target"], record["precision"])
     failures = "; ".join(
@@ -233,6 +289,10 @@ def _claim(
             other = ", ".join(_signatures(sealed))
             return make(ClaimState.HOLDS, f"{failures} (the evidence says {other}: what it holds may vary)")
         return make(ClaimState.HOLDS, failures or _passes(model, record))
+    if _is_refused(record) and taken_later:
+        return make(ClaimState.HOLDS, f"{failures}: this release takes no such graph yet")
+    if _is_refused(record) and model.shows and not model.where.covers(record):
+        return make(ClaimState.HOLDS, f"{failures}: refused aloud {_outside(model, record)}")
     if not wrong:
         return make(
             ClaimState.FIXED, f"passes in {spoken(record['runtime'])}; the finding can be closed if every cell agrees"
@@ -248,7 +308,9 @@ def _passes(model: ModelFile, record: CellRecord) -> str:
 
 
 def _outside(model: ModelFile, record: CellRecord) -> str:
-    return f"outside {model.where}" if not model.where.covers(record) else "over OpenCL"
+    if not model.where.covers(record):
+        return f"outside {model.where}"
+    return numbering(record["runtime"]).where
 
 
 def _signatures(record: CellRecord) -> list[str]:

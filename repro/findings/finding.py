@@ -33,9 +33,9 @@ from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from repro.verdicts.verdict import Status
 from runner.errors import BadInput
-from runner.opencl.android_runtime import is_android
+from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.opencl.drivers import is_opencl
-from runner.runtime_version import version_order
+from runner.runtime_version import Numbering, numbering, version_order
 
 MANIFEST = "finding.toml"
 EVIDENCE = "evidence/matrix.json"
@@ -92,6 +92,9 @@ ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
 OverOpencl = Literal["", "REFUSED", "PASS"]
 """What a model may claim for runs over OpenCL alone: that it is refused, or right; empty: what it claims anywhere."""
+InBrowser = Literal["", "REFUSED", "NOT_RESIDENT", "PASS", "CRASH", "FAIL"]
+"""What a model may claim for runs in a browser alone: how the run ends, that it is right, or that its first output is
+wrong; empty: what it claims anywhere."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class ModelFile:
 
     wrong: indices of the outputs that are wrong on the host. outcome: ABORTS where the process ends
     instead, or empty. where: the cells in which it shows; in all others it must pass, but for the outputs `elsewhere`,
-    which another finding's bug makes wrong there. over_opencl: what it does instead in cells that run over OpenCL.
+    which another finding's bug makes wrong there. over_opencl, in_browser: what it does instead in cells that run
+    over OpenCL, or in a browser.
     """
 
     name: str
@@ -110,6 +114,7 @@ class ModelFile:
     outcome: str = ""
     where: Range = EVERYWHERE
     over_opencl: OverOpencl = ""
+    in_browser: InBrowser = ""
     elsewhere: tuple[int, ...] = ()
 
     @property
@@ -119,6 +124,9 @@ class ModelFile:
 
     def claimed(self, record: Cell) -> tuple[int, ...]:
         """Indices of the outputs that must be wrong in the cell of a matrix record; (-1,) for an outcome."""
+        if numbering(record["runtime"]) is Numbering.LITERT_JS and self.in_browser:
+            # A part that is left to WebAssembly is said of each output, as what is wrong; other ends are the run's.
+            return {"PASS": (), "FAIL": (0,), "NOT_RESIDENT": (0,)}.get(self.in_browser, (-1,))
         inside = self.where.covers(record)
         anywhere = inside or (bool(self.elsewhere) and not record["target"].startswith("cpu"))
         if not self.shows or not anywhere or self._answer(record) == Status.PASS:
@@ -127,13 +135,24 @@ class ModelFile:
 
     def ends(self, record: Cell) -> str:
         """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""
-        return self._answer(record) if self.claimed(record) == (-1,) else ""
+        answer = self._answer(record)
+        return answer if self.claimed(record) == (-1,) or answer == Status.NOT_RESIDENT else ""
 
     def _answer(self, record: Cell) -> str:
         """What is claimed instead of wrong outputs; empty where it is wrong outputs."""
-        if is_android(record["runtime"]) and self.over_opencl:
+        own = numbering(record["runtime"])
+        if own is Numbering.LITERT_JS and self.in_browser:
+            return self.in_browser
+        if own is Numbering.LITERT_LM and self.over_opencl:
             return self.over_opencl
         return self.outcome if self.where.covers(record) else ""
+
+
+def _is_hardware(pattern: str) -> bool:
+    """Whether a pattern of targets names GPUs by their own name, as `gpu:nvidia-*` does."""
+    kind, _, driver = pattern.partition(":")
+    key = driver.partition("+")[0].rstrip("*")
+    return kind == "gpu" and key not in ("", LAVAPIPE, SWIFTSHADER) and not is_opencl(key)
 
 
 @dataclass(frozen=True)
@@ -189,8 +208,9 @@ class Finding:
 
     @property
     def needs_name(self) -> bool:
-        """Whether it is claimed under presented adapter names only: no adapter under its own name shows it."""
-        return bool(self.minimal.where.targets) and all("@" in pattern for pattern in self.minimal.where.targets)
+        """Whether it is claimed under adapter names only, presented or a GPU's own: no driver of a cpu shows it."""
+        patterns = self.minimal.where.targets
+        return any("@" in p for p in patterns) and all("@" in p or _is_hardware(p) for p in patterns)
 
     @property
     def needs_opencl(self) -> bool:
@@ -203,7 +223,8 @@ class Finding:
         """The presented names of which it needs one, `Mali-G57 or Mali-G610`; empty where it needs none."""
         if not self.needs_name:
             return ""
-        names = " or ".join(dict.fromkeys(pattern.partition("@")[2] for pattern in self.minimal.where.targets))
+        presented = (name for p in self.minimal.where.targets if (name := p.partition("@")[2]))
+        names = " or ".join(dict.fromkeys(presented))
         return f"{names}, over OpenCL" if self.needs_opencl else names
 
     @property

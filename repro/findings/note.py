@@ -25,7 +25,7 @@ def note(slug: str) -> str:
     minimal = [
         r for r in loaded.evidence_records() if r["case"] == loaded.minimal.name and not r["target"].startswith("cpu")
     ]
-    by_numbering = ([row for row in rows_of(records) if row["since"]] for records in by_backend(minimal))
+    by_numbering = ([row for row in rows_of(records) if row["since"]] for records in by_backend(minimal).values())
     rows = next(filter(None, by_numbering), [])
     helping = loaded.of(Purpose.HELPS)
     said = []

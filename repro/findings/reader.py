@@ -16,6 +16,7 @@ from repro.findings.finding import (
     MANIFEST,
     Finding,
     FindingStatus,
+    InBrowser,
     Link,
     ModelFile,
     OverOpencl,
@@ -26,6 +27,7 @@ from repro.findings.where import EVERYWHERE, Limits
 from repro.records.folders import finding_folders
 from repro.records.strict import FileWord, Said, nearest
 from repro.records.strict_toml import read_toml
+from repro.verdicts.verdict import Status
 from runner.encoding import file_name
 from runner.errors import BadInput
 
@@ -48,6 +50,7 @@ class _Model(Limits):
     wrong: _Indices | None = None
     outcome: Annotated[str, AfterValidator(_aborts)] = ""
     over_opencl: OverOpencl = ""
+    in_browser: InBrowser = ""
     elsewhere: _Indices = ()
 
     def __post_init__(self) -> None:
@@ -61,6 +64,8 @@ class _Model(Limits):
             raise ValueError("elsewhere: a model that passes does so everywhere; write it where `wrong` is")
         if self.over_opencl and not (self.wrong or self.outcome):
             raise ValueError("over_opencl: a model that passes does so over OpenCL too; write it where `wrong` is")
+        if self.in_browser in ("PASS", ABORTS, Status.FAIL) and not (self.wrong or self.outcome):
+            raise ValueError("in_browser: a model that passes does so in a browser too, where it is taken")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +137,7 @@ def load(slug: str, folder: Path | None = None) -> Finding:
                 model.outcome,
                 model.range(where) if model.wrong or model.outcome else EVERYWHERE,
                 model.over_opencl,
+                model.in_browser,
                 model.elsewhere,
             )
             for model in document.model

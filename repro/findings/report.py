@@ -31,7 +31,7 @@ from runner.adb.manifest import BatchCase, BatchLimits, manifest_text
 from runner.encoding import one_line, shown_name
 from runner.opencl.android_runtime import is_android
 from runner.run import Job, Precision
-from runner.runtime_version import LM_PREFIX, spoken
+from runner.runtime_version import Numbering, bare, spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 RUNNER_SOURCE = Path(runner.__file__).parent / "native" / "batch_runner.c"
@@ -95,7 +95,8 @@ def report_files(finding: Finding) -> dict[str, bytes]:
 
 def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     records = finding.evidence_records()
-    litert, over_opencl = facts.by_backend(records)
+    cells = facts.by_backend(records)
+    litert = cells[Numbering.LITERT]
     on_gpu = [r for r in records if not r["target"].startswith("cpu")]
     graph = finding.graph(finding.minimal)
     sample = finding.sample()
@@ -104,7 +105,9 @@ def _context(finding: Finding, beside: Path | None = None) -> dict[str, Any]:
     return {
         **place_and_graph(finding),
         "finding": finding,
-        "over_opencl": _over_opencl(finding, over_opencl),
+        "over_opencl": _apart(finding, cells[Numbering.LITERT_LM]),
+        "opencl_limit": facts.opencl_limit(records),
+        "in_browser": _apart(finding, cells[Numbering.LITERT_JS]),
         "nightly": facts.nightly(records),
         "pinned": pinned,
         "ops": graph.ops,
@@ -137,16 +140,15 @@ def _sibling(slug: str, beside: Path) -> Finding:
     return load(slug, beside if (beside / slug).is_dir() else None)
 
 
-def _over_opencl(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:
-    """What a report says of the cells over OpenCL; empty where there are none."""
+def _apart(finding: Finding, records: Sequence[CellRecord]) -> dict[str, Any]:
+    """What a report says of the cells of runtimes that are numbered apart from LiteRT's; empty where there are none."""
     if not records:
         return {}
     return {
         "runtimes": facts.runtimes(records),
-        "releases": [version.removeprefix(LM_PREFIX) for version in facts.runtimes(records)],
+        "releases": [bare(version) for version in facts.runtimes(records)],
         "sentence": facts.cell_sentence(records, finding.minimal.name) + ".",
         "matrix": facts.matrix_lines(records, finding.minimal),
-        "limit": facts.opencl_limit(records),
     }
 
 
@@ -155,7 +157,7 @@ def place_and_graph(finding: Finding) -> dict[str, Any]:
     environments = finding.evidence()["environments"]
     graph = finding.graph(finding.minimal)
     return {
-        "runtimes": facts.runtimes(facts.by_backend(finding.evidence_records())[0]),
+        "runtimes": facts.runtimes(facts.by_backend(finding.evidence_records())[Numbering.LITERT]),
         "drivers": facts.drivers(environments),
         "phones": facts.phones(environments),
         "host": finding.sample().get("host", ""),

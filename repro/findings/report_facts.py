@@ -16,9 +16,8 @@ from repro.matrix.rows import rows_of
 from repro.records.lines import counted
 from repro.verdicts.verdict import Status
 from runner.encoding import code_span, markdown_prose, markdown_text
-from runner.opencl.android_runtime import is_android
 from runner.presented import naming_note
-from runner.runtime_version import LM_PREFIX, is_nightly, is_release, spoken, version_order
+from runner.runtime_version import Numbering, bare, is_nightly, is_release, numbering, spoken, version_order
 
 COMPUTES_FP16_IN_FP32 = ("gpu:swiftshader",)
 
@@ -57,10 +56,12 @@ def _operand(graph: Graph, name: str) -> str:
     return f"constant{_shape(graph, name)}"
 
 
-def by_backend(records: Iterable[CellRecord]) -> tuple[list[CellRecord], list[CellRecord]]:
-    """The records of LiteRT's runtimes and those of LiteRT-LM's, which run over OpenCL and are numbered apart."""
-    kept = list(records)
-    return [r for r in kept if not is_android(r["runtime"])], [r for r in kept if is_android(r["runtime"])]
+def by_backend(records: Iterable[CellRecord]) -> dict[Numbering, list[CellRecord]]:
+    """The records of LiteRT's runtimes, of LiteRT-LM's, which run over OpenCL, and of LiteRT.js's, in a browser."""
+    found: dict[Numbering, list[CellRecord]] = {one: [] for one in Numbering}
+    for record in records:
+        found[numbering(record["runtime"])].append(record)
+    return found
 
 
 def runtimes(records: Sequence[CellRecord]) -> list[str]:
@@ -124,12 +125,13 @@ def measured(records: Sequence[CellRecord], model: ModelFile) -> str:
 
     What another finding's bug does to it elsewhere is counted apart.
     """
-    litert, over_opencl = by_backend(r for r in records if r["case"] == model.name)
+    apart = by_backend(r for r in records if r["case"] == model.name)
+    litert = apart.pop(Numbering.LITERT)
     elsewhere = [r for r in litert if model.elsewhere and not model.where.covers(r)]
     litert = [r for r in litert if r not in elsewhere]
     said = [_measured(litert, model)] if litert else []
     said += [f"elsewhere {_measured(elsewhere, model)}, by another bug"] if elsewhere else []
-    said += [f"over OpenCL {_measured(over_opencl, model)}"] if over_opencl else []
+    said += [f"{backend.where} {_measured(cells, model)}" for backend, cells in apart.items() if cells]
     return "; ".join(said)
 
 
@@ -149,9 +151,9 @@ def _measured(mine: Sequence[CellRecord], model: ModelFile) -> str:
 
 
 def _releases(records: Sequence[CellRecord]) -> str:
-    """`LiteRT 2.1.3, 2.1.6` or `LiteRT-LM 0.14.0, 0.18.1`: the runtimes of records of one numbering."""
+    """`LiteRT 2.1.3, 2.1.6`, `LiteRT-LM 0.14.0, 0.18.1`: the runtimes of records of one numbering."""
     first, *others = runtimes(records)
-    return ", ".join([spoken(first), *(version.removeprefix(LM_PREFIX) for version in others)])
+    return ", ".join([spoken(first), *(bare(version) for version in others)])
 
 
 def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -> list[dict[str, str]]:
@@ -160,7 +162,8 @@ def tried(finding: Finding, records: Sequence[CellRecord], *purposes: Purpose) -
 
 def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
     """Causes that the cells themselves exclude: precision, driver, runtime, converter."""
-    records, over_opencl = by_backend(records)
+    everywhere, cells = records, by_backend(records)
+    records = cells[Numbering.LITERT]
     shown = [r for r in records if r["case"] == finding.minimal.name and _shows(finding, r)]
     sentences = []
     if {r["precision"] for r in shown} == {"fp32", "fp16"}:
@@ -170,7 +173,11 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         sentences.append(
             f"Not the driver: {' and '.join(map(markdown_text, on))} are independent implementations and agree."
         )
-    sentences += _backend(finding, shown, [r for r in over_opencl if r["case"] == finding.minimal.name])
+    over_opencl, in_browser = (
+        [r for r in cells[backend] if r["case"] == finding.minimal.name]
+        for backend in (Numbering.LITERT_LM, Numbering.LITERT_JS)
+    )
+    sentences += _backend(finding, shown, over_opencl) + _build(shown, in_browser)
     presented = [r for r in records if r["case"] == finding.minimal.name and "@" in r["target"]]
     if presented and shown:
         malis = all(r["target"].partition("@")[2].startswith("Mali") for r in presented)
@@ -187,7 +194,7 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         )
     faces = finding.of(Purpose.FACE)
     for face in faces:
-        seen = markdown_text(measured([*records, *over_opencl], face))
+        seen = markdown_text(measured(everywhere, face))
         sentences.append(f"Seen from a model: {markdown_prose(face.what)}: {seen}.")
     return sentences
 
@@ -216,9 +223,20 @@ def _backend(finding: Finding, shown: Sequence[CellRecord], over_opencl: Sequenc
     return []
 
 
+def _build(shown: Sequence[CellRecord], in_browser: Sequence[CellRecord]) -> list[str]:
+    """What the same model does in a browser, where it was measured there; shown: the other cells that show it."""
+    if not shown or not in_browser:
+        return []
+    said = {str(o["verdict"]) for r in in_browser for o in r["outputs"]} - {Status.PASS}
+    model = "in a browser (LiteRT.js, the delegate compiled for web pages) the same model"
+    if said <= {Status.REFUSED, Status.NOT_RESIDENT} and said:
+        return [f"Not seen in a browser: {model} is not taken whole."]
+    return [f"Not this build: {model} fails too."] if said else [f"Not in every build: {model} is right."]
+
+
 def opencl_limit(records: Sequence[CellRecord]) -> str:
     """What the cells over OpenCL do not prove; empty where there are none."""
-    bare = sorted({r["target"].partition("@")[0] for r in by_backend(records)[1]})
+    bare = sorted({r["target"].partition("@")[0] for r in by_backend(records)[Numbering.LITERT_LM]})
     if not bare:
         return ""
     drivers_said = " and ".join(map(markdown_text, bare))
@@ -256,7 +274,7 @@ def fp16_note(records: Sequence[CellRecord]) -> str:
 
 def pinned(finding: Finding, records: Sequence[CellRecord]) -> str:
     """The newest measured release of LiteRT to install to see the bug; empty where the newest measured one shows it."""
-    releases = [v for v in runtimes(by_backend(records)[0]) if is_release(v)]
+    releases = [v for v in runtimes(by_backend(records)[Numbering.LITERT]) if is_release(v)]
     showing = finding.showing(releases)
     return "" if not showing or showing[-1] == releases[-1] else showing[-1]
 

@@ -22,7 +22,7 @@ from repro.verdicts.judge import judge
 from runner import targets
 from runner.opencl.android_runtime import is_android
 from runner.run import Outcome, Precision, Run, unwritten_mask
-from runner.runtime_version import is_release, version_order
+from runner.runtime_version import Numbering, is_release, numbering, version_order
 
 SHOWN_VALUES = 6
 
@@ -34,7 +34,7 @@ def sample_of(finding: Finding, measured: Measured) -> dict[str, Any]:
     """
     on_gpu = [e for e in measured.environments if e["target"].startswith("gpu")]
     over_opencl = [e for e in on_gpu if is_android(e["runtime"])]
-    first = _shown_in(finding, measured, sorted(on_gpu, key=lambda e: is_android(e["runtime"])))
+    first = _shown_in(finding, measured, sorted(on_gpu, key=lambda e: list(Numbering).index(numbering(e["runtime"]))))
     one = _run_in(finding, first)
     if not over_opencl or first in over_opencl:
         return one

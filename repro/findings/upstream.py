@@ -23,7 +23,7 @@ from repro.findings.snippet import snippet
 from repro.records.folders import expectation_folders
 from runner.cache import write_atomically
 from runner.encoding import file_name
-from runner.runtime_version import LM_PREFIX, is_release
+from runner.runtime_version import Numbering, is_release, numbering
 
 ISSUE = "issue.md"
 HOW_TO_FILE = "how-to-file.md"
@@ -112,7 +112,7 @@ def _issue(reach: Reach) -> dict[str, bytes]:
 def shows_in_newest(finding: Finding) -> bool:
     """Whether the minimal model is claimed to show the bug in the newest release of LiteRT that it was measured in."""
     measured = [v for v in facts.runtimes(finding.evidence_records()) if is_release(v)]
-    newest = [v for v in measured if not v.startswith(LM_PREFIX)][-1:]
+    newest = [v for v in measured if numbering(v) is Numbering.LITERT][-1:]
     return bool(finding.showing(newest))
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator
 
 from repro.matrix.record import Cell
 from runner.run import Precision
+from runner.runtime_version import Numbering, bare, numbering
 
 KINDS = ("gpu", "adb")
 
@@ -26,23 +27,27 @@ class Range:
     """Where a model shows its bug. An empty field is no limit.
 
     runtimes: PEP 440 specifier set over LiteRT versions, nightlies included. A nightly 2.4.0.dev20261026 is,
-    by PEP 440, neither in `<2.4` nor in `>=2.4`; write `<2.4.0.dev0` or `>=2.4.0.dev0`. targets: shell
+    by PEP 440, neither in `<2.4` nor in `>=2.4`; write `<2.4.0.dev0` or `>=2.4.0.dev0`. litert_js: the same over
+    LiteRT.js's versions, which no limit of LiteRT's holds. targets: shell
     patterns of full target names. precisions: of `fp32`, `fp16`.
     """
 
     runtimes: str = ""
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    litert_js: str = ""
     _set: SpecifierSet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_set", SpecifierSet(self.runtimes, prereleases=True))
 
     def __bool__(self) -> bool:
-        return bool(self.runtimes or self.targets or self.precisions)
+        return bool(self.runtimes or self.targets or self.precisions or self.litert_js)
 
     def has_runtime(self, version: str) -> bool:
-        """Whether a LiteRT version is in it; what is no version is in an unlimited range only."""
+        """Whether a version is in it; what is not LiteRT's is in an unlimited range, or in one of its own numbering."""
+        if self.litert_js and numbering(version) is Numbering.LITERT_JS:
+            return Version(bare(version)) in SpecifierSet(self.litert_js)
         try:
             return Version(version) in self._set
         except InvalidVersion:
@@ -61,6 +66,7 @@ class Range:
     def __str__(self) -> str:
         """`LiteRT <2.1.6, on gpu:lavapipe, in fp16`; empty where nothing is limited."""
         said = [f"LiteRT {self.runtimes}"] if self.runtimes else []
+        said += [f"LiteRT.js {self.litert_js}"] if self.litert_js else []
         if self.targets:
             said.append(f"on {' or '.join(self.targets)}")
         if self.precisions:
@@ -91,12 +97,13 @@ class Limits:
     """The keys with which a table of finding.toml says where something shows; None for a key that is not there."""
 
     runtimes: Annotated[str, AfterValidator(_specifier)] | None = None
+    litert_js: Annotated[str, AfterValidator(_specifier)] | None = None
     targets: tuple[Annotated[str, AfterValidator(_gpu_target)], ...] | None = None
     precisions: tuple[Precision, ...] | None = None
 
     @property
     def limited(self) -> bool:
-        return bool(self.runtimes or self.targets or self.precisions)
+        return bool(self.runtimes or self.targets or self.precisions or self.litert_js)
 
     def range(self, inherited: Range) -> Range:
         """The range that these keys say; what is absent is inherited."""
@@ -104,4 +111,5 @@ class Limits:
             inherited.runtimes if self.runtimes is None else self.runtimes,
             inherited.targets if self.targets is None else self.targets,
             inherited.precisions if self.precisions is None else self.precisions,
+            inherited.litert_js if self.litert_js is None else self.litert_js,
         )

@@ -7,11 +7,13 @@ border is a CONCATENATION. And an operand of the rank of the result is read alon
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from cases.edit import GraphEdit, renamed, with_attributes, with_operand
 from cases.graph import Op
+from cases.tflite.extras import on_grid
 from repro.delegate.graph import constant_data
 from repro.hazards.hazard import Hazard
 
@@ -128,6 +130,66 @@ def _condition_of_rank(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{op.kind} reads '{condition}' as {list(wide)}"
 
 
+def _weights_as_read(edit: GraphEdit, hazard: Hazard) -> str:
+    """The constant matrix lies in the file as it is multiplied, and a TRANSPOSE turns the other operand."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    left, right = op.inputs
+    if op.attrs.get("adj_y"):
+        tensor = edit.tensors[right]
+        matrix = constant_data(edit.graph, right) if tensor.data is None else tensor.data
+        scales = getattr(getattr(tensor.raw, "quantization", None), "scale", None)
+        if matrix is None or (scales is not None and len(scales) > 1):
+            return ""
+        right = edit.constant_like(right, np.ascontiguousarray(matrix.T))
+    if op.attrs.get("adj_x"):
+        *batch, depth, rows = edit.tensors[left].shape
+        turned = edit.tensor_like(left, (*batch, rows, depth))
+        order = np.array([*range(len(batch)), len(batch) + 1, len(batch)], np.int32)
+        edit.insert_before(op, Op("TRANSPOSE", (left, edit.constant(f"{left}/order", order)), (turned,)))
+        left = turned
+    edit.swap(op, with_attributes(replace(op, inputs=(left, right)), adj_x=False, adj_y=False))
+    return f"BATCH_MATMUL multiplies '{left}' and '{right}' as they are"
+
+
+def _strided_before(edit: GraphEdit, hazard: Hazard) -> str:
+    """A STRIDED_SLICE takes the pixels that a convolution of one pixel reads."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source = op.inputs[0]
+    shape, made = edit.tensors[source].shape, edit.tensors[op.outputs[0]].shape
+    if shape[3] != edit.tensors[op.inputs[1]].shape[3]:  # in groups
+        return ""
+    steps = (1, int(op.attrs.get("stride_h", 1)), int(op.attrs.get("stride_w", 1)), 1)
+    taken = edit.tensor_like(source, (shape[0], *made[1:3], shape[3]))
+    cut = [edit.constant(f"{source}/cut", np.array(numbers, np.int32)) for numbers in ((0,) * 4, shape, steps)]
+    edit.insert_before(op, Op("STRIDED_SLICE", (source, *cut), (taken,)))
+    edit.swap(op, with_attributes(renamed(op, inputs={source: taken}), stride_h=1, stride_w=1))
+    return f"CONV_2D reads every pixel of a STRIDED_SLICE of '{source}'"
+
+
+def _cast_before(edit: GraphEdit, hazard: Hazard) -> str:
+    """The op reads its truths as whole numbers."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    source = op.inputs[0]
+    whole = edit.whole_numbers_before(op, source)
+    edit.swap(op, renamed(op, inputs={source: whole}))
+    return f"{op.kind} reads '{source}' as int32"
+
+
+def _scale_per_row(edit: GraphEdit, hazard: Hazard) -> str:
+    """The table with its one scale written once per row."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    table = edit.tensors[op.inputs[1]]
+    record, rows = table.raw.quantization, table.shape[0]
+    of_rows = on_grid(np.repeat(record.scale, rows), np.repeat(record.zeroPoint, rows), 0)
+    scaled = replace(table, raw=replace(table.raw, quantization=of_rows.quantization))
+    edit.swap(op, with_operand(op, 1, edit.variant(scaled)))
+    return f"'{table.name}' has its scale once per row"
+
+
 TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "transposed-valid": _transposed_valid,
     "clamped": _clamped,
@@ -135,4 +197,8 @@ TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "float-constant": _float_constant,
     "one-hot-vector": _one_hot_vector,
     "condition-of-rank": _condition_of_rank,
+    "weights-as-read": _weights_as_read,
+    "strided-before": _strided_before,
+    "cast-before": _cast_before,
+    "scale-per-row": _scale_per_row,
 }

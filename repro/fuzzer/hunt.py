@@ -25,7 +25,7 @@ from repro.fuzzer.pattern import role_pattern, slug
 from repro.fuzzer.sources import BLOCK, ONE_OP, Drawn, Sources, own_index
 from repro.fuzzer.twins import disagreement, twin_of
 from repro.hazards.hazard import Hazard
-from repro.hazards.lint import find_hazards
+from repro.hazards.lint import foretold
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import ReferenceValues, Specimen, beyond_range, failure_of, signature_kind
@@ -87,7 +87,7 @@ class Hunt:
     known: Mapping[str, str]
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_bug: Callable[[Bug], None] = lambda bug: None
-    lint: Callable[[Graph], Sequence[Hazard]] = find_hazards
+    lint: Callable[[Graph], Sequence[Hazard]] = foretold
     in_turns: bool = False
     progress: Progress = field(default_factory=Progress)
     new_here: int = 0

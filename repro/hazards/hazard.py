@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cases.graph import Op
 from repro.delegate.adapters import Adapter, in_words
 from repro.delegate.sighting import Effect
+from runner.run import Precision
 
 ALL_RUNTIMES = ">=2.1.3"
 
@@ -32,6 +33,7 @@ class Rule:
     runtimes: which LiteRT versions show it; where: on which adapters, empty meaning every one.
     workaround: which edit of `repro.fixes.workarounds` avoids it, or empty where none is known.
     latent: whether the wrong values show for some inputs only (a border that is negative everywhere, ...).
+    precision: the only one in which it shows, if it does not show in both.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Rule:
     where: str = ""
     workaround: str = ""
     latent: bool = False
+    precision: Precision | None = None
 
     @property
     def advice(self) -> str:

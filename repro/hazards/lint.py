@@ -53,17 +53,22 @@ def lint(graph: Graph, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
     return (*hazards, *refusals_and_risks, *(risk for risk in risks if not cleared(risk.rule, adapters)))
 
 
-@_gc_paused()
 def find_hazards(graph: Graph, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
     """Everything in the graph that a delegate is known to get wrong, on one of the adapters if any are given.
 
     Reads only; linear in the ops.
     """
+    return tuple(found for found in foretold(graph, adapters) if found.level is Level.HAZARD)
+
+
+@_gc_paused()
+def foretold(graph: Graph, adapters: Sequence[Adapter] = ()) -> tuple[Hazard, ...]:
+    """The hazards, and the risks of wrong values that show for some inputs only. What may fail has to be among them."""
     delegates = replay(graph)
     found = [*_matches(graph, delegates, adapters)]
     if adapters:
         found += _of_adapters(graph, delegates, adapters)
-    return tuple(hazard for hazard in found if hazard.level is Level.HAZARD)
+    return tuple(each for each in found if each.level is Level.HAZARD or each.effect is Effect.WRONG)
 
 
 def find_risks(graph: Graph) -> tuple[Hazard, ...]:
@@ -106,7 +111,7 @@ def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -
     events = [
         event
         for event in replayed.events
-        if not why_refused(graph, event.producer) and not why_refused(graph, event.consumer)
+        if not why_refused(graph, event.producer) and not why_refused(graph, event.consumer) and _shows(event, adapters)
     ]
     if not events:
         return ()
@@ -126,7 +131,7 @@ def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -
             affected = every_output
         key = (event.rule, event.tensor)
         if key not in matches:
-            matches[key] = _match(event, positions.get(event.tensor), affected)
+            matches[key] = _match(event, positions.get(event.tensor), affected, bool(adapters))
     return tuple(hazard for hazard in matches.values() if hazard.affected)
 
 
@@ -137,8 +142,16 @@ def _on(event: Event, adapters: Sequence[Adapter]) -> Event:
     return event
 
 
-def _match(event: Event, output: int | None, affected: tuple[int, ...]) -> Hazard:
-    ops = (event.producer, event.consumer)
+def _shows(event: Event, adapters: Sequence[Adapter]) -> bool:
+    """Whether it shows in the precision of one of the adapters, if any are given."""
+    only = RULES[event.rule].precision
+    return only is None or not adapters or any(adapter.precision is only for adapter in adapters)
+
+
+def _match(event: Event, output: int | None, affected: tuple[int, ...], is_placed: bool) -> Hazard:
+    """is_placed: whether the adapters are known, and so the precision."""
+    ops, rule = (event.producer, event.consumer), RULES[event.rule]
     made, read = (name_of(op) or op.kind for op in ops)
-    level = None if event.effect is Effect.REFUSED else Level.HAZARD
-    return match_of(RULES[event.rule], event.tensor, output, made, read, event.effect, affected, ops=ops, level=level)
+    is_sure = is_placed and event.effect is not Effect.REFUSED and not rule.latent
+    level = Level.HAZARD if is_sure else rule.level
+    return match_of(rule, event.tensor, output, made, read, event.effect, affected, ops=ops, level=level)

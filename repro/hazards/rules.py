@@ -9,6 +9,7 @@ which finding documents it) is the table here. A rule is a hazard only if a dele
 from __future__ import annotations
 
 from repro.hazards.hazard import Level, Rule
+from runner.run import Precision
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
 EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1)"
@@ -275,12 +276,43 @@ RULES = {
             latent=True,
         ),
         Rule(
+            "arg-max-truths",
+            "ARG_MAX of truths",
+            "every output is wrong: the kernel of the {producer} asks which truth is larger, does not compile, and is "
+            "left out",
+            "a CAST to int32 in front",
+            workaround="cast-before",
+        ),
+        Rule(
+            "bitcast-size",
+            "BITCAST between types of different sizes, but for bytes to numbers of 4 bytes and those to uint8, or of a "
+            "vector to one number and back",
+            "every output is wrong: the kernel of the {producer} does not compile, and is left out",
+            "keep the {producer} on the host",
+        ),
+        Rule(
             "batch-matmul-broadcast",
             "BATCH_MATMUL that broadcasts a batch, but for aligned matrices of batch 1 under adj_y",
             "'{tensor}' is wrong: {producer} does not repeat the batch of one operand for the other's",
             "repeat the operand along its batch, or put the rows of all batches into one",
             workaround="repeat-batch",
             finding="batch-matmul-broadcast",
+        ),
+        Rule(
+            "matmul-weights-transposed",
+            "BATCH_MATMUL by a constant of rank 2 with adj_x or adj_y",
+            "'{tensor}' is wrong: the {producer} is taken for a FULLY_CONNECTED, and neither adj_x nor adj_y is read",
+            "transpose the constant in the file instead of with adj_y; a TRANSPOSE in front instead of adj_x",
+            workaround="weights-as-read",
+            finding="matmul-weights-transposed",
+        ),
+        Rule(
+            "quantised-pointwise",
+            "CONV_2D with a 1x1 kernel of int8 or int4 weights, and a stride above 1 or several groups",
+            "'{tensor}' is wrong: the {producer} is taken for a FULLY_CONNECTED, which has no strides and no groups",
+            "a STRIDED_SLICE in front, then the {producer} with stride 1",
+            workaround="strided-before",
+            finding="quantised-pointwise",
         ),
         Rule(
             "fc-flattens",
@@ -302,16 +334,30 @@ RULES = {
         ),
         Rule(
             "int16-scales",
-            "ADD, SUB, MUL or DIV of two quantised int16 tensors whose scales are not those of plain integers",
+            "ADD, SUB, MUL, DIV, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not those of integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
             "quantise the activations to int8, or keep them in float",
         ),
         Rule(
             "quantised-ranks",
-            "elementwise op of two quantised int8 or uint8 tensors of different ranks",
+            "elementwise op of two quantised int8 or uint8 tensors of different ranks, or TOPK_V2 of a vector",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "give the operands one rank with a RESHAPE",
             finding="int8-ranks-differ",
+        ),
+        Rule(
+            "embedding-one-scale",
+            "EMBEDDING_LOOKUP of int8 or int4 weights that have one scale for all rows",
+            "'{tensor}' is wrong: the {producer} has the scale for the first row alone, and zeros for the others",
+            "one scale per row, all of them the same",
+            workaround="scale-per-row",
+            finding="embedding-one-scale",
+        ),
+        Rule(
+            "embedding-rank-aborts",
+            "EMBEDDING_LOOKUP of int8 or int4 weights that are not of rank 2",
+            "compiling this model ends the process (a failed check): the {producer} reads a table of rank 2",
+            "a table of rank 2, and a RESHAPE behind",
         ),
         Rule(
             "update-first-axis",
@@ -454,17 +500,18 @@ RULES = {
         ),
         Rule(
             "half-constant",
-            "CONCATENATION, PACK, SELECT or ONE_HOT that reads a float16 constant through a DEQUANTIZE",
+            "CONCATENATION, PACK or SELECT that reads a float16 constant through a DEQUANTIZE",
             "every output is wrong: the kernel that reads the float16 constant of {producer} is left out",
             "keep that constant in float32",
             where="in fp32, on adapters that have float16",
+            precision=Precision.FP32,
             workaround="float-constant",
             finding="half-constant",
         ),
         Rule(
             "gather-batch",
-            "GATHER with batch_dims over a batch above 1",
-            "'{tensor}' is wrong: the {producer} uses the indices of all batches in each",
+            "GATHER with batch_dims over a batch above 1, or along the channels or the width of rank 4",
+            "'{tensor}' is wrong: the {producer} knows of no batches, neither in its indices nor in its result",
             "a GATHER per batch, of a SLICE each",
             finding="gather-batch",
         ),
@@ -486,8 +533,9 @@ RULES = {
         ),
         Rule(
             "one-hot-places",
-            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, or of quantised values",
-            "'{tensor}' is wrong: {producer} looks for the indices in other places than they lie in",
+            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, or of values that are not float32",
+            "'{tensor}' is wrong: {producer} looks for the indices in other places than they lie in, or reads its "
+            "values as if they were float32",
             "ONE_HOT of the indices as a vector, then a RESHAPE",
             workaround="one-hot-vector",
             finding="one-hot-places",
@@ -537,7 +585,7 @@ RULES = {
             "thin-convolution-chain",
             "CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 32, of little weights",
             "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
-            "never written (measured on software drivers under these names, never on the GPUs)",
+            "never written (measured on an NVIDIA GPU, and on software drivers under these names)",
             EXTRA_OP,
             where="on adapters named NVIDIA, Apple, Intel or PowerVR C-Series, over OpenCL also Adreno",
             finding="thin-convolution-chain",
@@ -547,7 +595,7 @@ RULES = {
             "depthwise-feeds-thin",
             "DEPTHWISE of up to 32 channels (through elementwise ops) -> 1x1 CONV of up to 32, of little weights",
             "on some vendors' adapters output '{tensor}' is swallowed by the kernel of the convolution behind it, "
-            "never written (measured on software drivers under these names, never on the GPUs)",
+            "never written (measured on an NVIDIA GPU, and on software drivers under these names)",
             EXTRA_OP,
             where="on adapters named Adreno, Xclipse, Radeon, NVIDIA, Apple, Intel or PowerVR C-Series",
             finding="depthwise-feeds-thin",
@@ -558,9 +606,40 @@ RULES = {
             "CONV of up to 32 channels that is 1x1 with stride 1 in height or in width alone -> 1x1 CONV of up to 32, "
             "of little weights",
             "on some vendors' adapters '{tensor}' is wrong: the kernel that takes {producer} and {consumer} together "
-            "multiplies all that it reads by 0 (measured on a software driver under these names, never on the GPUs)",
+            "multiplies all that it reads by 0 (measured on an NVIDIA GPU, and on a software driver under these names)",
             "give the window a row or column of zeros (3x1 becomes 3x2), or " + BLOCK,
             where="over WebGPU, on adapters named NVIDIA, Apple, Intel or PowerVR C-Series",
+            finding="thin-window-of-one-axis",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "cast-output-consumed",
+            "CAST to float32 that is an output -> elementwise op, CONCATENATION, SLICE, RESIZE, MAX_POOL or DEPTHWISE",
+            "in fp16 every output is wrong: '{tensor}' stays float32 there, the kernel of the {consumer} that reads it "
+            "does not compile, and is left out",
+            "emit '{tensor}' through an identity TRANSPOSE, or read it behind one",
+            where="in fp16",
+            precision=Precision.FP16,
+            workaround="block-edge",
+            finding="cast-output-consumed",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "bitcast-in-half",
+            "BITCAST of float32 to a type of whole numbers, or back",
+            "in fp16 '{tensor}' is wrong: the {producer} reads or writes the bits of float16 numbers",
+            "keep the {producer} on the host",
+            where="in fp16",
+            precision=Precision.FP16,
+            level=Level.RISKY,
+        ),
+        Rule(
+            "cast-saturates",
+            "CAST of whole numbers to a type that has not all of them",
+            "'{tensor}' is wrong where a number is outside its type: the {producer} ends at the smallest or largest "
+            "number there, TFLite's kernel wraps around",
+            "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
+            latent=True,
             level=Level.RISKY,
         ),
         Rule(

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from repro.campaigns.controls import fitness
 from repro.matrix.document import FORMAT
+from repro.matrix.environments import Environment, public_target
 from repro.matrix.record import CellRecord, EnvironmentRecord, cell_of
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
@@ -25,12 +27,10 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
+from runner.adb.lanes import is_phone, one_after_another, side_by_side
 from runner.cache import cache_root
-from runner.errors import BadInput, TargetUnavailable
-from runner.installation import install_everything
-from runner.opencl.android_runtime import is_android
-from runner.run import Job, Outcome, Precision, Run
-from runner.runtimes import runtime as runtime_of
+from runner.errors import DeviceFailed, ReproError, TargetUnavailable
+from runner.run import Fingerprint, Job, Outcome, Precision, Run
 from runner.target import Target
 from runner.targets import precisions_for
 
@@ -43,14 +43,6 @@ OWN_ENDS = ("Check failed", "SIGABRT", "SIGILL", "SIGTRAP")
 
 OpenTarget = Callable[..., Target]
 """As `runner.targets.open_target`."""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """One runtime on one target, asked for by name; the runtime may be `nightly`."""
-
-    runtime: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -100,32 +92,71 @@ def measure(
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given. An environment
-    that is not available is reported and the rest goes on. Raises DeviceFailed when a target is lost; the journal keeps
-    what was measured.
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given; of this
+    machine's own, phones are measured side by side. An environment that is not available is reported and the rest goes
+    on. Raises DeviceFailed when the one target is lost; one of several is reported. The journal
+    keeps what was measured.
     """
-    records: list[CellRecord] = []
-    described: list[EnvironmentRecord] = []
-    missing: list[Mapping[str, str]] = []
-    unfit: list[Fitness] = []
-    cached = 0
-    opened = open_target or targets.open_target
+    by_target: dict[str, list[Environment]] = {}
     for environment in environments:
-        try:
-            with opened(environment.target, runtime=environment.runtime, workers=workers) as target:
-                found, known = _measure_one(subjects, target, precision, journal, again, on_record)
-                described.append(_description(target, found))
-                unfit += [one for one in _asked(target, found) if one.is_unfit]
-        except TargetUnavailable as error:
-            public = public_target(environment.target)
-            serial = environment.target.partition(":")[2]
-            why = str(error) if public == environment.target else str(error).replace(serial, public)
-            missing.append({"runtime": environment.runtime, "target": public, "reason": why})
-            on_unavailable(environment, str(error))
-            continue
-        records += found
-        cached += known
-    return Measured(tuple(records), tuple(described), tuple(missing), cached, tuple(unfit))
+        by_target.setdefault(environment.target, []).append(environment)
+    passed_over = (TargetUnavailable, DeviceFailed) if len(by_target) > 1 else TargetUnavailable
+
+    opened = open_target or targets.open_target
+
+    def work(target: str) -> None:
+        with ExitStack() as stack:
+            # A connection to the journal is one thread's.
+            own = stack.enter_context(Journal(journal.path)) if is_phone(target) else journal
+            for each in by_target[target]:
+                try:
+                    with opened(each.target, runtime=each.runtime, workers=workers) as active:
+                        ended[each] = _measure_one(subjects, active, precision, own, again, on_record)
+                except passed_over as error:
+                    ended[each] = _Ended(missing=_missing(each, error))
+                    on_unavailable(each, str(error))
+
+    ended: dict[Environment, _Ended] = {}
+    (side_by_side if open_target is None else one_after_another)(list(by_target), work)
+    found = [ended[each] for each in environments]
+    return Measured(
+        tuple(record for each in found for record in each.records),
+        tuple(each.described for each in found if each.described is not None),
+        tuple(each.missing for each in found if each.missing is not None),
+        sum(each.cached for each in found),
+        tuple(one for each in found for one in each.unfit),
+    )
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What became of one environment: measured, or why it is missing."""
+
+    records: Sequence[CellRecord] = ()
+    cached: int = 0
+    described: EnvironmentRecord | None = None
+    unfit: Sequence[Fitness] = ()
+    missing: Mapping[str, str] | None = None
+
+
+def _measure_one(
+    subjects: Sequence[Subject],
+    target: Target,
+    precision: str,
+    journal: Journal,
+    again: bool,
+    on_record: Callable[[CellRecord], None],
+) -> _Ended:
+    records, cached = _cells(subjects, target, precision, journal, again, on_record)
+    unfit = [one for one in _asked(target, records) if one.is_unfit]
+    return _Ended(records, cached, _description(target, records), unfit)
+
+
+def _missing(environment: Environment, error: ReproError) -> Mapping[str, str]:
+    public = public_target(environment.target)
+    serial = targets.phone_parts(environment.target.partition(":")[2])[0]
+    why = str(error) if public == environment.target or not serial else str(error).replace(serial, public)
+    return {"runtime": environment.runtime, "target": public, "reason": why}
 
 
 def _asked(target: Target, records: Sequence[CellRecord]) -> Iterator[Fitness]:
@@ -135,7 +166,7 @@ def _asked(target: Target, records: Sequence[CellRecord]) -> Iterator[Fitness]:
         yield replace(fitness(target, Precision(precision)), target=public_target(target.name))
 
 
-def _measure_one(
+def _cells(
     subjects: Sequence[Subject],
     target: Target,
     precision: str,
@@ -201,10 +232,16 @@ def cell_key(subject: Subject, identity: str, precision: Precision) -> str:
 
 def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRecord:
     """One cell of one model, without anything that differs between equal results (times, logs, garbage values)."""
-    fingerprint = run.fingerprint
+    return cell_record(subject.name, subject.control_of, run.fingerprint, run.fully_accelerated, verdicts)
+
+
+def cell_record(
+    case: str, control_of: str, fingerprint: Fingerprint, fully_accelerated: bool | None, verdicts: Sequence[Verdict]
+) -> CellRecord:
+    """The same of what was judged elsewhere, with what the runtime said of residency."""
     return {
-        "case": subject.name,
-        "control_of": subject.control_of,
+        "case": case,
+        "control_of": control_of,
         "runtime": fingerprint.runtime,
         "target": fingerprint.target,
         "adapter": fingerprint.adapter,
@@ -213,7 +250,7 @@ def to_record(subject: Subject, run: Run, verdicts: Sequence[Verdict]) -> CellRe
         "device": {k: v for k, v in fingerprint.device.items() if k in DEVICE_FACTS},
         "precision": fingerprint.precision,
         "model_sha256": fingerprint.model_sha256,
-        "fully_accelerated": run.fully_accelerated,
+        "fully_accelerated": fully_accelerated,
         "outputs": [
             {
                 "output": v.output,
@@ -236,7 +273,11 @@ def _description(target: Target, records: Sequence[CellRecord]) -> EnvironmentRe
     if not records:
         name = public_target(target.name)
         return {"target": name, "runtime": "", "adapter": "", "driver": "", "libraries": {}, "device": {}}
-    first = records[0]
+    return environment_record(records[0])
+
+
+def environment_record(first: CellRecord) -> EnvironmentRecord:
+    """Of which a cell is one."""
     return {
         "target": first["target"],
         "runtime": first["runtime"],
@@ -245,62 +286,3 @@ def _description(target: Target, records: Sequence[CellRecord]) -> EnvironmentRe
         "libraries": first["libraries"],
         "device": first["device"],
     }
-
-
-def public_target(name: str) -> str:
-    """A target's name as evidence may hold it: a phone's serial number becomes its tag."""
-    from runner.adb.devices import serial_tag
-
-    kind, _, serial = name.partition(":")
-    return f"adb:{serial_tag(serial)}" if kind == "adb" and serial not in ("", "loopback") else name
-
-
-def default_targets() -> list[str]:
-    """Every Vulkan adapter of this host that works, best first, then every phone that is attached.
-
-    Raises TargetUnavailable where there is none.
-    """
-    names = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
-    names += attached_phones()
-    if not names:
-        raise TargetUnavailable(f"no GPU target works here; {install_everything()}; `repro doctor` says more")
-    return names
-
-
-def attached_phones() -> list[str]:
-    """`adb:SERIAL` of every phone that is ready; none where no adb server runs (none is started)."""
-    from runner.adb.server import server_is_running
-
-    if not server_is_running():
-        return []
-    try:
-        return targets.resolve(["adb"], device="all")
-    except TargetUnavailable:
-        return []
-
-
-def environments_for(runtimes: Sequence[str], target_names: Sequence[str]) -> list[Environment]:
-    """Each target with each of the runtimes that it can run on; without any, with all that are known for it.
-
-    `nightly` becomes its version, so that the same runtime is measured once. Raises BadInput for what is no version
-    and for a target that runs on none of them. A runtime that cannot be fetched stays as it was named and is
-    reported by `measure`.
-    """
-    chosen = {target: _fitting(target, runtimes) for target in target_names}
-    version = {name: _version_of(name) for names in chosen.values() for name in names}
-    return [Environment(v, t) for t, names in chosen.items() for v in dict.fromkeys(version[name] for name in names)]
-
-
-def _fitting(target: str, runtimes: Sequence[str]) -> Sequence[str]:
-    known = targets.known_runtimes(target)
-    fitting = [r for r in runtimes if is_android(r) is is_android(known[0])] if runtimes else known
-    if not fitting:
-        raise BadInput(f"{target} does not run on {', '.join(runtimes)}; for it the runtimes are {', '.join(known)}")
-    return fitting
-
-
-def _version_of(name: str) -> str:
-    try:
-        return runtime_of(name).version
-    except TargetUnavailable:
-        return name

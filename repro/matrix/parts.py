@@ -14,7 +14,8 @@ from typing import Any
 
 from repro.campaigns.shards import Shard, missing_shards, require_one_cut
 from repro.matrix.document import from_document
-from repro.matrix.measure import Environment, Measured, public_target
+from repro.matrix.environments import Environment, public_target
+from repro.matrix.measure import Measured
 from repro.matrix.record import CellRecord, EnvironmentRecord, Row, cell_of
 from repro.records.strict import fitted_or_none
 from repro.verdicts.fitness import Fitness

@@ -10,8 +10,7 @@ from repro.matrix.record import CellRecord, Row, RowCell, Story, cell_of
 from repro.records.lines import counted
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status
-from runner.opencl.android_runtime import is_android
-from runner.runtime_version import version_order
+from runner.runtime_version import Numbering, numbering, version_order
 
 SHOWS = "shows"
 PASSES = "passes"
@@ -87,8 +86,8 @@ def story(cells: Sequence[RowCell]) -> Story:
 
 
 def _by_numbering(cells: Sequence[RowCell]) -> list[list[RowCell]]:
-    """The cells of LiteRT's runtimes and those of LiteRT-LM's: neither is older than the other."""
-    groups = [[c for c in cells if is_android(c["runtime"]) is android] for android in (False, True)]
+    """The cells of LiteRT's runtimes, of LiteRT-LM's and of LiteRT.js's: none is older than another's."""
+    groups = [[c for c in cells if numbering(c["runtime"]) is one] for one in Numbering]
     return [group for group in groups if group] or [[]]
 
 

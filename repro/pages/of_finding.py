@@ -45,9 +45,10 @@ def finding_page(finding: Finding) -> Page:
 
 
 def _sentences(finding: Finding) -> Iterator[Text]:
-    for records, over in zip(facts.by_backend(finding.evidence_records()), ("", "Over OpenCL: "), strict=True):
+    for backend, records in facts.by_backend(finding.evidence_records()).items():
         if records:
-            yield Text(f"{over}{facts.cell_sentence(records, finding.minimal.name)}.")
+            where = f"{backend.where.capitalize()}: " if backend.where else ""
+            yield Text(f"{where}{facts.cell_sentence(records, finding.minimal.name)}.")
 
 
 def _samples(finding: Finding) -> Iterator[Table]:
@@ -86,10 +87,10 @@ def _sources(finding: Finding) -> Iterator[Block]:
 
 
 def _cells(finding: Finding) -> Iterator[Table]:
-    titles = ("The minimal model, by target and precision", "The minimal model over OpenCL, by target and precision")
-    for records, title in zip(facts.by_backend(finding.evidence_records()), titles, strict=True):
+    for backend, records in facts.by_backend(finding.evidence_records()).items():
         if records:
-            yield _cells_of(records, finding, title)
+            model = " ".join(filter(None, ("The minimal model", backend.where)))
+            yield _cells_of(records, finding, f"{model}, by target and precision")
 
 
 def _cells_of(records: Sequence[CellRecord], finding: Finding, title: str) -> Table:

@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -28,9 +28,8 @@ from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.delegate.adapters import Adapter
 from repro.delegate.sighting import Effect
-from repro.delegate.thin_pointwise import CHAIN_RULE, DEPTHWISE_RULE, MALI_RULE, ONE_AXIS_RULE
 from repro.hazards.hazard import Hazard, Level
-from repro.hazards.lint import find_hazards
+from repro.hazards.lint import foretold
 from repro.hazards.rules import RULES
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
@@ -54,19 +53,21 @@ hazards here are wrong by about the size of the values, a healthy run by 1e-6 (f
 
 BATCH = 256
 ENDED = ("CRASH", "HANG")
-BY_ADAPTER = (MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE, ONE_AXIS_RULE)
-"""Rules that are hazards where the adapter is known."""
 OLDEST = ("add-reduce", "gemm-elementwise", "elementwise-gemm")
 """The rules that must have neither a miss nor a false hazard."""
 
 
 @dataclass(frozen=True)
 class GraphOutcome:
-    """What the delegate did with one graph: how the run ended and which outputs were wrong."""
+    """What the delegate did with one graph: how the run ended and which outputs were wrong.
+
+    unjudged: outputs of which nothing can be said, since the comparison has no power or the cpu is wrong as well.
+    """
 
     outcome: str
     wrong: tuple[int, ...]
     message: str = ""
+    unjudged: tuple[int, ...] = ()
 
 
 @dataclass
@@ -97,6 +98,10 @@ class Confusion:
     outputs: int = 0
     refused_clean: int = 0
     missed_examples: list[str] = field(default_factory=list)
+
+    def row(self, rule: str) -> RuleCounts:
+        """The counts of a rule; one that is a risk elsewhere gets its row when it is met."""
+        return self.rows.setdefault(rule, RuleCounts())
 
     @property
     def is_clean(self) -> bool:
@@ -155,9 +160,11 @@ def observe(
         runs = target.run_many([job for _, _, job in todo])
         for (d, key, job), run, right in zip(todo, runs, reference.run_many(plain), strict=True):
             if d.family == SURFACE:
-                seen = _judged(run, right, d.graph, job.feeds)
+                seen = judged(run, right, d.graph, job.feeds)
             else:
                 seen = _outcome(run, right, TOLERANCE[precision])
+                if seen.wrong and precision is Precision.FP16:
+                    seen = confirmed(seen, judged(run, right, d.graph, job.feeds))
             known[key] = seen
             journal.add(key, asdict(seen))
         for d, key in zip(batch, keys, strict=True):
@@ -166,7 +173,7 @@ def observe(
             yield d, outcome
 
 
-def _judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
+def judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> GraphOutcome:
     """By the judge, since results may be ties or a quantisation step off; nothing counts in which the cpu is wrong."""
     if right.outcome is not Outcome.OK:
         return GraphOutcome("NO_REFERENCE", (), right.message)
@@ -174,13 +181,26 @@ def _judged(run: Run, right: Run, graph: Graph, feeds: tuple[Feed, ...]) -> Grap
         return GraphOutcome(str(run.outcome), (), run.message)
     try:
         subject = graph_subject("draw", graph, feeds, OWN_OPS_ONLY)
-        failed, cpu_failed = (
-            {verdict.output for verdict in judge(one, subject, metrics="none") if verdict.status is Status.FAIL}
-            for one in (run, right)
+        of_delegate, of_cpu = (
+            {verdict.output: verdict.status for verdict in judge(one, subject, metrics="none")} for one in (run, right)
         )
     except CANNOT_BE_TRIED as error:
         return GraphOutcome("NO_REFERENCE", (), str(error))
-    return GraphOutcome("OK", tuple(sorted(failed - (set() if quantises_at_run_time(graph) else cpu_failed))))
+    is_witness = not quantises_at_run_time(graph)
+    unjudged = {
+        index
+        for index, status in of_delegate.items()
+        if status is Status.INVALID or (is_witness and of_cpu[index] is Status.FAIL)
+    }
+    failed = {index for index, status in of_delegate.items() if status is Status.FAIL}
+    return GraphOutcome("OK", tuple(sorted(failed - unjudged)), unjudged=tuple(sorted(unjudged)))
+
+
+def confirmed(seen: GraphOutcome, by_judge: GraphOutcome) -> GraphOutcome:
+    """What one tolerance for all graphs calls wrong, as far as the judge agrees, who knows what fp16 does to it."""
+    if by_judge.outcome != "OK":
+        return seen
+    return replace(seen, wrong=tuple(i for i in seen.wrong if i in by_judge.wrong), unjudged=by_judge.unjudged)
 
 
 def _outcome(run: Run, right: Run, tolerance: float) -> GraphOutcome:
@@ -196,19 +216,18 @@ def confusion(observed: Iterable[tuple[Draw, GraphOutcome]], seed: int, adapters
 
     adapters: what the graphs were run on, where it was presented to the delegate as another vendor's.
     """
-    shown = {rule.id for rule in RULES.values() if rule.level is Level.HAZARD or (adapters and rule.id in BY_ADAPTER)}
-    table = Confusion({rule: RuleCounts() for rule in RULES if rule in shown})
+    table = Confusion({rule: RuleCounts() for rule in RULES if RULES[rule].level is Level.HAZARD})
     for d, seen in observed:
-        hazards = find_hazards(d.graph, adapters)
+        hazards = foretold(d.graph, adapters)
         table.graphs += 1
         if seen.outcome in ENDED:
             _count_ended(table, f"{seed}:{d.index}", hazards)
         elif seen.outcome != "OK":
             for rule in {hazard.rule for hazard in hazards}:
-                table.rows[rule].refused += 1
+                table.row(rule).refused += 1
             table.refused_clean += not hazards
         else:
-            _count(table, d, seed, hazards, set(seen.wrong))
+            _count(table, d, seed, hazards, seen)
     return table
 
 
@@ -216,15 +235,15 @@ def _count_ended(table: Confusion, name: str, hazards: Sequence[Hazard]) -> None
     """A run that ended the process is predicted by a rule that says so, or missed; it has no outputs to count."""
     aborting = {hazard.rule for hazard in hazards if hazard.effect is Effect.ABORT}
     for rule in aborting:
-        table.rows[rule].hits += 1
+        table.row(rule).hits += 1
     for rule in {hazard.rule for hazard in hazards} - aborting:
-        table.rows[rule].refused += 1
+        table.row(rule).refused += 1
     if not aborting:
         table.missed += 1
         table.missed_examples.append(f"{name} (process ended)")
 
 
-def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wrong: set[int]) -> None:
+def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], seen: GraphOutcome) -> None:
     graph, name = d.graph, f"{seed}:{d.index}"
     predicted: dict[int, set[str]] = {}
     for hazard in hazards:
@@ -234,17 +253,17 @@ def _count(table: Confusion, d: Draw, seed: int, hazards: Sequence[Hazard], wron
         table.outputs += 1
         rules = predicted.get(index, set())
         for rule in rules:
-            row = table.rows[rule]
-            if index in wrong:
+            row = table.row(rule)
+            if index in seen.wrong:
                 row.hits += 1
             elif RULES[rule].latent:
                 row.latent += 1
-            elif tells_nothing(graph, feeds_of_draw(d, seed), index):
+            elif index in seen.unjudged or tells_nothing(graph, feeds_of_draw(d, seed), index):
                 row.powerless += 1
             else:
                 row.false += 1
                 row.examples.append(f"{name} output {index}")
-        if not rules and index in wrong:
+        if not rules and index in seen.wrong:
             table.missed += 1
             table.missed_examples.append(f"{name} output {index}")
         elif not rules:

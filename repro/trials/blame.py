@@ -19,8 +19,8 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.errors import TargetUnavailable
-from runner.opencl.android_runtime import is_android
 from runner.run import Precision
+from runner.runtime_version import Numbering, numbering
 from runner.target import Target
 from runner.targets import precisions_for
 
@@ -156,18 +156,23 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
     here = [o for o in host if o.precision == level and o.runtime == deciding[0].runtime]
     failing = [o for o in here if o.is_wrong]
     right = [o for o in here if o.is_right]
-    apart = [o for o in host if o.precision == level and is_android(o.runtime) is not is_android(deciding[0].runtime)]
+    own = numbering(deciding[0].runtime)
+    apart = [o for o in host if o.precision == level and numbering(o.runtime) is not own]
+    # LiteRT.js runs over WebGPU as LiteRT does: another build and another driver.
+    is_other_api = Numbering.LITERT_LM in {own, *(numbering(o.runtime) for o in apart)}
+    elsewhere = "over the other API" if is_other_api else "in the other build"
     if len(failing) == 1 and not right and apart:
-        # The delegate over OpenCL and over WebGPU share their graph code, and neither its kernels nor its driver.
+        # The delegate over OpenCL, over WebGPU and in a browser share their graph code, and not their drivers.
         alike = [o for o in apart if o.failure == failing[0].failure]
         if alike:
-            both = f"{_names([*failing, *alike])} fail alike ({failing[0].failure}), over two APIs; the cpu is right"
+            two = "over two APIs" if is_other_api else "in two builds"
+            both = f"{_names([*failing, *alike])} fail alike ({failing[0].failure}), {two}; the cpu is right"
             return Blame(Culprit.DELEGATE_GRAPH, both + note)
         others = ", ".join(f"{o.target} {o.failure}" for o in apart)
         return Blame(
             Culprit.UNDECIDED,
-            f"{_names(failing)} fails ({failing[0].failure}), and over the other API: {others}; a second driver of the "
-            f"same API would tell the driver from the delegate{note}",
+            f"{_names(failing)} fails ({failing[0].failure}), and {elsewhere}: {others}; a second driver of the "
+            f"same {'API' if is_other_api else 'build'} would tell the driver from the delegate{note}",
         )
     if failing and right:
         return Blame(Culprit.DRIVER, f"{_names(failing)} fails ({failing[0].failure}), {_names(right)} is right{note}")
@@ -176,7 +181,7 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
         if len(failures) == 1:
             reason = f"{_names(failing)} fail alike ({failures[0]}), the cpu is right{note}"
             if apart:
-                reason += f"; over the other API: {', '.join(f'{o.target} {o.failure}' for o in apart)}"
+                reason += f"; {elsewhere}: {', '.join(f'{o.target} {o.failure}' for o in apart)}"
             return Blame(Culprit.DELEGATE_GRAPH, reason)
         each_failure = ", ".join(f"{o.target} {o.failure}" for o in failing)
         return Blame(Culprit.UNDECIDED, f"the drivers fail differently ({each_failure}){note}")
@@ -189,8 +194,8 @@ def _gpu(host: Sequence[Observation], evidence: Sequence[Observation]) -> Blame:
 
 def _runtimes(host: Sequence[Observation], level: str) -> str:
     """One runtime against another, as a remark: it dates a fault, it does not place it."""
-    numbering = next(is_android(o.runtime) for o in host if o.is_wrong and o.precision == level)
-    at_level = [o for o in host if o.precision == level and is_android(o.runtime) is numbering]
+    own = next(numbering(o.runtime) for o in host if o.is_wrong and o.precision == level)
+    at_level = [o for o in host if o.precision == level and numbering(o.runtime) is own]
     bad = {o.runtime for o in at_level if o.is_wrong}
     fixed = sorted({o.runtime for o in at_level if o.is_right} - bad)
     if not fixed:
@@ -218,7 +223,7 @@ def gather(
     by_output: list[list[Observation]] = [[] for _ in subject.graph.outputs]
     for version in runtimes:
         for target_name in dict.fromkeys([*chosen, *filter(None, [also])]):
-            fitting = version if is_android(version) is targets.runs_over_opencl(target_name) else None
+            fitting = version if version and numbering(version) is targets.numbering_of(target_name) else None
             for observation, output in _observe(subject, target_name, precisions, fitting, fitness_of):
                 for i in range(len(by_output)) if output < 0 else (output,):
                     by_output[i].append(observation)

@@ -8,8 +8,8 @@ from runner.targets import gpu_of
 
 
 def adapters_of(target: str, precision: Precision) -> tuple[Adapter, ...]:
-    """What the delegate takes a target's adapter for; empty where it sees the driver's own name."""
+    """What the delegate takes a target's adapter for: the presented name or the driver's own; none of cpu, phones."""
     gpu = gpu_of(target)
-    if gpu is None or not gpu.presented:
+    if gpu is None:
         return ()
-    return (Adapter(gpu.presented, precision, Api.OPENCL if gpu.over_opencl else Api.WEBGPU),)
+    return (Adapter(gpu.presented or gpu.key, precision, Api.OPENCL if gpu.over_opencl else Api.WEBGPU),)

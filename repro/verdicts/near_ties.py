@@ -1,8 +1,8 @@
-"""Whole numbers that hang on a comparison: where two values are nearer than their noise, either answer is right.
+"""Numbers that hang on a comparison or a rounding: where what decides is nearer than its noise, either is right.
 
-Key insight: the position of a maximum is exact, and the values that it is chosen by are not. So an answer is legal if
-some operand that is itself within its noise floor would have given it, and no more is granted: a position whose value
-is clearly smaller stays wrong.
+Key insight: the position of a maximum is exact, and the values that it is chosen by are not; an integer of a grid is
+exact, and the number that was rounded to it is not. So an answer is legal if some operand that is itself within its
+noise floor would have given it, and no more is granted: a position whose value is clearly smaller stays wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases.evaluation.arithmetic import WAVERS_BY
 from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from cases.evaluation.quantised import Grid, grid_of
 from cases.graph import Graph, Op
 from repro.verdicts.deviations import Yardstick, as_rows
 from repro.verdicts.emulation import emulated_floors
@@ -23,6 +25,8 @@ from runner.run import Feed, Precision
 
 _SAME_ELEMENTS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 _COMPARISONS = frozenset({"GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"})
+_QUOTIENTS = frozenset({"FLOOR_DIV", "FLOOR_MOD"})
+_DIVISION_ULPS = 4.0  # Vulkan allows 2.5 for a division, and the operands are rounded besides
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +64,13 @@ class NearTies:
     table: Thresholds
 
     def are_legal(self, output: str, k: int, right: np.ndarray, actual: np.ndarray) -> np.ndarray | None:
-        """Which elements of an output after feed k may be what they are; None where it hangs on no comparison."""
+        """Which elements of an output after feed k may be what they are; None where nothing decides between two."""
         op = self._chooser(output)
-        is_legal = _CHOOSERS.get(op.kind) if op is not None else None
-        if op is None or is_legal is None or unsupported(self.graph):
+        if op is None or unsupported(self.graph):
             return None
+        is_legal, grid = _CHOOSERS.get(op.kind), grid_of(self.graph.tensors[op.outputs[0]])
+        if is_legal is None or (grid is not None and op.kind in _QUOTIENTS):
+            return self._roundings(op.outputs[0], grid, k, right, actual) if grid is not None else None
         if op.kind == "CAST" and self.graph.tensors[op.inputs[0]].dtype != "float32":
             return None
         shape = self.graph.tensors[op.outputs[-1]].shape
@@ -74,8 +80,10 @@ class NearTies:
             if place is None:
                 return None
             axis = int(place.flat[0])
-        names = op.inputs[:2] if op.kind in _COMPARISONS else op.inputs[:1]
-        question = _Question(op, self._operands(names, k), axis, right.reshape(shape), actual.reshape(shape))
+        names = op.inputs[:2] if op.kind in _COMPARISONS | _QUOTIENTS else op.inputs[:1]
+        question = _Question(
+            op, self._operands(self.graph, names, k), axis, right.reshape(shape), actual.reshape(shape)
+        )
         return np.asarray(is_legal(question)).reshape(right.shape)
 
     def _chooser(self, name: str) -> Op | None:
@@ -88,18 +96,34 @@ class NearTies:
             return None
         return op
 
-    def _operands(self, names: Sequence[str], k: int) -> list[Operand]:
-        asked = replace(self.graph, outputs=tuple(dict.fromkeys(names)))
+    def _roundings(self, name: str, grid: Grid, k: int, right: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        """Which integers of a quantised tensor are one step off where the number to be rounded is about halfway."""
+        real = replace(self.graph.tensors[name], dtype="float32", raw=None)
+        (operand,) = self._operands(replace(self.graph, tensors={**self.graph.tensors, name: real}), (name,), k)
+        reach = operand.noise + WAVERS_BY * grid.step_of(operand.values.shape)
+        low, high = (grid.integers(operand.values + sign * reach).reshape(actual.shape) for sign in (-1, 1))
+        is_next = np.abs(actual.astype(np.int64) - right.astype(np.int64)) <= 1
+        return np.asarray(is_next & (low <= actual) & (actual <= high))
+
+    def _operands(self, graph: Graph, names: Sequence[str], k: int) -> list[Operand]:
+        asked = replace(graph, outputs=tuple(dict.fromkeys(names)))
         values = [evaluate(asked, feed, FLOAT64) for feed in self.feeds]
         references = tuple(tuple(of_feed[name] for name in asked.outputs) for of_feed in values)
         floors = emulated_floors(asked, self.feeds, references, self.precision)
         of = {
-            name: Operand(
-                np.asarray(values[k][name], np.float64), self._noise(np.asarray(values[k][name]), floor.of_feed(k))
-            )
+            name: self._operand(np.asarray(values[k][name]), floor.of_feed(k), grid_of(asked.tensors[name]))
             for name, floor in zip(asked.outputs, floors, strict=True)
         }
         return [of[name] for name in names]
+
+    def _operand(self, values: np.ndarray, floor: Floor, grid: Grid | None) -> Operand:
+        noise = self._noise(values, floor)
+        if grid is None:
+            return Operand(np.asarray(values, np.float64), noise)
+        # A delegate compares the real numbers, scaled and shifted in its own arithmetic.
+        step = grid.step_of(values.shape)
+        shifted = self.table.ulp(self.precision) * step * (np.abs(values.astype(np.float64)) + np.abs(grid.zero_point))
+        return Operand(grid.real(values), noise * step + shifted)
 
     def _noise(self, values: np.ndarray, floor: Floor) -> np.ndarray:
         """By how much each element of an operand may be off, were it an output."""
@@ -145,6 +169,21 @@ def _of_order(asked: _Question) -> np.ndarray:
     return left.is_near(right)
 
 
+def _of_quotient(asked: _Question) -> np.ndarray:
+    """FLOOR_DIV and FLOOR_MOD, where the quotient is about a whole number: the one below it, and the rest with it."""
+    left, right = asked.operands
+    with np.errstate(all="ignore"):
+        quotient = left.values / right.values
+        ulps = _DIVISION_ULPS * np.finfo(np.float32).eps * np.abs(quotient)
+        noise = (left.noise + np.abs(quotient) * right.noise) / np.abs(right.values) + ulps
+        low, high = np.floor(quotient - noise), np.floor(quotient + noise)
+        if asked.op.kind == "FLOOR_MOD":
+            rests = [left.values - whole * right.values for whole in (low, high)]
+            reach = noise * np.abs(right.values)
+            return np.asarray((low != high) & np.any([np.abs(asked.actual - rest) <= reach for rest in rests], axis=0))
+        return np.asarray((low <= asked.actual) & (asked.actual <= high))
+
+
 def _of_cut(asked: _Question) -> np.ndarray:
     """CAST of floats, which cuts off what is behind the point."""
     (operand,) = asked.operands
@@ -158,4 +197,5 @@ _CHOOSERS: Mapping[str, Callable[[_Question], np.ndarray]] = {
     "TOPK_V2": _of_ranking,
     "CAST": _of_cut,
     **dict.fromkeys(_COMPARISONS, _of_order),
+    **dict.fromkeys(_QUOTIENTS, _of_quotient),
 }

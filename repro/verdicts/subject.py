@@ -8,7 +8,6 @@ for, and once: a cell that the journal answers costs none of it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,11 +25,10 @@ from cases.with_torch.reference import has_torch
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, OwnOps, References, TorchOf
+from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, OpenTarget, OwnOps, References, TorchOf
 from runner import memory
 from runner.encoding import shown_name
 from runner.run import Feed, Job, Outcome, Outputs, Precision, Run
-from runner.targets import open_target
 
 
 class Reference(Protocol):
@@ -152,16 +150,19 @@ class Subject:
         return replace(self, model=write_tflite(graph), given_graph=graph, given_floors={}, cpu=None)
 
 
-def case_subject(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
+def case_subject(
+    case: Case, *, kind: str | None = None, seed: int | None = None, open_cpu: OpenTarget | None = None
+) -> Subject:
     """A catalogue case, held against torch in float64; a file, what torch does not compute, and all where torch is not
     installed against its own ops.
 
-    kind and seed override the case's own inputs. Raises BadInput where the case needs the convert extra, which is
+    kind and seed override the case's own inputs. open_cpu: answers for ops of a file that nothing here computes;
+    without it such a case has no reference. Raises BadInput where the case needs the convert extra, which is
     missing.
     """
     plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)
     if case.file is not None:
-        reference: Reference = OwnOps(functools.partial(open_target, "cpu"))
+        reference: Reference = OwnOps(open_cpu) if open_cpu else OWN_OPS_ONLY
     else:
         by_torch = has_torch() and (case.graph is None or is_lowered(case.graph()))
         reference = TorchOf(case) if by_torch else OWN_OPS_ONLY

@@ -18,6 +18,7 @@ from pathlib import Path
 from runner import children
 from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
+from runner.installation import pip_install
 from runner.scratch import ScratchFolder
 
 NATIVE = Path(__file__).resolve().parents[1] / "native"
@@ -51,6 +52,20 @@ def host_runner() -> Path:
     return _built("host", SOURCE, RUNNER, [_host_compiler(), *_WARNINGS, "{source}", "-o", "{out}", "-ldl"])
 
 
+def linux_runner(machine: str) -> Path:
+    """The runner for a Linux machine with another processor (`aarch64`). Raises TargetUnavailable.
+
+    glibc 2.27 is what LiteRT's wheels ask for.
+    """
+    zig = zig_compiler()
+    if zig is None:
+        raise TargetUnavailable(
+            f"no compiler for Linux on {machine} is here; run: {pip_install('ziglang')}, or set ZIG to a zig"
+        )
+    command = [zig, "cc", "-target", f"{machine}-linux-gnu.2.27", *_WARNINGS, "-s", "{source}", "-o", "{out}", "-ldl"]
+    return _built(f"linux-{machine}", SOURCE, RUNNER, command)
+
+
 def fault_library() -> Path:
     """The library that makes the loopback's clock jump and its disk full."""
     command = [_host_compiler(), *_WARNINGS, "-shared", "-fPIC", "{source}", "-o", "{out}"]
@@ -73,17 +88,22 @@ def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
     ndk = ndk_folder()
     if ndk is not None:
         return _ndk_build(ndk, abi), ""
-    zig = os.environ.get("ZIG") or shutil.which("zig") or _zig_of_pip()
+    zig = zig_compiler()
     if zig is not None:
         return _zig_build(zig, abi), NOT_ON_A_PHONE
     raise TargetUnavailable(
         "no runner for the phone: set ANDROID_NDK_HOME to an Android NDK (it is then built with CMake), "
-        "or REPRO_ANDROID_RUNNER to a built batch_runner; or `pip install ziglang`, whose build has not run on a phone"
+        f"or REPRO_ANDROID_RUNNER to a built batch_runner; or run {pip_install('ziglang')}, "
+        "whose build has not run on a phone"
     )
 
 
+def zig_compiler() -> str | None:
+    """$ZIG, or one on PATH, or the one in the package ziglang of this Python environment; None without any."""
+    return os.environ.get("ZIG") or shutil.which("zig") or _zig_of_pip()
+
+
 def _zig_of_pip() -> str | None:
-    """The compiler in the package ziglang of this Python environment."""
     spec = importlib.util.find_spec("ziglang")
     places = list(spec.submodule_search_locations or ()) if spec else []
     return next((str(Path(place) / "zig") for place in places if (Path(place) / "zig").is_file()), None)

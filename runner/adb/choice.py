@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from runner.adb.devices import ALL, attached, choose, choose_all
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from runner.adb.devices import ALL, AttachedDevice, attached, choose_all, settled, settled_all
+from runner.adb.link import DeviceLink
 from runner.adb.loopback.name import is_loopback
+from runner.adb.network import connect, is_address
 from runner.adb.run_model_engine import RunModelTarget
-from runner.adb.server import default_server
+from runner.adb.server import AdbServer, default_server
 from runner.adb.target import AdbTarget
 from runner.delegate_settings import NO_SETTINGS, Settings
-from runner.errors import BadInput
+from runner.encoding import one_line
+from runner.errors import BadInput, DeviceFailed
 
 
 def resolve_serial(serial: str | None, device: str | None = None) -> str:
@@ -23,10 +30,51 @@ def resolve_serials(serial: str | None, device: str | None = None) -> list[str]:
     wanted = serial or device
     if wanted and is_loopback(wanted):
         return [wanted]
-    devices = attached(default_server())
+    server = default_server()
     if wanted == ALL:
-        return [chosen.serial for chosen in choose_all(devices)]
-    return [choose(devices, wanted).serial]
+        return [chosen.serial for chosen in _each_once(server, choose_all(settled_all(server)))]
+    if wanted and is_address(wanted) and wanted not in {device.serial for device in attached(server)}:
+        connect(server, wanted)
+    return [settled(server, wanted).serial]
+
+
+def ready_serials() -> list[str]:
+    """The devices that are ready, each phone once."""
+    server = default_server()
+    return [device.serial for device in _each_once(server, settled_all(server)) if device.ready]
+
+
+def late_devices(serials: Sequence[str]) -> list[str]:
+    """The ready devices that are attached now and are none of those; what `--device all` did not find when it began."""
+    server = default_server()
+    ready = [device for device in attached(server) if device.ready]
+    names = _own_names(server, ready)
+    known = {*serials, *(names[serial] for serial in serials if serial in names)}
+    return [device.serial for device in ready if not {device.serial, names[device.serial]} & known]
+
+
+def _each_once(server: AdbServer, devices: Sequence[AttachedDevice]) -> list[AttachedDevice]:
+    """Without a phone's second way: on a cable and over the network at once it would be two, and run against itself."""
+    names = _own_names(server, [device for device in devices if device.ready])
+    kept: dict[str, AttachedDevice] = {}
+    for device in sorted(devices, key=lambda each: is_address(each.serial)):  # a cable first
+        own = names.get(device.serial, device.serial)
+        if own in kept:
+            line = f"adb: {device.serial} and {kept[own].serial} are one phone; it is run once, as {kept[own].serial}"
+            print(one_line(line), file=sys.stderr, flush=True)
+        else:
+            kept[own] = device
+    return [device for device in devices if device in kept.values()]
+
+
+def _own_names(server: AdbServer, ready: Sequence[AttachedDevice]) -> Mapping[str, str]:
+    """Serial -> what the device calls itself, which on a cable is its serial; a network address says nothing of it."""
+    names = {device.serial: device.serial for device in ready}
+    for serial in names:
+        if is_address(serial):
+            with suppress(DeviceFailed):  # whoever opens it hears why
+                names[serial] = DeviceLink(server, serial).run(["getprop", "ro.serialno"]).output.strip() or serial
+    return names
 
 
 def open_adb_target(

@@ -139,12 +139,13 @@ def settled_all(server: AdbServer, patience_s: float = 3.0) -> list[AttachedDevi
 
 
 def choose_all(devices: Sequence[AttachedDevice]) -> list[AttachedDevice]:
-    """Every device, all of which must be ready: a campaign that silently leaves one out would look complete."""
+    """Every device, also one that is not ready: whoever opens that one gets its remedy, and no campaign that left one
+    out looks complete. Raises TargetUnavailable where none is ready.
+    """
     if not devices:
         raise TargetUnavailable(NONE_HERE)
-    for device in devices:
-        if not device.ready:
-            raise TargetUnavailable(f"--device all: {device.problem}")
+    if not any(device.ready for device in devices):
+        raise TargetUnavailable("--device all: " + "; ".join(device.problem for device in devices))
     return list(devices)
 
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 import adbutils
 
 from runner.adb.devices import attached
+from runner.adb.interruption import interruptible, raise_if_interrupted
 from runner.adb.server import AdbServer
 from runner.encoding import shell_command
 from runner.errors import DeviceFailed
 
 _CHUNK = 64 * 1024
-_STDOUT, _STDERR, _EXIT = 1, 2, 3
+STDIN, STDOUT, STDERR, EXIT = 0, 1, 2, 3
+"""Kinds of packets of shell v2 (packages/modules/adb/shell_protocol.h of AOSP)."""
 
 
 class Lost(DeviceFailed):
@@ -59,23 +61,40 @@ class DeviceLink:
         self._v2: bool | None = None
 
     @contextmanager
-    def _connection(self, service: str) -> Iterator[adbutils.AdbConnection]:
-        """A transport with a service opened on it. Every failure underneath becomes Lost."""
-        try:
-            with self._device.open_transport(timeout=self.silence_s) as connection:
+    def opened(self, service: str) -> Iterator[adbutils.AdbConnection]:
+        """A transport with a service opened on it; what is done with it needs `watching`."""
+        with ExitStack() as stack:
+            with self._failures():
+                connection = stack.enter_context(self._device.open_transport(timeout=self.silence_s))
+            with self.watching(connection):
                 connection.send_command(service)
                 connection.check_okay()
-                yield connection
+            yield connection
+
+    @contextmanager
+    def watching(self, connection: adbutils.AdbConnection) -> Iterator[None]:
+        """Every failure of a connection inside the block becomes Lost, or the interrupt that it was."""
+        with self._failures(), interruptible(connection.conn):
+            yield
+
+    @contextmanager
+    def _connection(self, service: str) -> Iterator[adbutils.AdbConnection]:
+        """A transport with a service opened on it. Every failure underneath becomes Lost."""
+        with self.opened(service) as connection, self.watching(connection):
+            yield connection
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, EOFError, adbutils.AdbError, struct.error, ValueError) as error:
             raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
 
     def speaks_v2(self) -> bool:
         """Whether the device's shell gives exit codes; older ones need them printed."""
         if self._v2 is None:
-            try:
+            with self._failures():
                 self._v2 = "shell_v2" in self._device.get_features().split(",")
-            except (OSError, EOFError, adbutils.AdbError, ValueError) as error:
-                raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
         return self._v2
 
     def state(self) -> str:
@@ -87,6 +106,7 @@ class DeviceLink:
         deadline = time.monotonic() + patience_s
         asked = 0.0
         while True:
+            raise_if_interrupted()
             if self.state() == "device":
                 # A transport that is about to be noticed as dead still reads `device`: ask it something.
                 with suppress(Lost):
@@ -105,9 +125,9 @@ class DeviceLink:
         output, errors = bytearray(), bytearray()
         code = -1
         for kind, data in self.stream(shell_command(words), timeout_s):
-            if kind == _STDOUT:
+            if kind == STDOUT:
                 output += data
-            elif kind == _STDERR:
+            elif kind == STDERR:
                 errors += data
             else:
                 code = data[0]
@@ -129,25 +149,25 @@ class DeviceLink:
         """Like `stream`, but output comes as whole lines (without their newline)."""
         rest = b""
         for kind, data in self.stream(prefix + shell_command(words), timeout_s, silence_s):
-            if kind != _STDOUT:
-                if kind == _EXIT and rest:
-                    yield _STDOUT, rest
+            if kind != STDOUT:
+                if kind == EXIT and rest:
+                    yield STDOUT, rest
                 yield kind, data
                 continue
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:
-                yield _STDOUT, line.rstrip(b"\r")
+                yield STDOUT, line.rstrip(b"\r")
 
     def _stream_v2(self, command: str, timeout_s: float, silence_s: float) -> Iterator[tuple[int, bytes]]:
         deadline = time.monotonic() + timeout_s
         with self._connection(f"shell,v2,raw:{command}") as connection:
             while True:
                 until = min(deadline, time.monotonic() + silence_s)
-                kind, size = struct.unpack("<BI", _read(connection, 5, until))
-                data = _read(connection, size, until)
-                if kind in (_STDOUT, _STDERR, _EXIT):
+                kind, size = struct.unpack("<BI", read_exactly(connection, 5, until))
+                data = read_exactly(connection, size, until)
+                if kind in (STDOUT, STDERR, EXIT):
                     yield kind, data
-                if kind == _EXIT:
+                if kind == EXIT:
                     return
 
     def _stream_v1(self, command: str, timeout_s: float, silence_s: float) -> Iterator[tuple[int, bytes]]:
@@ -165,13 +185,13 @@ class DeviceLink:
                 body, found, tail = held.partition(b"\n" + mark)
                 if found and b"\n" in tail:
                     if body:
-                        yield _STDOUT, body
-                    yield _EXIT, bytes([int(tail.split(b"\n")[0]) & 0xFF])
+                        yield STDOUT, body
+                    yield EXIT, bytes([int(tail.split(b"\n")[0]) & 0xFF])
                     return
                 # What might be the beginning of the mark is held back.
                 keep = len(mark) + 8 if not found else len(held) - len(body)
                 if len(held) > keep:
-                    yield _STDOUT, held[:-keep]
+                    yield STDOUT, held[:-keep]
                     held = held[-keep:]
 
     def push(self, data: bytes, path: str, mode: int = 0o644) -> None:
@@ -202,11 +222,9 @@ class DeviceLink:
 
             def pull(path: str) -> bytes:
                 if not opened:
-                    opened.append(stack.enter_context(self._connection("sync:")))
-                try:
+                    opened.append(stack.enter_context(self.opened("sync:")))
+                with self.watching(opened[0]):
                     return self._receive(opened[0], path)
-                except (OSError, EOFError, adbutils.AdbError, struct.error) as error:
-                    raise Lost(f"device {self.serial} was lost ({_why(error)})") from error
 
             yield pull
 
@@ -227,7 +245,7 @@ class DeviceLink:
 
     def _reply(self, connection: adbutils.AdbConnection, size: int) -> bytes:
         """What a transfer is answered with; at most 64 KiB, and the whole of it within `silence_s`."""
-        return _read(connection, min(size, _CHUNK), time.monotonic() + self.silence_s)
+        return read_exactly(connection, min(size, _CHUNK), time.monotonic() + self.silence_s)
 
     def _refused(self, path: str, answer: bytes) -> None:
         said = answer.decode("utf-8", "replace")
@@ -238,7 +256,7 @@ class DeviceLink:
         raise FileRefused(f"device {self.serial} refused {path}: {said}")
 
 
-def _read(connection: adbutils.AdbConnection, size: int, deadline: float) -> bytes:
+def read_exactly(connection: adbutils.AdbConnection, size: int, deadline: float) -> bytes:
     """Exactly `size` bytes by the deadline, however they trickle in. Raises TimeoutError, or EOFError at the end."""
     data = bytearray()
     while len(data) < size:

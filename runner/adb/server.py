@@ -10,6 +10,8 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from runner.errors import BadInput, TargetUnavailable
 
 _CONNECT_S = 3.0
 _FILE = "localfilesystem:"
+_SOCKET = "ADB_SERVER_SOCKET"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class AdbServer:
     def options(self) -> list[str]:
         """What makes the `adb` command use, or be, this server."""
         return ["-L", _FILE + self.address] if isinstance(self.address, str) else ["-P", str(self.address[1])]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of this machine, so that we may start it."""
+        return isinstance(self.address, str) or self.address[0] in ("localhost", "::1") or self.address[0][:4] == "127."
 
     def client(self) -> adbutils.AdbClient:
         return _FileClient(self.address) if isinstance(self.address, str) else adbutils.AdbClient(*self.address)
@@ -92,6 +100,8 @@ def default_server() -> AdbServer:
     """
     server = _configured()
     if not server.listens():
+        if not server.is_here:
+            raise TargetUnavailable(f"no adb server answers at {server}; start it there: adb -a nodaemon server start")
         _start(server)
     return server
 
@@ -111,31 +121,51 @@ def bundled_adb() -> Path:
     return binary
 
 
+@contextmanager
+def using_server(place: str) -> Iterator[None]:
+    """Another server than the user's inside the block, here and in every process that it starts. place: HOST:PORT,
+    PORT, or what $ADB_SERVER_SOCKET may be. Raises BadInput.
+    """
+    given = place if place.startswith(_FILE) else f"tcp:{place.removeprefix('tcp:')}"
+    _from_socket(given, f"--adb {place}")
+    before = os.environ.get(_SOCKET)
+    os.environ[_SOCKET] = given
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SOCKET]
+        else:
+            os.environ[_SOCKET] = before
+
+
 def _configured() -> AdbServer:
-    given = os.environ.get("ADB_SERVER_SOCKET")
+    given = os.environ.get(_SOCKET)
     if given:
-        return _from_socket(given)
+        return _from_socket(given, f"{_SOCKET} is '{given}'")
     host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
     return AdbServer((host, _port(os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037", "ANDROID_ADB_SERVER_PORT")))
 
 
-def _from_socket(given: str) -> AdbServer:
-    """`localfilesystem:PATH`, `tcp:PORT` or `tcp:HOST:PORT`."""
+def _from_socket(given: str, shown: str) -> AdbServer:
+    """`localfilesystem:PATH`, `tcp:PORT` or `tcp:HOST:PORT`. shown: who gave it, for what is wrong with it."""
     if given.startswith(_FILE):
         return AdbServer(given.removeprefix(_FILE))
     kind, _, rest = given.partition(":")
-    if kind != "tcp":
-        raise BadInput(
-            f"ADB_SERVER_SOCKET is '{given}', which cannot be used here; give tcp:HOST:PORT or {_FILE}PATH, or unset it"
-        )
     host, _, port = rest.rpartition(":")
-    return AdbServer((host or "127.0.0.1", _port(port, "ADB_SERVER_SOCKET")))
+    if kind != "tcp" or not _is_port(port):
+        raise BadInput(f"{shown}, which names no adb server; give tcp:HOST:PORT or {_FILE}PATH, or leave it out")
+    return AdbServer((host.strip("[]") or "127.0.0.1", int(port)))
 
 
 def _port(text: str, variable: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not _is_port(text):
         raise BadInput(f"{variable} is '{text}', which is no port; unset it or give a number")
     return int(text)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
 
 
 def _start(server: AdbServer) -> None:

@@ -7,6 +7,9 @@ Layout on the device, under /data/local/tmp/mali-delegate-repro:
     stay-<id>/objects/<sha256>     models and inputs of this stay
     stay-<id>/batch-<n>/           manifest, pack, results, out/<number>
 
+One runner stays for as long as the connection (`runner.adb.resident`); where the device's shell is too old for that,
+or the runner, each batch is pushed and has a process of its own.
+
 Key insight: nothing is skipped because it seems to be there. Libraries are compared by sha256, models
 and inputs are hashed by the runner before each use, outputs are hashed before they are believed.
 """
@@ -16,20 +19,19 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.adb.link import DeviceLink, FileRefused, Lost, StorageFull
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack, total_seconds
+from runner.adb.native_runner import ROOT, Killed, NativeRunner, batch_folder, cannot_start
+from runner.adb.resident import can_stay
 from runner.adb.results import CaseLine, EventLine, Garbage, parse_line, split_outputs
 from runner.cache import file_sha256
 from runner.deadline import deadline_s
 from runner.errors import DeviceFailed, TargetUnavailable
 from runner.run import Job, Outputs
-
-ROOT = "/data/local/tmp/mali-delegate-repro"
-_START_ALLOWANCE_S = 150.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,11 @@ class CaseAnswer:
     outputs: Outputs
 
 
-class Killed(DeviceFailed):
-    """The runner was killed from outside: out of memory, or by the system."""
-
-
 class Stay:
-    """See the module's docstring. patience_s: how long to wait for a lost device before giving up."""
+    """See the module's docstring. patience_s: how long to wait for a lost device before giving up.
+
+    resident: whether the runner stays where it can; without, each batch has a push and a process of its own.
+    """
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Stay:
         patience_s: float = 60.0,
         memory_mb: int = 0,
         per_child: int = 64,
+        resident: bool = True,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.link = link
@@ -88,16 +90,18 @@ class Stay:
         self.patience_s = patience_s
         self._memory_mb = memory_mb
         self._per_child = per_child
+        self._may_stay = resident
         self._say = say
         self._home = f"{ROOT}/stay-{uuid.uuid4().hex[:12]}"
         self._present: set[str] = set()
+        self._runner: NativeRunner | None = None
         self._batches: list[str] = []
         runner_sha = hashlib.sha256(supplies.runner.read_bytes()).hexdigest()
         libraries_sha = hashlib.sha256(repr(sorted(supplies.sha256.items())).encode()).hexdigest()
         self._runner_sha = runner_sha
         self.runner_path = f"{ROOT}/runner-{runner_sha[:16]}/batch_runner"
         self.library_dir = f"{ROOT}/litert-{libraries_sha[:16]}"
-        self.clocks: list[float] = []
+        self._clocks: list[float] = []
 
     @property
     def home(self) -> str:
@@ -112,7 +116,9 @@ class Stay:
             self.place(self.supplies.runner.read_bytes(), self.runner_path, 0o755)
         started = self.link.run([self.runner_path, "version"])
         if started.code != 0:
-            raise TargetUnavailable(self._cannot_start(started.code, started.output + started.errors))
+            raise TargetUnavailable(cannot_start(self.link, started.code, started.output + started.errors))
+        stays = self._may_stay and can_stay(self.link, started.output)
+        self._runner = NativeRunner(self.link, self.runner_path, self.library_dir, self._home, stays)
         wanted = {
             f"{self.library_dir}/{name}": (self.supplies.sha256[name], path)
             for name, path in self.supplies.libraries.items()
@@ -148,26 +154,6 @@ class Stay:
         pairs = [line.split("  ", 1) for line in output.splitlines() if "  " in line]
         return {path if path in paths else _by_name(path, paths): sha for sha, path in pairs}
 
-    def _cannot_start(self, code: int, said: str) -> str:
-        where = f"on device {self.link.serial}"
-        text = said.strip().splitlines()[0] if said.strip() else f"exit code {code}"
-        lowered = text.lower()
-        if any(hint in lowered for hint in ("exec format", "not executable", "wrong elf", "syntax error", "e_machine")):
-            return (
-                f"the runner is built for another ABI than the device's ({text}); run `repro device setup` for its ABI"
-            )
-        if "permission denied" in lowered or code == 126:
-            return (
-                f"nothing may be executed under {ROOT} {where} (noexec mount or no execute permission: {text}); "
-                f"use a device whose /data/local/tmp is executable"
-            )
-        if code == 127 or "not found" in lowered or "no such file" in lowered:
-            return (
-                f"the runner does not start {where}: its dynamic linker or a library is missing ({text}); "
-                f"it may be built for another ABI"
-            )
-        return f"the runner does not start {where}: {text}"
-
     # -- running
 
     def run_batch(self, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
@@ -189,7 +175,7 @@ class Stay:
                     unread = ""
                 if not pending:
                     return
-                unread = self._put_batch(pending)
+                unread = self._new_batch()
                 for answer in self._follow(unread, pending):
                     pending.remove(answer.case)
                     yield answer
@@ -210,50 +196,34 @@ class Stay:
                 if isinstance(error, _Damaged):
                     self._present.clear()
 
-    def _put_batch(self, cases: Sequence[BatchCase]) -> str:
-        """One push: the manifest and what of its objects is missing. Returns the batch's folder."""
-        folder = f"{self._home}/batch-{len(self._batches)}"
+    def _new_batch(self) -> str:
+        """The folder of the next batch."""
+        folder = batch_folder(self._home, len(self._batches))
         self._batches.append(folder)
+        return folder
+
+    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
+        """Have the runner run the cases and pass on what it says, until the batch has ended."""
+        by_number = {case.number: case for case in cases}
         objects: dict[str, bytes] = {}
         for case in cases:
             objects.update(case.objects())
         missing = {sha: data for sha, data in objects.items() if sha not in self._present}
         limits = BatchLimits(total_seconds(cases), self._memory_mb, self._per_child)
-        self.link.push(manifest_text(cases, limits).encode(), f"{folder}/manifest")
-        if missing:
-            self.link.push(pack(missing), f"{folder}/pack")
-        self._pushed = set(missing)
-        return folder
-
-    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
-        """Start the runner and pass on what it says, until its exit code."""
-        by_number = {case.number: case for case in cases}
-        command = [self.runner_path, "run", folder, f"{self._home}/objects", self.library_dir]
-        silence = 2 * max(deadline_s(case.job) for case in cases) + _START_ALLOWANCE_S
-        started = ended = False
-        errors = b""
-        stray: list[bytes] = []
-        prefix = f"LD_LIBRARY_PATH={self.library_dir} "
-        with self.link.pulls() as pull:
-            for kind, data in self.link.lines(command, total_seconds(cases) + 60.0, silence, prefix):
-                if kind == 2:
-                    errors = (errors + data)[-4096:]
-                elif kind == 1 and not data.strip():
-                    continue
-                elif kind == 1 and not started and not data.startswith(b"{"):
-                    stray.append(data)  # the shell's own words where the runner did not even start
-                elif kind == 1:
-                    line = parse_line(data)
-                    if isinstance(line, EventLine):
-                        started, ended = started or line.event == "start", ended or line.event == "end"
-                        self._event(line)
-                        if line.event == "start":
-                            self._present |= self._pushed
-                            self.clocks = [float(line.values["clock"])]
-                    elif line.number in by_number:
-                        yield self._answer(folder, by_number[line.number], line, pull)
-                else:
-                    self._exit(data[0], ended, b"\n".join(stray) + errors)
+        manifest = manifest_text(cases, limits).encode()
+        runner = self._runner
+        if runner is None:
+            raise TargetUnavailable(f"nothing is on device {self.link.serial} yet; prepare the stay first")
+        number = len(self._batches) - 1
+        with closing(runner.run(number, manifest, pack(missing), cases)) as said, self.link.pulls() as pull:
+            for line, outputs in said:
+                if isinstance(line, EventLine):
+                    self._event(line)
+                    if line.event == "start":
+                        self._present |= set(missing)
+                        self._clocks.append(float(line.values["clock"]))
+                elif line.number in by_number:
+                    yield self._answer(folder, by_number[line.number], line, pull, outputs)
 
     def _event(self, line: EventLine) -> None:
         if line.event != "error":
@@ -286,24 +256,15 @@ class Stay:
             )
         raise DeviceFailed(f"device {serial}: {line.kind}: {said}")
 
-    def _exit(self, code: int, ended: bool, errors: bytes) -> None:
-        if code == 0 and ended:
-            return
-        said = errors.decode("utf-8", "replace").strip()
-        if code in (126, 127):
-            raise TargetUnavailable(self._cannot_start(code, said))
-        if code > 128:
-            raise Killed(
-                f"the runner on device {self.link.serial} was killed by signal {code - 128} "
-                f"(out of memory, or by the system)"
-            )
-        raise Garbage(
-            f"the runner on device {self.link.serial} ended with exit code {code} and without its last line"
-            f"{': ' + said.splitlines()[0] if said else ''}; results until then are kept, run again"
-        )
-
-    def _answer(self, folder: str, case: BatchCase, line: CaseLine, pull: Callable[[str], bytes]) -> CaseAnswer:
-        self.clocks.append(line.clock)
+    def _answer(
+        self,
+        folder: str,
+        case: BatchCase,
+        line: CaseLine,
+        pull: Callable[[str], bytes],
+        came_along: bytes | None = None,
+    ) -> CaseAnswer:
+        self._clocks.append(line.clock)
         if line.status == "damaged_object":
             raise _Damaged(f"an object on device {self.link.serial} is damaged ({line.message})")
         if line.status == "disk_full":
@@ -315,7 +276,8 @@ class Stay:
             raise DeviceFailed(f"device {self.link.serial} cannot write outputs: {line.message}")
         outputs: Outputs = ()
         if line.status == "ok":
-            outputs = split_outputs(line, len(case.job.feeds), pull(f"{folder}/out/{case.number}"))
+            data = pull(f"{folder}/out/{case.number}") if came_along is None else came_along
+            outputs = split_outputs(line, len(case.job.feeds), data)
         return CaseAnswer(case, line, outputs)
 
     def _finished_in(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
@@ -333,27 +295,29 @@ class Stay:
                     answer = self._answer(folder, by_number.pop(line.number), line, self.link.pull)
                     yield answer
 
-    @property
-    def clock_jump_s(self) -> float:
-        """How far the wall clock moved against the monotonic one during the last batch, in seconds."""
-        return max(self.clocks) - min(self.clocks) if self.clocks else 0.0
+    def take_clock_jump_s(self) -> float:
+        """How far the wall clock moved against the monotonic one since this was last asked, in seconds."""
+        jump = max(self._clocks) - min(self._clocks) if self._clocks else 0.0
+        self._clocks = self._clocks[-1:]
+        return jump
 
     # -- taking away
 
     def clean(self) -> None:
         """Remove what this stay pushed and made, and nothing else. Runner and libraries stay for the next one."""
-        for folder in self._batches:
-            self.link.run(["rm", "-rf", f"{folder}/out"])
-            self.link.run(
-                ["rm", "-f", *(f"{folder}/{name}" for name in ("manifest", "pack", "pack.part", "results", "log"))]
-            )
-            self.link.run(["rmdir", folder])
-        names = sorted(self._present)
-        for start in range(0, len(names), 200):
-            self.link.run(["rm", "-f", *(f"{self._home}/objects/{sha}" for sha in names[start : start + 200])])
-        self.link.run(["rm", "-f", f"{self._home}/objects/lock"])
-        self.link.run(["rmdir", f"{self._home}/objects"])
-        self.link.run(["rmdir", self._home])
+        if self._runner is not None:
+            self._runner.close()
+        files = ("manifest", "pack", "pack.part", "results", "log")
+        objects = f"{self._home}/objects"
+        self._remove(["rm", "-rf"], [f"{folder}/out" for folder in self._batches])
+        self._remove(["rm", "-f"], [f"{folder}/{name}" for folder in self._batches for name in files])
+        self._remove(["rmdir"], self._batches)
+        self._remove(["rm", "-f"], [f"{objects}/{name}" for name in (*sorted(self._present), "lock", "log")])
+        self._remove(["rmdir"], [objects, self._home])
+
+    def _remove(self, command: Sequence[str], paths: Sequence[str]) -> None:
+        for start in range(0, len(paths), 200):
+            self.link.run([*command, *paths[start : start + 200]])
 
 
 class _Damaged(DeviceFailed):

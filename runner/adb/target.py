@@ -8,7 +8,8 @@ for the life of the target, with WebGPU over lavapipe, and `adb:loopback:pocl` o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -35,12 +36,14 @@ from runner.host.probe import MODEL
 from runner.host.worker_process import Reply, last_line
 from runner.opencl.android_runtime import OPENCL_ALONE, is_android
 from runner.residency import not_resident
-from runner.run import Fingerprint, Job, Outcome, Run
+from runner.run import Fingerprint, Job, Outcome, Outputs, Run
 from runner.target import Target
 
 BATCH_CASES = 64
 BATCH_BYTES = 64 << 20
 _CLOCK_JUMP_S = 2.0
+_THERMAL_S = 10.0
+"""How old a thermal status may be: asking for it takes longer than a small case."""
 _OUTCOMES = {"ok": Outcome.OK, "refused": Outcome.REFUSED, "crash": Outcome.CRASH, "hang": Outcome.HANG}
 
 
@@ -54,11 +57,48 @@ class BatchRecord:
     clock_jump_s: float
 
 
+def android_supplies(abi: str, runtime: str | None, settings: Settings = NO_SETTINGS) -> Supplies:
+    """What a phone of that ABI needs: libraries that are set up here, and the runner. Raises TargetUnavailable."""
+    version, libraries = android_libraries(abi, runtime)
+    runner, note = build.android_runner(abi)
+    options = {**(OPENCL_ALONE if is_android(version) else {}), **settings.gpu_options}
+    return Supplies(runner, libraries, version, note, options)
+
+
+def adapter_of(device: Mapping[str, str]) -> str:
+    """A phone's adapter, by what it says of itself: model and GPU, or SoC."""
+    return " / ".join(filter(None, (device.get("model"), device.get("gpu") or device.get("soc"))))
+
+
+def run_of(job: Job, line: CaseLine, outputs: Outputs, fingerprint: Fingerprint, not_resident: str) -> Run:
+    """What the runner's line says of a job, as a Run. not_resident: why it was not, where it ran; else empty."""
+    outcome = _OUTCOMES[line.status]
+    message = line.message
+    if outcome is Outcome.REFUSED:
+        message = explain_refusal(Reply(outcome, message, line.log))
+    elif outcome in (Outcome.CRASH, Outcome.HANG):
+        message = f"{message}; its log ends: {last_line(line.log)}"
+    elif not_resident:
+        outcome, message = Outcome.NOT_RESIDENT, not_resident
+    return Run(
+        name=job.name,
+        outcome=outcome,
+        fingerprint=fingerprint,
+        outputs=outputs,
+        output_names=tuple(info.name for info in line.outputs),
+        fully_accelerated=line.fully_accelerated,
+        stages=line.stages,
+        log=line.log,
+        message=message,
+    )
+
+
 class AdbTarget(Target):
     """One device.
 
     settings: of the delegate on a phone; a loopback device's are its GPU's. loopback: this running loopback device,
     instead of starting one. patience_s: how long a lost device is awaited. per_child: cases that share a process there.
+    resident: whether the runner there stays for as long as the connection.
     """
 
     def __init__(
@@ -72,6 +112,7 @@ class AdbTarget(Target):
         supplies: Supplies | None = None,
         patience_s: float = 60.0,
         per_child: int = 64,
+        resident: bool = True,
         silence_s: float = 30.0,
         say: Callable[[str], None] | None = None,
     ) -> None:
@@ -88,11 +129,13 @@ class AdbTarget(Target):
         self._supplies = supplies
         self._patience_s = patience_s
         self._per_child = per_child
+        self._resident = resident
         self._silence_s = silence_s
         self._say = say or (lambda line: print(one_line(f"adb: {line}"), file=sys.stderr, flush=True))
         self._stay: Stay | None = None
         self._device: dict[str, str] = {}
         self._next = 0
+        self._thermal = ("unknown", float("-inf"))
         self.batches: list[BatchRecord] = []
 
     @property
@@ -153,7 +196,14 @@ class AdbTarget(Target):
             supplies = self._supplies or self._find_supplies(self._device.get("abi", ""))
             if supplies.note:
                 self._device["runner"] = supplies.note
-            self._stay = Stay(link, supplies, patience_s=self._patience_s, per_child=self._per_child, say=self._say)
+            self._stay = Stay(
+                link,
+                supplies,
+                patience_s=self._patience_s,
+                per_child=self._per_child,
+                resident=self._resident,
+                say=self._say,
+            )
             self._stay.prepare()
             self._self_test()
         except BaseException:
@@ -177,10 +227,7 @@ class AdbTarget(Target):
             chosen = runtime_for(gpu.name, self._runtime)
             options, patience = gpu.all_options, gpu.driver.patience
             return Supplies(build.host_runner(), chosen.loaded, chosen.version, options=options, patience=patience)
-        version, libraries = android_libraries(abi, self._runtime)
-        runner, note = build.android_runner(abi)
-        options = {**(OPENCL_ALONE if is_android(version) else {}), **self._settings.gpu_options}
-        return Supplies(runner, libraries, version, note, options)
+        return android_supplies(abi, self._runtime, self._settings)
 
     def _self_test(self) -> None:
         a = np.array([1, 2, 3, 4], dtype=np.float32)
@@ -217,7 +264,7 @@ class AdbTarget(Target):
         stay = self._active()
         stream = iter(jobs)
         while batch := self._batch(stream):
-            before = read_thermal(stay.link)
+            before = self._thermal_status(stay)
             for answer in stay.run_batch(batch):
                 yield self._record(answer, before)
             self._after(stay, before, len(batch))
@@ -235,50 +282,41 @@ class AdbTarget(Target):
                 break
         return batch
 
+    def _thermal_status(self, stay: Stay) -> str:
+        """Android's word, at most `_THERMAL_S` old. Raises Lost."""
+        status, asked = self._thermal
+        if time.monotonic() - asked > _THERMAL_S:
+            status = read_thermal(stay.link)
+            self._thermal = status, time.monotonic()
+        return status
+
     def _after(self, stay: Stay, before: str, cases: int) -> None:
         """Keep the batch's record: thermal status before and after, and what the clock did."""
         after = "unknown"
         with suppress(DeviceFailed):  # the batch is done; a device that goes now has lost nothing
-            after = read_thermal(stay.link)
-        self.batches.append(BatchRecord(cases, before, after, stay.clock_jump_s))
+            after = self._thermal_status(stay)
+        jump = stay.take_clock_jump_s()
+        self.batches.append(BatchRecord(cases, before, after, jump))
         if after not in ("none", "unknown"):
             self._say(f"thermal status {before} before and {after} after the batch; times may be throttled")
-        if stay.clock_jump_s > _CLOCK_JUMP_S:
+        if jump > _CLOCK_JUMP_S:
             self._say(
-                f"the clock of device {stay.link.serial} jumped by {stay.clock_jump_s:.0f} s during the batch; "
-                f"results and times do not depend on it"
+                f"the clock of device {stay.link.serial} jumped by {jump:.0f} s; results and times do not depend on it"
             )
 
     def _record(self, answer: CaseAnswer, thermal: str) -> Run:
         stay, line, job = self._active(), answer.line, answer.case.job
-        outcome = _OUTCOMES[line.status]
-        message = line.message
-        if outcome is Outcome.REFUSED:
-            message = explain_refusal(Reply(outcome, message, line.log))
-        elif outcome in (Outcome.CRASH, Outcome.HANG):
-            message = f"{message}; its log ends: {last_line(line.log)}"
-        elif reason := self._not_resident(line):
-            outcome, message = Outcome.NOT_RESIDENT, reason
-        return Run(
-            name=job.name,
-            outcome=outcome,
-            fingerprint=Fingerprint(
-                target=self.public_name,
-                runtime=stay.supplies.version,
-                libraries=stay.supplies.sha256,
-                driver=self._device.get("gpu_driver", ""),
-                adapter=self._adapter_name(),
-                precision=str(job.precision),
-                model_sha256=job.model_sha256,
-                device={**self._device, "thermal_before": thermal},
-            ),
-            outputs=answer.outputs,
-            output_names=tuple(info.name for info in line.outputs),
-            fully_accelerated=line.fully_accelerated,
-            stages=line.stages,
-            log=line.log,
-            message=message,
+        fingerprint = Fingerprint(
+            target=self.public_name,
+            runtime=stay.supplies.version,
+            libraries=stay.supplies.sha256,
+            driver=self._device.get("gpu_driver", ""),
+            adapter=self._adapter_name(),
+            precision=str(job.precision),
+            model_sha256=job.model_sha256,
+            device={**self._device, "thermal_before": thermal},
         )
+        return run_of(job, line, answer.outputs, fingerprint, self._not_resident(line))
 
     def _not_resident(self, line: CaseLine) -> str:
         if self._loopback is not None:
@@ -288,4 +326,4 @@ class AdbTarget(Target):
     def _adapter_name(self) -> str:
         if self._loopback is not None:
             return f"loopback: {self._loopback.gpu.driver.device}"
-        return " / ".join(filter(None, (self._device.get("model"), self._device.get("gpu") or self._device.get("soc"))))
+        return adapter_of(self._device)

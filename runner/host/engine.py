@@ -18,6 +18,10 @@ class Refused(Exception):
     """The runtime would not take the model; the text says which step and why."""
 
 
+class Ended(Exception):
+    """What ran the model is gone while its worker is not, as a page of a browser; the text says how it ended."""
+
+
 @dataclass(frozen=True)
 class Companion:
     """A second model of the same process: it runs before each run of a job's own and before its outputs are read."""

@@ -18,9 +18,15 @@ from runner.installation import opencl_install
 from runner.opencl import android_runtime
 from runner.opencl.drivers import is_opencl, opencl_driver
 from runner.opencl.loader import LoaderSettings, loader_version, presented_device
-from runner.presented import naming_note
+from runner.presented import ADAPTER_NAME, check_presented, naming_note
+from runner.runtime_version import Numbering
 from runner.runtimes import KNOWN, Runtime
 from runner.runtimes import runtime as runtime_of
+from runner.web import litert_js
+from runner.web.browser import is_web, page_version, web_browser
+
+WORKER, WEB_WORKER = "runner.host.worker", "runner.host.web_worker"
+"""What a worker process runs: LiteRT's C API, or a page of a browser."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,18 @@ class GpuName:
         return cls(plain.partition(":")[2].lower(), Settings.parse(words), presented)
 
     @property
+    def numbering(self) -> Numbering:
+        """Whose runtimes it takes."""
+        if self.over_opencl:
+            return Numbering.LITERT_LM
+        return Numbering.LITERT_JS if self.in_browser else Numbering.LITERT
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether it is the one that a browser gives to web pages."""
+        return is_web(self.key)
+
+    @property
     def over_opencl(self) -> bool:
         """Whether it is a device of an OpenCL driver, which takes a runtime of its own."""
         return is_opencl(self.key)
@@ -53,7 +71,8 @@ class HostGpu:
     """What a name stands for here.
 
     variables, gpu_options: what is added to the driver's own environment and delegate options. note: what every result
-    must say beside driver and device. decides: what else decides a result and is in no other name.
+    must say beside driver and device. decides: what else decides a result and is in no other name. worker: the module
+    that its worker processes run.
     """
 
     name: GpuName
@@ -62,6 +81,7 @@ class HostGpu:
     gpu_options: Mapping[str, str | int | bool]
     note: str = ""
     decides: str = ""
+    worker: str = WORKER
 
     @property
     def all_options(self) -> dict[str, str | int | bool]:
@@ -85,6 +105,8 @@ def host_gpu(name: GpuName, loader: LoaderSettings | None = None) -> HostGpu:
     """
     if name.over_opencl:
         return _over_opencl(name, loader or LoaderSettings())
+    if name.in_browser:
+        return _in_browser(name)
     adapter = vulkan_adapter(name.key)
     full, options = replace(name, key=adapter.key), name.settings.gpu_options
     if not name.presented:
@@ -104,19 +126,35 @@ def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
     return HostGpu(name, driver, loader.environment(), options, loader.note, decides)
 
 
+def _in_browser(name: GpuName) -> HostGpu:
+    if name.settings:
+        raise BadInput(
+            f"{name}: LiteRT.js takes no settings of the delegate; write {replace(name, settings=NO_SETTINGS)}"
+        )
+    if name.presented:
+        check_presented(name.presented)
+    variables = {ADAPTER_NAME: name.presented} if name.presented else {}
+    note = naming_note(name.presented) if name.presented else ""
+    return HostGpu(name, web_browser(), variables, {}, note, page_version(), WEB_WORKER)
+
+
 def runtime_for(name: GpuName, asked: str | Runtime | None) -> Runtime:
     """The runtime asked for, or the one that a GPU takes by itself. Raises BadInput for one that it does not run on."""
-    default = android_runtime.NEWEST if name.over_opencl else None
+    default = None if name.numbering is Numbering.LITERT else known_runtimes(name)[-1]
     chosen = asked if isinstance(asked, Runtime) else runtime_of(asked or default)
-    if chosen.is_android is not name.over_opencl:
+    if chosen.numbering is not name.numbering:
         known = ", ".join(known_runtimes(name))
         raise BadInput(f"{name} does not run on {chosen.version}; for it the runtimes are {known}")
     return chosen
 
 
 def known_runtimes(name: GpuName) -> tuple[str, ...]:
-    """The runtimes that are known for a GPU, oldest first: over OpenCL they are LiteRT-LM's."""
-    return android_runtime.KNOWN if name.over_opencl else KNOWN
+    """The runtimes that are known for a GPU, oldest first: over OpenCL LiteRT-LM's, in a browser LiteRT.js's."""
+    return {
+        Numbering.LITERT: KNOWN,
+        Numbering.LITERT_LM: android_runtime.KNOWN,
+        Numbering.LITERT_JS: litert_js.KNOWN,
+    }[name.numbering]
 
 
 def vulkan_adapter(key: str) -> Adapter:

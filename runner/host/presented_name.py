@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.c_compiler import NATIVE, build_library
 from runner.cache import cache_root, canonical_json, folder_in_place, is_whole_folder
-from runner.presented import check_presented
+from runner.presented import ADAPTER_NAME, check_presented
 
 SOURCE = NATIVE / "vk_name_layer.c"
 LAYER = "VK_LAYER_REPRO_adapter_name"
@@ -24,7 +24,7 @@ def naming_environment(name: str) -> dict[str, str]:
     Raises BadInput for a name that a driver could not have, TargetUnavailable without a C compiler.
     """
     check_presented(name)
-    return {"VK_LAYER_PATH": str(layer_folder()), "VK_INSTANCE_LAYERS": LAYER, "REPRO_ADAPTER_NAME": name}
+    return {"VK_LAYER_PATH": str(layer_folder()), "VK_INSTANCE_LAYERS": LAYER, ADAPTER_NAME: name}
 
 
 def layer_folder() -> Path:

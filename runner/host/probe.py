@@ -17,6 +17,7 @@ from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.host.driver import Driver
 from runner.host.worker_process import Reply, StartFailed, WorkerProcess, WorkerSpec, last_line
 from runner.opencl.loader import FOLDER_VARIABLES, LOADER_VARIABLES
+from runner.presented import ADAPTER_NAME
 from runner.run import Job, Outcome
 from runner.runtimes import Runtime
 
@@ -26,7 +27,7 @@ DEADLINE_S = 60.0
 FORMAT = "3"  # of what is remembered: raise it when the meaning of a Probe's fields changes
 CHANGES_WHAT_IS_SEEN = (
     "VK_INSTANCE_LAYERS",
-    "REPRO_ADAPTER_NAME",
+    ADAPTER_NAME,
     *(name for name in LOADER_VARIABLES if name not in FOLDER_VARIABLES),
 )
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.host.engine import Companion, Engine, Feeds, JobResult, Refused, check_feeds, one_line
+from runner.host.engine import Companion, Ended, Engine, Feeds, JobResult, Refused, check_feeds, one_line
 from runner.host.frames import Closed, blob, describe, read_frame, restore, write_frame
 from runner.run import SENTINEL_BITS
 
@@ -224,6 +224,8 @@ def run_job(
         result = engine.run(model, feeds, header["precision"], header["options"], **more)
     except Refused as error:
         return {"outcome": "REFUSED", "message": one_line(error)}, []
+    except Ended as error:
+        return {"outcome": "CRASH", "message": one_line(error)}, []
     except MemoryError as error:
         return {"outcome": "CRASH", "message": f"out of memory: {one_line(error) or 'allocation failed'}"}, []
     resident = result.fully_accelerated is not False

@@ -1,7 +1,9 @@
 /* batch_runner: runs a batch of .tflite models through LiteRT's C API, on a phone or on the host.
  *
  *   batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR   run the batch that BATCH_DIR/manifest describes
+ *   batch_runner serve STAY_DIR OBJECTS_DIR LIBRARY_DIR  run batches as they come on standard input, until it ends
  *   batch_runner sha256 FILE...                          print "<sha256>  <file>" for each file
+ *   batch_runner zip ARCHIVE LIST                        make a zip of LIST, which sha256 printed, and the files it names
  *   batch_runner version                                 print the runner's version and pointer size
  *
  * Key insight: a delegate may abort, hang or eat memory, so it never runs in the process that speaks to
@@ -14,9 +16,15 @@
  * under the same symbol names: from 2.1.6 on LiteRtCreateModelFromBuffer takes the environment first;
  * the presence of LiteRtCreateModelFromFd tells.
  *
+ * What a process costs is its start: the runtime, the driver, the shaders that it compiles. So a child lives
+ * from batch to batch too: `serve` is one process per connection, and its child is replaced when it dies, or has
+ * served `per_child` cases. On standard input each batch is "run NUMBER MANIFEST_BYTES PACK_BYTES\n" and
+ * those bytes, whose arrival {"event": "taken"} tells; its folder, STAY_DIR/batch-NUMBER, is made for it.
+ *
  * Standard output is one JSON object per line: {"event": ...} for the batch, {"id": ...} for a case. The
  * same case lines are appended to BATCH_DIR/results before they are printed, so that a lost cable loses
- * none. No name or path in the manifest reaches the file system: models and inputs are named by their
+ * none. `serve` puts {"event": "outputs", "id": ..., "bytes": N} and N bytes before the line of a case whose
+ * outputs are no larger than a megabyte, so that they need not be fetched. No name or path in the manifest reaches the file system: models and inputs are named by their
  * sha256, outputs by their number. The manifest's format is in runner/adb/manifest.py.
  *
  * Exit: 0 batch finished, 2 bad usage or manifest, 3 LiteRT cannot be loaded, 4 whole deadline passed,
@@ -42,12 +50,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RUNNER_VERSION "1"
+#define RUNNER_VERSION "2" /* 2: with `serve` */
 #define SENTINEL_BITS 0xFEEDC0DEu /* runner/run.py: finite, outside fp16's range, written by no kernel */
 #define LOG_BYTES (64 * 1024)
 #define START_MS 60000 /* for the runtime and the driver to come up in a new child */
 #define LOOK_MS 50     /* between two looks at a silent child's memory, and at who started us */
 #define LONGEST_REPLY (16u << 20)
+#define LONGEST_HEADER 4096
+#define LARGEST_BATCH (1L << 30)
+#define LARGEST_INLINE (1u << 20) /* of outputs that are sent along: while they are, no deadline is looked at */
 
 enum { EXIT_BAD_MANIFEST = 2, EXIT_NO_RUNTIME = 3, EXIT_DEADLINE = 4, EXIT_STORAGE = 5, EXIT_UNHEARD = 6 };
 
@@ -119,13 +130,16 @@ static bool write_all(int fd, const void *data, size_t size) {
   return true;
 }
 
-/* The whole file in memory the caller frees, or NULL with errno. A NUL byte is added after the end. */
-static char *read_file(const char *path, size_t *size) {
+/* The whole file in memory the caller frees, or NULL with errno, EFBIG where it is larger than that. A NUL byte is
+ * added after the end. */
+static char *read_file(const char *path, size_t largest, size_t *size) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return NULL;
-  struct stat status;
-  if (fstat(fd, &status) != 0) {
+  struct stat status = {0};
+  if (fstat(fd, &status) != 0 || (size_t)status.st_size > largest) {
+    int why = (size_t)status.st_size > largest ? EFBIG : errno;
     close(fd);
+    errno = why;
     return NULL;
   }
   size_t room = (size_t)status.st_size, have = 0;
@@ -265,6 +279,7 @@ typedef struct {
   long total_ms, memory_mb;
   Case *cases;
   int count;
+  char *text; /* the manifest, which the words of the cases lie in */
 } Batch;
 
 /* Undo %XX in place. False for a cut or wrong escape, or an escaped NUL. */
@@ -391,6 +406,7 @@ static void free_batch(Batch *batch) {
     free(batch->cases[i].feeds);
   }
   free(batch->cases);
+  free(batch->text);
 }
 
 /* ------------------------------------------------------------------ LiteRT by dlopen */
@@ -589,7 +605,7 @@ static bool load_model(Work *work) {
   char path[4096], hex[65];
   size_t size = 0;
   snprintf(path, sizeof path, "%s/%s", work->objects, work->one->model);
-  work->model_data = read_file(path, &size);
+  work->model_data = read_file(path, SIZE_MAX, &size);
   if (work->model_data == NULL) return fail(work, "damaged_object", "%s: %s", work->one->model, strerror(errno));
   sha256_of(work->model_data, size, hex);
   if (strcmp(hex, work->one->model) != 0) {
@@ -683,7 +699,7 @@ static bool write_inputs(Work *work, const Feed *feed) {
     char path[4096], hex[65];
     size_t size = 0;
     snprintf(path, sizeof path, "%s/%s", work->objects, feed->objects[i]);
-    char *data = read_file(path, &size);
+    char *data = read_file(path, SIZE_MAX, &size);
     if (data == NULL) return fail(work, "damaged_object", "%s: %s", feed->objects[i], strerror(errno));
     sha256_of(data, size, hex);
     bool good = true;
@@ -843,7 +859,7 @@ static void report_outputs(Work *work, const size_t *differ, Text *line) {
 
 static void add_log(Text *line, const char *path) {
   size_t size = 0;
-  char *log = read_file(path, &size);
+  char *log = read_file(path, SIZE_MAX, &size);
   text_format(line, ",\"log\":");
   if (log == NULL) {
     text_json_string(line, "");
@@ -932,9 +948,36 @@ static void run_case(const LiteRt *lib, const Batch *batch, const Case *one, con
   close_work(&work);
 }
 
-/* The child: opens LiteRT's environment, then runs cases [first, last), telling the parent through `pipe_fd`. */
-static void serve(LiteRt *lib, const Batch *batch, int first, int last, const char *batch_dir, const char *objects,
-                  const char *log_path, int pipe_fd, pid_t parent) {
+/* One line of a request without its newline; false at the end of what is asked, or for what is no line. */
+static bool read_line(int fd, char *line, size_t room) {
+  for (size_t size = 0; size < room; size++) {
+    ssize_t got;
+    while ((got = read(fd, line + size, 1)) < 0 && errno == EINTR) continue;
+    if (got != 1) return false;
+    if (line[size] == '\n') {
+      line[size] = '\0';
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Manifest of a batch, parsed; batch->text has to be freed behind it. NULL, or what is wrong. */
+static const char *load_batch(const char *batch_dir, Batch *batch, int *line_number) {
+  char path[4096];
+  size_t size = 0;
+  *line_number = 0;
+  snprintf(path, sizeof path, "%s/manifest", batch_dir);
+  char *text = read_file(path, SIZE_MAX, &size);
+  if (text == NULL) return strerror(errno);
+  const char *problem = strlen(text) != size ? "a NUL byte" : parse_manifest(text, batch, line_number);
+  batch->text = text;
+  return problem;
+}
+
+/* The child: opens LiteRT's environment, then runs what it is asked for, "FIRST LAST BATCH_DIR\n", until it is asked
+ * for nothing more. It tells the parent through `reply_fd`. */
+static void serve(LiteRt *lib, const char *objects, const char *log_path, int ask_fd, int reply_fd, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(EXIT_UNHEARD);
   int log_fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
@@ -949,20 +992,34 @@ static void serve(LiteRt *lib, const Batch *batch, int first, int last, const ch
   Text line = {0};
   if (status != 0) {
     text_format(&line, "E LiteRtCreateEnvironment returned status %d\n", status);
-    write_all(pipe_fd, line.data, line.size);
+    write_all(reply_fd, line.data, line.size);
     _exit(EXIT_NO_RUNTIME);
   }
-  for (int i = first; i < last; i++) {
-    line.size = 0;
-    text_format(&line, "S\n");
-    if (!write_all(pipe_fd, line.data, line.size)) _exit(EXIT_UNHEARD);
-    /* The environment's own lines stay in the first case's log: they name the adapter. */
-    if (i > first && ftruncate(log_fd, 0) != 0) _exit(EXIT_STORAGE);
-    line.size = 0;
-    text_format(&line, "R ");
-    run_case(lib, batch, &batch->cases[i], batch_dir, objects, log_path, &line);
-    text_add(&line, "\n", 1);
-    if (!write_all(pipe_fd, line.data, line.size)) _exit(EXIT_UNHEARD);
+  char request[LONGEST_HEADER];
+  for (bool fresh = true; read_line(ask_fd, request, sizeof request);) {
+    Batch batch;
+    char *words[3];
+    long first, last;
+    int line_number;
+    if (split(request, words, 3) != 3 || !parse_number(words[0], 0, INT32_MAX, &first) ||
+        !parse_number(words[1], 0, INT32_MAX, &last) || load_batch(words[2], &batch, &line_number) != NULL ||
+        last > batch.count) {
+      _exit(EXIT_BAD_MANIFEST);
+    }
+    for (long i = first; i < last; i++) {
+      line.size = 0;
+      text_format(&line, "S\n");
+      if (!write_all(reply_fd, line.data, line.size)) _exit(EXIT_UNHEARD);
+      /* The environment's own lines stay in the first case's log: they name the adapter. */
+      if (!fresh && ftruncate(log_fd, 0) != 0) _exit(EXIT_STORAGE);
+      fresh = false;
+      line.size = 0;
+      text_format(&line, "R ");
+      run_case(lib, &batch, &batch.cases[i], words[2], objects, log_path, &line);
+      text_add(&line, "\n", 1);
+      if (!write_all(reply_fd, line.data, line.size)) _exit(EXIT_UNHEARD);
+    }
+    free_batch(&batch);
   }
   free(line.data);
   _exit(0); /* not exit(): destructors of a driver may hang or crash, and nothing is left to save */
@@ -971,14 +1028,24 @@ static void serve(LiteRt *lib, const Batch *batch, int first, int last, const ch
 /* ------------------------------------------------------------------ the parent */
 
 typedef struct {
-  const Batch *batch;
+  pid_t pid; /* 0: there is none */
+  int ask_fd, reply_fd;
+  int served;
+  Text heard; /* what it has said and is not read yet */
+} Child;
+
+typedef struct {
   LiteRt lib;
-  const char *batch_dir, *objects;
+  const char *objects;
   char log_path[4096];
-  int results_fd;
   pid_t shell; /* who started us; when it is gone nobody listens */
+  bool resident;
+  Child child;
+  /* Of the batch in hand. */
+  const Batch *batch;
+  const char *batch_dir;
+  int results_fd;
   double total_deadline;
-  int exit_code;
 } Runner;
 
 static void say(const Text *line) {
@@ -999,15 +1066,30 @@ __attribute__((format(printf, 2, 3))) static void say_error(const char *kind, co
   free(line.data);
 }
 
-/* Keep a case's line on the device, then print it. A full disk is the device's failure, not the model's. */
-static void keep(Runner *runner, Text *line) {
+/* Keep a case's line on the device, then print it, behind its outputs where they go along. A full disk is the
+ * device's failure, not the model's. */
+static void keep(Runner *runner, Text *line, int id) {
   text_add(line, "\n", 1);
   if (!write_all(runner->results_fd, line->data, line->size)) {
     const char *kind = errno == ENOSPC ? "disk_full" : "storage";
     say_error(kind, "results cannot be written: %s", strerror(errno));
     _exit(EXIT_STORAGE);
   }
-  say(line);
+  Text whole = {0};
+  if (runner->resident) {
+    char path[4096];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/out/%d", runner->batch_dir, id);
+    char *outputs = read_file(path, LARGEST_INLINE, &size);
+    if (outputs != NULL) {
+      text_format(&whole, "{\"event\":\"outputs\",\"id\":%d,\"bytes\":%zu}\n", id, size);
+      text_add(&whole, outputs, size);
+      free(outputs);
+    }
+  }
+  text_add(&whole, line->data, line->size);
+  say(&whole);
+  free(whole.data);
 }
 
 static long resident_mb(pid_t child) {
@@ -1028,6 +1110,7 @@ static long resident_mb(pid_t child) {
 typedef struct {
   int done;           /* cases that answered */
   bool in_flight;     /* a case had begun and did not answer */
+  bool shared;        /* its process had served others before */
   char ended[24];     /* "", "crash", "hang", "start", "deadline" */
   char message[200];
 } Served;
@@ -1038,27 +1121,29 @@ static void say_no_reply(Served *served) {
   snprintf(served->message, sizeof served->message, "the process wrote what is no reply into the runner's pipe");
 }
 
-/* Take whole lines out of `heard`: S (a case begins), R (its result), E (no runtime). Returns the new deadline, which
- * moves only where a case in its turn begins or ends: what a child says beyond that buys it no time. */
-static double take_replies(Runner *runner, Served *served, Text *heard, int first, int last, double now,
-                           double deadline) {
+/* Take whole lines out of what the child said: S (a case begins), R (its result), E (no runtime). Returns the new
+ * deadline, which moves only where a case in its turn begins or ends: what a child says beyond that buys it no time. */
+static double take_replies(Runner *runner, Served *served, int first, int last, double deadline) {
+  Text *heard = &runner->child.heard;
   char *newline;
   size_t used = 0;
-  while (served->ended[0] == '\0' && heard->size > used &&
+  while (served->ended[0] == '\0' && first + served->done < last && heard->size > used &&
          (newline = memchr(heard->data + used, '\n', heard->size - used)) != NULL) {
     char *begin = heard->data + used;
     size_t size = (size_t)(newline - begin);
-    if (begin[0] == 'S' && size == 1 && !served->in_flight && first + served->done < last) {
+    const Case *one = &runner->batch->cases[first + served->done];
+    /* The clock is read anew each time: printing an answer waits for whoever reads it. */
+    if (begin[0] == 'S' && size == 1 && !served->in_flight) {
       served->in_flight = true;
-      deadline = now + (double)runner->batch->cases[first + served->done].deadline_ms * 1e-3;
+      deadline = monotonic_s() + (double)one->deadline_ms * 1e-3;
     } else if (begin[0] == 'R' && size > 2 && served->in_flight) {
       Text line = {0};
       text_add(&line, begin + 2, size - 2);
-      keep(runner, &line);
+      keep(runner, &line, one->id);
       free(line.data);
       served->in_flight = false;
       served->done++;
-      deadline = now + START_MS * 1e-3;
+      deadline = monotonic_s() + START_MS * 1e-3;
     } else if (begin[0] == 'E') {
       snprintf(served->ended, sizeof served->ended, "start");
       snprintf(served->message, sizeof served->message, "%.*s", (int)(size > 2 ? size - 2 : 0), begin + 2);
@@ -1075,67 +1160,94 @@ static double take_replies(Runner *runner, Served *served, Text *heard, int firs
   return deadline;
 }
 
-/* Start a child on cases [first, last) and pass its answers on until it ends or must be ended. */
-static Served run_child(Runner *runner, int first, int last) {
-  Served served = {0};
-  int ends[2];
-  if (pipe(ends) != 0) {
+static void start_child(Runner *runner) {
+  Child *child = &runner->child;
+  int asks[2], replies[2];
+  if (pipe(asks) != 0 || pipe(replies) != 0) {
     say_error("storage", "pipe: %s", strerror(errno));
     _exit(EXIT_STORAGE);
   }
   fflush(NULL);
-  pid_t parent = getpid(), child = fork();
-  if (child == 0) {
-    close(ends[0]);
-    serve(&runner->lib, runner->batch, first, last, runner->batch_dir, runner->objects, runner->log_path, ends[1],
-          parent);
+  pid_t parent = getpid();
+  child->pid = fork();
+  if (child->pid == 0) {
+    close(asks[1]);
+    close(replies[0]);
+    serve(&runner->lib, runner->objects, runner->log_path, asks[0], replies[1], parent);
   }
-  close(ends[1]);
-  if (child < 0) {
+  close(asks[0]);
+  close(replies[1]);
+  if (child->pid < 0) {
     say_error("memory", "fork: %s", strerror(errno));
     _exit(EXIT_STORAGE);
   }
-  Text heard = {0};
-  double deadline = monotonic_s() + START_MS * 1e-3;
+  child->ask_fd = asks[1];
+  child->reply_fd = replies[0];
+}
+
+/* Returns how it ended. One that had ended by itself keeps its exit status. */
+static int end_child(Runner *runner) {
+  Child *child = &runner->child;
+  int how = 0;
+  if (child->pid == 0) return how;
+  close(child->ask_fd);
+  close(child->reply_fd);
+  kill(child->pid, SIGKILL);
+  while (waitpid(child->pid, &how, 0) < 0 && errno == EINTR) continue;
+  free(child->heard.data);
+  *child = (Child){0};
+  return how;
+}
+
+/* Have the child, or a new one where there is none, run cases [first, last), and pass its answers on until they are
+ * all there, or it ends or must be ended. */
+static Served run_child(Runner *runner, int first, int last) {
+  Child *child = &runner->child;
+  if (child->pid == 0) start_child(runner);
+  Served served = {.shared = child->served > 0};
+  Text request = {0};
+  text_format(&request, "%d %d ", first, last);
+  text_add(&request, runner->batch_dir, strlen(runner->batch_dir));
+  text_add(&request, "\n", 1);
+  /* One that has ended meanwhile cannot be asked: the end of what it says tells so below. */
+  write_all(child->ask_fd, request.data, request.size);
+  free(request.data);
   bool open_end = true;
-  while (open_end && served.ended[0] == '\0') {
+  double deadline = take_replies(runner, &served, first, last, monotonic_s() + START_MS * 1e-3);
+  while (open_end && served.ended[0] == '\0' && served.done < last - first) {
     /* The clock comes before the pipe: a child that always has something to say is still ended in time. */
     double now = monotonic_s();
     long limit = runner->batch->memory_mb;
     if (getppid() != runner->shell) {
-      kill(child, SIGKILL);
+      kill(child->pid, SIGKILL);
       _exit(EXIT_UNHEARD);
     } else if (now >= runner->total_deadline) {
       snprintf(served.ended, sizeof served.ended, "deadline");
-    } else if (now >= deadline && served.done == last - first) {
-      break; /* every case has answered, only the process does not end */
     } else if (now >= deadline) {
       snprintf(served.ended, sizeof served.ended, served.in_flight ? "hang" : "start");
       snprintf(served.message, sizeof served.message, served.in_flight
                ? "no answer within %.0f s" : "the runtime did not start within %.0f s",
                served.in_flight ? (double)runner->batch->cases[first + served.done].deadline_ms * 1e-3
                                 : START_MS * 1e-3);
-    } else if (limit > 0 && served.in_flight && resident_mb(child) > limit) {
+    } else if (limit > 0 && served.in_flight && resident_mb(child->pid) > limit) {
       snprintf(served.ended, sizeof served.ended, "crash");
       snprintf(served.message, sizeof served.message, "out of memory: grew beyond the limit of %ld MB", limit);
     } else {
       double left = (deadline < runner->total_deadline ? deadline : runner->total_deadline) - now;
-      struct pollfd waiting = {.fd = ends[0], .events = POLLIN};
+      struct pollfd waiting = {.fd = child->reply_fd, .events = POLLIN};
       if (poll(&waiting, 1, left < LOOK_MS * 1e-3 ? (int)(left * 1e3) + 1 : LOOK_MS) > 0) {
         char chunk[65536];
-        ssize_t got = read(ends[0], chunk, sizeof chunk);
-        if (got > 0) text_add(&heard, chunk, (size_t)got);
+        ssize_t got = read(child->reply_fd, chunk, sizeof chunk);
+        if (got > 0) text_add(&child->heard, chunk, (size_t)got);
         if (got == 0) open_end = false;
       }
-      deadline = take_replies(runner, &served, &heard, first, last, monotonic_s(), deadline);
+      deadline = take_replies(runner, &served, first, last, deadline);
     }
   }
-  free(heard.data);
-  close(ends[0]);
-  kill(child, SIGKILL); /* one that closed its pipe because it ends has its exit status by then, and keeps it */
-  int how = 0;
-  while (waitpid(child, &how, 0) < 0 && errno == EINTR) continue;
-  if (served.ended[0] == '\0' && served.done < last - first) {
+  child->served += served.done;
+  if (served.done == last - first && served.ended[0] == '\0') return served;
+  int how = end_child(runner);
+  if (served.ended[0] == '\0') {
     snprintf(served.ended, sizeof served.ended, served.in_flight ? "crash" : "start");
     if (WIFSIGNALED(how)) {
       snprintf(served.message, sizeof served.message, "the process was killed by signal %d%s", WTERMSIG(how),
@@ -1153,15 +1265,16 @@ static void keep_lost(Runner *runner, const Case *one, const Served *served) {
   text_json_string(&line, served->message);
   add_log(&line, runner->log_path);
   text_format(&line, ",\"clock\":%.3f}", clock_s(CLOCK_REALTIME) - monotonic_s());
-  keep(runner, &line);
+  keep(runner, &line, one->id);
   free(line.data);
 }
 
 static int run_batch(Runner *runner) {
   int next = 0, starts_failed = 0, finished = 0;
   while (next < runner->batch->count) {
-    int last = next + runner->batch->per_child < runner->batch->count ? next + runner->batch->per_child
-                                                                      : runner->batch->count;
+    if (runner->child.served >= runner->batch->per_child) end_child(runner);
+    int room = runner->batch->per_child - runner->child.served;
+    int last = next + room < runner->batch->count ? next + room : runner->batch->count;
     Served served = run_child(runner, next, last);
     next += served.done;
     finished += served.done;
@@ -1172,7 +1285,7 @@ static int run_batch(Runner *runner) {
     }
     starts_failed = 0;
     if (served.ended[0] != '\0' && strcmp(served.ended, "deadline") != 0) {
-      if (served.done > 0) { /* its child had run others: try it alone before it is blamed */
+      if (served.done > 0 || served.shared) { /* its child had run others: try it alone before it is blamed */
         Served alone = run_child(runner, next, next + 1);
         if (alone.done == 1) {
           finished++;
@@ -1201,11 +1314,8 @@ static int run_batch(Runner *runner) {
   return 0;
 }
 
-/* Unpack what was pushed: "<sha256> <size>\n" then the bytes, again and again. NULL, or what is wrong. */
-static const char *unpack(const char *pack_path, const char *objects) {
-  size_t size = 0;
-  char *data = read_file(pack_path, &size);
-  if (data == NULL) return errno == ENOENT ? NULL : strerror(errno);
+/* Unpack what was sent: "<sha256> <size>\n" then the bytes, again and again. NULL, or what is wrong. */
+static const char *unpack(char *data, size_t size, const char *objects) {
   const char *problem = NULL;
   for (size_t at = 0; at < size && problem == NULL;) {
     char *newline = memchr(data + at, '\n', size - at);
@@ -1243,8 +1353,6 @@ static const char *unpack(const char *pack_path, const char *objects) {
     }
     at = start + (size_t)length;
   }
-  free(data);
-  if (problem == NULL) unlink(pack_path);
   return problem;
 }
 
@@ -1298,63 +1406,161 @@ static bool take_lock(const char *objects) {
   /* fd stays open on purpose: the lock lasts as long as this process */
 }
 
-static int command_run(const char *batch_dir, const char *objects, const char *library_dir) {
-  char path[4096];
-  size_t size = 0;
-  Batch batch;
-  int line_number = 0;
-  if (strlen(batch_dir) > 3000 || strlen(objects) > 3000 || strlen(library_dir) > 3000) {
+/* "disk_full" or `otherwise`: what the host is told of a failed write. */
+static const char *kind_of(int why, const char *otherwise) { return why == ENOSPC ? "disk_full" : otherwise; }
+
+/* What holds for the whole life of the process. 0, or the exit code. */
+static int begin(Runner *runner, const char *library_dir) {
+  if (strlen(runner->objects) > 3000 || strlen(library_dir) > 3000) {
     say_error("manifest", "a path is too long");
     return EXIT_BAD_MANIFEST;
   }
   signal(SIGPIPE, SIG_IGN);
-  if (!take_lock(objects)) {
-    say_error(errno == ENOSPC ? "disk_full" : "storage", "the session cannot be locked: %s", strerror(errno));
+  if (!take_lock(runner->objects)) {
+    say_error(kind_of(errno, "storage"), "the session cannot be locked: %s", strerror(errno));
     return EXIT_STORAGE;
   }
-  snprintf(path, sizeof path, "%s/manifest", batch_dir);
-  char *manifest = read_file(path, &size);
-  if (manifest == NULL) {
-    say_error("manifest", "manifest: %s", strerror(errno));
-    return EXIT_BAD_MANIFEST;
-  }
-  const char *problem =
-      strlen(manifest) != size ? "a NUL byte" : parse_manifest(manifest, &batch, &line_number);
+  return 0;
+}
+
+/* Put what was sent where the models' processes find it. Frees it. */
+static int put_objects(const Runner *runner, char *pack, size_t size) {
+  const char *problem = unpack(pack, size, runner->objects);
+  free(pack);
+  if (problem == NULL) return 0;
+  say_error(strcmp(problem, "disk full") == 0 ? "disk_full" : "storage", "unpacking: %s", problem);
+  return EXIT_STORAGE;
+}
+
+/* Run the batch whose manifest lies in its folder. */
+static int run_one(Runner *runner, const char *batch_dir, const char *library_dir) {
+  char path[4096];
+  Batch batch;
+  int line_number = 0;
+  const char *problem = load_batch(batch_dir, &batch, &line_number);
   if (problem != NULL) {
     say_error("manifest", "manifest line %d: %s", line_number, problem);
     return EXIT_BAD_MANIFEST;
   }
-  snprintf(path, sizeof path, "%s/pack", batch_dir);
-  problem = unpack(path, objects);
-  if (problem != NULL) {
-    say_error(strcmp(problem, "disk full") == 0 ? "disk_full" : "storage", "unpacking: %s", problem);
-    return EXIT_STORAGE;
-  }
   snprintf(path, sizeof path, "%s/out", batch_dir);
   if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-    say_error(errno == ENOSPC ? "disk_full" : "storage", "out: %s", strerror(errno));
+    say_error(kind_of(errno, "storage"), "out: %s", strerror(errno));
     return EXIT_STORAGE;
   }
-  Runner runner = {.batch = &batch, .batch_dir = batch_dir, .objects = objects, .shell = getppid()};
-  snprintf(runner.log_path, sizeof runner.log_path, "%s/log", batch_dir);
   snprintf(path, sizeof path, "%s/results", batch_dir);
-  runner.results_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (runner.results_fd < 0) {
-    say_error(errno == ENOSPC ? "disk_full" : "storage", "results: %s", strerror(errno));
+  runner->results_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (runner->results_fd < 0) {
+    say_error(kind_of(errno, "storage"), "results: %s", strerror(errno));
     return EXIT_STORAGE;
   }
-  if (!open_litert(&runner.lib, library_dir)) return EXIT_NO_RUNTIME;
-  runner.total_deadline = monotonic_s() + (double)batch.total_ms * 1e-3;
+  if (runner->lib.library == NULL && !open_litert(&runner->lib, library_dir)) return EXIT_NO_RUNTIME;
+  runner->batch = &batch;
+  runner->batch_dir = batch_dir;
+  runner->total_deadline = monotonic_s() + (double)batch.total_ms * 1e-3;
   Text line = {0};
-  text_format(&line, "{\"event\":\"start\",\"runner\":\"" RUNNER_VERSION "\",\"model_takes_environment\":%s,"
-              "\"pointer_bits\":%zu,\"cases\":%d,\"pid\":%ld,\"clock\":%.3f}\n",
-              runner.lib.model_takes_environment ? "true" : "false", sizeof(void *) * 8, batch.count, (long)getpid(),
+  text_format(&line, "{\"event\":\"start\",\"runner\":\"%s\",\"model_takes_environment\":%s,"
+              "\"pointer_bits\":%zu,\"cases\":%d,\"pid\":%ld,\"clock\":%.3f}\n", RUNNER_VERSION,
+              runner->lib.model_takes_environment ? "true" : "false", sizeof(void *) * 8, batch.count, (long)getpid(),
               clock_s(CLOCK_REALTIME) - monotonic_s());
   say(&line);
   free(line.data);
-  int code = run_batch(&runner);
+  int code = run_batch(runner);
+  close(runner->results_fd);
   free_batch(&batch);
-  free(manifest);
+  return code;
+}
+
+static int command_run(const char *batch_dir, const char *objects, const char *library_dir) {
+  Runner runner = {.objects = objects, .shell = getppid()};
+  char path[4096];
+  if (strlen(batch_dir) > 3000) {
+    say_error("manifest", "a path is too long");
+    return EXIT_BAD_MANIFEST;
+  }
+  int code = begin(&runner, library_dir);
+  if (code != 0) return code;
+  snprintf(runner.log_path, sizeof runner.log_path, "%s/log", batch_dir);
+  snprintf(path, sizeof path, "%s/pack", batch_dir);
+  size_t size = 0;
+  char *pack = read_file(path, SIZE_MAX, &size);
+  if (pack == NULL && errno != ENOENT) {
+    say_error("storage", "unpacking: %s", strerror(errno));
+    return EXIT_STORAGE;
+  }
+  code = put_objects(&runner, pack, size);
+  if (code != 0) return code;
+  unlink(path);
+  code = run_one(&runner, batch_dir, library_dir);
+  end_child(&runner);
+  return code;
+}
+
+/* Exactly `size` bytes of standard input in memory the caller frees; NULL where it ends before. */
+static char *read_input(size_t size) {
+  char *data = need(malloc(size + 1));
+  for (size_t have = 0; have < size;) {
+    ssize_t got = read(STDIN_FILENO, data + have, size - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      free(data);
+      return NULL;
+    }
+    have += (size_t)got;
+  }
+  data[size] = '\0';
+  return data;
+}
+
+static bool put_manifest(const char *batch_dir, const char *manifest, size_t size) {
+  char path[4096];
+  if (mkdir(batch_dir, 0700) != 0 && errno != EEXIST) return false;
+  snprintf(path, sizeof path, "%s/manifest", batch_dir);
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  bool good = write_all(fd, manifest, size);
+  int why = errno;
+  if (close(fd) != 0 && good) return false;
+  errno = why;
+  return good;
+}
+
+/* Batch after batch, until there is no more input: the host has let go, or its cable. */
+static int command_serve(const char *stay_dir, const char *objects, const char *library_dir) {
+  Runner runner = {.objects = objects, .shell = getppid(), .resident = true};
+  int code = begin(&runner, library_dir);
+  if (code != 0) return code;
+  snprintf(runner.log_path, sizeof runner.log_path, "%s/log", objects);
+  char header[LONGEST_HEADER], batch_dir[3100];
+  while (code == 0 && read_line(STDIN_FILENO, header, sizeof header)) {
+    char *words[4];
+    long number, manifest_size, pack_size;
+    if (split(header, words, 4) != 4 || strcmp(words[0], "run") != 0 ||
+        !parse_number(words[1], 0, INT32_MAX, &number) ||
+        !parse_number(words[2], 1, LARGEST_BATCH, &manifest_size) ||
+        !parse_number(words[3], 0, LARGEST_BATCH, &pack_size)) {
+      say_error("manifest", "a batch that begins with another line than run NUMBER MANIFEST_BYTES PACK_BYTES");
+      return EXIT_BAD_MANIFEST;
+    }
+    snprintf(batch_dir, sizeof batch_dir, "%.3000s/batch-%ld", stay_dir, number);
+    char *manifest = read_input((size_t)manifest_size), *pack = manifest != NULL ? read_input((size_t)pack_size) : NULL;
+    if (pack == NULL) {
+      free(manifest);
+      code = EXIT_UNHEARD;
+      break;
+    }
+    Text taken = {0};
+    text_format(&taken, "{\"event\":\"taken\"}\n");
+    say(&taken);
+    free(taken.data);
+    if (!put_manifest(batch_dir, manifest, (size_t)manifest_size)) {
+      say_error(kind_of(errno, "storage"), "manifest: %s", strerror(errno));
+      code = EXIT_STORAGE;
+    } else if ((code = put_objects(&runner, pack, (size_t)pack_size)) == 0) {
+      code = run_one(&runner, batch_dir, library_dir);
+    }
+    free(manifest);
+  }
+  end_child(&runner);
   return code;
 }
 
@@ -1363,7 +1569,7 @@ static int command_sha256(char **paths) {
   for (; *paths != NULL; paths++) {
     size_t size = 0;
     char hex[65];
-    char *data = read_file(*paths, &size);
+    char *data = read_file(*paths, SIZE_MAX, &size);
     if (data == NULL) {
       fprintf(stderr, "%s: %s\n", *paths, strerror(errno));
       code = EXIT_STORAGE;
@@ -1376,13 +1582,107 @@ static int command_sha256(char **paths) {
   return code;
 }
 
+/* ------------------------------------------------------------------ results as one file */
+
+/* Little-endian, as APPNOTE.TXT (PKWARE) asks. */
+static void put(Text *text, uint32_t value, int bytes) {
+  for (int i = 0; i < bytes; i++) {
+    char byte = (char)(value >> (8 * i) & 0xFF);
+    text_add(text, &byte, 1);
+  }
+}
+
+static uint32_t crc32_of(const char *data, size_t size) {
+  static uint32_t table[256];
+  for (uint32_t byte = 0; table[255] == 0 && byte < 256; byte++) {
+    table[byte] = byte;
+    for (int bit = 0; bit < 8; bit++) table[byte] = table[byte] >> 1 ^ (table[byte] & 1 ? 0xEDB88320u : 0);
+  }
+  uint32_t crc = 0xFFFFFFFFu;
+  for (size_t i = 0; i < size; i++) crc = crc >> 8 ^ table[(crc ^ (uint8_t)data[i]) & 0xFF];
+  return ~crc;
+}
+
+/* What local and central headers share, from "version needed" to the length of the name. No time, no owner. */
+static void put_member(Text *text, const char *name, uint32_t crc, size_t size) {
+  put(text, 20, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0x21, 2);
+  put(text, crc, 4), put(text, (uint32_t)size, 4), put(text, (uint32_t)size, 4);
+  put(text, (uint32_t)strlen(name), 2), put(text, 0, 2);
+}
+
+/* Add one file, stored. NULL, or what is wrong. sha256: what it must hold, or NULL. */
+static const char *add_member(int fd, uint64_t *at, Text *central, const char *name, const char *sha256) {
+  size_t size = 0;
+  char *data = read_file(name, SIZE_MAX, &size), hex[65];
+  if (data == NULL) return strerror(errno);
+  sha256_of(data, size, hex);
+  const char *problem = sha256 != NULL && strcmp(hex, sha256) != 0 ? "it changed meanwhile" : NULL;
+  if (*at + size + 1024 > UINT32_MAX) problem = "the archive would be larger than 4 GB";
+  Text local = {0};
+  put(&local, 0x04034B50, 4);
+  uint32_t crc = crc32_of(data, size);
+  put_member(&local, name, crc, size);
+  text_add(&local, name, strlen(name));
+  bool written = problem != NULL || (write_all(fd, local.data, local.size) && write_all(fd, data, size));
+  if (!written) problem = strerror(errno);
+  put(central, 0x02014B50, 4), put(central, 20, 2);
+  put_member(central, name, crc, size);
+  put(central, 0, 2), put(central, 0, 2), put(central, 0, 2), put(central, 0, 4), put(central, (uint32_t)*at, 4);
+  text_add(central, name, strlen(name));
+  *at += local.size + size;
+  free(local.data);
+  free(data);
+  return problem;
+}
+
+/* A zip is what every desk opens and no Android promises to make; files are stored, since outputs hardly shrink. */
+static int command_zip(const char *archive, const char *list) {
+  char scratch[4096 + 8];
+  snprintf(scratch, sizeof scratch, "%.4096s.part", archive);
+  size_t size = 0;
+  char *lines = read_file(list, SIZE_MAX, &size);
+  int fd = open(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const char *problem = lines == NULL || fd < 0 ? strerror(errno) : NULL, *name = lines == NULL ? list : archive;
+  Text central = {0};
+  uint64_t at = 0;
+  uint32_t count = 0;
+  for (char *line = lines, *next; problem == NULL && line != NULL && *line != '\0'; line = next) {
+    next = strchr(line, '\n');
+    if (next != NULL) *next++ = '\0';
+    name = strlen(line) > 66 ? line + 66 : line;
+    line[strlen(line) > 64 ? 64 : 0] = '\0';
+    problem = !is_sha256(line) ? "no line of sha256" : count >= 65000 ? "more than 65000 files" : NULL;
+    if (problem == NULL) problem = add_member(fd, &at, &central, name, line);
+    count++;
+  }
+  if (problem == NULL) problem = add_member(fd, &at, &central, name = list, NULL);
+  uint32_t central_size = (uint32_t)central.size;
+  put(&central, 0x06054B50, 4), put(&central, 0, 4), put(&central, count + 1, 2), put(&central, count + 1, 2);
+  put(&central, central_size, 4), put(&central, (uint32_t)at, 4), put(&central, 0, 2);
+  bool whole = problem != NULL || (write_all(fd, central.data, central.size) && close(fd) == 0);
+  if (!whole || (problem == NULL && rename(scratch, archive) != 0)) {
+    problem = strerror(errno);
+    name = archive;
+  }
+  free(central.data);
+  if (problem != NULL) {
+    fprintf(stderr, "%s: %s\n", name, problem);
+    unlink(scratch);
+  }
+  free(lines);
+  return problem == NULL ? 0 : EXIT_STORAGE;
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "run") == 0) return command_run(argv[2], argv[3], argv[4]);
+  if (argc == 5 && strcmp(argv[1], "serve") == 0) return command_serve(argv[2], argv[3], argv[4]);
   if (argc >= 3 && strcmp(argv[1], "sha256") == 0) return command_sha256(argv + 2);
+  if (argc == 4 && strcmp(argv[1], "zip") == 0) return command_zip(argv[2], argv[3]);
   if (argc == 2 && strcmp(argv[1], "version") == 0) {
     printf("batch_runner " RUNNER_VERSION ", %zu-bit\n", sizeof(void *) * 8);
     return 0;
   }
-  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | sha256 FILE... | version\n");
+  fprintf(stderr, "usage: batch_runner run BATCH_DIR OBJECTS_DIR LIBRARY_DIR | serve STAY_DIR OBJECTS_DIR LIBRARY_DIR "
+                  "| sha256 FILE... | zip ARCHIVE LIST | version\n");
   return EXIT_BAD_MANIFEST;
 }

@@ -1,8 +1,10 @@
-/* A Vulkan layer that presents another device name, and changes nothing else.
+/* A Vulkan layer that presents another device name, and changes nothing that computes.
  *
- * The GPU delegate chooses vendor-specific code by a substring of the adapter's name. With this layer
- * those choices can be exercised over any driver. What it shows is then "named so", not that vendor's
- * GPU: the results' fingerprint says so.
+ * The GPU delegate chooses vendor-specific code by a substring of a description of the adapter: Dawn's word for the
+ * vendor's number, the device's name, and the driver's name and version. The first vendor in the delegate's own list
+ * that is in there decides, so the driver of an NVIDIA card that is presented as an Xclipse still is an NVIDIA: of
+ * hardware the vendor and the driver are left out as well. With this layer those choices can be exercised over
+ * any driver. What it shows is then "named so", not that vendor's GPU: the results' fingerprint says so.
  *
  * The name is read from the environment variable REPRO_ADAPTER_NAME. The few Vulkan and loader
  * types that are needed are declared here after the public specification (vulkan_core.h, vk_layer.h of
@@ -21,7 +23,10 @@ typedef PFN_void (*PFN_get_proc)(void *handle, const char *name);
 enum { VK_SUCCESS = 0, VK_ERROR_INITIALIZATION_FAILED = -3 };
 enum { LOADER_INSTANCE_CREATE_INFO = 47, LOADER_DEVICE_CREATE_INFO = 48 };
 enum { LAYER_LINK_INFO = 0 };
-enum { DEVICE_NAME_BYTES = 256 };
+enum { DRIVER_PROPERTIES = 1000196000, VULKAN_1_2_PROPERTIES = 52 };
+enum { DEVICE_NAME_BYTES = 256, DRIVER_TEXT_BYTES = 256 };
+/* Above are Khronos' own numbers, Mesa's for one, below those of PCI. Google's is SwiftShader's. */
+enum { VENDOR_GOOGLE = 0x1AE0, VENDOR_KHRONOS = 0x10000, VENDOR_NONE = 0 };
 
 /* VkPhysicalDeviceProperties up to deviceName; VkPhysicalDeviceProperties2 wraps it. */
 struct properties {
@@ -33,6 +38,14 @@ struct properties2 {
   int32_t type;
   void *next;
   struct properties properties;
+};
+
+/* How VkPhysicalDeviceDriverProperties and VkPhysicalDeviceVulkan12Properties both begin. */
+struct driver_properties {
+  int32_t type;
+  struct driver_properties *next;
+  int32_t driver_id;
+  char driver_name[DRIVER_TEXT_BYTES], driver_info[DRIVER_TEXT_BYTES];
 };
 
 /* What the loader hangs into the create info's chain: the next layer's (or driver's) entry points. */
@@ -76,9 +89,26 @@ static struct link_info *find_link(const struct create_info *info, int32_t type)
   return found;
 }
 
-static void rename_device(struct properties *properties) {
+static const char *presented_name(void) {
   const char *name = getenv("REPRO_ADAPTER_NAME");
-  if (name != NULL && name[0] != '\0') snprintf(properties->device_name, DEVICE_NAME_BYTES, "%s", name);
+  return name != NULL && name[0] != '\0' ? name : NULL;
+}
+
+static int is_hardware(uint32_t vendor) { return vendor != VENDOR_GOOGLE && vendor < VENDOR_KHRONOS; }
+
+static void rename_device(struct properties *properties) {
+  const char *name = presented_name();
+  if (name == NULL) return;
+  snprintf(properties->device_name, DEVICE_NAME_BYTES, "%s", name);
+  if (is_hardware(properties->vendor_id)) properties->vendor_id = VENDOR_NONE;
+}
+
+static void leave_out_driver(struct driver_properties *chained) {
+  for (; chained != NULL; chained = chained->next) {
+    if (chained->type != DRIVER_PROPERTIES && chained->type != VULKAN_1_2_PROPERTIES) continue;
+    chained->driver_name[0] = '\0';
+    chained->driver_info[0] = '\0';
+  }
 }
 
 static int create_instance(const struct create_info *info, const void *allocator, void **instance) {
@@ -113,6 +143,7 @@ static void get_properties(void *physical, struct properties *properties) {
 
 static void get_properties2(void *physical, struct properties2 *properties) {
   next_properties2(physical, properties);
+  if (presented_name() != NULL && is_hardware(properties->properties.vendor_id)) leave_out_driver(properties->next);
   rename_device(&properties->properties);
 }
 

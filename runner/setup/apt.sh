@@ -15,3 +15,22 @@ installed_version() {
 }
 updated=
 apt_update() { [ -n "$updated" ] || { as_root apt-get update -q >/dev/null; updated=1; }; }
+not_here() { printf '%s\n' "setup: $*" >&2; exit 3; }
+# install_announced NEEDS ALSO PACKAGES...: says what is installed, how much that takes, how to undo it, and ALSO, then does it.
+# Exit 3 where there is no such package; NEEDS says what has them.
+install_announced() {
+  local needs=$1 also=$2 package plan kilobytes
+  shift 2
+  have_apt || not_here "needs $* and there is no apt-get; install them with your package manager and run again"
+  apt_update
+  for package in "$@"; do
+    apt-cache show "$package" >/dev/null 2>&1 || not_here "this machine's apt sources have no package $package; $needs"
+  done
+  plan=$(apt-get install -s --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+  kilobytes=$(apt-cache show --no-all-versions $plan | awk '/^Installed-Size:/ { sum += $2 } END { print sum }')
+  say "will install:"
+  printf '  - apt: %s, with what they need %s packages, %s MB on disk   (undo: apt-get remove --autoremove %s)\n' \
+    "$*" "$(wc -w <<<"$plan")" "$((kilobytes / 1000))" "$*"
+  printf '  - %s\n' "$also"
+  as_root apt-get install -y -q --no-install-recommends "$@" >/dev/null
+}

@@ -7,8 +7,6 @@ set -euo pipefail
 OURS=${XDG_CACHE_HOME:-$HOME/.cache}/mali-delegate-repro
 CACHE=${REPRO_CACHE:-$OURS}
 
-not_here() { printf '%s\n' "setup: $*" >&2; exit 3; }
-
 packages=()
 for package in ocl-icd-libopencl1 pocl-opencl-icd oclgrind; do
   [ -n "$(installed_version "$package")" ] || packages+=("$package")
@@ -23,16 +21,5 @@ if [ ${#packages[@]} -eq 0 ]; then
   say "the OpenCL drivers are there already; $cached"
   exit 0
 fi
-have_apt || not_here "needs ${packages[*]} and there is no apt-get; install them with your package manager and run again"
-apt_update
-for package in "${packages[@]}"; do
-  apt-cache show "$package" >/dev/null 2>&1 || not_here "this machine's apt sources have no package $package; OpenCL needs Debian 12 or Ubuntu 24.04's (universe)"
-done
-plan=$(apt-get install -s --no-install-recommends "${packages[@]}" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
-kilobytes=$(apt-cache show --no-all-versions $plan | awk '/^Installed-Size:/ { sum += $2 } END { print sum }')
-say "will install:"
-printf '  - apt: %s, with what they need %s packages, %s MB on disk   (undo: apt-get remove --autoremove %s)\n' \
-  "${packages[*]}" "$(wc -w <<<"$plan")" "$((kilobytes / 1000))" "${packages[*]}"
-printf '  - %s\n' "$cached"
-as_root apt-get install -y -q --no-install-recommends "${packages[@]}" >/dev/null
+install_announced "OpenCL needs Debian 12 or Ubuntu 24.04's (universe)" "$cached" "${packages[@]}"
 say "OpenCL drivers: PoCL $(installed_version pocl-opencl-icd), Oclgrind $(installed_version oclgrind)"

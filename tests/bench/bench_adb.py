@@ -1,12 +1,20 @@
-"""`adb_batch_vs_single`: our batches over adb against one push and one process per case, side by side.
+"""Cases over adb in a second: in batches, one at a time by the runner that stays, and each with a process of its own.
 
-Both run the same small catalogue cases on the same loopback device with the same runner; the single
-way is what a script does that pushes a model, runs it, and pulls its output, case after case.
+All run the same small catalogue cases on the same loopback device with the same runner, turn by turn, so that a busy
+machine slows all three; a process per case is what a script does that pushes a model, runs it, and pulls its output.
+
+- `adb_batch_vs_single`: batches against a process per case.
+- `adb_resident_vs_single`: one case at a time by the runner that stays (what `reduce`, `fuzz` and `check` ask for)
+  against a process per case.
+- `adb_batch_vs_gpu`: batches against the time that the delegate itself takes for these cases, compiling and running
+  them; 1 would be an adb that costs nothing, and is the floor.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +24,11 @@ from repro.verdicts.subject import case_subject
 from runner.adb.manifest import BatchCase
 from runner.adb.session import Stay
 from runner.adb.target import AdbTarget
-from runner.run import Job, Precision
+from runner.run import Job, Precision, Run
 
 BATCH = 120
 SINGLE = 12
+ROUNDS = 3
 
 
 def jobs() -> list[Job]:
@@ -38,25 +47,50 @@ def jobs() -> list[Job]:
 
 def measure() -> dict[str, float]:
     chosen = jobs()
+    numbers = itertools.count(100_000)
+    batched_s = alone_s = single_s = gpu_s = 0.0
     with AdbTarget("loopback") as target:
-        stay = target.stay
-        for _ in stay.run_batch([BatchCase(i, job) for i, job in enumerate(chosen[:SINGLE])]):
-            pass  # so that both ways find the driver's shader cache alike
-        started = time.monotonic()
-        batched = sum(1 for _ in target.run_many(chosen))
-        batch_rate = batched / (time.monotonic() - started)
-        started = time.monotonic()
-        single = sum(run_alone(stay, i, job) for i, job in enumerate(chosen[:SINGLE]))
-        single_rate = single / (time.monotonic() - started)
-    ratio = batch_rate / single_rate
-    table = Table("way", "cases", "cases/s", box=None)
-    table.add_row("one batch: one push, one process", str(batched), f"{batch_rate:.1f}")
-    table.add_row("one push, one process per case", str(single), f"{single_rate:.1f}")
-    Console().print(table, f"batch vs single: {ratio:.1f} x", highlight=False)
-    return {"adb_batch_vs_single": ratio, "adb_batch_cases_per_s": batch_rate, "adb_single_cases_per_s": single_rate}
+        apart = Stay(target.stay.link, target.stay.supplies, resident=False)
+        apart.prepare()
+        list(target.run_many(chosen))  # so that all ways find the driver's shader cache alike
+        for _ in range(ROUNDS):
+            started = time.monotonic()
+            runs = list(target.run_many(chosen))
+            batched_s += time.monotonic() - started
+            gpu_s += sum(map(seconds_of_delegate, runs))
+            alone_s += one_by_one(target.stay, chosen[:SINGLE], numbers)
+            single_s += one_by_one(apart, chosen[:SINGLE], numbers)
+        apart.clean()
+    batch_rate = ROUNDS * BATCH / batched_s
+    alone_rate, single_rate = ROUNDS * SINGLE / alone_s, ROUNDS * SINGLE / single_s
+    table = Table("way", "cases", "cases/s", "against the last", box=None)
+    for way, count, rate in (
+        ("batches, by the runner that stays", BATCH, batch_rate),
+        ("one at a time, by the runner that stays", SINGLE, alone_rate),
+        ("one at a time, each with its own push and process", SINGLE, single_rate),
+    ):
+        table.add_row(way, f"{ROUNDS} x {count}", f"{rate:.1f}", f"{rate / single_rate:.1f} x")
+    Console().print(table, f"of a batch's time the delegate takes {gpu_s / batched_s:.0%}", highlight=False)
+    return {
+        "adb_batch_vs_single": batch_rate / single_rate,
+        "adb_resident_vs_single": alone_rate / single_rate,
+        "adb_batch_vs_gpu": batched_s / gpu_s,
+        "adb_batch_cases_per_s": batch_rate,
+        "adb_single_cases_per_s": single_rate,
+    }
 
 
-def run_alone(stay: Stay, number: int, job: Job) -> int:
-    """A batch of one: its own push, its own process, its own pull."""
-    answers = list(stay.run_batch([BatchCase(100_000 + number, job)]))
-    return len(answers)
+def seconds_of_delegate(run: Run) -> float:
+    """Compiling, and running each feed; nothing for what did not run."""
+    stages = run.stages or {"compile": 0.0, "first_run": 0.0}
+    return stages["compile"] + stages["first_run"] + (len(run.outputs) - 1) * stages.get("repeat_run", 0.0)
+
+
+def one_by_one(stay: Stay, chosen: Sequence[Job], numbers: itertools.count[int]) -> float:
+    """Seconds for batches of one."""
+    started = time.monotonic()
+    for job in chosen:
+        answers = list(stay.run_batch([BatchCase(next(numbers), job)]))
+        if len(answers) != 1:
+            raise AssertionError(f"{len(answers)} answers of one case")
+    return time.monotonic() - started

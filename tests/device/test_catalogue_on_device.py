@@ -6,8 +6,8 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
+from repro.campaigns.claims import answer_to
 from repro.verdicts.judge import judge
-from repro.verdicts.verdict import Status
 from runner.run import Precision, Run
 from runner.targets import precisions_for
 from tests.device.conftest import OpenDevice
@@ -54,12 +54,6 @@ def note_claims(config: pytest.Config, opened: OpenDevice, case: Case, run: Run)
         entry = known.lookup(case.name, verdict.output, fingerprint.precision)
         if entry is None or entry.origin != "reported":
             continue
-        said = f"{verdict.status} {verdict.signature}".strip()
-        if verdict.status is Status.PASS:
-            answer = f"not confirmed: passes here with LiteRT {fingerprint.runtime}"
-        elif verdict.status is entry.status:
-            answer = f"confirmed: {said} with LiteRT {fingerprint.runtime}"
-        else:
-            answer = f"no verdict: {said}"
+        answer, said = answer_to(entry, verdict, fingerprint.runtime)
         key = (opened.chosen.label, entry.case, entry.output, fingerprint.precision)
-        config.stash[CLAIMS].answers[key] = answer
+        config.stash[CLAIMS].answers[key] = f"{answer}: {said}"

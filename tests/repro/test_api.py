@@ -33,6 +33,8 @@ COMMANDS_ONLY = {
     "doctor": "looks at this machine, for people",
     "init": "writes folders of a project, for people",
     "device": "sets up a phone",
+    "bundle": "writes an archive for a device elsewhere",
+    "ingest": "a campaign over what such a device sent back",
     "suite": "becomes pytest",
     "prepare": "fills the cache",
     "list": "is cases.catalogue.catalogue()",

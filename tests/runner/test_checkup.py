@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -133,3 +134,34 @@ def test_the_targets_over_opencl_are_there_or_brought_by_one_command(
     assert told == infos
     assert (one.state, words in one.detail) == (state, True)
     assert one.remedy.endswith(" opencl") is (state != "ok")
+
+
+WEB = TargetInfo("gpu:web", True, "google swiftshader", "google swiftshader", "Chromium 156.0.1")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "fetched", "infos", "state", "words"),
+    [
+        ("no Chromium", ["web-2.5.3"], [], "missing", "no Chromium: a browser's own delegate, not needed for a run"),
+        ("", [], [], "missing", "LiteRT.js is not in the cache yet"),
+        ("", ["web-2.5.3"], [WEB], "ok", "google swiftshader, Chromium 156.0.1, with LiteRT.js 2.5.3"),
+        (
+            "",
+            ["web-2.5.3"],
+            [dataclasses.replace(WEB, usable=False, reason="no sum")],
+            "broken",
+            "Chromium 156.0.1: no sum",
+        ),
+    ],
+    ids=["no browser", "no LiteRT.js", "works", "does not work"],
+)
+def test_the_target_in_a_browser_is_there_or_brought_by_one_command(
+    monkeypatch: pytest.MonkeyPatch, lacks: str, fetched: list[str], infos: list[TargetInfo], state: str, words: str
+):
+    monkeypatch.setattr(checkup, "missing", lambda: lacks)
+    monkeypatch.setattr(checkup, "available_web", lambda: infos)
+    monkeypatch.setattr(checkup.litert_js, "fetched_versions", lambda: fetched)
+    one, told = checkup.check_web()
+    assert told == infos
+    assert (one.state, words in one.detail) == (state, True)
+    assert one.remedy.endswith(" web") is (state != "ok")

@@ -1,4 +1,4 @@
-"""Versions of LiteRT and of LiteRT-LM are numbered apart."""
+"""Versions of LiteRT, of LiteRT-LM and of LiteRT.js are numbered apart."""
 
 from __future__ import annotations
 
@@ -7,17 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import InvalidVersion
 
-from runner.runtime_version import RuntimeVersion, is_nightly, is_release, version_order
+from runner.runtime_version import (
+    Numbering,
+    RuntimeVersion,
+    bare,
+    is_nightly,
+    is_release,
+    numbering,
+    spoken,
+    version_order,
+)
 
 numbers = st.builds(lambda parts: ".".join(map(str, parts)), st.lists(st.integers(0, 99), min_size=2, max_size=3))
 
 
 @given(numbers, numbers)
-def test_neither_numbering_is_newer_than_the_other(one: str, other: str):
-    litert, lm = RuntimeVersion.parse(one), RuntimeVersion.parse(f"lm-{other}")
-    assert not litert.is_at_least(lm)
-    assert not lm.is_at_least(litert)
-    assert version_order(one) < version_order(f"lm-{other}") < version_order("nonsense")
+def test_no_numbering_is_newer_than_another(one: str, other: str):
+    texts = [f"{kind.prefix}{number}" for kind, number in zip(Numbering, (one, other, one), strict=True)]
+    parsed = [RuntimeVersion.parse(text) for text in texts]
+    newer = [(a, b) for a in parsed for b in parsed if a is not b and a.is_at_least(b)]
+    assert newer == []
+    assert sorted(["nonsense", *reversed(texts)], key=version_order) == [*texts, "nonsense"]
+
+
+@given(numbers, st.sampled_from(Numbering))
+def test_a_version_says_whose_it_is(number: str, kind: Numbering):
+    text = f"{kind.prefix}{number}"
+    assert (numbering(text), bare(text), spoken(text)) == (kind, number, f"{kind.spoken} {number}")
+    assert len({one.prefix for one in Numbering}) == len({one.where for one in Numbering}) == len(Numbering)
 
 
 @given(numbers, numbers)

@@ -75,7 +75,7 @@ def test_a_layout_is_gated_within_the_limit(tmp_path: Path):
         api.gate(tmp_path / "split.toml", target="cpu", memory="1KiB")
     layout = read_layout(tmp_path / "split.toml", {})
     with memory.limited("1KiB"), pytest.raises(TooMuchMemory, match="drawing the inputs of the layout"):
-        load_inputs(layout, None)
+        load_inputs(layout, None, [])
 
 
 def test_what_a_target_gives_back_is_held_to_the_limit_and_its_worker_stopped(monkeypatch: pytest.MonkeyPatch):

@@ -16,11 +16,11 @@ class Faults:
 
     unauthorized: it accepts no key. offline: it does not answer. Both when a server connects.
     shell_v1_only: announces no shell_v2. noexec: pushed files lose their execute bits.
-    bytes_per_s: pushes and pulls are held to this rate.
+    bytes_per_s: pushes and pulls are held to this rate, and what commands are told.
     disk_full_after: pushes fail with "No space left on device" after so many bytes.
     runner_disk_bytes: the runner's own writes fail with ENOSPC after so many bytes.
-    drop_push_after, drop_pull_after: the cable goes after so many bytes; drop_run_after: after so
-    many lines of the runner's output. away_s: how long it stays gone afterwards.
+    drop_push_after, drop_pull_after: the cable goes after so many bytes (drop_push_after: what commands are told
+    counts); drop_run_after: after so many lines of the runner's output. away_s: how long it stays gone afterwards.
     garbage_after: after so many lines, the next one is replaced by noise.
     kill_after: after so many lines, the runner is killed with SIGKILL.
     clock_jump_s: the wall clock jumps by this much while the runner works.

@@ -122,6 +122,10 @@ def run_shell_v2(
             while True:
                 kind, size = struct.unpack("<BI", stream.take(5))
                 data = stream.take(size)
+                _slow(faults, size)
+                if faults.count_down("drop_push_after", size):
+                    stream.drop()
+                    raise Gone("dropped on command")
                 if kind == _STDIN:
                     process.stdin.write(data)
                     process.stdin.flush()

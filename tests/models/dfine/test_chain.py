@@ -18,14 +18,17 @@ from models.dfine.reference import reference_model, rewritten  # noqa: E402
 pytestmark = pytest.mark.convert
 
 IMAGES = Path(models.dfine.__file__).parent / "images"
-EVERY_DAY = ("shipped", 160)
-CHAINS = [(layout, size) for layout in ("shipped", "naive") for size in (160, 320, 640)]
+EVERY_DAY = ("dfine", "shipped", 160)
+CHAINS = [
+    *[("dfine", layout, size) for layout in ("shipped", "naive") for size in (160, 320, 640)],
+    *[("rt_detr", "shipped", 160), ("rt_detr", "naive", 640)],  # only 640 has anchors that are not valid
+]
 
 
-def original_chain(image):
+def original_chain(detector, image):
     """float32 boxes, logits and tokens of transformers."""
     with torch.no_grad():
-        core = reference_model("seed:0").model(image)
+        core = reference_model("seed:0", detector).model(image)
     chosen = core.enc_outputs_class.max(-1).values.topk(QUERIES, dim=1).indices[0]
     return core.intermediate_reference_points[0, -1], core.intermediate_logits[0, -1], chosen.tolist()
 
@@ -38,20 +41,20 @@ def aligned(a, b):
 
 
 @pytest.mark.parametrize(
-    ("layout", "size"), [c if c == EVERY_DAY else pytest.param(*c, marks=pytest.mark.slow) for c in CHAINS]
+    ("detector", "layout", "size"), [c if c == EVERY_DAY else pytest.param(*c, marks=pytest.mark.slow) for c in CHAINS]
 )
-def test_the_split_chain_is_the_original(layout, size):
+def test_the_split_chain_is_the_original(detector, layout, size):
     image = torch.from_numpy(preprocess.load(IMAGES / "coffee.jpg", size)["image"])
-    boxes, logits, chosen = original_chain(image)
+    boxes, logits, chosen = original_chain(detector, image)
     with torch.no_grad():
-        outputs = [t.numpy() for t in rewritten(f"{layout}_a", size, "seed:0")(image)]
+        outputs = [t.numpy() for t in rewritten(f"{layout}_a", size, "seed:0", detector)(image)]
         if layout == "shipped":
-            parameters = host_step.host_parameters(reference_model("seed:0"))
+            parameters = host_step.host_parameters(reference_model("seed:0", detector))
             between = host_step.shipped_step(parameters, size, *outputs)
         else:
             between = {**host_step.naive_step(*outputs[:3]), "memory_raw": outputs[3]}
         feed = (torch.from_numpy(np.ascontiguousarray(between[key])) for key in ("memory_raw", "target", "ref"))
-        my_boxes, my_logits = rewritten("graph_b", size, "seed:0")(*feed)
+        my_boxes, my_logits = rewritten("graph_b", size, "seed:0", detector)(*feed)
     left, right = aligned(chosen, between["tokens"].tolist())
     assert len(left) >= QUERIES - 3
     assert float((boxes[left] - my_boxes[0, right]).abs().max()) < 1e-5

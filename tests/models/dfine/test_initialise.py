@@ -20,6 +20,7 @@ from repro.layouts.detections import match_by_token  # noqa: E402
 
 pytestmark = pytest.mark.convert
 PHOTO = Path(models.dfine.__file__).parent / "images" / "coffee.jpg"
+each_detector = pytest.mark.parametrize("detector", ["dfine", pytest.param("rt_detr", marks=pytest.mark.slow)])
 
 
 @pytest.mark.slow
@@ -30,17 +31,19 @@ def test_the_seed_decides_every_parameter():
     assert not torch.equal(first["class_embed.0.weight"], other["class_embed.0.weight"])
 
 
-def test_no_weight_is_left_at_zero():
-    for name, parameter in reference_model("seed:0").named_parameters():
+@each_detector
+def test_no_weight_is_left_at_zero(detector: str):
+    for name, parameter in reference_model("seed:0", detector).named_parameters():
         if "denoising" not in name:
             assert float(parameter.detach().abs().max()) > 0, name
 
 
-def test_rounding_weights_to_fp16_hardly_moves_boxes():
+@each_detector
+def test_rounding_weights_to_fp16_hardly_moves_boxes(detector: str):
     """A chaotic network would turn rounding into wrong boxes, and nothing could be judged with it."""
     image = preprocess.load(PHOTO, 160)
-    wanted = chain_outputs(image, size=160)
-    rounded = copy.deepcopy(reference_model("seed:0"))
+    wanted = chain_outputs(image, size=160, detector=detector)
+    rounded = copy.deepcopy(reference_model("seed:0", detector))
     with torch.no_grad():
         for parameter in rounded.parameters():
             parameter.copy_(parameter.half().float())
@@ -53,8 +56,9 @@ def test_rounding_weights_to_fp16_hardly_moves_boxes():
     assert match.iou.min() > 0.9
 
 
-def test_the_photograph_gives_detections_of_several_classes():
-    values = chain_outputs(preprocess.load(PHOTO, 160), size=160)
+@each_detector
+def test_the_photograph_gives_detections_of_several_classes(detector: str):
+    values = chain_outputs(preprocess.load(PHOTO, 160), size=160, detector=detector)
     detections = decode(values["boxes"], values["logits"], values["tokens"], score_threshold=0.3)
     assert len(detections) > 20
     assert len({detection.label for detection in detections}) > 3

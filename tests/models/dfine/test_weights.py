@@ -30,6 +30,11 @@ def test_a_bad_specification_is_one_line(spec, says):
     assert "\n" not in str(error.value)
 
 
+def test_a_detector_that_is_not_there_is_one_line_with_those_that_are():
+    with pytest.raises(BadInput, match=r"detector 'yolo': .*take one of dfine, rt_detr"):
+        weights.resolve(of="yolo")
+
+
 def test_a_folder_without_weights(tmp_path):
     with pytest.raises(BadInput, match=r"no model\.safetensors"):
         weights.resolve(str(tmp_path))

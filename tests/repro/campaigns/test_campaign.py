@@ -42,7 +42,7 @@ def no_cpu() -> AbstractContextManager[Target]:
     raise AssertionError("every op is known")
 
 
-def own_ops(case: Case, *, kind: str | None = None, seed: int | None = None) -> Subject:
+def own_ops(case: Case, *, kind: str | None = None, seed: int | None = None, open_cpu: object = None) -> Subject:
     """A case held against its own ops: what a campaign does with a subject does not depend on torch."""
     assert case.graph is not None
     plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)

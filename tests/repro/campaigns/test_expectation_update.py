@@ -84,3 +84,16 @@ def test_one_precision_that_is_fixed_splits_the_entry():
     by_precision = {e["precision"]: e for e in tomllib.loads(result.text)["expect"]}
     assert by_precision["fp16"]["fixed_in"] == "2.3.0"
     assert "fixed_in" not in by_precision["fp32"]
+
+
+def test_what_others_measured_says_by_whom_and_a_claim_is_reported_no_longer():
+    claim = FILE.replace('"2.2.0"', '""') + 'origin = "reported"\n'
+    claim = claim.replace("F2: never written", "reported, not measured: F2: never written")
+    mark = {"measured_by": "A. Colleague", "measured_on": "2026-01-31"}
+    result = update(claim, [record("fp32"), record("fp16")], nobody_knows, mark)
+    (entry,) = tomllib.loads(result.text)["expect"]
+    assert mark.items() <= entry.items()
+    assert (entry["origin"], entry["confirmed"]) == ("measured", "2.3.0")
+    assert entry["reason"] == "first reported, then measured: F2: never written"
+    again = update(result.text, [record("fp32"), record("fp16")], nobody_knows)
+    assert again.text == result.text

@@ -15,6 +15,7 @@ from repro.commands.matrix import choose_subjects, verdict_line
 from repro.matrix import measure
 from repro.records.canonical_json import is_canonical
 from runner.errors import BadInput, NothingRan, TargetUnavailable
+from runner.runtimes import installed
 from tests.repro.matrix.cells import record
 
 
@@ -22,7 +23,7 @@ from tests.repro.matrix.cells import record
 def test_the_command_names_what_shows_and_stores_canonical_json(tmp_path):
     model = tmp_path / "bad.tflite"
     model.write_bytes(write_tflite(add_reduce()))
-    version = measure.runtime_of(None).version
+    version = installed().version
     out = tmp_path / "matrix.json"
     options = ["--runtime", version, "--target", "gpu:lavapipe", "--precision", "fp32", "--out", str(out), "--json"]
     page = tmp_path / "page.html"
@@ -50,7 +51,7 @@ def test_a_matrix_without_a_cell_is_no_pass(tmp_path, monkeypatch):
     monkeypatch.setattr(measure.targets, "open_target", nothing)
     monkeypatch.setattr("repro.commands.matrix.journal_path", lambda: tmp_path / "j.jsonl")
     (tmp_path / "bad.tflite").write_bytes(write_tflite(add_reduce()))
-    version = measure.runtime_of(None).version
+    version = installed().version
     options = ["--runtime", version, "--target", "cpu", "--out", str(tmp_path / "matrix.json")]
     result = CliRunner().invoke(main, ["matrix", str(tmp_path / "bad.tflite"), *options])
     assert isinstance(result.exception, NothingRan)

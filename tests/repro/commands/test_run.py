@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from repro.campaigns.campaign import CaseResult
 from repro.commands import run
 from repro.commands.run import command
 from repro.verdicts.fitness import FailedControl, Fitness
@@ -56,7 +57,12 @@ def test_news_of_a_target_that_fails_its_controls_count_for_nothing(
 ):
     failed = (FailedControl("findings/x-control", "FAIL stale"),)
     unfit = [Fitness("gpu:a", "2.3.0", precision, 38, failed) for precision in void]
-    monkeypatch.setattr(run, "run_on", lambda *words, **options: (RESULTS, unfit))
+
+    def ran(*words: object, came: list[CaseResult], **options: object) -> list[Fitness]:
+        came += RESULTS
+        return unfit
+
+    monkeypatch.setattr(run, "run_on", ran)
     found = CliRunner().invoke(command, [CONTROL, "--target", "cpu"])
     assert found.exit_code == code, found.output
     assert ("gpu:a is UNFIT" in found.output) is bool(void)

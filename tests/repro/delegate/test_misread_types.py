@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cases.drawn_ops.one_op import OneOp, fixed, shaped
+from cases.drawn_ops.one_op import Fixed, OneOp, fixed, shaped
 from cases.findings.registry import FINDING_MODELS
-from repro.delegate.misread_types import displaced, whole_constant_misread
-from repro.hazards.lint import find_hazards
+from cases.graph import Tensor
+from repro.delegate.misread_types import bitcast_misread, displaced, loses_range, whole_constant_misread
+from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
 
 SLUGS = (
     *("transposed-same-padding", "integer-constant-misread", "integer-activation", "integer-pad", "half-constant"),
     *("gather-batch", "top-k-slice", "one-hot-places", "select-condition", "update-constant-aborts"),
-    "small-constant-aborts",
+    *("small-constant-aborts", "matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale"),
 )
 
 
@@ -36,9 +37,10 @@ def test_axes_are_displaced_where_ranks_differ_and_letters_do():
     assert displaced((1, 3, 4), (1, 3, 4)) == []
 
 
-def test_a_constant_whose_rows_are_alike_is_read_right_along_any_axis():
+def test_a_constant_whose_rows_are_alike_is_read_right_along_any_axis_for_which_a_kernel_compiles():
     alike = np.ones((4,), np.int32)
-    assert whole_constant_misread("ADD", alike, (1, 3, 4), (1, 3, 4), False) == ""
+    assert whole_constant_misread("ADD", alike, (3, 4), (3, 4), False) == ""
+    assert whole_constant_misread("ADD", alike, (1, 3, 4), (1, 3, 4), False) == "integer-constant-batch"
     assert whole_constant_misread("ADD", np.arange(4), (1, 3, 4), (1, 3, 4), False) == "integer-constant-batch"
     assert whole_constant_misread("ADD", np.arange(4), (3, 4), (3, 4), False) == "integer-constant-axis"
     assert whole_constant_misread("SUB", np.ones((3, 4)), (3, 4), (3, 4), True) == "integer-constant-first"
@@ -50,3 +52,86 @@ def test_a_pad_is_read_right_in_floats_only(dtype: str):
     x = np.ones((1, 3, 4), dtype)
     graph = shaped(OneOp("PAD", (x, fixed([[0, 0], [0, 1], [0, 0]])), (dtype,)))
     assert {hazard.rule for hazard in find_hazards(graph)} == (set() if dtype == "float32" else {"integer-pad"})
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "is_right"),
+    [
+        ("int8", "int32", True),
+        ("uint8", "float32", True),
+        ("int32", "uint8", True),
+        ("float32", "uint8", True),
+        ("float32", "int32", True),
+        ("int16", "int16", True),
+        ("int8", "int16", False),
+        ("int16", "uint8", False),
+        ("int16", "float32", False),
+        ("int32", "int8", False),
+        ("float32", "int16", False),
+    ],
+)
+def test_bits_are_read_as_another_size_between_bytes_and_words_only(source: str, result: str, is_right: bool):
+    sizes = {"int8": 1, "uint8": 1, "int16": 2}
+    parts = sizes.get(source, 4) / sizes.get(result, 4)
+    wide, narrow = ((2, int(1 / parts)), (2,)) if parts < 1 else ((2,), (2, int(parts)))
+    shapes = ((2,), (2,)) if parts == 1 else (wide, narrow)
+    read, made = Tensor("x", shapes[0], source), Tensor("y", shapes[1], result)
+    in_half = "bitcast-in-half" if "float32" in (source, result) else ""
+    assert bitcast_misread(read, made) == (in_half if is_right else "bitcast-size")
+
+
+def test_a_vector_of_bytes_is_no_number():
+    assert bitcast_misread(Tensor("x", (4,), "int8"), Tensor("y", (), "int32")) == "bitcast-size"
+    assert bitcast_misread(Tensor("x", (), "int32"), Tensor("y", (4,), "uint8")) == "bitcast-size"
+    assert bitcast_misread(Tensor("x", (), "int32"), Tensor("y", (), "float32")) == "bitcast-in-half"
+    assert bitcast_misread(Tensor("x", (), "float32"), Tensor("y", (), "float32")) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "is_risky"),
+    [
+        ("int8", "uint8", True),
+        ("int16", "int8", True),
+        ("int32", "int16", True),
+        ("uint8", "int8", True),
+        ("uint8", "int16", False),
+        ("int8", "int32", False),
+        ("int32", "int32", False),
+        ("float32", "int8", False),
+        ("int32", "bool", False),
+    ],
+)
+def test_a_cast_to_a_smaller_type_is_a_risk_and_no_hazard(source: str, result: str, is_risky: bool):
+    assert loses_range(source, result) == is_risky
+    graph = shaped(OneOp("CAST", (np.ones((2, 3), source),), (result,)))
+    assert not find_hazards(graph)
+    assert ("cast-saturates" in {risk.rule for risk in find_risks(graph)}) == is_risky
+
+
+@pytest.mark.parametrize("kind", ["SELECT", "SELECT_V2"])
+def test_one_truth_per_row_is_what_select_means_and_its_second_version_does_not(kind: str):
+    truths, x = np.array([True, False, True]), np.ones((3, 1, 3), np.float32)
+    graph = shaped(OneOp(kind, (truths, x, -x)))
+    assert {hazard.rule for hazard in find_hazards(graph)} == (set() if kind == "SELECT" else {"select-condition"})
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "is_wrong"),
+    [
+        ((2, 4, 3), 1, True),
+        ((1, 4, 3), 1, False),
+        ((1, 4, 3, 4), 3, True),
+        ((1, 4, 3, 4), 1, False),
+        ((2, 1, 3), 1, False),
+    ],
+)
+def test_a_gather_of_batches_is_wrong_where_batches_or_axes_are_mixed_up(shape, axis: int, is_wrong: bool):
+    x, rows = np.ones(shape, np.float32), np.zeros(shape[:1], np.int32)
+    graph = shaped(OneOp("GATHER", (x, rows), attrs={"axis": axis, "batch_dims": 1}))
+    assert {hazard.rule for hazard in find_hazards(graph)} == ({"gather-batch"} if is_wrong else set())
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1)])
+def test_rows_of_a_constant_that_nothing_reads_end_the_process(shape):
+    graph = shaped(OneOp("GATHER", (Fixed(np.ones(shape, np.int16)), np.zeros(2, np.int32)), ("int16",), {"axis": 0}))
+    assert {hazard.rule for hazard in find_hazards(graph)} == {"small-constant-aborts"}

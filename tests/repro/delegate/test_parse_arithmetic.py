@@ -208,6 +208,8 @@ MEASURED = {
     ((2, 3), (2, 1)): ("", ""),
     ((2, 3), (1, 1)): ("y xy", "y xy"),
     ((2,), ()): ("y xy", "-"),
+    ((), ()): ("- x y xy", "-"),
+    ((1, 2), ()): ("y xy", "-"),
     ((), (4,)): ("", ""),
     ((1, 2), (2,)): ("- x y xy", "- x y xy"),
     ((3, 2), (2,)): ("", ""),
@@ -229,9 +231,9 @@ def test_a_product_that_broadcasts_its_batch_is_wrong_where_it_was_measured_wron
         b = g.const(np.ones(right)) if is_constant else g.input("b", right)
         graph = g.build([g.batch_matmul(g.input("a", left), b, adj_x=adj_x, adj_y=adj_y)])
         is_right = ("x" * adj_x + "y" * adj_y or "-") in right_in
-        kinds = {node.kind for node in lower(graph).nodes}
-        said = misparsed(graph) if "BATCH_MATMUL" in kinds else ""
-        assert said == ("" if is_right else "batch-matmul-broadcast"), (adj_x, adj_y)
+        wrong = "matmul-weights-transposed" if is_constant and not batches[1] else "batch-matmul-broadcast"
+        (node,) = [node for node in lower(graph).nodes if node.kind != "CONSTANT"]
+        assert node.misparsed == ("" if is_right else wrong), (adj_x, adj_y)
 
 
 @pytest.mark.parametrize(("depth", "columns", "is_right"), [(8, 16, True), (8, 5, False), (6, 16, False), (4, 4, True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from repro.findings import environments
 from repro.findings.environments import plans_to_measure, plans_to_verify, runtimes_to_verify, unmeasurable
 from repro.findings.finding import EVIDENCE, Finding
 from repro.findings.reader import load
-from repro.matrix.measure import Environment
+from repro.matrix.environments import Environment
 from runner.errors import TargetUnavailable
 from runner.opencl.android_runtime import NEWEST
+from runner.web.litert_js import NEWEST as NEWEST_WEB
 from tests.repro.findings.shipped import ONE
 
 LITERT = ["2.1.3", "2.3.0", "2.4.0.dev20261026"]
@@ -99,19 +101,48 @@ def unmeasured_yet(tmp_path) -> Finding:
 def test_evidence_over_opencl_that_nothing_here_can_measure_is_counted(tmp_path):
     two = [load(ONE), load("pad-rank-3")]
     cells = sum(r["runtime"].startswith("lm-") for finding in two for r in finding.evidence_records())
-    assert unmeasurable(two, ["gpu:lavapipe", "adb:1234"]) == f"{cells} cells over OpenCL of 2 findings"
-    assert unmeasurable(two, ["gpu:lavapipe", "gpu:pocl"]) == ""
+    assert unmeasurable(two, ["gpu:lavapipe", "adb:1234", "gpu:web"]) == f"{cells} cells over OpenCL of 2 findings"
+    assert unmeasurable(two, ["gpu:web", "gpu:pocl"]) == ""
     assert not (unmeasured_yet(tmp_path).folder / EVIDENCE).exists()
     assert unmeasurable([unmeasured_yet(tmp_path)], ["gpu:lavapipe"]) == ""
 
 
+def test_evidence_in_a_browser_that_nothing_here_can_measure_is_counted_apart(tmp_path, monkeypatch):
+    finding = load(ONE)
+    kept = [r for r in finding.evidence_records() if not r["runtime"].startswith("web-")]
+    web: list[Any] = [{**kept[0], "runtime": "web-2.5.3", "target": "gpu:web"}] * 2
+    monkeypatch.setattr(Finding, "evidence_records", lambda self: [*kept, *web])
+    assert unmeasurable([finding], ["gpu:lavapipe", "gpu:pocl"]) == "2 cells in a browser of 1 finding"
+    assert unmeasurable([finding], ["gpu:web", "gpu:pocl"]) == ""
+    both = unmeasurable([finding], ["gpu:lavapipe"])
+    assert both.endswith(" cells over OpenCL of 1 finding and 2 cells in a browser of 1 finding")
+
+
+def test_in_a_browser_a_finding_is_verified_in_the_newest_release_unless_its_control_is_not_taken_there():
+    finding = load(ONE)
+    assert plans_to_verify([finding], ["gpu:web"], (), presented=True)[ONE] == [Environment(NEWEST_WEB, "gpu:web")]
+    every = [Environment(version, target) for version, target in (("2.3.0", "gpu:lavapipe"), (NEWEST_WEB, "gpu:web"))]
+    assert plans_to_measure([finding], every, [])[ONE] == every
+    models = tuple(
+        dataclasses.replace(model, in_browser="REFUSED") if model is finding.control else model
+        for model in finding.models
+    )
+    other = dataclasses.replace(finding, models=models)
+    assert plans_to_measure([other], every, [])[ONE] == every[:1]
+    assert plans_to_verify([other], ["gpu:web"], (), presented=True)[ONE] == []
+
+
 def test_the_targets_here_are_those_that_run_on_the_runtimes(monkeypatch):
     opencl = [environments.targets.TargetInfo("gpu:pocl", True), environments.targets.TargetInfo("gpu:oclgrind", True)]
+    web = [environments.targets.TargetInfo("gpu:web", True)]
     monkeypatch.setattr(environments.targets, "available_opencl", lambda: opencl)
+    monkeypatch.setattr(environments.targets, "available_web", lambda: web)
     monkeypatch.setattr(environments, "default_targets", lambda: ["gpu:lavapipe", "adb:1234"])
-    assert environments.targets_here() == ["gpu:lavapipe", "adb:1234", "gpu:pocl"]
+    assert environments.targets_here() == ["gpu:lavapipe", "adb:1234", "gpu:pocl", "gpu:web"]
     assert environments.targets_here(["2.3.0"]) == ["gpu:lavapipe", "adb:1234"]
     assert environments.targets_here(["lm-0.18.1"]) == ["gpu:pocl"]
+    assert environments.targets_here(["web-2.5.3"]) == ["gpu:web"]
+    web.clear()
 
     def none() -> list[str]:
         raise TargetUnavailable("nothing")

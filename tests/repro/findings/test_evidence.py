@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from cases.evaluation.evaluate import quantises_at_run_time
 from repro.findings import evidence
-from repro.findings.finding import Finding
+from repro.findings.finding import Finding, InBrowser
 from repro.findings.reader import load, slugs
+from repro.matrix.measure import Measured
 from repro.verdicts.references import float64_outputs
+from runner.errors import BadInput
 from runner.opencl.android_runtime import KNOWN, is_android
-from runner.runtime_version import is_release, version_order
+from runner.runtime_version import Numbering, is_release, numbering, version_order
 from tests.repro.findings.shipped import ONE, bounded
 
 SHIPPED = slugs()
-# Measured on few runtimes and drivers so far, and not over OpenCL; `repro finding measure SLUG` completes the evidence.
-IN_PART = frozenset(
-    {
-        *("gather-batch", "half-constant", "integer-activation", "integer-constant-misread", "integer-pad"),
-        *("one-hot-places", "select-condition", "small-constant-aborts", "top-k-slice", "transposed-same-padding"),
-        "update-constant-aborts",
-    }
-)
-WHOLE = sorted(set(SHIPPED) - IN_PART)
 
 
 def record(model: str, wrong: tuple[int, ...], outputs: int = 2, runtime: str = "9.9.9") -> dict:
@@ -104,6 +99,57 @@ def test_a_claim_for_opencl_is_about_the_runtimes_that_have_it(verdict: str, run
     assert [c.state for c in evidence.claims(load("concat-of-one"), [found], [])] == [state]
 
 
+@pytest.mark.parametrize(
+    ("claim", "found", "state"),
+    [
+        ("PASS", (0, "PASS"), "holds"),
+        ("PASS", (0, "FAIL"), "changed"),
+        ("FAIL", (0, "FAIL"), "holds"),
+        ("FAIL", (-1, "CRASH"), "changed"),
+        ("CRASH", (-1, "CRASH"), "holds"),
+        ("REFUSED", (-1, "REFUSED"), "holds"),
+        ("REFUSED", (-1, "CRASH"), "changed"),
+        ("REFUSED", (0, "PASS"), "fixed"),
+        ("NOT_RESIDENT", (0, "NOT_RESIDENT"), "holds"),
+        ("NOT_RESIDENT", (0, "FAIL"), "changed"),
+        ("", (-1, "CRASH"), "holds"),
+    ],
+)
+def test_a_claim_for_a_browser_is_about_litert_js_alone(claim: InBrowser, found: tuple[int, str], state: str):
+    finding = load("composite-aborts")
+    models = tuple(dataclasses.replace(m, in_browser=claim) if m is finding.minimal else m for m in finding.models)
+    index, verdict = found
+    output = {"output": index, "name": "y", "verdict": verdict, "signature": ""}
+    seen = {**record("minimal", (), 1), "outputs": [output], "runtime": "web-2.5.3", "target": "gpu:web"}
+    claimed = dataclasses.replace(finding, models=models)
+    assert [c.state for c in evidence.claims(claimed, [seen], [])] == [state]
+    crash = [{"output": -1, "name": "", "verdict": "CRASH", "signature": ""}]
+    elsewhere = {**seen, "outputs": crash, "runtime": "2.3.0", "target": "gpu:lavapipe"}
+    assert [c.state for c in evidence.claims(claimed, [elsewhere], [])] == ["holds"]
+
+
+def refused(model: str, runtime: str) -> dict:
+    ended = [{"output": -1, "name": "", "verdict": "REFUSED", "signature": ""}]
+    return {**record(model, (), runtime=runtime), "outputs": ended}
+
+
+def test_what_an_older_release_refuses_and_a_newer_one_takes_is_no_contradiction():
+    def found(*records: dict) -> list[str]:
+        return [c.state for c in evidence.claims(load(ONE), [*records], []) if c.model == "emit-mul"]
+
+    assert found(refused("emit-mul", "2.1.3"), record("emit-mul", (), runtime="2.3.0")) == ["holds", "holds"]
+    assert found(refused("emit-mul", "lm-0.14.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["holds", "holds"]
+    assert found(record("emit-mul", (), runtime="2.1.3"), refused("emit-mul", "2.3.0")) == ["holds", "changed"]
+    assert found(refused("emit-mul", "2.1.3")) == ["changed"]
+    assert found(refused("emit-mul", "2.3.0"), record("emit-mul", (), runtime="lm-0.18.1")) == ["changed", "holds"]
+
+
+def test_outside_its_range_a_wrong_model_may_be_refused_aloud_too(copy):
+    finding = bounded(copy, 'targets = ["gpu:lavapipe*"]')
+    assert [c.state for c in evidence.claims(finding, [refused("minimal", "2.3.0")], [])] == ["holds"]
+    assert [c.state for c in evidence.claims(load(ONE), [refused("minimal", "2.3.0")], [])] == ["changed"]
+
+
 @pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
 def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
     finding = load("split-halves-meet")
@@ -134,7 +180,7 @@ def test_elsewhere_another_bug_may_make_the_model_wrong_but_never_on_the_cpu(
     assert [c.state for c in evidence.claims(load("grouped-conv-powervr"), [found], [])] == [state]
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     finding = load(slug)
     on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
@@ -142,10 +188,10 @@ def test_the_evidence_supports_every_claim_in_every_gpu_cell(slug):
     assert bad == []
     assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
     assert len({r["target"] for r in on_gpu}) >= 2
-    assert len({r["runtime"] for r in on_gpu if not is_android(r["runtime"])}) >= 5
+    assert len({r["runtime"] for r in on_gpu if numbering(r["runtime"]) is Numbering.LITERT}) >= 5
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_under_a_malis_name(slug):
     over_opencl = [r for r in load(slug).evidence_records() if is_android(r["runtime"])]
     assert {r["runtime"] for r in over_opencl if r["target"] == "gpu:pocl"} >= {KNOWN[0], KNOWN[-1]}
@@ -153,7 +199,7 @@ def test_the_evidence_holds_the_oldest_and_newest_release_over_opencl_and_one_un
     assert {r["case"] for r in over_opencl} == {model.name for model in load(slug).models}
 
 
-@pytest.mark.parametrize("slug", WHOLE)
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_the_cpu_computes_every_model_right(slug):
     """A claim about the delegate is void if the CPU is wrong too."""
     finding = load(slug)
@@ -164,16 +210,33 @@ def test_the_cpu_computes_every_model_right(slug):
     assert [r["case"] for r in on_cpu if evidence.wrong_outputs(r) and r["case"] not in no_witness] == []
 
 
-@pytest.mark.parametrize("slug", sorted(IN_PART))
-def test_evidence_that_was_measured_in_part_supports_every_claim_where_it_was(slug):
-    finding = load(slug)
-    on_gpu = [r for r in finding.evidence_records() if not r["target"].startswith("cpu")]
-    assert [c for c in evidence.claims(finding, on_gpu, []) if c.state != "holds"] == []
-    assert {r["precision"] for r in on_gpu} == {"fp32", "fp16"}
-    assert {"gpu:lavapipe", "gpu:swiftshader"} <= {r["target"] for r in on_gpu}
-    releases = {r["runtime"] for r in on_gpu if not is_android(r["runtime"])}
-    over_opencl = {r["runtime"] for r in on_gpu if is_android(r["runtime"])}
-    assert len(releases) < 5 or not over_opencl >= {KNOWN[0], KNOWN[-1]}, "measured whole: take it out of IN_PART"
+def newly_measured(finding: Finding, target: str, **changes: str) -> Measured:
+    """The evidence of one environment once more, as if it had been measured on `target` just now."""
+    (first, *_) = finding.evidence()["environments"]
+    records = [
+        {**r, "target": target, **changes}
+        for r in finding.evidence_records()
+        if (r["target"], r["runtime"]) == (first["target"], first["runtime"])
+    ]
+    return Measured(tuple(records), ({**first, "target": target},), (), 0)
+
+
+def test_what_is_added_stands_beside_what_was_there_or_in_its_place():
+    finding = load(ONE)
+    (first, *_) = finding.evidence()["environments"]
+    before = finding.evidence_records()
+    added = evidence.beside(newly_measured(finding, "gpu:made-up"), finding)
+    assert [r for r in added.records if r["target"] != "gpu:made-up"] == before
+    assert len(added.environments) == len(finding.evidence()["environments"]) + 1
+    again = evidence.beside(newly_measured(finding, first["target"]), finding)
+    assert len(again.environments) == len(finding.evidence()["environments"])
+    assert sorted(map(str, again.records)) == sorted(map(str, before))
+
+
+def test_nothing_is_added_to_the_evidence_of_another_file():
+    finding = load(ONE)
+    with pytest.raises(BadInput, match=r"another \S+\.tflite; measure it whole, without --add"):
+        evidence.beside(newly_measured(finding, "gpu:made-up", model_sha256="0" * 64), finding)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)

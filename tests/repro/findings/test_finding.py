@@ -11,6 +11,7 @@ from repro.findings.finding import ModelFile
 from repro.findings.reader import load, slugs
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
+from repro.findings.where import Range
 
 SHIPPED = slugs()
 REQUIRED = {
@@ -36,15 +37,19 @@ def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
 
 
 def claimed(model: ModelFile | FindingModel) -> tuple[object, ...]:
-    return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl, model.elsewhere)
+    return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl, model.in_browser, model.elsewhere)
+
+
+def where(limits: Range | FindingModel) -> tuple[object, ...]:
+    return (limits.runtimes, limits.litert_js, limits.targets, limits.precisions)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
 def test_shipped_models_are_the_graphs_this_project_builds_and_claim_the_same(slug):
     finding = load(slug)
     known = {m.name: m for m in FINDING_MODELS[slug]}
-    assert {m.name: (*claimed(m), m.where.runtimes, m.where.targets, m.where.precisions) for m in finding.models} == {
-        m.name: (*claimed(m), m.runtimes, m.targets, m.precisions) for m in known.values()
+    assert {m.name: (*claimed(m), *where(m.where)) for m in finding.models} == {
+        m.name: (*claimed(m), *where(m)) for m in known.values()
     }
     for model in finding.models:
         build = known[model.name].build

@@ -20,7 +20,7 @@ import pytest
 from repro.findings import report
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
-from repro.matrix.measure import attached_phones
+from repro.matrix.environments import attached_phones
 from repro.records.folders import FINDINGS
 from runner.adb import build
 from runner.host import presented_name
@@ -168,7 +168,7 @@ def test_a_fixed_finding_names_the_runtime_that_shows_it():
     assert "pip install ai-edge-litert==2.1.3 numpy" in files["issue.md"]
     assert "pip install ai-edge-litert==2.1.3 numpy" in files["repro.py"]
     assert "Shows in ai-edge-litert <2.1.6, for example 2.1.3; any other prints OK." in files["repro.py"]
-    assert "**Status: fixed.** Shows in LiteRT <2.1.6 only." in files["issue.md"]
+    assert "**Status: fixed.** Shows in LiteRT <2.1.6, LiteRT.js <2.5.3 only." in files["issue.md"]
     assert "fixed in 2.1.6" in files["issue.md"]
     assert "==" not in report.report_files(load(ONE))["issue.md"].decode().split("```console")[1].split("```")[0]
 
@@ -184,6 +184,9 @@ def test_a_finding_that_needs_an_adapters_name_says_how_to_show_it():
     finding = load("mali-thin-pointwise")
     assert finding.needs_name
     assert not load("norm-one-pass-variance").needs_name
+    # A GPU's own name is a name, too; a software driver is none.
+    assert load("thin-window-of-one-axis").adapter_names == "NVIDIA H100 or Apple M2 or Intel Iris Xe"
+    assert not load("half-constant").needs_name
     files = report.report_files(finding)
     issue, script = files["issue.md"].decode(), files["repro.py"].decode()
     named = finding.sample()["target"]

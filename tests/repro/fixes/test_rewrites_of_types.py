@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
 from cases.drawn_ops.draw import Draw
 from cases.drawn_ops.one_op import shaped
 from cases.drawn_ops.table import DRAWS
+from cases.edit import GraphEdit
 from cases.findings.half_constant import class_token, joined
 from cases.findings.integer_activation import activated
 from cases.findings.integer_constant_misread import beside, causal_mask
 from cases.findings.integer_pad import images, padded
 from cases.findings.one_hot_places import encoded
+from cases.findings.registry import FINDING_MODELS
 from cases.findings.select_condition import chosen
 from cases.findings.transposed_same_padding import decoder, enlarged
+from repro.fixes.workarounds import WORKAROUNDS
 from tests.repro.fixes.rewriting import hazard_of, kinds, rewritten
 
 
@@ -79,3 +83,35 @@ def test_indices_are_encoded_as_a_vector(shape):
 @pytest.mark.parametrize(("condition", "shape"), [((3,), (3, 3)), ((3, 1), (3, 3, 3)), ((2,), (2, 2, 2, 2))])
 def test_a_condition_gets_the_rank_of_the_result(condition, shape):
     rewritten(chosen(condition, shape), "select-condition")
+
+
+@pytest.mark.parametrize("slug", ["matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale"])
+def test_every_model_that_integer_or_constant_weights_make_wrong_is_rewritten(slug: str):
+    for model in FINDING_MODELS[slug]:
+        if model.wrong:
+            assert model.build is not None
+            rewritten(model.build(), slug)
+
+
+def test_weights_that_are_turned_are_kept_in_their_type():
+    g = GraphBuilder()
+    table = g.on_grid(g.const(np.arange(-16, 16).reshape(4, 8), dtype="int8"), 0.1)
+    graph = g.build([g.batch_matmul(g.input("x", (2, 3, 8)), table, name="y", adj_y=True)])
+    (op,) = rewritten(graph, "matmul-weights-transposed").ops
+    assert not op.attrs["adj_y"]
+
+
+def test_a_quantised_convolution_in_groups_is_left_alone():
+    g = GraphBuilder()
+    kernel = g.on_grid(g.const(np.arange(-8, 8).reshape(4, 1, 1, 4), dtype="int8"), 0.1)
+    graph = g.build([g.conv2d(g.input("x", (1, 3, 3, 8)), kernel, name="y", stride=2)])
+    hazard = hazard_of(graph, "quantised-pointwise")
+    assert hazard is not None
+    assert WORKAROUNDS["strided-before"](GraphEdit(graph), hazard) == ""
+
+
+def test_the_largest_of_truths_is_looked_for_among_whole_numbers():
+    g = GraphBuilder()
+    truths = g.op("GREATER", (g.input("x", (3, 5)), g.const(0.0)))[0]
+    graph = g.build(g.op("ARG_MAX", (truths, g.const(1, dtype="int32")), name="y", output_type=2))
+    assert kinds(rewritten(graph, "arg-max-truths")) == ["GREATER", "CAST", "ARG_MAX"]

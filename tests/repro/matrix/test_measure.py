@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.matrix import measure
 from repro.matrix.document import to_document
+from repro.matrix.environments import Environment, environments_for, public_target
 from repro.matrix.rows import SHOWS, rows_of
 from repro.records.canonical_json import canonical
 from repro.records.journal import Journal
@@ -20,9 +20,9 @@ from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, case_subject, model_subject
-from runner.errors import BadInput, TargetUnavailable
+from runner.errors import DeviceFailed, TargetUnavailable
 from runner.run import Fingerprint, Outcome, Run
-from runner.runtimes import Runtime
+from runner.runtimes import installed
 from tests.repro.matrix.cells import record
 
 
@@ -38,7 +38,7 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
         written("bad", bad),
         written("good", good, control_of="bad"),
     ]
-    environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
+    environments = environments_for([installed().version], ["gpu:lavapipe"])
     documents = []
     with Journal(tmp_path / "journal.sqlite") as journal:
         for known in (0, 4):
@@ -56,7 +56,7 @@ def test_cells_are_measured_once_and_the_second_answer_is_byte_identical(tmp_pat
 def test_a_failed_check_of_the_delegate_is_measured_once_and_reads_the_same_twice(tmp_path):
     (case,) = catalogue.select(["fuzzed/select-same-branches"])
     subjects = [case_subject(case)]
-    environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
+    environments = environments_for([installed().version], ["gpu:lavapipe"])
     with Journal(tmp_path / "journal.sqlite") as journal:
         first = measure.measure(subjects, environments, "fp32", journal, workers=1)
         kept = measure.measure(subjects, environments, "fp32", journal, workers=1)
@@ -97,7 +97,7 @@ def test_what_may_be_the_machines_fault_is_measured_anew(outcome, message, kept)
 )
 def test_a_cell_that_cannot_be_read_back_is_measured_again(tmp_path, spoil):
     subjects = [written("m", write_tflite(add_reduce()))]
-    environments = measure.environments_for([measure.runtime_of(None).version], ["cpu"])
+    environments = environments_for([installed().version], ["cpu"])
     with Journal(tmp_path / "j.sqlite") as journal:
         first = measure.measure(subjects, environments, "fp32", journal, workers=1)
         (key,) = journal
@@ -113,7 +113,7 @@ def test_a_cell_that_cannot_be_read_back_is_measured_again(tmp_path, spoil):
 @pytest.mark.gpu
 def test_an_interrupted_matrix_goes_on_where_it_was(tmp_path):
     subjects = [written(k, write_tflite(add_reduce(kind=k))) for k in ("MEAN", "SUM")]
-    environments = measure.environments_for([measure.runtime_of(None).version], ["gpu:lavapipe"])
+    environments = environments_for([installed().version], ["gpu:lavapipe"])
 
     def stop(record) -> None:
         raise KeyboardInterrupt
@@ -133,32 +133,32 @@ def test_a_runtime_that_cannot_be_had_is_reported_and_the_rest_goes_on(tmp_path,
     monkeypatch.setattr(measure.targets, "open_target", nothing)
     subject = written("bad", write_tflite(add_reduce()))
     with Journal(tmp_path / "j.sqlite") as journal:
-        asked = [measure.Environment("2.3.0", "gpu:x"), measure.Environment("2.3.0", "gpu:y")]
+        asked = [Environment("2.3.0", "gpu:x"), Environment("2.3.0", "gpu:y")]
         measured = measure.measure([subject], asked, "fp32", journal)
     assert measured.records == ()
     assert [gone["target"] for gone in measured.unavailable] == ["gpu:x", "gpu:y"]
 
 
-def test_what_is_no_version_is_refused_in_one_line():
-    with pytest.raises(BadInput, match="is no LiteRT version"):
-        measure.environments_for(["two-point-three"], ["gpu:lavapipe"])
+def test_of_several_phones_a_lost_one_is_missing_and_the_others_are_measured(tmp_path, monkeypatch):
+    def opened(name: str, **options):
+        if name == "adb:GONE":
+            raise DeviceFailed("device GONE was lost (the connection ended)")
+        return open_target("cpu")
 
-
-def test_each_target_is_measured_with_the_runtimes_that_it_runs_on(monkeypatch):
-    def named(name: str) -> Runtime:
-        return Runtime(name, Path("unused"))
-
-    monkeypatch.setattr(measure, "runtime_of", named)
-    asked = measure.environments_for(["2.3.0", "lm-0.18.1"], ["gpu:lavapipe", "gpu:pocl@Mali-G610", "cpu"])
-    assert [(e.runtime, e.target) for e in asked] == [
-        ("2.3.0", "gpu:lavapipe"),
-        ("lm-0.18.1", "gpu:pocl@Mali-G610"),
-        ("2.3.0", "cpu"),
-    ]
-    every = measure.environments_for([], ["gpu:pocl"])
-    assert [e.runtime for e in every] == list(measure.targets.known_runtimes("gpu:pocl"))
-    with pytest.raises(BadInput, match=r"gpu:pocl does not run on 2\.3\.0; for it the runtimes are lm-"):
-        measure.environments_for(["2.3.0"], ["gpu:lavapipe", "gpu:pocl"])
+    open_target = measure.targets.open_target
+    monkeypatch.setattr(measure.targets, "open_target", opened)
+    subjects = [written("m", write_tflite(add_reduce()))]
+    asked = [Environment("2.3.0", "adb:GONE"), Environment("2.3.0", "adb:HERE")]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        measured = measure.measure(subjects, asked, "fp32", journal)
+        assert len(journal) == 1
+        with pytest.raises(DeviceFailed):
+            measure.measure(subjects, asked[:1], "fp32", journal)
+    assert len(measured.records) == 1
+    (gone,) = measured.unavailable
+    assert gone["target"] == public_target("adb:GONE")
+    assert "was lost" in gone["reason"]
+    assert "GONE" not in canonical(list(measured.unavailable)).decode()
 
 
 def test_what_an_unfit_target_says_enters_no_evidence():

@@ -8,7 +8,7 @@ from repro.findings import reader
 from repro.pages.of_finding import finding_page
 from repro.pages.page import Drawing, Table
 from repro.pages.render import render
-from runner.opencl.android_runtime import is_android
+from runner.runtime_version import Numbering, numbering
 
 
 @pytest.mark.parametrize("slug", reader.slugs())
@@ -19,13 +19,12 @@ def test_every_shipped_finding_has_a_page(slug: str):
     drawing, *samples = page.sections[0].blocks
     assert isinstance(drawing, Drawing)
     assert all(isinstance(sample, Table) for sample in samples)
-    over_opencl = any(is_android(record["runtime"]) for record in finding.evidence_records())
-    last = "LiteRT-LM" if over_opencl else "LiteRT"
+    there = [kind for kind in Numbering if any(numbering(r["runtime"]) is kind for r in finding.evidence_records())]
+    last = "LiteRT-LM" if Numbering.LITERT_LM in there else "LiteRT"
     assert [sample.caption.split(", ")[-1].split(" ")[0] for sample in samples][-1] == last
     assert len(samples) == 1 + ("over_opencl" in finding.sample())
     shown = next(section for section in page.sections if section.heading == "Where it shows").blocks
-    numberings = [{heading.startswith("lm-") for heading in table.columns[2:]} for table in shown]
-    assert numberings == ([{False}, {True}] if over_opencl else [{False}])
+    assert [{numbering(heading) for heading in table.columns[2:]} for table in shown] == [{kind} for kind in there]
     tried = next(section for section in page.sections if section.heading == "Tried").blocks[0]
     assert isinstance(tried, Table)
     assert {row.cells[2].text for row in tried.rows} == {f"models/{model.name}.tflite" for model in finding.models}

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
+from cases.drawn_ops.one_op import OneOp, shaped
 from repro.delegate.adapters import Adapter
 from repro.hazards.lint import find_hazards
 from repro.records.journal import Journal
@@ -15,8 +16,10 @@ from repro.selftest.draws.draw import Draw, draw
 from repro.selftest.lint_truth import (
     OLDEST,
     GraphOutcome,
+    confirmed,
     confusion,
     feeds_for,
+    judged,
     observe,
     tells_nothing,
     wrong_outputs,
@@ -145,3 +148,31 @@ def test_a_rule_that_the_adapter_decides_has_a_row_where_the_adapter_is_known():
     unknown = confusion([(d, GraphOutcome("OK", hazard.affected))], 3)
     assert hazard.rule not in unknown.rows
     assert unknown.missed == 1
+
+
+def test_what_cannot_be_judged_speaks_neither_for_a_rule_nor_against_it():
+    d = drawn_with("add-reduce")
+    (hazard,) = find_hazards(d.graph)
+    said = confusion([(d, GraphOutcome("OK", (), unjudged=hazard.affected))], 3)
+    assert (said.rows["add-reduce"].false, said.rows["add-reduce"].powerless) == (0, 1)
+
+
+def test_an_output_that_is_an_input_is_not_judged():
+    g = GraphBuilder()
+    x = g.input("x", (2, 3))
+    graph = g.build([g.unary("NEG", x, name="y"), x])
+    fed = np.arange(6, dtype=np.float32).reshape(2, 3)
+    run = ran(-fed, fed)
+    assert judged(run, run, graph, ((fed,),)).unjudged == (0, 1)
+
+
+def test_a_rule_of_values_that_is_a_risk_is_foretold():
+    graph = shaped(OneOp("CAST", (np.ones((2, 3), np.int32),), ("uint8",)))
+    hit = confusion([(Draw(0, "surface", graph), GraphOutcome("OK", (0,)))], 3)
+    assert (hit.missed, hit.rows["cast-saturates"].hits) == (0, 1)
+
+
+def test_in_fp16_the_judge_says_what_is_rounding():
+    seen = GraphOutcome("OK", (0, 1, 2))
+    assert confirmed(seen, GraphOutcome("OK", (0,), unjudged=(2,))) == GraphOutcome("OK", (0,), unjudged=(2,))
+    assert confirmed(seen, GraphOutcome("NO_REFERENCE", ())) == seen

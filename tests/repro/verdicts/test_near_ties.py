@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import GivenFeeds
+from cases.tflite.extras import on_grid
 from cases.tflite.write import write_tflite
 from repro.verdicts.judge import judge
 from repro.verdicts.near_ties import NearTies
@@ -103,6 +104,51 @@ def test_a_cut_number_may_be_the_next_one_only_near_a_whole_number():
     right = np.zeros((ROWS, 5), np.int32)
     found = legal(chosen("CAST"), x, right, np.ones((ROWS, 5), np.int32), Precision.FP32)
     assert (found == [False, True, False, False, False]).all()
+
+
+def bytes_of(kind: str, shape: tuple[int, ...], made: str = "bool") -> Graph:
+    """An op of one or two inputs of uint8 on grids of steps 0.05 and 0.1; a result of uint8 is on the first."""
+    grids = {"x": on_grid(0.05, 104), "z": on_grid(0.1, 114)}
+    names = ("x", "z") if kind != "AVERAGE_POOL_2D" else ("x",)
+    tensors = {name: Tensor(name, shape, "uint8", raw=grids[name]) for name in names}
+    tensors["y"] = Tensor("y", (1, 1, 1, 3) if kind == "AVERAGE_POOL_2D" else shape, made)
+    attrs = {"filter_height": 2, "filter_width": 2, "stride_h": 2, "stride_w": 2, "padding": "VALID"}
+    if made == "uint8":
+        tensors["y"] = Tensor("y", tensors["y"].shape, made, raw=grids["x"])
+    return Graph(tensors, (Op(kind, names, ("y",), attrs if len(names) == 1 else {}),), names, ("y",))
+
+
+def legal_of_feed(graph: Graph, feed: tuple[np.ndarray, ...], right, actual, precision=Precision.FP32) -> list[bool]:
+    ties = NearTies(graph, (feed,), precision, DEFAULT)
+    found = ties.are_legal("y", 0, np.asarray(right), np.asarray(actual))
+    assert found is not None
+    return found.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_bytes_on_two_grids_that_stand_for_one_number_may_compare_either_way(precision: Precision):
+    """18 on the first grid and 71 on the second both stand for -4.3, but not to a delegate that rounds."""
+    x, z = np.array([18, 19, 200], np.uint8), np.array([71, 71, 71], np.uint8)
+    right = np.array([False, True, True])
+    assert legal_of_feed(bytes_of("NOT_EQUAL", (3,)), (x, z), right, ~right, precision) == [True, False, False]
+
+
+def test_a_byte_may_be_its_neighbour_only_where_the_number_lies_halfway():
+    """Means of 100.5, 100.25 and 100.0 steps."""
+    x = np.array([[[100, 100, 100], [101, 100, 100]], [[100, 100, 100], [101, 101, 100]]], np.uint8)[None]
+    graph, right = bytes_of("AVERAGE_POOL_2D", (1, 2, 2, 3), "uint8"), np.array([[[[101, 100, 100]]]], np.uint8)
+    assert legal_of_feed(graph, (x,), right, right - 1) == [True, False, False]
+    assert legal_of_feed(graph, (x,), right, right + 1) == [False, True, False]
+    assert legal_of_feed(graph, (x,), right, right - 2) == [False, False, False]
+
+
+@pytest.mark.parametrize(("kind", "right", "other"), [("FLOOR_DIV", 3.0, 2.0), ("FLOOR_MOD", 0.0, 0.7)])
+def test_a_quotient_that_is_about_whole_may_be_the_next_one(kind: str, right: float, other: float):
+    x, z = np.array([2.1, 2.2, 2.45], np.float32), np.full(3, 0.7, np.float32)
+    tensors = {name: Tensor(name, (3,)) for name in ("x", "z", "y")}
+    graph = Graph(tensors, (Op(kind, ("x", "z"), ("y",)),), ("x", "z"), ("y",))
+    wanted = np.full(3, right) if kind == "FLOOR_DIV" else np.mod(x.astype(float), z.astype(float))
+    assert legal_of_feed(graph, (x, z), wanted, np.full(3, other, np.float32)) == [True, False, False]
 
 
 def test_other_whole_numbers_hang_on_nothing():

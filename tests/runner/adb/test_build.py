@@ -33,7 +33,7 @@ def test_the_documented_command_builds_it_on_the_host(tmp_path: Path) -> None:
     said = subprocess.run(
         [str(tmp_path / build.RUNNER), "version"], check=True, capture_output=True, encoding="utf-8", errors="replace"
     ).stdout
-    assert said.startswith("batch_runner 1, ")
+    assert said.startswith("batch_runner 2, ")
 
 
 def test_without_any_android_tool_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

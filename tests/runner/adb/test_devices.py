@@ -50,8 +50,10 @@ def test_no_choice_among_several_is_an_error_that_lists_them(monkeypatch: pytest
     with pytest.raises(TargetUnavailable, match=r"no device is attached.*loopback"):
         choose([], None)
     assert choose_all(two) == two
-    with pytest.raises(TargetUnavailable, match="--device all: device B is offline"):
-        choose_all([two[0], AttachedDevice("B", "offline")])
+    some = [two[0], AttachedDevice("B", "offline")]
+    assert choose_all(some) == some, "one that is not ready is not left out: opening it says what it needs"
+    with pytest.raises(TargetUnavailable, match="--device all: device B is offline: re-plug"):
+        choose_all(some[1:])
     with pytest.raises(BadInput, match="different devices"):
         resolve_serials("A", "B")
 

@@ -17,6 +17,10 @@ from tests.runner.adb.conftest import PATIENCE_S, sums, target_on
 
 # A minute in all: the quick tests of the same code are its neighbours.
 pytestmark = pytest.mark.slow
+BOTH_WAYS = pytest.mark.parametrize("resident", [True, False], ids=["one runner", "a runner per batch"])
+CUTS = ("drop_push_after", "drop_run_after", "drop_pull_after", "kill_after")
+CUTS_OF_A_TALK = ("drop_push_after", "drop_run_after", "kill_after")
+"""With a runner that stays small outputs come along, and nothing is pulled."""
 
 
 def collect(target: object, jobs: list[Job]) -> tuple[list[Run], ReproError | None]:
@@ -65,8 +69,9 @@ def test_shell_v1_alone_is_enough(device: LoopbackDevice) -> None:
     assert right(runs, answers)
 
 
-def test_a_slow_device_only_takes_longer(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
+@BOTH_WAYS
+def test_a_slow_device_only_takes_longer(device: LoopbackDevice, resident: bool) -> None:
+    with target_on(device, resident=resident) as target:
         device.faults.bytes_per_s = 20_000
         jobs, answers = sums(3)
         runs, error = collect(target, jobs)
@@ -76,8 +81,9 @@ def test_a_slow_device_only_takes_longer(device: LoopbackDevice) -> None:
     assert len(runs) == 3
 
 
-def test_a_device_too_slow_to_answer_is_lost(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
+@BOTH_WAYS
+def test_a_device_too_slow_to_answer_is_lost(device: LoopbackDevice, resident: bool) -> None:
+    with target_on(device, resident=resident) as target:
         target.stay.link.silence_s = 1.0
         device.faults.bytes_per_s = 50
         runs, error = collect(target, sums(3)[0])
@@ -90,7 +96,7 @@ def test_a_device_too_slow_to_answer_is_lost(device: LoopbackDevice) -> None:
 
 
 def test_a_full_disk_at_the_push(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
+    with target_on(device, resident=False) as target:
         device.faults.disk_full_after = 100
         runs, error = collect(target, sums(3)[0])
         device.faults.disk_full_after = None
@@ -100,9 +106,10 @@ def test_a_full_disk_at_the_push(device: LoopbackDevice) -> None:
     assert runs == []
 
 
-def test_a_disk_that_fills_while_the_runner_writes_keeps_what_was_done(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
-        device.faults.runner_disk_bytes = 40_000
+@BOTH_WAYS
+def test_a_disk_that_fills_while_the_runner_writes_keeps_what_was_done(device: LoopbackDevice, resident: bool) -> None:
+    device.faults.runner_disk_bytes = 40_000  # of each process, from its start
+    with target_on(device, resident=resident) as target:
         jobs, answers = sums(60)
         runs, error = collect(target, jobs)
         device.faults.runner_disk_bytes = None
@@ -115,9 +122,12 @@ def test_a_disk_that_fills_while_the_runner_writes_keeps_what_was_done(device: L
     assert right([*runs, *rest], answers)
 
 
-@pytest.mark.parametrize("fault", ["drop_push_after", "drop_run_after", "drop_pull_after", "kill_after"])
-def test_a_device_that_comes_back_loses_nothing(device: LoopbackDevice, fault: str) -> None:
-    with target_on(device) as target:
+@pytest.mark.parametrize(
+    ("fault", "resident"),
+    [(fault, resident) for resident in (True, False) for fault in CUTS if resident is False or fault in CUTS_OF_A_TALK],
+)
+def test_a_device_that_comes_back_loses_nothing(device: LoopbackDevice, fault: str, resident: bool) -> None:
+    with target_on(device, resident=resident) as target:
         jobs, answers = sums(12)
         setattr(device.faults, fault, 3 if fault in ("drop_run_after", "kill_after") else 100)
         runs, error = collect(target, jobs)
@@ -129,27 +139,32 @@ def test_a_device_that_comes_back_loses_nothing(device: LoopbackDevice, fault: s
     assert any(("was killed by signal" if fault == "kill_after" else "was lost") in line for line in said)
 
 
-def test_a_device_that_stays_away_keeps_what_came(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
+@BOTH_WAYS
+def test_a_device_that_stays_away_keeps_what_came(device: LoopbackDevice, resident: bool) -> None:
+    with target_on(device, resident=resident) as target:
         target.stay.patience_s = 1.0
         jobs, answers = sums(12)
         device.faults.away_s = 3600.0
-        device.faults.drop_pull_after = 48 * 8  # an output file is three feeds of 16 bytes
+        if resident:
+            device.faults.drop_run_after = 12  # a line for the batch, two for a case
+        else:
+            device.faults.drop_pull_after = 48 * 8  # an output file is three feeds of 16 bytes
         runs, error = collect(target, jobs)
         device.faults.away_s = 0.0
         device.daemon.drop()  # away from now on for no time at all
         assert isinstance(error, DeviceFailed)
         assert "did not come back within 1 s" in str(error)
         assert f"{len(runs)} of 12 results" in str(error)
-        assert len(runs) == 7
+        assert 0 < len(runs) < 12
         assert target.stay.link.await_back(PATIENCE_S)
         rest, error = collect(target, jobs[len(runs) :])
     assert error is None
     assert right([*runs, *rest], answers)
 
 
-def test_garbage_is_no_result(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
+@BOTH_WAYS
+def test_garbage_is_no_result(device: LoopbackDevice, resident: bool) -> None:
+    with target_on(device, resident=resident) as target:
         jobs, answers = sums(8)
         device.faults.garbage_after = 4
         runs, error = collect(target, jobs)
@@ -159,9 +174,10 @@ def test_garbage_is_no_result(device: LoopbackDevice) -> None:
     assert right(runs, answers)
 
 
-def test_a_jumping_clock_changes_nothing_and_is_told(device: LoopbackDevice) -> None:
-    with target_on(device) as target:
-        device.faults.clock_jump_s = 86_400.0
+@BOTH_WAYS
+def test_a_jumping_clock_changes_nothing_and_is_told(device: LoopbackDevice, resident: bool) -> None:
+    device.faults.clock_jump_s = 86_400.0  # in each process, after its first look at it
+    with target_on(device, resident=resident) as target:
         jobs, answers = sums(4)
         runs, error = collect(target, jobs)
         device.faults.clock_jump_s = 0.0
@@ -216,18 +232,20 @@ def test_noexec_missing_library_and_wrong_abi_are_told_apart(device: LoopbackDev
 
 
 @pytest.mark.slow
-def test_a_campaign_cut_at_20_random_points_gives_the_same_results(device: LoopbackDevice) -> None:
+@BOTH_WAYS
+def test_a_campaign_cut_at_20_random_points_gives_the_same_results(device: LoopbackDevice, resident: bool) -> None:
     jobs, answers = sums(40, seed=7)
     seed = 20261122
     draw = random.Random(seed)
-    with target_on(device) as target:
+    cuts_drawn = CUTS_OF_A_TALK if resident else CUTS
+    with target_on(device, resident=resident) as target:
         uncut, error = collect(target, jobs)
         assert error is None
         runs: list[Run] = []
         cuts = 0
         while len(runs) < len(jobs):
             if cuts < 20:
-                fault = draw.choice(["drop_run_after", "drop_pull_after", "drop_push_after", "kill_after"])
+                fault = draw.choice(cuts_drawn)
                 lines = draw.randint(1, 4)
                 setattr(
                     device.faults, fault, lines if fault in ("drop_run_after", "kill_after") else draw.randint(1, 120)

@@ -20,6 +20,7 @@ def test_the_ends_are_those_of_the_full_reader() -> None:
         data = model_bytes(case)
         graph, ends = read_tflite(data), read_ends(data)
         assert [shape for _, shape in ends.outputs] == [graph.tensors[name].shape for name in graph.outputs]
+        assert list(ends.dtypes) == [graph.tensors[name].dtype for name in graph.outputs]
         assert len(ends.inputs) == len(graph.inputs)
         assert sorted(ends.output_order) == list(range(len(graph.outputs)))
 

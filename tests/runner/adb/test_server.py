@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from runner.adb.private_server import PrivateServer
-from runner.adb.server import AdbServer, default_server, server_is_running
-from runner.errors import BadInput
+from runner.adb.server import AdbServer, default_server, server_is_running, using_server
+from runner.errors import BadInput, TargetUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +22,7 @@ def _no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"ANDROID_ADB_SERVER_PORT": "no"}, "ANDROID_ADB_SERVER_PORT is 'no'"),
         ({"ANDROID_ADB_SERVER_PORT": "65536"}, "65536"),
-        ({"ADB_SERVER_SOCKET": "tcp:host:port"}, "ADB_SERVER_SOCKET is 'port'"),
+        ({"ADB_SERVER_SOCKET": "tcp:host:port"}, "ADB_SERVER_SOCKET is 'tcp:host:port'"),
         ({"ADB_SERVER_SOCKET": "vsock:1:2"}, "ADB_SERVER_SOCKET is 'vsock:1:2'"),
     ],
 )
@@ -40,6 +42,22 @@ def test_a_socket_of_the_users_is_found_and_spoken_to(monkeypatch: pytest.Monkey
         assert default_server() == private.address
         assert default_server().client().server_version() >= 40
     assert not server_is_running()
+
+
+@pytest.mark.parametrize("place", ["lab:5037", "5038", "[::1]:5037"])
+def test_another_server_is_asked_inside_the_block_only(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("ADB_SERVER_SOCKET", "tcp:localhost:1")
+    with using_server(place):
+        assert os.environ["ADB_SERVER_SOCKET"] == f"tcp:{place}"
+    assert os.environ["ADB_SERVER_SOCKET"] == "tcp:localhost:1"
+    with pytest.raises(BadInput, match="--adb lab, which names no adb server"), using_server("lab"):
+        pytest.fail("a block for no server")
+
+
+def test_a_server_of_another_machine_is_not_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AdbServer, "listens", lambda server: False)
+    with using_server("lab:5037"), pytest.raises(TargetUnavailable, match=r"at lab:5037; start it there: adb -a"):
+        default_server()
 
 
 def test_a_server_is_shown_as_its_address() -> None:

@@ -1,4 +1,4 @@
-"""The real split through the gate: the shipped layout passes, the naive one is refused for the output that is wrong."""
+"""Real detectors through the gate: the shipped split passes, the naive one is refused for the output that is wrong."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ pytest.importorskip("litert_torch")
 
 import models.dfine
 from cases.tflite.read import read_tflite
+from models.detector import DETECTORS
 from models.dfine import convert
 from repro.cli import main
 from repro.layouts.gate import gate
@@ -22,6 +23,7 @@ from runner.run import Precision
 
 pytestmark = [pytest.mark.slow, pytest.mark.convert, pytest.mark.gpu]
 FOLDER = Path(models.dfine.__file__).parent
+each_detector = pytest.mark.parametrize("detector", DETECTORS)
 
 
 @pytest.fixture(scope="module")
@@ -30,24 +32,28 @@ def lavapipe():
         yield target
 
 
+@each_detector
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("build", [convert.shipped_a, convert.graph_b])
-def test_no_shipped_graph_holds_what_the_gpu_lacks(build, precision):
-    graph = read_tflite(build(size=160, precision=precision).read_bytes())
+def test_no_shipped_graph_holds_what_the_gpu_lacks(build, precision, detector):
+    graph = read_tflite(build(size=160, precision=precision, detector=detector).read_bytes())
     assert not {op.kind for op in graph.ops} & set(BANNED)
     assert max(len(graph.tensors[name].shape) for op in graph.ops for name in op.outputs) <= 4
 
 
+@each_detector
 @pytest.mark.parametrize("precision", list(Precision))
-def test_the_shipped_layout_passes(lavapipe, precision):
-    report = gate(read_layout(FOLDER / "shipped.toml"), lavapipe, precision, 160, lambda text: None)
+def test_the_shipped_layout_passes(lavapipe, precision, detector):
+    report = gate(read_layout(FOLDER.parent / detector / "shipped.toml"), lavapipe, precision, 160, lambda text: None)
     assert report.passed, [check.reason for check in report.refusals]
     (control,) = [check for check in report.checks if check.kind == "control"]
     assert control.tensor == "enc_coord"
 
 
-def test_the_naive_layout_is_refused_for_enc_coord_and_lost_detections(lavapipe):
-    report = gate(read_layout(FOLDER / "naive.toml"), lavapipe, Precision.FP32, 160, lambda text: None)
+@each_detector
+def test_the_naive_layout_is_refused_for_enc_coord_and_lost_detections(lavapipe, detector):
+    layout = read_layout(FOLDER.parent / detector / "naive.toml")
+    report = gate(layout, lavapipe, Precision.FP32, 160, lambda text: None)
     outputs = [(check.part, check.tensor) for check in report.refusals if check.kind == "output"]
     assert outputs == [("naive_a", "enc_coord")]
     lost = next(check for check in report.refusals if "lost" in check.numbers)

@@ -1,0 +1,68 @@
+"""Ops of other types than float32 that the delegate gets wrong, each beside a type or a shape that it gets right."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from cases.builder import GraphBuilder
+from cases.case import Case
+from cases.graph import Graph
+
+FAMILY = "other-types"
+SHAPE = (2, 4, 8)
+
+
+def of_int16(kind: str, dtype: str = "int16") -> Graph:
+    """An op of one quantised tensor, whose result has another scale than it."""
+    g = GraphBuilder()
+    read, made = (2e-4, 8e-4) if dtype == "int16" else (0.02, 0.08)
+    x = g.on_grid(g.input("x", SHAPE, dtype), read)
+    (y,) = g.op(kind, (x,) if kind == "ABS" else (x, g.const([1], dtype="int32")), name="y")
+    return g.build([g.on_grid(y, made)])
+
+
+def largest(shape: tuple[int, ...] = (8,)) -> Graph:
+    """The three largest of quantised bytes."""
+    g = GraphBuilder()
+    x = g.quantise(g.input("x", shape), 0.02)
+    found = g.op("TOPK_V2", (x, g.const(3, dtype="int32")), outputs=("largest", "places"))
+    return g.build([*g.op("DEQUANTIZE", (g.on_grid(found[0], 0.02),), name="y"), found[1]])
+
+
+def first_truth(dtype: str = "bool") -> Graph:
+    """The place of the first truth, or of the largest number."""
+    g = GraphBuilder()
+    return g.build(g.op("ARG_MAX", (g.input("x", (3, 8), dtype), g.const(1, dtype="int32")), name="y", output_type=2))
+
+
+def looked_up(shape: tuple[int, ...] = (8, 1, 1, 4)) -> Graph:
+    """Rows of a table of int8 with a scale per row."""
+    g = GraphBuilder()
+    whole = g.const(np.random.default_rng(5).integers(-127, 128, shape), dtype="int8")
+    return g.build(g.op("EMBEDDING_LOOKUP", (g.input("ids", (3,), "int32"), g.on_grid(whole, [0.01] * 8)), name="y"))
+
+
+def cases() -> list[Case]:
+    made: list[Case] = []
+
+    def add(name: str, reason: str, graph: Callable[[], Graph], control_of: str = "") -> None:
+        control = f"{FAMILY}/{control_of}" if control_of else ""
+        made.append(Case(f"{FAMILY}/{name}", FAMILY, reason, graph=graph, control_of=control))
+
+    build = functools.partial
+    for kind in ("ABS", "SUM"):
+        name = f"int16-{kind.lower()}"
+        add(name, f"int16 {kind}, whose scales are ignored", build(of_int16, kind))
+        add(f"{name}-in-int8", f"{kind} in int8: right", build(of_int16, kind, "int8"), name)
+    add("top-k-bytes", "TOPK_V2 of a vector of bytes: its kernel does not compile", largest)
+    add("top-k-bytes-rows", "TOPK_V2 of rows of bytes: right", build(largest, (2, 8)), "top-k-bytes")
+    add("arg-max-truths", "ARG_MAX of truths: its kernel does not compile", first_truth)
+    add("arg-max-whole", "ARG_MAX of int32: right", build(first_truth, "int32"), "arg-max-truths")
+    add("embedding-rank-4", "EMBEDDING_LOOKUP of a table of rank 4: the process ends", looked_up)
+    add(
+        "embedding-rank-2", "EMBEDDING_LOOKUP of a table of rank 2: right", build(looked_up, (8, 4)), "embedding-rank-4"
+    )
+    return made

@@ -1,0 +1,1 @@
+"""What came back of a bundle: judged, and kept with who measured it."""

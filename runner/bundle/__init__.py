@@ -1,0 +1,1 @@
+"""Bundles: runner, libraries, models and inputs in one archive for a device elsewhere, and its answers."""
