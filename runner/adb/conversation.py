@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from runner.adb.link import EXIT, STDERR, STDIN, STDOUT, DeviceLink, read_exactly
+from runner.adb.link import CLOSE_STDIN, EXIT, STDERR, STDIN, STDOUT, DeviceLink, read_exactly
 
 _PACKET = 64 * 1024
 _ERRORS_KEPT = 4096
@@ -60,8 +60,16 @@ class Conversation:
         del self._rest[:size]
         return data
 
+    def finish(self, deadline: float) -> None:
+        """End its standard input and wait until it has ended, so that nothing of it is left. Raises Lost."""
+        with self._link.watching(self._connection):
+            self._connection.conn.sendall(struct.pack("<BI", CLOSE_STDIN, 0))
+        with suppress(Ended):
+            while True:
+                self._receive(deadline)
+
     def close(self) -> None:
-        """Let go of it: its standard input ends. Safe to call twice."""
+        """Let go of it. Safe to call twice."""
         self._stack.close()
 
     def _receive(self, deadline: float) -> None:

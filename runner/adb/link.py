@@ -22,7 +22,7 @@ from runner.encoding import shell_command
 from runner.errors import DeviceFailed
 
 _CHUNK = 64 * 1024
-STDIN, STDOUT, STDERR, EXIT = 0, 1, 2, 3
+STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = 0, 1, 2, 3, 3
 """Kinds of packets of shell v2 (packages/modules/adb/shell_protocol.h of AOSP)."""
 
 

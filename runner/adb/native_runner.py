@@ -49,7 +49,7 @@ class NativeRunner:
     def close(self) -> None:
         """Let go of one that stays. Safe to call twice."""
         if self._resident is not None:
-            self._resident.close()
+            self._resident.finish()
             self._resident = None
 
     def _ask_resident(self, number: int, manifest: bytes, objects: bytes, cases: Sequence[BatchCase]) -> Said:

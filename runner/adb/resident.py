@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 
 from runner.adb.conversation import Conversation, from_now
-from runner.adb.link import DeviceLink
+from runner.adb.link import DeviceLink, Lost
 from runner.adb.results import CaseLine, EventLine, Garbage, parse_line
 
 Said = Generator[tuple[CaseLine | EventLine, bytes | None]]
@@ -19,6 +20,7 @@ Said = Generator[tuple[CaseLine | EventLine, bytes | None]]
 
 SINCE_VERSION = 2
 """The first version of the native runner that can."""
+_END_S = 10.0
 LARGEST_INLINE = 1 << 20
 """Bytes of outputs that come with the line of a case, at most; larger ones are fetched."""
 
@@ -73,8 +75,14 @@ class Resident:
             if isinstance(line, EventLine) and line.event == "end":
                 return
 
+    def finish(self) -> None:
+        """Have one at rest end, and wait for that; one that cannot be reached ends by itself."""
+        with suppress(Lost):
+            self._conversation.finish(time.monotonic() + _END_S)
+        self.close()
+
     def close(self) -> None:
-        """Have it end. Safe to call twice."""
+        """Let go of it, whatever it does. Safe to call twice."""
         self._conversation.close()
 
 
