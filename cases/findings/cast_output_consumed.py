@@ -72,6 +72,6 @@ MODELS = finding_models(
         "preprocessing", "an image cast and normalised in the graph, the cast image an output", preprocessing
     ).in_outputs(0, 1),
     helps("hidden", "the cast image is no output", preprocessing, shown=False),
-    targets=("gpu:lavapipe*",),
+    targets=("gpu:lavapipe*", "gpu:nvidia-*"),
     precisions=("fp16",),
 )
