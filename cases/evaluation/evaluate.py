@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -172,10 +171,9 @@ def _computed(
 def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Value:
     """What an array of a file or a feed stands for."""
     if grid is not None:
-        if grid.highest <= np.iinfo(np.uint8).max:
-            # A delegate scales bytes, and what is less, as it computes, and holds their scales in its own format.
-            grid = replace(grid, scale=arithmetic.stored(grid.scale))
-        array = grid.real(array)
+        # A delegate turns bytes, and what is less, into numbers as it computes.
+        is_read = grid.highest <= np.iinfo(np.uint8).max and not arithmetic.exact
+        array = grid.real_as_read(array, arithmetic.stored) if is_read else grid.real(array)
     with np.errstate(all="ignore"):
         return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
 

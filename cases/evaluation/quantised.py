@@ -58,6 +58,16 @@ class Grid:
         zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, self.scale))
         return (integers.astype(np.float64) - zero) * scale
 
+    def real_as_read(self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """What bytes become where a kernel of the delegate reads them: scaled, and a scaled zero point taken away.
+
+        Both the scale and what is taken away are constants of the kernel, each in the format that it computes in, so
+        that all values of a tensor are off alike, by what that product was rounded. stored: rounds to this format.
+        Measured on LiteRT 2.3.0 over WebGPU, on three drivers.
+        """
+        zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, stored(self.scale)))
+        return np.asarray(integers.astype(np.float64) * scale - stored(zero * scale))
+
     def real_in_kernel(self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """What integers become where a FULLY_CONNECTED of the delegate turns them into numbers as it multiplies.
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cases.drawn_ops.one_op import OneOp, fixed
 from cases.drawn_ops.quantised import QUANTISED
-from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
+from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64, Arithmetic
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
@@ -240,3 +240,17 @@ def test_weights_of_a_fully_connected_are_as_coarse_as_255_of_their_scales(dtype
     off = np.abs(in_kernel - grid.real(whole)) / 0.0178
     assert 0.01 < off.mean() < 0.15
     np.testing.assert_array_equal(grid.real_in_kernel(whole, FLOAT64.stored).round(9), grid.real(whole).round(9))
+
+
+@pytest.mark.parametrize("arithmetic", [FLOAT32, FLOAT16])
+def test_bytes_are_read_off_by_the_rounding_of_the_scale_and_of_the_scaled_zero_point(arithmetic: Arithmetic):
+    """In float32 all of a tensor alike: the products are exact, the zero point's is rounded."""
+    grid = grid_of(tensor("uint8", (1, 256), on_grid(0.0178, 131)))
+    assert grid is not None
+    whole = np.arange(256).reshape(1, -1)
+    read = grid.real_as_read(whole, arithmetic.stored)
+    scale, unit = float(arithmetic.stored(np.float64(0.0178))), 2.0**-arithmetic.store_bits
+    expected = whole * scale - float(arithmetic.stored(np.float64(131 * scale)))
+    np.testing.assert_array_equal(read, expected)
+    assert 0 < np.abs(read - grid.real(whole)).max() <= unit * (256 + 131) * 0.0178
+    np.testing.assert_allclose(grid.real_as_read(whole, FLOAT64.stored), grid.real(whole), atol=1e-15)
