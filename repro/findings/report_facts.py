@@ -170,9 +170,7 @@ def ruled_out(finding: Finding, records: Sequence[CellRecord]) -> list[str]:
         sentences.append("Not the precision: it shows in fp32 and in fp16.")
     on = sorted({r["target"] for r in shown if r["target"].startswith("gpu:") and "@" not in r["target"]})
     if len(on) > 1:
-        sentences.append(
-            f"Not the driver: {' and '.join(map(markdown_text, on))} are independent implementations and agree."
-        )
+        sentences.append(f"Not the driver: {_listed(on)} are independent implementations and agree.")
     over_opencl, in_browser = (
         [r for r in cells[backend] if r["case"] == finding.minimal.name]
         for backend in (Numbering.LITERT_LM, Numbering.LITERT_JS)
@@ -239,7 +237,7 @@ def opencl_limit(records: Sequence[CellRecord]) -> str:
     bare = sorted({r["target"].partition("@")[0] for r in by_backend(records)[Numbering.LITERT_LM]})
     if not bare:
         return ""
-    drivers_said = " and ".join(map(markdown_text, bare))
+    drivers_said = _listed(bare)
     return (
         "Anything about a phone's OpenCL driver: what is said of OpenCL was measured over LITERT_CL, the phone's own "
         f"delegate, on the host, on {drivers_said}: software, and not a Mali's driver."
@@ -296,3 +294,9 @@ def cell_sentence(records: Sequence[CellRecord], name: str) -> str:
             if row["case"] == name
         )
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *most, last = map(markdown_text, names)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -17,6 +17,8 @@ from runner.runtime_version import version_order
 LARGEST_MODEL = 4096
 """Bytes of a model that is still pasted."""
 WIDTH = 100
+API_TYPES = ("float32", "int32", "int8", "uint8", "bool")
+"""Types that LiteRT's Python API reads and writes (`ai_edge_litert.tensor_buffer`)."""
 FIRST_WITH_OPTIONS = "2.2"
 """The first LiteRT whose Python API has a choice of precision."""
 
@@ -44,17 +46,33 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
     def dtype(name: str) -> str:
         return np.dtype(graph.tensors[name].dtype).name
 
+    def written(name: str, value: str) -> str:
+        """LiteRT's Python API takes the types that it knows, and any other's bytes."""
+        return value if dtype(name) in API_TYPES else f"{value}.view(np.uint8)"
+
+    def fed(name: str, kept: np.ndarray) -> str:
+        if dtype(name) == "float32":
+            return f"rng.standard_normal({shape(name)}).astype(np.float32)"
+        # Indices, truths and lengths have to make sense, so they are those of the finding.
+        return written(name, f"np.array({kept.reshape(-1).tolist()}, np.{dtype(name)}).reshape{shape(name)}")
+
+    def read(name: str) -> str:
+        count = int(np.prod(shape(name)))
+        if dtype(name) in API_TYPES:
+            return f"read({count}, np.{dtype(name)})"
+        return f"read({count * np.dtype(dtype(name)).itemsize}, np.uint8).view(np.{dtype(name)})"
+
     inputs = [
-        f'    ins[sig["inputs"].index({python_literal(n)})].write(rng.standard_normal({shape(n)}).astype(np.float32))'
-        for n in graph.inputs
+        f'    ins[sig["inputs"].index({python_literal(n)})].write({fed(n, kept)})'
+        for n, kept in zip(graph.inputs, finding.arrays(finding.minimal, "inputs"), strict=True)
     ]
     fills = [
-        f'    outs[sig["outputs"].index({python_literal(n)})].write(np.full({shape(n)}, -1, np.{dtype(n)}))'
+        f'    outs[sig["outputs"].index({python_literal(n)})]'
+        f".write({written(n, f'np.full({shape(n)}, {_filling(dtype(n))}, np.{dtype(n)})')})"
         for n in watched
     ]
     reads = [
-        f'        {python_literal(n)}: outs[sig["outputs"].index({python_literal(n)})]'
-        f".read({int(np.prod(shape(n)))}, np.{dtype(n)}).astype(float),"
+        f'        {python_literal(n)}: outs[sig["outputs"].index({python_literal(n)})].{read(n)}.astype(float),'
         for n in watched
     ]
     return [
@@ -94,6 +112,11 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
         "",
         'print("BUG" if bug else "OK")',
     ]
+
+
+def _filling(dtype: str) -> int:
+    """What an output holds before the run."""
+    return 255 if dtype == "uint8" else -1
 
 
 def _imports(pinned: str) -> list[str]:
