@@ -25,10 +25,10 @@ def of_int16(kind: str, dtype: str = "int16") -> Graph:
 
 
 def largest(shape: tuple[int, ...] = (8,)) -> Graph:
-    """The three largest of quantised bytes."""
+    """The six largest of quantised bytes."""
     g = GraphBuilder()
     x = g.quantise(g.input("x", shape), 0.02)
-    found = g.op("TOPK_V2", (x, g.const(3, dtype="int32")), outputs=("largest", "places"))
+    found = g.op("TOPK_V2", (x, g.const(6, dtype="int32")), outputs=("largest", "places"))
     return g.build([*g.op("DEQUANTIZE", (g.on_grid(found[0], 0.02),), name="y"), found[1]])
 
 

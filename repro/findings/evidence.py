@@ -40,6 +40,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
 from runner.cache import write_atomically
 from runner.errors import BadInput, TargetUnavailable
+from runner.opencl.android_runtime import is_android
 from runner.runtime_version import numbering, spoken, version_order
 
 
@@ -128,10 +129,12 @@ def record_evidence(finding: Finding, measured: Measured) -> None:
 def add_evidence(finding: Finding, measured: Measured) -> None:
     """Write what was measured beside the evidence that is there, whose environments it replaces where it has them too.
 
-    The sample stays. Raises BadInput where the evidence is that of another file, TargetUnavailable where nothing was
-    measured.
+    The sample stays, unless the finding was never measured over OpenCL before. Raises BadInput where the evidence is
+    that of another file, TargetUnavailable where nothing was measured.
     """
     _write_matrix(finding, beside(measured, finding))
+    if "over_opencl" not in finding.sample() and any(is_android(e["runtime"]) for e in measured.environments):
+        record_sample(finding)
 
 
 def beside(measured: Measured, finding: Finding) -> Measured:

@@ -29,4 +29,4 @@ def test_a_graph_with_quantised_weights_is_not_lowered():
 
 def test_most_of_the_catalogue_is_held_against_torch():
     graphs = [case.graph() for case in catalogue() if case.graph is not None]
-    assert sum(map(is_lowered, graphs)) > 0.85 * len(graphs)
+    assert sum(map(is_lowered, graphs)) > 0.8 * len(graphs)

@@ -126,7 +126,11 @@ def test_list_names_every_finding():
     assert set(listed) == set(SHIPPED)
     assert listed[ONE]["since"] == "2.1.3"
     fixed = listed["output-before-elementwise"]
-    assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == ("fixed", "2.1.6", "LiteRT <2.1.6")
+    assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == (
+        "fixed",
+        "2.1.6",
+        "LiteRT <2.1.6, LiteRT.js <2.5.3",
+    )
 
 
 def without_opencl(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +142,7 @@ def test_verify_says_in_one_line_what_of_the_evidence_it_cannot_measure(monkeypa
     without_opencl(monkeypatch)
     monkeypatch.setattr("repro.findings.evidence.verify", lambda findings, *_: [Verified((), ()) for _ in findings])
     cells = sum(r["runtime"].startswith("lm-") for r in load(ONE).evidence_records())
-    said = f"not measured: {cells} cells over OpenCL of 1 finding; `make opencl` sets up what runs them"
+    said = f"not measured: {cells} cells over OpenCL of 1 finding"
     result = CliRunner().invoke(main, ["finding", "verify", ONE])
     assert (result.exit_code, result.output.count(said)) == (0, 1), result.output
     chosen = CliRunner().invoke(main, ["finding", "verify", ONE, "--target", "gpu:lavapipe"])

@@ -43,4 +43,4 @@ def test_what_is_expected_to_fail_on_every_driver_is_chosen_and_its_controls():
 
 def test_no_case_that_is_expected_to_fail_leaves_nothing_to_measure():
     with pytest.raises(NothingRan, match="no case is expected to fail on cpu"):
-        failing_cases(catalogue.catalogue(), "cpu")
+        failing_cases(catalogue.select(["fanout/*"]), "cpu")
