@@ -77,6 +77,7 @@ def test_kernels_are_dumped_over_opencl_alone_and_into_a_new_folder(tmp_path: Pa
     assert "is there already" in str(again.exception)
 
 
+@pytest.mark.slow
 def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
     if opencl_driver("pocl") is None or not made_versions():
         pytest.skip("PoCL or LiteRT-LM's library is not here; `make opencl` brings them")

@@ -108,6 +108,7 @@ def test_what_only_another_adapter_shows_is_left_alone_and_said(tmp_path):
 
 
 @pytest.mark.gpu
+@pytest.mark.slow
 def test_what_is_left_alone_is_said_beside_what_is_mended_and_is_not_called_precision(tmp_path):
     g = GraphBuilder()
     x = g.input("x", (1, 4, 4, 4))
@@ -147,6 +148,7 @@ def test_a_risk_is_mended_where_that_is_asked_for(tmp_path):
 
 
 @pytest.mark.gpu
+@pytest.mark.slow
 def test_where_a_risk_shows_its_mending_is_proven(tmp_path):
     if opencl_driver("pocl") is None or not made_versions():
         pytest.skip("needs PoCL and LiteRT-LM's library; `make opencl` brings them")
