@@ -240,7 +240,8 @@ def claims(finding: Finding, records: Sequence[CellRecord], sealed: Sequence[Cel
     models = {m.name: m for m in finding.models}
     sick = {cell_of(r) for r in records if models[r["case"]].purpose is Purpose.CONTROL and wrong_outputs(r)}
     before = {(r["case"], *cell_of(r)): r for r in sealed}
-    taken = {(r["case"], r["target"]) for r in records if r["runtime"] in _newest(records) and not _is_refused(r)}
+    newest = _newest(records)
+    taken = {(r["case"], r["target"]) for r in records if r["runtime"] in newest and not _is_refused(r)}
     return [
         _claim(
             finding,
@@ -248,7 +249,7 @@ def claims(finding: Finding, records: Sequence[CellRecord], sealed: Sequence[Cel
             r,
             before.get((r["case"], *cell_of(r))),
             sick,
-            taken_later=r["runtime"] not in _newest(records) and (r["case"], r["target"]) in taken,
+            taken_later=r["runtime"] not in newest and (r["case"], r["target"]) in taken,
         )
         for r in records
     ]
