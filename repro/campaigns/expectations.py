@@ -23,7 +23,8 @@ from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict, is_of_memory
 from runner.encoding import shown_name
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, name_key
+from runner.host.gpu import is_hardware
+from runner.host.vulkan import name_key
 from runner.opencl.drivers import is_opencl
 from runner.run import Precision
 from runner.runtime_version import RuntimeVersion
@@ -232,7 +233,7 @@ def _adapter_name(target: str) -> str:
     kind, _, key = plain.partition("+")[0].partition(":")
     if kind != "gpu" or presented:
         return presented
-    return "" if key in ("", LAVAPIPE, SWIFTSHADER) or is_opencl(key) else key
+    return key if is_hardware(key) else ""
 
 
 def _parents(target: str) -> list[str]:

@@ -33,7 +33,7 @@ from repro.matrix.record import Cell, CellRecord
 from repro.records.strict import Said
 from repro.verdicts.verdict import Status
 from runner.errors import BadInput
-from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
+from runner.host.gpu import is_hardware
 from runner.opencl.drivers import is_opencl
 from runner.runtime_version import Numbering, numbering, version_order
 
@@ -148,11 +148,10 @@ class ModelFile:
         return self.outcome if self.where.covers(record) else ""
 
 
-def _is_hardware(pattern: str) -> bool:
+def _names_hardware(pattern: str) -> bool:
     """Whether a pattern of targets names GPUs by their own name, as `gpu:nvidia-*` does."""
     kind, _, driver = pattern.partition(":")
-    key = driver.partition("+")[0].rstrip("*")
-    return kind == "gpu" and key not in ("", LAVAPIPE, SWIFTSHADER) and not is_opencl(key)
+    return kind == "gpu" and is_hardware(driver.partition("+")[0].rstrip("*"))
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class Finding:
     def needs_name(self) -> bool:
         """Whether it is claimed under adapter names only, presented or a GPU's own: no driver of a cpu shows it."""
         patterns = self.minimal.where.targets
-        return any("@" in p for p in patterns) and all("@" in p or _is_hardware(p) for p in patterns)
+        return any("@" in p for p in patterns) and all("@" in p or _names_hardware(p) for p in patterns)
 
     @property
     def needs_opencl(self) -> bool:

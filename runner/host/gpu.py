@@ -29,6 +29,11 @@ WORKER, WEB_WORKER = "runner.host.worker", "runner.host.web_worker"
 """What a worker process runs: LiteRT's C API, or a page of a browser."""
 
 
+def is_hardware(key: str) -> bool:
+    """Whether the key of a target's name is that of a GPU, and not of a driver that computes on the cpu."""
+    return key not in ("", LAVAPIPE, SWIFTSHADER) and not is_opencl(key) and not is_web(key)
+
+
 @dataclass(frozen=True)
 class GpuName:
     """The parts of a host GPU target's name: `gpu:pocl+textures@Mali-G610`. key is empty for plain `gpu`."""
