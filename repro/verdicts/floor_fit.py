@@ -19,7 +19,8 @@ import numpy as np
 from repro.verdicts.deviations import Yardstick, as_rows, measure
 from repro.verdicts.noise_floor import Deviations, Floor
 from repro.verdicts.thresholds import DEFAULT
-from runner.run import FP16_MAX, Precision
+from repro.verdicts.value_range import FP16_LAST_POWER, LARGEST
+from runner.run import Precision
 
 _MEMBERS = 64  # elements that a power of two needs to have a say of its own
 _PRIOR = 16  # elements with the noise of the curve that every channel is taken to have besides its own
@@ -37,20 +38,21 @@ def fitted_floor(
     """The floor of an output; None where an emulation is not finite though the reference is.
 
     references[k]: float64, after feed k. emulations[m][k]: the same in the m-th arithmetic, of the first feeds or of
-    all. Elements beyond float16's range may overflow: they are left to the judge, which leaves them out.
+    all. Elements beyond float16's range may overflow, and such as end in its last power of two may round beyond it:
+    they are left to the judge, which knows how far their noise reaches.
     """
     right = [as_rows(np.asarray(r, dtype=np.float64)) for r in references]
+    sizes = _sizes(right, precision)
     usable: list[np.ndarray] = []
     for k, r in enumerate(right):
         finite = np.isfinite(r)
         for of_kind in emulations:
             if k < len(of_kind):
                 finite = finite & np.isfinite(as_rows(of_kind[k]))
-        if (~finite & (np.abs(r) <= FP16_MAX)).any() or not finite.any():
+        if (~finite & (np.abs(r) < FP16_LAST_POWER)).any() or not finite.any():
             return None
-        usable.append(finite)
-        right[k] = np.where(finite, r, 0.0)
-    sizes = _sizes(right)
+        usable.append(finite & (np.abs(r) <= LARGEST[precision]))
+        right[k] = np.where(usable[k], r, 0.0)
     draws = [
         [_Draw(right[k], as_rows(emulated), usable[k], sizes[k]) for k, emulated in enumerate(of_kind)]
         for of_kind in emulations
@@ -104,15 +106,18 @@ class _Draw:
         return _Draw(self.right[::step], self.emulated[::step], self.usable[::step], self.size)
 
 
-def relative_sizes(references: Sequence[np.ndarray]) -> tuple[float, ...]:
-    """Size of each feed's reference over the first one's, a power of two; empty where they are all alike."""
-    sizes = _sizes([np.asarray(r, dtype=np.float64) for r in references])
+def relative_sizes(references: Sequence[np.ndarray], precision: Precision) -> tuple[float, ...]:
+    """Size of each feed's reference over the first one's, a power of two; empty where they are all alike.
+
+    What the precision cannot hold is not judged, so it has no say.
+    """
+    sizes = _sizes([np.asarray(r, dtype=np.float64) for r in references], precision)
     return tuple(sizes) if any(size != 1.0 for size in sizes) else ()
 
 
-def _sizes(references: Sequence[np.ndarray]) -> list[float]:
+def _sizes(references: Sequence[np.ndarray], precision: Precision) -> list[float]:
     with np.errstate(over="ignore", invalid="ignore"):
-        sizes = [_rms(r) for r in references]
+        sizes = [_rms(np.where(np.abs(r) <= LARGEST[precision], r, 0.0)) for r in references]
     if not all(0 < size < math.inf for size in sizes):
         return [1.0] * len(sizes)
     ratios = (size / sizes[0] for size in sizes)

@@ -91,13 +91,27 @@ def test_feeds_of_other_sizes_have_floors_of_their_own_sizes(power: int):
     reference = rng.standard_normal((64, 16))
     size = 4.0**power
     feeds = [reference, size * reference]
-    by_feed = relative_sizes(feeds)
+    by_feed = relative_sizes(feeds, Precision.FP16)
     assert by_feed == (() if power == 0 else (1.0, size))
     error = 1e-2 * rng.standard_normal(reference.shape)
     alone = fitted(reference, error)
     pooled = fitted_floor(feeds, [[reference + error, size * (reference + error)]], 1, Precision.FP16)
     assert pooled is not None
     np.testing.assert_allclose(floors_of(pooled, reference), floors_of(alone, reference), rtol=0.1)
+
+
+def test_what_float16_cannot_hold_makes_no_feed_larger():
+    reference = np.random.default_rng(0).standard_normal((64, 16))
+    beside = reference.copy()
+    beside[3, 5] = 1e9
+    assert relative_sizes([reference, beside], Precision.FP16) == ()
+    assert relative_sizes([reference, beside], Precision.FP32)[1] > 1e6
+
+
+def test_what_ends_in_the_last_power_of_two_may_round_beyond_it():
+    reference = np.array([[1.0, 2.0, 60000.0]])
+    assert fitted_floor([reference], [[np.array([[1.001, 2.001, np.inf]])]], 1, Precision.FP16) is not None
+    assert fitted_floor([reference / 2], [[np.array([[0.5, 1.001, np.inf]])]], 1, Precision.FP16) is None
 
 
 def test_values_beyond_float16_may_overflow_and_no_others():
