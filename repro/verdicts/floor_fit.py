@@ -26,6 +26,9 @@ _MEMBERS = 64  # elements that a power of two needs to have a say of its own
 _PRIOR = 16  # elements with the noise of the curve that every channel is taken to have besides its own
 _SHORTEST = 8  # rows from which on a channel has enough elements to differ from the curve
 _UNLIKE = 256.0  # floors that a lone element is off by: what it is off by has nothing to do with its size
+_TAKEN_FOR_ZERO = {Precision.FP32: 2.0**-126, Precision.FP16: 2.0**-25}
+"""GPUs flush what float32 holds with fewer bits below this; float16 rounds half its smallest number to zero."""
+_LARGEST_RATIO = 100  # powers of two between the sizes of two feeds
 _FITTED = 1 << 18  # elements of one draw that the curve and the factors are fitted to, spread over all rows
 
 
@@ -59,7 +62,7 @@ def fitted_floor(
     ]
     rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
-    floor = Floor(rmse, "emulation", depth, curve=_curve(some))
+    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision))
     floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
     floor = dataclasses.replace(floor, emulated=_left_over(draws, floor, precision))
     if floor.emulated.element <= _UNLIKE:
@@ -120,8 +123,9 @@ def _sizes(references: Sequence[np.ndarray], precision: Precision) -> list[float
         sizes = [_rms(np.where(np.abs(r) <= LARGEST[precision], r, 0.0)) for r in references]
     if not all(0 < size < math.inf for size in sizes):
         return [1.0] * len(sizes)
-    ratios = (size / sizes[0] for size in sizes)
-    return [2.0 ** round(math.log2(ratio)) if not 0.5 < ratio < 2 else 1.0 for ratio in ratios]
+    powers = (math.log2(size) - math.log2(sizes[0]) for size in sizes)
+    held = (max(-_LARGEST_RATIO, min(_LARGEST_RATIO, power)) for power in powers)
+    return [2.0 ** round(power) if abs(power) >= 1 else 1.0 for power in held]
 
 
 def _rms(values: np.ndarray) -> float:
@@ -129,17 +133,18 @@ def _rms(values: np.ndarray) -> float:
     return peak * math.sqrt(float(np.mean((values / peak) ** 2))) if peak > 0 else 0.0
 
 
-def _curve(draws: Sequence[Sequence[_Draw]]) -> tuple[float, float, float]:
+def _curve(draws: Sequence[Sequence[_Draw]], precision: Precision) -> tuple[float, float, float]:
     """(a, b, c) of the floor, fitted to the RMS error of the elements below each power of two.
 
-    The larger one of the emulations' errors counts. Exact zeros that stay zero (what a RELU cut off) say nothing of
-    the noise of the small values beside them.
+    The larger one of the emulations' errors counts. Zeros that stay zero (what a RELU cut off, a product of a thousand
+    factors) say nothing of the noise of the small values beside them.
     """
+    none = _TAKEN_FOR_ZERO[precision]
     pairs = []
     for of_kind in draws:
         r = np.concatenate([draw.reference().ravel() for draw in of_kind])
         error = np.concatenate([draw.noise().ravel() for draw in of_kind])
-        telling = (r != 0) | (error != 0)
+        telling = (np.abs(r) > none) | (np.abs(error) > none)
         pairs.append((np.abs(r[telling]), np.square(error[telling])))
     positive = [values[values > 0] for values, _ in pairs]
     if not any(values.size for values, _ in pairs):
