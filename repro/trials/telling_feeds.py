@@ -191,6 +191,6 @@ def _of_output(reference: np.ndarray, others: np.ndarray, floor: Floor, precisio
         return steps.signal_over_noise_db(reference, floor)
     if reference.dtype.kind == "f":
         # As in a floor of several feeds: what is smaller as a whole has less noise as a whole.
-        size = (*relative_sizes([others, reference]), 1.0, 1.0)[1]
+        size = (*relative_sizes([others, reference], precision), 1.0, 1.0)[1]
         return numeric_rule.signal_over_noise_db(reference, floor.scaled(size), precision, DEFAULT)
     return math.inf if reference.size and (reference != reference.flat[0]).any() else -math.inf
