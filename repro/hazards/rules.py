@@ -337,6 +337,7 @@ RULES = {
             "ADD, SUB, MUL, DIV, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not those of integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
             "quantise the activations to int8, or keep them in float",
+            finding="int16-scales-ignored",
         ),
         Rule(
             "quantised-ranks",
@@ -381,6 +382,7 @@ RULES = {
             "FULLY_CONNECTED with int4 weights that have one scale per block",
             "compiling this model corrupts memory: it ends the process or makes '{tensor}' wrong",
             "quantise the weights with one scale per row",
+            finding="blockwise-int4-aborts",
         ),
         Rule(
             "fc-runtime-weights",

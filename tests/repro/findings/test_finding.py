@@ -41,7 +41,7 @@ def claimed(model: ModelFile | FindingModel) -> tuple[object, ...]:
 
 
 def where(limits: Range | FindingModel) -> tuple[object, ...]:
-    return (limits.runtimes, limits.litert_js, limits.targets, limits.precisions)
+    return (limits.runtimes, limits.litert_lm, limits.litert_js, limits.targets, limits.precisions)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)
