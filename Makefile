@@ -63,6 +63,7 @@ oracle: prepared
 
 real-models: prepared
 	@$(PY) -m models.public.collect
+	@$(PY) -m models.public.photographs
 	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
 
 # SETTINGS: targets and precisions, such as `make lint-truth SETTINGS='gpu:lavapipe@apple/fp16'`.
