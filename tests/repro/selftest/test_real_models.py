@@ -125,7 +125,7 @@ def test_the_page_of_test_models_has_what_is_no_pass_once_and_what_stayed_out(tm
         "| d-4 | 3 | fp32 | no answer | input 'x' has dtype string |",
     ]
     assert lines[-2:] == [
-        "Left out: 1 files:",
+        "Left out, with the reason: 1.",
         "- checkout/elsewhere.tflite: a pointer to a file that is stored elsewhere",
     ]
 

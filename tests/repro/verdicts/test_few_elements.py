@@ -114,8 +114,7 @@ def test_some_of_their_feeds_alone_tell_nothing():
             for k, (right,) in enumerate(references)
         ]
         mute.append(min(power) < DEFAULT["floor_snr_db"])
-    assert any(mute)
-    assert not all(mute)
+    assert sum(mute) > len(mute) / 2
 
 
 def test_larger_outputs_are_judged_after_each_feed_alone():
