@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro.verdicts.deviations import Yardstick, as_rows, measure
+from repro.verdicts.few_elements import is_few
 from repro.verdicts.noise_floor import Deviations, Floor
 from repro.verdicts.thresholds import DEFAULT
 from repro.verdicts.value_range import FP16_LAST_POWER, LARGEST
@@ -62,13 +63,14 @@ def fitted_floor(
     ]
     rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
-    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision))
+    largest = max(draw.largest() for of_kind in draws for draw in of_kind) if is_few(right[0]) else 0.0
+    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision), largest=largest)
     floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
     floor = dataclasses.replace(floor, emulated=_left_over(draws, floor, precision))
     if floor.emulated.element <= _UNLIKE:
         return floor
     # A sigmoid behind a noisy sum turns 1e-6 into 1e-2 here and leaves it there: then one number is as good as a curve.
-    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0))
+    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0), largest=largest)
     flat = dataclasses.replace(flat, emulated=_left_over(draws, flat, precision))
     return min(floor, flat, key=lambda one: one.emulated.element)
 
@@ -97,6 +99,10 @@ class _Draw:
 
     def noise(self) -> np.ndarray:
         return np.where(self.usable, self.emulated - self.right, 0.0) / self.size
+
+    def largest(self) -> float:
+        """The largest error, in the output's own units."""
+        return float(np.abs(self.noise()).max(initial=0.0)) * self.size
 
     def held_against(self) -> tuple[np.ndarray, np.ndarray]:
         """The reference and what the emulation made of it."""
