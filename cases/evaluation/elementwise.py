@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cases.evaluation.arithmetic import Arithmetic
+from cases.evaluation.quantised import grid_of
 from cases.evaluation.step import Step, Value
 from cases.graph import GraphError
 
@@ -141,6 +142,25 @@ def approximate_unary(step: Step) -> Sequence[Value]:
 
 def binary(step: Step) -> Sequence[Value]:
     return (activated(step, BINARY[step.op.kind](step[0], step[1])),)
+
+
+def floor_mod(step: Step) -> Sequence[Value]:
+    """What is left of a division toward minus infinity. A kernel takes a multiple of the divisor away from the dividend,
+    and rounds that multiple first: beside a small rest it is all the noise."""
+    a, b = step[0], step[1]
+    if step.arithmetic.exact or a.dtype.kind != "f":
+        return binary(step)
+    return (a - step.arithmetic.stored(b * np.floor(a / b)),)
+
+
+def comparison(step: Step) -> Sequence[Value]:
+    """Of what integers stand for; TFLite's kernels for int16 know no scales and compare the integers."""
+    operands = []
+    for index, name in enumerate(step.op.inputs):
+        tensor = step.graph.tensors[name]
+        grid = grid_of(tensor) if tensor.dtype == "int16" else None
+        operands.append(step[index] if grid is None else grid.integers(step[index]))
+    return (BINARY[step.op.kind](*operands),)
 
 
 def approximate_binary(step: Step) -> Sequence[Value]:
