@@ -1,4 +1,4 @@
-"""Each finding's own models, as `repro fix` mends them: what the delegate gets wrong is right afterwards, and proven."""
+"""Each finding's own models, as `repro fix` mends them: what was wrong is right afterwards, and proven."""
 
 from __future__ import annotations
 
