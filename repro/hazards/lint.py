@@ -21,7 +21,7 @@ from repro.delegate.sighting import Effect
 from repro.delegate.thin_pointwise import chains_in_one_kernel
 from repro.hazards.hazard import Hazard, Level, match_of
 from repro.hazards.reach import outputs_reached, right_in_any_order
-from repro.hazards.risks import cleared, risks_of
+from repro.hazards.risks import LISTED_TWICE, cleared, risks_of
 from repro.hazards.rules import RULES
 from runner.run import Precision
 
@@ -77,9 +77,10 @@ def find_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(hazard for hazard in lint(graph) if hazard.level is Level.RISKY)
 
 
-def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
-    """The risks that are a measured bug of some adapters only: a file does not say which adapter will run it."""
-    return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
+def measured_risks(graph: Graph) -> tuple[Hazard, ...]:
+    """The risks that are a measured bug: of some adapters only, of which a file does not say which will run it, or of
+    LiteRT on every target, the cpu included."""
+    return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding or risk.rule == LISTED_TWICE)
 
 
 def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:

@@ -261,7 +261,8 @@ RULES = {
             "cumsum-options",
             "CUMSUM that is exclusive or reverse",
             "'{tensor}' is wrong: {producer} is computed as if it were neither exclusive nor reverse",
-            "subtract the input from the sums (exclusive), or the sums from their total, and add the input (reverse)",
+            "a CUMSUM between two REVERSE_V2s (reverse), or of a zero and all but the last (exclusive)",
+            workaround="plain-cumsum",
             finding="cumsum-options",
         ),
         Rule(
@@ -336,7 +337,8 @@ RULES = {
             "int16-scales",
             "ADD, SUB, MUL, DIV, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not those of integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
-            "quantise the activations to int8, or keep them in float",
+            "quantise the activations to int8, or compute with the real numbers between CASTs",
+            workaround="in-reals",
             finding="int16-scales-ignored",
         ),
         Rule(
@@ -344,6 +346,7 @@ RULES = {
             "elementwise op of two quantised int8 or uint8 tensors of different ranks, or TOPK_V2 of a vector",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "give the operands one rank with a RESHAPE",
+            workaround="one-rank",
             finding="int8-ranks-differ",
         ),
         Rule(
@@ -359,6 +362,7 @@ RULES = {
             "EMBEDDING_LOOKUP of int8 or int4 weights that are not of rank 2",
             "compiling this model ends the process (a failed check): the {producer} reads a table of rank 2",
             "a table of rank 2, and a RESHAPE behind",
+            workaround="flat-table",
         ),
         Rule(
             "update-first-axis",
@@ -374,14 +378,16 @@ RULES = {
             "a composite whose name the delegate knows (odml.rms_norm, odml.group_norm, attention, ...)",
             "compiling this model ends the process (SIGSEGV): the delegate means to compute the composite {producer} "
             "that makes '{tensor}' by its name",
-            "export it without composites: the plain ops of its body compute the same",
+            "put the plain ops of its body in its place, which compute the same",
+            workaround="inlined",
             finding="composite-aborts",
         ),
         Rule(
             "blockwise-int4-aborts",
             "FULLY_CONNECTED with int4 weights that have one scale per block",
             "compiling this model corrupts memory: it ends the process or makes '{tensor}' wrong",
-            "quantise the weights with one scale per row",
+            "quantise the weights with one scale per row, or keep them in float32",
+            workaround="float-weights",
             finding="blockwise-int4-aborts",
         ),
         Rule(
@@ -482,6 +488,7 @@ RULES = {
             "SUB, DIV, LESS and the like of whole numbers, whose first operand is a constant of several",
             "'{tensor}' is wrong: the {producer} takes its constant for the second operand",
             "make the constant the second operand of another op (a SUB is a NEG and an ADD, a LESS a GREATER)",
+            workaround="constant-second",
             finding="integer-constant-misread",
         ),
         Rule(
@@ -515,6 +522,7 @@ RULES = {
             "GATHER with batch_dims over a batch above 1, or along the channels or the width of rank 4",
             "'{tensor}' is wrong: the {producer} knows of no batches, neither in its indices nor in its result",
             "a GATHER per batch, of a SLICE each",
+            workaround="gather-per-batch",
             finding="gather-batch",
         ),
         Rule(
@@ -523,6 +531,7 @@ RULES = {
             "'{tensor}' is wrong where one of the largest is among the last channels: the {producer} leaves out those "
             "that fill no group of four",
             "pad the channels to a multiple of 4 with the smallest number",
+            workaround="full-slices",
             latent=True,
             finding="top-k-slice",
         ),
@@ -531,6 +540,7 @@ RULES = {
             "TOPK_V2 over fewer than 4 channels",
             "running this model ends the process (SIGFPE): {producer} divides by the number of whole groups of four",
             "pad the channels to a multiple of 4 with the smallest number",
+            workaround="full-slices",
             finding="top-k-slice",
         ),
         Rule(
@@ -562,6 +572,7 @@ RULES = {
             "an op that reads a constant of int16, or of int8 or uint8 that is not quantised, as data",
             "compiling this model ends the process (a failed check, SIGSEGV): nothing reads the constant of {producer}",
             "keep the constant in int32, or make it a graph input",
+            workaround="in-int32",
             finding="small-constant-aborts",
         ),
         Rule(
@@ -570,6 +581,14 @@ RULES = {
             "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but outputs in this "
             "role have been lost, and phones may fuse more than the host",
             f"{EXTRA_OP} if you can afford one",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "output-listed-twice",
+            "a tensor that is listed more than once among the outputs",
+            "output '{tensor}' is listed more than once, and LiteRT writes one of its places, on the cpu too: what is "
+            "read from another is what was in it",
+            "list it once, or give each place a tensor of its own",
             level=Level.RISKY,
         ),
         Rule(

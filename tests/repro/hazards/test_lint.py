@@ -14,7 +14,7 @@ from cases.graph import Graph
 from repro.delegate.adapters import Adapter
 from repro.delegate.replay import Event, replay
 from repro.hazards.hazard import Level
-from repro.hazards.lint import adapter_risks, find_hazards, find_risks, lint
+from repro.hazards.lint import find_hazards, find_risks, lint, measured_risks
 from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
 from runner.run import Precision
@@ -150,7 +150,7 @@ def test_the_search_is_hazards_and_risks_and_names_what_is_in_the_graph(index):
     found = lint(graph)
     assert find_hazards(graph) == tuple(hazard for hazard in found if hazard.level is Level.HAZARD)
     assert find_risks(graph) == tuple(hazard for hazard in found if hazard.level is Level.RISKY)
-    assert set(adapter_risks(graph)) <= set(find_risks(graph))
+    assert set(measured_risks(graph)) <= set(find_risks(graph))
     assert len({(hazard.rule, hazard.tensor) for hazard in find_hazards(graph)}) == len(find_hazards(graph))
     first_event: dict[tuple[str, str], Event] = {}
     for event in replay(graph).events:
