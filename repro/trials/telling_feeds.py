@@ -141,7 +141,7 @@ def telling_subject(subject: Subject, precision: Precision, already: int) -> Sub
     count = min(_MOST, _TERMS // max(1, _EVALUATIONS * terms))
     if count < _FEWEST:
         return None
-    drawn = list(_drawn(graph, plan, precision, count))
+    drawn = list(_drawn(graph, subject.model, plan, precision, count))
     power, best = _most_telling(drawn, precision)
     if power.telling <= already:
         return None
@@ -159,7 +159,7 @@ def among_its_feeds(subject: Subject, precision: Precision) -> Subject:
     feeds = list({id(feed): feed for feed in subject.feeds}.values())
     if len(feeds) <= _FED or unsupported(subject.graph):
         return subject
-    _, best = _most_telling([_candidate(subject.graph, feed, precision) for feed in feeds], precision)
+    _, best = _most_telling([_candidate(subject.graph, subject.model, feed, precision) for feed in feeds], precision)
     fed = [candidate.feed for candidate in best]
     words = f"{_FED} of {len(feeds)} of {subject.plan.words}"
     return replace(subject, plan=GivenFeeds((*fed, fed[0]), words), given_floors={}, cpu=None)
@@ -176,14 +176,14 @@ def _most_telling(candidates: Sequence[_Candidate], precision: Precision) -> tup
     )
 
 
-def _drawn(graph: Graph, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
+def _drawn(graph: Graph, model: bytes, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
     """As many candidates as are wanted, or fewer once enough of them tell more than enough."""
     ample = 0
     for number in range(count):
         planned = _planned(graph, plan, number)
         feed = tuple(_array(graph, one, plan.standard.seed, number, i) for i, one in enumerate(planned))
         try:
-            candidate = _candidate(graph, feed, precision)
+            candidate = _candidate(graph, model, feed, precision)
         except NoReference:  # such numbers do not fit together in this graph
             continue
         yield candidate
@@ -221,8 +221,8 @@ def _array(graph: Graph, planned: PlannedInput, seed: int, number: int, operand:
     return planned.draw(tensor.shape, tensor.dtype, np.random.default_rng([seed, _FED + number, operand]))
 
 
-def _candidate(graph: Graph, feed: Feed, precision: Precision) -> _Candidate:
-    references = float64_outputs(graph, (feed,))
+def _candidate(graph: Graph, model: bytes, feed: Feed, precision: Precision) -> _Candidate:
+    references = float64_outputs(graph, (feed,), model)
     return _Candidate(feed, references[0], floors_for(graph, (feed,), references, precision))
 
 
