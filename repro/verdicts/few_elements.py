@@ -81,12 +81,13 @@ class FewElements:
             return alone
         largest = max(self.floor.largest, *drawn)
         floor = dataclasses.replace(self.floor, largest=largest)
-        power = signal_over_noise_db(self.references, [floor], self.precision, self.table)
         legal = times * np.maximum(largest, own)
+        power = signal_over_noise_db(self.references, [floor], self.precision, self.table)
         if power < self.table["floor_snr_db"]:
-            share = 100 / 10 ** (power / 20)
-            why = f"rounding alone may move this output by {share:.2g} % of its spread over all feeds"
-            said = NumericVerdict(Status.INVALID, f"{why}: a wrong one could pass", float(legal.max()))
+            why = (
+                f"off by {error.max():.3g}, which rounding may explain, and all feeds together vary too little to tell"
+            )
+            said = NumericVerdict(Status.INVALID, why, float(legal.max()))
             return [said if one.status is Status.FAIL else one for one in alone]
         together = [
             NumericVerdict(Status.PASS, "", float(limits.max()))
