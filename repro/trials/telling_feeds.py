@@ -44,7 +44,7 @@ _ENOUGH_DB = 60.0  # more tells nothing more
 # and whole numbers, which meet; of truth values how many are true, since all or any of many is hardly ever in doubt.
 _DEVIATIONS = (1.0, 0.3, 3.0)
 _MEETING = 2.0
-_SHARES = (0.5, 0.05, 0.95, 0.25, 0.75)
+_SHARES = (1 / 2, 1 / 64, 63 / 64, 1 / 8, 7 / 8)
 
 
 @dataclass(frozen=True, eq=False)

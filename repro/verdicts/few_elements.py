@@ -67,7 +67,7 @@ class FewElements:
         )
         if self.floor.source == "steps" or wanted.dtype.kind != "f":
             return self._of_integers(wanted, given, alone)
-        if all(one.status is Status.PASS for one in alone) or self.floor.source != "emulation":
+        if all(one.status is Status.PASS for one in alone) or not self._can_be_drawn:
             return alone
         if not np.isfinite(wanted).all() or not np.isfinite(given).all():
             return alone
@@ -81,12 +81,11 @@ class FewElements:
             return alone
         largest = max(self.floor.largest, *drawn)
         floor = dataclasses.replace(self.floor, largest=largest)
-        power = signal_over_noise_db(self.references, [floor], self.precision, self.table)
         legal = times * np.maximum(largest, own)
+        power = signal_over_noise_db(self.references, [floor], self.precision, self.table)
         if power < self.table["floor_snr_db"]:
-            share = 100 / 10 ** (power / 20)
-            why = f"rounding alone may move this output by {share:.2g} % of its spread over all feeds"
-            said = NumericVerdict(Status.INVALID, f"{why}: a wrong one could pass", float(legal.max()))
+            why = f"off by {error.max():.3g}, which rounding may explain, and all feeds together vary too little"
+            said = NumericVerdict(Status.INVALID, why, float(legal.max()))
             return [said if one.status is Status.FAIL else one for one in alone]
         together = [
             NumericVerdict(Status.PASS, "", float(limits.max()))
@@ -97,6 +96,12 @@ class FewElements:
             for off, limits in zip(error, legal, strict=True)
         ]
         return [one if one.status is Status.PASS else new for one, new in zip(alone, together, strict=True)]
+
+    @property
+    def _can_be_drawn(self) -> bool:
+        """Whether there is an emulation, and an input that can be moved a little."""
+        has_number = any(one.dtype.kind == "f" for one in self.feeds[0])
+        return self.floor.source == "emulation" and has_number and not unsupported(self.graph)
 
     def _of_integers(self, wanted: np.ndarray, given: np.ndarray, alone: list[NumericVerdict]) -> list[NumericVerdict]:
         """Integers are judged feed by feed; what one feed may lack is that they differ."""
@@ -111,12 +116,7 @@ class FewElements:
         return alone if found.status is Status.INVALID else [found] * len(alone)
 
     def _largest_errors(self) -> list[float]:
-        """Of each feed the largest error of the output when the feed is moved a little.
-
-        0 where no input is a float, so that nothing can be moved a little, and of what is not finite.
-        """
-        if unsupported(self.graph):
-            return [0.0] * len(self.feeds)
+        """Of each feed the largest error of the output when the feed is moved a little; 0 of what is not finite."""
         needed = dataclasses.replace(self.graph, outputs=(self.name,))
         terms = sum(accumulations(needed, op) for op in needed.ops)
         thorough, quick = _ARITHMETICS[self.precision]
@@ -126,9 +126,11 @@ class FewElements:
             if id(feed) in largest:
                 continue
             errors = [0.0]
-            for number in range(_DRAWS if any(one.dtype.kind == "f" for one in feed) else 0):
+            for number in range(_DRAWS):
                 moved = tuple(_moved(one, number) for one in feed)
-                error = np.abs(evaluate(needed, moved, kind)[self.name] - evaluate(needed, moved, FLOAT64)[self.name])
+                emulated, right = (evaluate(needed, moved, how)[self.name] for how in (kind, FLOAT64))
+                with np.errstate(invalid="ignore"):
+                    error = np.abs(emulated - right)
                 errors.append(float(error.max(where=np.isfinite(error), initial=0.0)))
             largest[id(feed)] = max(errors)
         return [largest[id(feed)] for feed in self.feeds]
@@ -141,7 +143,8 @@ def _moved(array: np.ndarray, number: int) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
     nudges = np.random.default_rng(number).uniform(-_NUDGE, _NUDGE, array.shape)
-    return np.asarray(array * (1 + nudges), array.dtype)
+    with np.errstate(over="ignore"):
+        return np.asarray(array * (1 + nudges), array.dtype)
 
 
 def signal_over_noise_db(

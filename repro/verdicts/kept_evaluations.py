@@ -30,9 +30,16 @@ def evaluated_outputs(graph: Graph, model: bytes, feed: Feed, *, strict_shapes: 
 
     model: the file that the graph was read from; without it nothing is kept. Raises as `evaluate` does.
     """
-    if not model or sum(accumulations(graph, op) for op in graph.ops) < _LONG:
+    if not model or not _takes_long(graph):
         return _made(graph, feed, strict_shapes)
     return _kept(_place(graph, model, feed, strict_shapes), lambda: _made(graph, feed, strict_shapes))
+
+
+def _takes_long(graph: Graph) -> bool:
+    try:
+        return sum(accumulations(graph, op) for op in graph.ops) >= _LONG
+    except (IndexError, ValueError):  # operands that do not fit an op, which the evaluation says in words
+        return False
 
 
 def _made(graph: Graph, feed: Feed, strict_shapes: bool) -> tuple[np.ndarray, ...]:

@@ -55,12 +55,17 @@ def feeds_of(seed: int, weights: np.ndarray) -> list[np.ndarray]:
 def judged(seed: int, change: Change, elements: int = 1) -> Verdict:
     """The verdict on a run that sums in another order than the emulations, and was then changed."""
     weights = weights_of(seed, elements)
-    graph, rows = detector(weights), feeds_of(seed, weights)
-    feeds = tuple((row,) for row in rows)
-    references = tuple((evaluate(graph, feed, FLOAT64)["presence"],) for feed in feeds)
+    rows = feeds_of(seed, weights)
     order = np.random.default_rng([seed, 3]).permutation(TERMS)
     other = detector(weights[:, order])
     outputs = [evaluate(other, (row[:, order],), FLOAT16)["presence"].astype(np.float32) for row in rows]
+    return judged_as(detector(weights), rows, outputs, change)
+
+
+def judged_as(graph: Graph, rows: list[np.ndarray], outputs: list[np.ndarray], change: Change) -> Verdict:
+    """The verdict on a detector that gave some outputs in fp16, which were then changed."""
+    feeds = tuple((row,) for row in rows)
+    references = tuple((evaluate(graph, feed, FLOAT64)["presence"],) for feed in feeds)
     outputs = change(outputs, [r[0].astype(np.float32) for r in references])
     floors = emulated_floors(graph, feeds, references, Precision.FP16)
     subject = Subject(
@@ -115,6 +120,16 @@ def test_some_of_their_feeds_alone_tell_nothing():
         ]
         mute.append(min(power) < DEFAULT["floor_snr_db"])
     assert sum(mute) > len(mute) / 2
+
+
+@pytest.mark.parametrize("elements", [1, 3])
+@pytest.mark.parametrize("off", [0.0, 1e-4])
+def test_an_output_that_no_feed_moves_is_invalid(elements: int, off: float):
+    """Also where the run is off by what rounding may explain."""
+    rows = feeds_of(0, weights_of(0, elements))
+    still = detector(np.zeros((elements, TERMS)))
+    outputs = [np.full((1, elements), 0.5 + off, np.float32) for _ in rows]
+    assert judged_as(still, rows, outputs, unchanged).status is Status.INVALID
 
 
 def test_larger_outputs_are_judged_after_each_feed_alone():
