@@ -12,6 +12,9 @@ from cases.graph import Graph
 if TYPE_CHECKING:
     import torch
 
+PLANNED = "planned"
+"""Inputs of a case whose op has no meaning for just any number: ids, divisors, what has a root."""
+
 
 @dataclass(frozen=True)
 class ModuleSource:
@@ -37,7 +40,7 @@ class Case:
     graph / module / file: exactly one is given; `graph` is lazy so that listing costs nothing. file: a .tflite.
     control_of: name of the case of which this is the healthy twin, or empty.
     link: upstream issue, or empty.
-    inputs: `gaussian` or `watermark`: which input set is the default.
+    inputs: `gaussian` or `watermark`: which input set is the default; PLANNED: by what the graph says of each input.
     seed: of weights and inputs.
     """
 

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Sequence
 
 from cases.case import Case
+from cases.drawn_ops import cases as one_op
 from cases.families import fanout, fuzzed, other_types, output_plus_consumer, public_reports, quantised, token_tensor
 from cases.findings import cases
 from runner.errors import BadInput, NothingRan
@@ -17,7 +18,7 @@ from runner.errors import BadInput, NothingRan
 def catalogue() -> tuple[Case, ...]:
     """Every case, in a stable order. Raises ValueError for two cases of one name or a control of nothing."""
     modules = (output_plus_consumer, fanout, token_tensor, public_reports, cases, fuzzed, quantised, other_types)
-    every = [case for module in modules for case in module.cases()]
+    every = [case for module in (*modules, one_op) for case in module.cases()]
     unique = {case.name: case for case in every}
     if len(unique) != len(every):
         names = [case.name for case in every]

@@ -1,7 +1,8 @@
 """The catalogue as tests: one item per case, target and precision; known bugs are strict xfails.
 
-`pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects. The variants of the findings
-(`-m slow` for them) are left to the heavier tests, as `repro run` and `repro finding verify` hold them too.
+`pytest -k fanout`, `pytest --target gpu:swiftshader -k 8599` work as one expects. The variants of the findings and the
+cases of one op (`-m slow` for them) are left to the heavier tests, as `repro run` and `repro finding verify` hold them
+too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pytest
 
 from cases import catalogue
 from cases.case import Case
+from cases.drawn_ops import cases as one_op
 from cases.findings.cases import is_variant
 from repro.campaigns import expectations
 from repro.campaigns.expectations import Expectations
@@ -36,6 +38,10 @@ def known_on(target: str) -> Expectations:
 @functools.lru_cache(maxsize=8)
 def subject_of(case: Case) -> Subject:
     return case_subject(case)
+
+
+def is_heavier(case: Case) -> bool:
+    return is_variant(case) or case.family == one_op.FAMILY
 
 
 class Stream:
@@ -95,7 +101,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             name,
             case,
             precision,
-            marks=[*marks_for(case, precision, known_on(name)), *([pytest.mark.slow] if is_variant(case) else [])],
+            marks=[*marks_for(case, precision, known_on(name)), *([pytest.mark.slow] if is_heavier(case) else [])],
             id=f"{case.name}-{name}-{precision}",
         )
         for name in names

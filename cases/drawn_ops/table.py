@@ -23,7 +23,7 @@ DRAWS: Mapping[str, Callable[[Draw, str], OneOp]] = {
     "STABLEHLO_CLAMP": clamp,
     "ADD_N": add_n,
     "CAST": cast,
-    **dict.fromkeys((*REDUCTIONS, "REDUCE_ALL", "REDUCE_ANY"), contractions.reduction),
+    **dict.fromkeys((*sorted(REDUCTIONS), "REDUCE_ALL", "REDUCE_ANY"), contractions.reduction),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), contractions.arg_extremum),
     "TOPK_V2": contractions.topk,
     "CUMSUM": contractions.cumsum,

@@ -97,6 +97,7 @@ BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "FLOOR_MOD": _floor_mod,
     "STABLEHLO_REMAINDER": _remainder,
 }
+OF_ORDER = ("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
 OF_BITS: Mapping[str, Callable[[Value, Value], Value]] = {
     "BITWISE_XOR": np.bitwise_xor,
     "RIGHT_SHIFT": _right_shift,
@@ -145,16 +146,19 @@ def binary(step: Step) -> Sequence[Value]:
 
 
 def floor_mod(step: Step) -> Sequence[Value]:
-    """What is left of a division toward minus infinity. A kernel takes a multiple of the divisor away from the dividend,
-    and rounds that multiple first: beside a small rest it is all the noise."""
+    """What is left of a division toward minus infinity.
+
+    A kernel takes a multiple of the divisor away from the dividend, and rounds it first: beside a small rest that is
+    all the noise.
+    """
     a, b = step[0], step[1]
     if step.arithmetic.exact or a.dtype.kind != "f":
         return binary(step)
     return (a - step.arithmetic.stored(b * np.floor(a / b)),)
 
 
-def comparison(step: Step) -> Sequence[Value]:
-    """Of what integers stand for; TFLite's kernels for int16 know no scales and compare the integers."""
+def order(step: Step) -> Sequence[Value]:
+    """Which of two is larger, by what integers stand for; TFLite's kernels know no scales of int16 here."""
     operands = []
     for index, name in enumerate(step.op.inputs):
         tensor = step.graph.tensors[name]

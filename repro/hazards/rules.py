@@ -335,7 +335,8 @@ RULES = {
         ),
         Rule(
             "int16-scales",
-            "ADD, SUB, MUL, DIV, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not those of integers",
+            "ADD, SUB, MUL, DIV, EQUAL, NOT_EQUAL, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not "
+            "those of integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
             "quantise the activations to int8, or compute with the real numbers between CASTs",
             workaround="in-reals",

@@ -66,12 +66,12 @@ class NearTies:
 
     def are_legal(self, output: str, k: int, right: np.ndarray, actual: np.ndarray) -> np.ndarray | None:
         """Which elements of an output after feed k may be what they are; None where nothing decides between two."""
-        op = self._chooser(output)
+        op, chosen = self._chooser(output)
         if op is None or unsupported(self.graph):
             return None
-        is_legal, grid = _CHOOSERS.get(op.kind), grid_of(self.graph.tensors[op.outputs[0]])
+        is_legal, grid = _CHOOSERS.get(op.kind), grid_of(self.graph.tensors[chosen])
         if is_legal is None or (grid is not None and op.kind in _QUOTIENTS):
-            return self._roundings(op.outputs[0], grid, k, right, actual) if grid is not None else None
+            return self._roundings(chosen, grid, k, right, actual) if grid is not None else None
         if op.kind == "CAST" and self.graph.tensors[op.inputs[0]].dtype != "float32":
             return None
         shape = self.graph.tensors[op.outputs[-1]].shape
@@ -87,15 +87,15 @@ class NearTies:
         )
         return np.asarray(is_legal(question)).reshape(right.shape)
 
-    def _chooser(self, name: str) -> Op | None:
-        """The op that computes the elements of a tensor, behind those that only lay them out anew."""
+    def _chooser(self, name: str) -> tuple[Op | None, str]:
+        """The op that computes the elements of a tensor, behind those that only lay them out anew, and its output."""
         op = self.graph.producers.get(name)
         while op is not None and op.kind in _SAME_ELEMENTS:
             name = op.inputs[0]
             op = self.graph.producers.get(name)
         if op is not None and op.kind == "TOPK_V2" and name != op.outputs[1]:
-            return None
-        return op
+            return None, name
+        return op, name
 
     def _roundings(self, name: str, grid: Grid, k: int, right: np.ndarray, actual: np.ndarray) -> np.ndarray:
         """Which integers of a quantised tensor are one step off where the number to be rounded is about halfway."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-from cases.case import Case
+from cases.case import PLANNED, Case
+from cases.drawn_ops.feeds import drawn_plan
 from cases.graph import Graph
 from cases.input_plan.planned import AnyFeedPlan
 from cases.inputs import GivenFeeds, StandardFeeds
@@ -160,7 +161,11 @@ def case_subject(
     without it such a case has no reference. Raises BadInput where the case needs the convert extra, which is
     missing.
     """
-    plan = StandardFeeds(case.seed if seed is None else seed, kind or case.inputs)
+    seed = case.seed if seed is None else seed
+    if kind is None and case.inputs == PLANNED and case.graph is not None:
+        plan: AnyFeedPlan = drawn_plan(case.graph(), seed)
+    else:
+        plan = StandardFeeds(seed, kind or case.inputs)
     if case.file is not None:
         reference: Reference = OwnOps(open_cpu) if open_cpu else OWN_OPS_ONLY
     else:

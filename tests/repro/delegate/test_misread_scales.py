@@ -40,6 +40,25 @@ def test_arithmetic_of_int16_is_right_where_it_is_that_of_the_integers(kind, sca
     assert events(pair(kind, "int8", scales)) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "scales", "is_wrong"),
+    [
+        ("EQUAL", (0.5, 0.5), False),
+        ("EQUAL", (0.5, 0.25), True),
+        ("NOT_EQUAL", (0.25, 0.5), True),
+        ("GREATER", (0.25, 0.5), False),
+    ],
+)
+def test_equality_of_int16_is_that_of_the_integers_and_order_is_so_to_tflite_as_well(kind, scales, is_wrong: bool):
+    def compared(dtype: str) -> Graph:
+        g = GraphBuilder()
+        operands = [g.on_grid(g.input(name, (4, 8), dtype), s) for name, s in zip("xz", scales, strict=True)]
+        return g.build(g.op(kind, operands, name="y"))
+
+    assert events(compared("int16")) == ([("int16-scales", "wrong")] if is_wrong else [])
+    assert events(compared("int8")) == []
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize(
     ("shapes", "is_void"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from repro.selftest.answers import FILE, Answer, answer_of, known_answers, refusal
+from repro.selftest.answers import FILE, Answer, answer_of, computes, known_answers, refusal
 from runner.run import Fingerprint, Outcome, Run
 
 PRINT = Fingerprint("test", "0", {}, "", "", "fp32", "")
@@ -38,10 +38,22 @@ def test_a_cell_is_taken_if_any_of_its_graphs_ran():
             "not compiled: LiteRtCreateCompiledModel returned status 3: tflite/kernels/floor.cc:47 x was wrong.; Node",
             "tflite/kernels/floor.cc: x was wrong",
         ),
+        (
+            "not compiled: X returned status 3: tflite/kernels/l2norm.cc:9 scale != (1. / 128.) (-907634384 != -48348)",
+            "tflite/kernels/l2norm.cc: scale != (1. / 128.)",
+        ),
     ],
 )
 def test_a_refusal_is_told_without_the_call_the_tensor_and_the_line(message: str, reason: str):
     assert refusal(message) == reason
+
+
+@pytest.mark.parametrize(
+    ("were_right", "is_computed"),
+    [([True], True), ([True, True, False], True), ([True, False], False), ([False], False), ([], False)],
+)
+def test_a_kernel_that_is_right_once_by_what_lay_in_memory_computes_nothing(were_right: list[bool], is_computed: bool):
+    assert computes(were_right) is is_computed
 
 
 def test_the_answers_are_kept_as_they_are_written():
