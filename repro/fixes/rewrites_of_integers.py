@@ -95,21 +95,6 @@ def _one_rank(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{op.kind} reads {' and '.join(map(repr, lower))} at rank {rank}"
 
 
-def _flat_table(edit: GraphEdit, hazard: Hazard) -> str:
-    """The table with one row per entry, and a RESHAPE behind."""
-    assert hazard.ops is not None
-    op = hazard.ops[0]
-    table = edit.tensors[op.inputs[1]]
-    record = table.raw.quantization
-    if table.data is None or (record is not None and record.quantizedDimension != 0) or len(table.shape) < 2:
-        return ""
-    rows, width = table.shape[0], int(np.prod(table.shape[1:]))
-    flat = edit.variant(replace(table, shape=(rows, width), data=np.reshape(table.data, (rows, width))))
-    changed = edit.swap(op, with_operand(op, 1, flat))
-    edit.reshape_after(changed, op.outputs[0], (edit.tensors[op.inputs[0]].shape[0], width))
-    return f"'{table.name}' is a table of [{rows}, {width}]"
-
-
 def _in_int32(edit: GraphEdit, hazard: Hazard) -> str:
     """The op on int32 between CASTs, its constants too; on numbers that int16 stands for, on those."""
     assert hazard.ops is not None
@@ -159,7 +144,6 @@ INTEGER_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "in-reals": _in_reals,
     "float-weights": _float_weights,
     "one-rank": _one_rank,
-    "flat-table": _flat_table,
     "in-int32": _in_int32,
     "constant-second": _constant_second,
 }

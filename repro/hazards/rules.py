@@ -290,6 +290,7 @@ RULES = {
             "vector to one number and back",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "keep the {producer} on the host",
+            finding="bitcast-size",
         ),
         Rule(
             "batch-matmul-broadcast",
@@ -360,10 +361,11 @@ RULES = {
         ),
         Rule(
             "embedding-rank-aborts",
-            "EMBEDDING_LOOKUP of int8 or int4 weights that are not of rank 2",
+            "EMBEDDING_LOOKUP in a table of rank 3 or 4",
             "compiling this model ends the process (a failed check): the {producer} reads a table of rank 2",
             "a table of rank 2, and a RESHAPE behind",
-            workaround="flat-table",
+            workaround="table-of-rank-2",
+            finding="embedding-rank-aborts",
         ),
         Rule(
             "update-first-axis",
@@ -519,6 +521,13 @@ RULES = {
             finding="half-constant",
         ),
         Rule(
+            "half-constant-output",
+            "float16 constant that is an output, through its DEQUANTIZE",
+            "output '{tensor}' is never written: the {producer} is left out, since whoever reads it reads its constant",
+            "keep that constant in float32, or return it without the model",
+            finding="half-constant-output",
+        ),
+        Rule(
             "gather-batch",
             "GATHER with batch_dims over a batch above 1, or along the channels or the width of rank 4",
             "'{tensor}' is wrong: the {producer} knows of no batches, neither in its indices nor in its result",
@@ -552,6 +561,13 @@ RULES = {
             "ONE_HOT of the indices as a vector, then a RESHAPE",
             workaround="one-hot-vector",
             finding="one-hot-places",
+        ),
+        Rule(
+            "one-hot-values-abort",
+            "ONE_HOT whose on or off value is an input or computed",
+            "compiling this model ends the process (SIGSEGV): the {producer} reads its values before there are any",
+            "a ONE_HOT of 1 and 0, then a MUL by (on - off) and an ADD of off",
+            finding="one-hot-values-abort",
         ),
         Rule(
             "update-constant-aborts",
@@ -673,6 +689,7 @@ RULES = {
             "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
             latent=True,
             level=Level.RISKY,
+            finding="cast-saturates",
         ),
         Rule(
             "fast-math-division",

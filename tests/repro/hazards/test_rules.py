@@ -38,7 +38,7 @@ def test_the_advice_names_repro_fix_just_where_it_has_a_workaround(rule: Rule):
     assert rule.advice.startswith(rule.fix)
 
 
-UNCLAIMED = {"arg-max-truths", "bitcast-size", "embedding-rank-aborts"}
+UNCLAIMED = {"arg-max-truths"}
 """Rules of what was seen while others were measured, and has no evidence of its own."""
 
 
