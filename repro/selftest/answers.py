@@ -30,6 +30,7 @@ from repro.verdicts.references import OWN_OPS_ONLY
 from repro.verdicts.subject import graph_subject
 from repro.verdicts.verdict import Status
 from runner.run import Job, Outcome, Precision, Run
+from runner.runtime_version import spoken
 from runner.target import Target
 
 FILE = Path(__file__).with_name("answers.json")
@@ -111,7 +112,7 @@ def ask(target: Target, cpu: Target) -> Answers:
         if cell not in computed and _is_right(by_cpu, graph, job):
             computed.add(cell)
     fingerprint = next(run.fingerprint for of_cell in runs.values() for run in of_cell if run.fingerprint is not None)
-    words = f"LiteRT {fingerprint.runtime}, {target.name}"
+    words = f"{spoken(fingerprint.runtime)}, {target.name}"
     answers = {cell: answer_of(of_cell) for cell, of_cell in runs.items()}
     foreign = {
         cell: Answer(False, NO_KERNEL) for cell, answer in answers.items() if answer.takes and cell not in computed
