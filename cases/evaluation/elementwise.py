@@ -144,6 +144,25 @@ def binary(step: Step) -> Sequence[Value]:
     return (activated(step, BINARY[step.op.kind](step[0], step[1])),)
 
 
+def floor_mod(step: Step) -> Sequence[Value]:
+    """What is left of a division toward minus infinity. A kernel takes a multiple of the divisor away from the dividend,
+    and rounds that multiple first: beside a small rest it is all the noise."""
+    a, b = step[0], step[1]
+    if step.arithmetic.exact or a.dtype.kind != "f":
+        return binary(step)
+    return (a - step.arithmetic.stored(b * np.floor(a / b)),)
+
+
+def comparison(step: Step) -> Sequence[Value]:
+    """Of what integers stand for; TFLite's kernels for int16 know no scales and compare the integers."""
+    operands = []
+    for index, name in enumerate(step.op.inputs):
+        tensor = step.graph.tensors[name]
+        grid = grid_of(tensor) if tensor.dtype == "int16" else None
+        operands.append(step[index] if grid is None else grid.integers(step[index]))
+    return (BINARY[step.op.kind](*operands),)
+
+
 def approximate_binary(step: Step) -> Sequence[Value]:
     if step.op.kind == "DIV" and step[0].dtype.kind in "iu":
         _whole_by_zero(step[0], step[1])

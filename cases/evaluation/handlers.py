@@ -16,13 +16,15 @@ from cases.evaluation.named import name_of
 from cases.evaluation.quantised import grid_of
 from cases.evaluation.step import Handler
 from cases.graph import Graph, GraphError, Op, Tensor
-from cases.shapes import REDUCTIONS
+from cases.shapes import COMPARISONS, REDUCTIONS
 
 BY_KIND: Mapping[str, Handler] = {
     # one element of each operand per output element
     **dict.fromkeys(elementwise.UNARY, elementwise.unary),
     **dict.fromkeys(elementwise.APPROXIMATE_UNARY, elementwise.approximate_unary),
     **dict.fromkeys(elementwise.BINARY, elementwise.binary),
+    **dict.fromkeys(COMPARISONS, elementwise.comparison),
+    "FLOOR_MOD": elementwise.floor_mod,
     **dict.fromkeys(elementwise.APPROXIMATE_BINARY, elementwise.approximate_binary),
     **dict.fromkeys(elementwise.OF_BITS, elementwise.of_bits),
     "EXP": elementwise.exponential,

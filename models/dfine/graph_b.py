@@ -8,9 +8,8 @@ from transformers import DFineForObjectDetection
 from transformers.models.d_fine.modeling_d_fine import weighting_function
 
 from models.dfine.architecture import level_sizes
-from models.dfine.attention import SelfAttention
 from models.dfine.box_decoding import clamp_logit, distance_to_box
-from models.dfine.deformable import DeformableAttention
+from models.dfine.decoder_layer import TokenDecoderLayer
 from models.dfine.layer_norm import Fp16LayerNorm
 from models.dfine.quality import Integral, LocationQuality
 
@@ -32,25 +31,15 @@ class Gate(nn.Module):
         return self.norm(gates[:, :, :half] * residual + gates[:, :, half:] * attended)
 
 
-class DecoderLayer(nn.Module):
+class DecoderLayer(TokenDecoderLayer):
     """Same as `DFineDecoderLayer`, without its clamp to the fp16 range, which never binds before a LayerNorm here."""
 
     def __init__(self, original: nn.Module, sides: tuple[int, ...]) -> None:
-        super().__init__()
-        self.self_attention = SelfAttention(original.self_attn)
-        self.self_norm = Fp16LayerNorm(original.self_attn_layer_norm)
-        self.cross_attention = DeformableAttention(original.encoder_attn, sides)
+        super().__init__(original, sides)
         self.gate = Gate(original.gateway)
-        self.mlp = original.mlp
-        self.final_norm = Fp16LayerNorm(original.final_layer_norm)
 
-    def forward(
-        self, hidden: torch.Tensor, position: torch.Tensor, memory: torch.Tensor, boxes: torch.Tensor
-    ) -> torch.Tensor:
-        hidden = self.self_norm(hidden + self.self_attention(hidden, position))
-        attended = self.cross_attention(hidden + position, memory, boxes)
-        hidden = self.gate(hidden, attended)
-        return self.final_norm(hidden + self.mlp(hidden))
+    def take_up(self, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        return self.gate(hidden, attended)
 
 
 class GraphB(nn.Module):

@@ -16,6 +16,7 @@ GRAPH_SOURCES = (
     "attention",
     "batch_norm",
     "box_decoding",
+    "decoder_layer",
     "deformable",
     "graph_a",
     "graph_b",

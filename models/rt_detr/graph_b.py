@@ -6,30 +6,20 @@ import torch
 from torch import nn
 
 from models.dfine.architecture import level_sizes
-from models.dfine.attention import SelfAttention
 from models.dfine.box_decoding import clamp_logit
-from models.dfine.deformable import DeformableAttention
+from models.dfine.decoder_layer import TokenDecoderLayer
 from models.dfine.layer_norm import Fp16LayerNorm
 
 
-class DecoderLayer(nn.Module):
+class DecoderLayer(TokenDecoderLayer):
     """Same as `RTDetrDecoderLayer`."""
 
     def __init__(self, original: nn.Module, sides: tuple[int, ...]) -> None:
-        super().__init__()
-        self.self_attention = SelfAttention(original.self_attn)
-        self.self_norm = Fp16LayerNorm(original.self_attn_layer_norm)
-        self.cross_attention = DeformableAttention(original.encoder_attn, sides)
+        super().__init__(original, sides)
         self.cross_norm = Fp16LayerNorm(original.encoder_attn_layer_norm)
-        self.mlp = original.mlp
-        self.final_norm = Fp16LayerNorm(original.final_layer_norm)
 
-    def forward(
-        self, hidden: torch.Tensor, position: torch.Tensor, memory: torch.Tensor, boxes: torch.Tensor
-    ) -> torch.Tensor:
-        hidden = self.self_norm(hidden + self.self_attention(hidden, position))
-        hidden = self.cross_norm(hidden + self.cross_attention(hidden + position, memory, boxes))
-        return self.final_norm(hidden + self.mlp(hidden))
+    def take_up(self, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        return self.cross_norm(hidden + attended)
 
 
 class GraphB(nn.Module):

@@ -14,8 +14,8 @@ from repro.display.json_lines import dump
 from repro.records.lines import Tone
 from runner.checkup import Requirement, RequirementState, requirements
 from runner.errors import TargetUnavailable
+from runner.host.gpu import GpuName
 from runner.installation import mesa_script, swiftshader_folder, swiftshader_script
-from runner.opencl.drivers import is_opencl
 from runner.targets import TargetInfo
 
 _TONES = {RequirementState.OK: Tone.GOOD, RequirementState.MISSING: Tone.WARN, RequirementState.BROKEN: Tone.BAD}
@@ -89,4 +89,4 @@ def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) 
 
 def _plain(usable: list[str]) -> str:
     """What plain `gpu` stands for: the best over Vulkan."""
-    return next((name for name in usable if not is_opencl(name.partition(":")[2])), "")
+    return next((name for name in usable if GpuName.parse(name).over_vulkan), "")

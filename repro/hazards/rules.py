@@ -634,6 +634,16 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "top-k-whole-numbers",
+            "TOPK_V2 of a quantised int8 or uint8 vector, in fp16",
+            "in fp16 '{tensor}' is wrong: the {producer} rounds its largest values to whole numbers without a sign "
+            "(in fp32 its kernel does not compile: quantised-ranks)",
+            "give it rank 2 with a RESHAPE",
+            where="in fp16",
+            precision=Precision.FP16,
+            level=Level.RISKY,
+        ),
+        Rule(
             "cast-output-consumed",
             "CAST to float32 that is an output -> elementwise op, CONCATENATION, SLICE, RESIZE, MAX_POOL or DEPTHWISE",
             "in fp16 every output is wrong: '{tensor}' stays float32 there, the kernel of the {consumer} that reads it "

@@ -66,6 +66,11 @@ class GpuName:
         """Whether it is a device of an OpenCL driver, which takes a runtime of its own."""
         return is_opencl(self.key)
 
+    @property
+    def over_vulkan(self) -> bool:
+        """Whether it is a Vulkan adapter, of which plain `gpu` is the best; the others are asked for by name."""
+        return not self.over_opencl and not self.in_browser
+
     def __str__(self) -> str:
         presented = f"@{self.presented}" if self.presented else ""
         return f"gpu{':' if self.key else ''}{self.key}{self.settings}{presented}"

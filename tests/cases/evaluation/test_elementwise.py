@@ -102,6 +102,13 @@ def test_a_remainder_has_the_sign_of_the_dividend_and_floor_mod_that_of_the_divi
     assert evaluate(OneOp("FLOOR_MOD", (a, b), (dtype,)).graph([(4,)]), (a, b))["out0"].tolist() == [1, 2, -2, -1]
 
 
+def test_floor_mod_is_as_noisy_as_the_multiple_of_the_divisor_that_is_taken_away():
+    a, b = np.full(400, 3.4648438), np.random.default_rng(0).uniform(0.5, 1.5, 400).astype(np.float32)
+    exact, rounded = (result("FLOOR_MOD", a, b, shape=(400,), arithmetic=of) for of in (FLOAT64, FLOAT32))
+    furthest = np.abs(rounded - exact).max()
+    assert np.spacing(np.float32(2)) / 4 < furthest <= np.spacing(np.float32(2))
+
+
 def test_clamp_takes_bounds_of_the_same_shape_or_without_dimensions():
     x = np.array([-2.0, 0.5, 3.0])
     assert result("STABLEHLO_CLAMP", np.float64(-1), x, np.float64(1), shape=(3,)).tolist() == [-1.0, 0.5, 1.0]

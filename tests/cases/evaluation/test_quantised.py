@@ -18,6 +18,7 @@ from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
 from cases.graph import Graph, GraphError, Op, Tensor
+from cases.shapes import COMPARISONS
 from cases.tflite.extras import TensorExtras, on_grid
 from cases.tflite.packing import packed
 from cases.tflite.read import read_tflite
@@ -267,3 +268,20 @@ def test_bytes_are_read_off_by_the_rounding_of_the_scale_and_of_the_scaled_zero_
     np.testing.assert_array_equal(read, expected)
     assert 0 < np.abs(read - grid.real(whole)).max() <= unit * (256 + 131) * 0.0178
     np.testing.assert_allclose(grid.real_as_read(whole, FLOAT64.stored), grid.real(whole), atol=1e-15)
+
+
+@settings(PROPERTY, max_examples=15)
+@given(data=st.data())
+def test_quantised_operands_are_compared_as_the_kernels_do_bytes_by_what_they_stand_for_int16_by_their_integers(
+    data: st.DataObject,
+):
+    dtype = data.draw(st.sampled_from(["int16", "int16", "int8", "uint8"]))
+    kind = data.draw(st.sampled_from(sorted(COMPARISONS - {"EQUAL", "NOT_EQUAL"} if dtype != "int16" else COMPARISONS)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    low, high = RANGES[dtype]
+    a, b = (rng.integers(low, high, (6, 8), endpoint=True).astype(dtype) for _ in range(2))
+    scales = data.draw(st.sampled_from([(0.5, 0.5), (0.25, 0.5), (0.5, 0.125)]))
+    raws = {f"in{place}": on_grid(scale, 0) for place, scale in enumerate(scales)}
+    graph = OneOp(kind, (a, b), ("bool",), tensor_raws=raws).graph([(6, 8)])
+    (right,) = computed(graph, (a, b))
+    np.testing.assert_array_equal(evaluate(graph, (a, b))["out0"], right)

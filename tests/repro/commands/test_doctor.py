@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from repro.commands import doctor
 from repro.commands.doctor import command
 from runner.errors import TargetUnavailable
+from runner.targets import TargetInfo
 
 
 @pytest.fixture
@@ -58,6 +60,25 @@ def test_without_a_driver_it_exits_3_and_says_how_to_get_one(no_adb_server: None
     assert "unset VK_DRIVER_FILES" in result.stdout
     assert "mesa.sh" in result.stdout
     assert "swiftshader.sh" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("there", "plain"),
+    [
+        (["gpu:web", "gpu:lavapipe"], "gpu:lavapipe"),
+        (["gpu:pocl", "gpu:oclgrind", "gpu:nvidia-h200"], "gpu:nvidia-h200"),
+        (["gpu:pocl", "gpu:web"], ""),
+        ([], ""),
+    ],
+)
+def test_plain_gpu_is_never_what_has_to_be_asked_for_by_name(
+    monkeypatch: pytest.MonkeyPatch, there: list[str], plain: str
+):
+    monkeypatch.setattr(doctor, "requirements", lambda: ([], [TargetInfo(name, True) for name in there]))
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == (0 if plain else 3)
+    assert (f"plain 'gpu' is {plain}\n" in result.stdout) is bool(plain)
+    assert ("no GPU target works here" in result.stdout) is not bool(plain)
 
 
 def test_what_is_there_is_not_installed_again(no_adb_server: None):
