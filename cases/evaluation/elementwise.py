@@ -145,7 +145,7 @@ def binary(step: Step) -> Sequence[Value]:
 
 
 def floor_mod(step: Step) -> Sequence[Value]:
-    """What is left of a division toward minus infinity. A kernel takes a multiple of the divisor away from the dividend,
+    """What is left of a division toward minus infinity. A kernel takes a multiple of the divisor from the dividend,
     and rounds that multiple first: beside a small rest it is all the noise."""
     a, b = step[0], step[1]
     if step.arithmetic.exact or a.dtype.kind != "f":
