@@ -25,6 +25,7 @@ from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
 from runner.errors import NothingRan
 from runner.run import Outcome, Precision, Run
+from runner.runtime_version import spoken
 from runner.target import Target
 
 
@@ -77,7 +78,7 @@ class Checked(Worded):
     def head(self) -> Iterator[Line]:
         """Where it ran and what it was held against."""
         fingerprint = self.run.fingerprint
-        ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
+        ran_on = f"{spoken(fingerprint.runtime)}  {fingerprint.adapter} {fingerprint.driver}"
         where = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
         yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
         for note in filter(None, (self.inputs_note, self.cpu_note)):
