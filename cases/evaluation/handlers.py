@@ -35,7 +35,7 @@ BY_KIND: Mapping[str, Handler] = {
     **dict.fromkeys(("SELECT", "SELECT_V2"), elementwise.select),
     "ADD_N": elementwise.sum_of_all,
     "STABLEHLO_CLAMP": elementwise.clamp,
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), elementwise.same_number),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "DENSIFY"), elementwise.same_number),
     "CAST": elementwise.cast,
     # several input elements per output element
     **dict.fromkeys((*REDUCTIONS, *contractions.LOGICAL), contractions.reduce),
@@ -163,7 +163,7 @@ def _is_quantised(graph: Graph, name: str) -> bool:
 
 
 def _of_tensor(tensor: Tensor) -> Iterator[str]:
-    if getattr(tensor.raw, "sparsity", None) is not None:
+    if getattr(tensor.raw, "sparsity", None) is not None and not (tensor.is_constant and tensor.dtype in _DTYPES):
         yield "sparse tensors"
         return
     try:
