@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cases.evaluation import composites, contractions, elementwise, mediapipe, movement, recurrent
+from cases.evaluation import composites, contractions, control, elementwise, mediapipe, movement, recurrent
 from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.named import name_of
 from cases.evaluation.quantised import grid_of
@@ -74,6 +74,9 @@ BY_KIND: Mapping[str, Handler] = {
     "TILE": movement.tile,
     "BROADCAST_TO": movement.broadcast_to,
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), movement.space_and_depth),
+    # subgraphs that run as values decide
+    "IF": control.branch,
+    "WHILE": control.loop,
 }
 BY_NAME: Mapping[str, Handler] = {**composites.BY_NAME, **mediapipe.BY_NAME}
 NOT_EVALUATED: Mapping[str, str] = {
@@ -147,6 +150,10 @@ def _of_named_op(op: Op) -> Iterator[str]:
 
 
 def _of_op(op: Op, graph: Graph) -> Iterator[str]:
+    if op.kind in control.FIELDS:
+        yield from control.not_evaluated(op, graph)
+        for body in control.bodies_run(op):
+            yield from unsupported(body)
     if op.kind in _NEEDS_OPTIONS and getattr(op.raw, "options", None) is not None:
         yield f"{op.kind} with options that were not read"
     if op.kind in _OF_INTEGERS and any(_is_quantised(graph, name) for name in op.inputs):
