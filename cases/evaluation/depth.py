@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from cases.evaluation.bodies import with_bodies_in_place
+from cases.evaluation.control import FIELDS, bodies_run
 from cases.evaluation.handlers import unsupported
 from cases.graph import Graph, Op
 
@@ -42,6 +43,8 @@ def _terms(graph: Graph, op: Op) -> int:
     if op.kind in ("SUM", "MEAN", "REDUCE_PROD", "SOFTMAX"):
         before, after = math.prod(shapes[0]), math.prod(graph.tensors[op.outputs[0]].shape)
         return int(shapes[0][-1]) if op.kind == "SOFTMAX" else max(1, before // max(1, after))
+    if op.kind in FIELDS:  # of one round: how many there are, values decide
+        return max((accumulation_depth(body, name) for body in bodies_run(op) for name in body.outputs), default=1)
     if op.kind in ("CUSTOM", "STABLEHLO_COMPOSITE"):
         return max((int(shape[-1]) for shape in shapes if shape), default=1)  # a norm's channels, attention's keys
     return 1

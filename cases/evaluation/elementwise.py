@@ -246,7 +246,7 @@ def clamp(step: Step) -> Sequence[Value]:
 
 
 def same_number(step: Step) -> Sequence[Value]:
-    """QUANTIZE and DEQUANTIZE: the number is the same; what writes a tensor puts it on the tensor's own grid."""
+    """QUANTIZE, DEQUANTIZE, DENSIFY: the number is the same; what writes a tensor puts it on the tensor's own grid."""
     return (step[0],)
 
 

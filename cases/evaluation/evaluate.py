@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def _computed(
     try:
         # Overflow, division by zero and the like are what the emulation is asked to show.
         with np.errstate(all="ignore"):
-            results = handler(Step(op, graph, values, arithmetic))
+            results = handler(Step(op, graph, values, arithmetic, partial(_run, arithmetic)))
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
         # A damaged file can declare anything; what numpy then says is the reason, not a traceback.
         reason = " ".join(str(error).split())
@@ -166,6 +167,13 @@ def _computed(
             near = arithmetic.near_grid(value, grid.step_of(value.shape), index)
             stored[name] = _loaded(grid.integers(near), grid, arithmetic)
     return stored
+
+
+def _run(arithmetic: Arithmetic, body: Graph, operands: Sequence[Value]) -> list[Value]:
+    """A subgraph that an op runs, as a graph of its own."""
+    values = evaluate(body, operands, arithmetic)
+    results = (values[name] for name in body.outputs)
+    return [value.astype(arithmetic.container) if value.dtype.kind == "f" else value for value in results]
 
 
 def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Value:

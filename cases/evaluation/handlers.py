@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cases.evaluation import composites, contractions, elementwise, mediapipe, movement, recurrent
+from cases.evaluation import composites, contractions, control, elementwise, mediapipe, movement, recurrent
 from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.named import name_of
 from cases.evaluation.quantised import grid_of
@@ -35,7 +35,7 @@ BY_KIND: Mapping[str, Handler] = {
     **dict.fromkeys(("SELECT", "SELECT_V2"), elementwise.select),
     "ADD_N": elementwise.sum_of_all,
     "STABLEHLO_CLAMP": elementwise.clamp,
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), elementwise.same_number),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "DENSIFY"), elementwise.same_number),
     "CAST": elementwise.cast,
     # several input elements per output element
     **dict.fromkeys((*REDUCTIONS, *contractions.LOGICAL), contractions.reduce),
@@ -74,6 +74,9 @@ BY_KIND: Mapping[str, Handler] = {
     "TILE": movement.tile,
     "BROADCAST_TO": movement.broadcast_to,
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), movement.space_and_depth),
+    # subgraphs that run as values decide
+    "IF": control.branch,
+    "WHILE": control.loop,
 }
 BY_NAME: Mapping[str, Handler] = {**composites.BY_NAME, **mediapipe.BY_NAME}
 NOT_EVALUATED: Mapping[str, str] = {
@@ -147,6 +150,10 @@ def _of_named_op(op: Op) -> Iterator[str]:
 
 
 def _of_op(op: Op, graph: Graph) -> Iterator[str]:
+    if op.kind in control.FIELDS:
+        yield from control.not_evaluated(op, graph)
+        for body in control.bodies_run(op):
+            yield from unsupported(body)
     if op.kind in _NEEDS_OPTIONS and getattr(op.raw, "options", None) is not None:
         yield f"{op.kind} with options that were not read"
     on_grids = [name for name in (*op.inputs, *op.outputs) if _is_quantised(graph, name)]
@@ -166,7 +173,7 @@ def _is_quantised(graph: Graph, name: str) -> bool:
 
 
 def _of_tensor(tensor: Tensor) -> Iterator[str]:
-    if getattr(tensor.raw, "sparsity", None) is not None:
+    if getattr(tensor.raw, "sparsity", None) is not None and not (tensor.is_constant and tensor.dtype in _DTYPES):
         yield "sparse tensors"
         return
     try:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from cases.evaluation.sparse import dense_of
 from cases.graph import GraphError, Tensor
 from cases.tflite.packing import PACKED_BITS
 
@@ -145,7 +146,9 @@ def _spread(numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def constant_of(tensor: Tensor) -> np.ndarray | None:
-    """The data of a constant, integers of 2 and 4 bits unpacked; None for a tensor that is no constant."""
+    """The data of a constant, integers of 2 and 4 bits unpacked, sparse ones whole; None for what is no constant."""
+    if getattr(tensor.raw, "sparsity", None) is not None:
+        return dense_of(tensor)
     packed = getattr(tensor.raw, "data", None)
     if packed is None or tensor.dtype not in PACKED_BITS:
         return tensor.data

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from cases.evaluation.arithmetic import Arithmetic
-from cases.graph import Graph, Op
+from cases.graph import Graph, GraphError, Op
 
 Value = np.ndarray
 Handler = Callable[["Step"], Sequence[Value]]
 """Computes the outputs of one op in their order; their values are not yet rounded to the stored format."""
+RunBody = Callable[[Graph, Sequence[Value]], list[Value]]
+"""Evaluates a graph with these inputs; gives its outputs, in the arithmetic's container."""
 PART_ELEMENTS = 1 << 22
 """Of a weight matrix that are loaded at a time, where it is larger than that and `is_read_in_parts`."""
 
@@ -38,10 +40,19 @@ def is_read_in_parts(graph: Graph, name: str) -> bool:
 class Step:
     """One op, to be computed now. `step[0]` is the value of its first operand.
 
-    values: tensor name -> value, in the arithmetic's container and already rounded to its stored format.
+    values: tensor name -> value, in the arithmetic's container and already rounded to its stored format. run: evaluates
+    a subgraph of the op.
     """
 
-    def __init__(self, op: Op, graph: Graph, values: Mapping[str, Value], arithmetic: Arithmetic) -> None:
+    def __init__(
+        self,
+        op: Op,
+        graph: Graph,
+        values: Mapping[str, Value],
+        arithmetic: Arithmetic,
+        run: RunBody | None = None,
+    ) -> None:
+        self._run = run
         self.op = op
         self.graph = graph
         self.values = values
@@ -50,6 +61,12 @@ class Step:
 
     def __getitem__(self, index: int) -> Value:
         return self.values[self.op.inputs[index]]
+
+    def run(self, body: Graph, operands: Sequence[Value]) -> list[Value]:
+        """What a subgraph of the op gives for these operands, in its order. Raises GraphError where none can be run."""
+        if self._run is None:
+            raise GraphError(f"{self.op.kind} is evaluated as a part of a graph only")
+        return self._run(body, operands)
 
     def parts(self, index: int) -> Iterator[Value]:
         """The value of an operand that may be read in parts: so many of its rows at a time, then the next."""

@@ -38,7 +38,9 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
             maker = graph.producers.get(name)
             yield _risk(LISTED_TWICE, name, maker.kind if maker else "input", "", output=index)
         readers = graph.uses.get(name, ())
-        if readers and name not in already_named:
+        if name in graph.inputs:
+            yield _risk("output-is-input", name, "input", readers[0].kind if readers else "", output=index)
+        elif readers and name not in already_named:
             producer = graph.producers.get(name)
             yield _risk("output-consumed", name, producer.kind if producer else "input", readers[0].kind, output=index)
     for op in graph.ops:

@@ -609,6 +609,14 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "output-is-input",
+            "a graph output that is a graph input",
+            "'{tensor}' is an input and an output: LiteRT's CompiledModel then writes no output at all, on the cpu as "
+            "on every GPU; TFLite's Interpreter is right",
+            "leave it out of the outputs, or emit it through an op that changes nothing (x 1)",
+            level=Level.RISKY,
+        ),
+        Rule(
             "mali-thin-pointwise",
             "1x1 CONV of up to 32 channels (through elementwise ops, residuals) -> 1x1 CONV of up to 4 channels, "
             "or with a large result",

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op
+from cases.inputs import standard_feeds
+from cases.tflite.write import write_tflite
 from repro.delegate.graph import MAX_RANK
 from repro.hazards.lint import find_hazards, find_risks, lint
-from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO
+from runner import targets
+from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO, Job, Outcome, Precision
 
 
 def test_risks_do_not_count_as_hazards():
@@ -31,11 +34,32 @@ def test_an_output_that_a_hazard_names_is_no_risk_beside_it():
     assert find_risks(graph) == ()
 
 
-def test_a_graph_input_that_is_an_output_and_is_read_is_at_risk_too():
+@pytest.mark.parametrize("is_read", [True, False])
+def test_an_output_that_is_an_input_is_a_risk_of_its_own_whether_it_is_read_or_not(is_read: bool):
+    g = GraphBuilder()
+    x, z = g.input("x", (1, 4)), g.input("z", (1, 4))
+    (risk,) = find_risks(g.build([x, g.unary("NEG", x if is_read else z)]))
+    assert (risk.rule, risk.producer, risk.consumer, risk.affected) == (
+        "output-is-input",
+        "input",
+        "NEG" if is_read else "",
+        (0,),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_of_a_file_with_an_output_that_is_an_input_nothing_is_written_on_the_cpu_either():
     g = GraphBuilder()
     x = g.input("x", (1, 4))
-    (risk,) = find_risks(g.build([x, g.unary("NEG", x)]))
-    assert (risk.rule, risk.producer, risk.consumer, risk.affected) == ("output-consumed", "input", "NEG", (0,))
+    graph = g.build([g.unary("NEG", x), x])
+    feeds = standard_feeds([graph.tensors["x"]], 0)
+    for name in ("cpu", "gpu"):
+        with targets.open_target(name) as target:
+            (run,) = target.run_many([Job(write_tflite(graph), feeds, Precision.FP32, "both ends")])
+        assert run.outcome is Outcome.OK
+        for outputs, (fed,) in zip(run.outputs, feeds, strict=True):
+            assert not any(np.intersect1d(np.abs(fed), np.abs(array)).size for array in outputs), name
 
 
 @pytest.mark.parametrize("rank", range(1, 7))
