@@ -1,6 +1,7 @@
 # Everything runs from the virtual environment in .venv; `make setup` says what it installs before it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup prepared repro opencl web test docs dist bench oracle real-models lint-truth coverage layout clean
+FROM ?=
+.PHONY: help setup prepared repro opencl web test docs dist bench oracle real-models test-models lint-truth coverage layout clean
 PY := .venv/bin/python
 
 help:
@@ -12,6 +13,7 @@ help:
 	@echo "make bench       benchmarks, into build/bench.json"
 	@echo "make oracle      the judge against injected faults and healthy runs, into docs/judge.md"
 	@echo "make real-models what check says of models in public packages, into docs/real-models.md"
+	@echo "make test-models FROM='A B'  the same of the test models in checkouts, into docs/test-models.md"
 	@echo "make lint-truth  the lint against the delegate on drawn graphs"
 	@echo "make coverage    which ops are covered in which types, into docs/coverage.md"
 	@echo "make dist        wheel and sdist into build/dist, tried in an environment of their own"
@@ -63,7 +65,12 @@ oracle: prepared
 
 real-models: prepared
 	@$(PY) -m models.public.collect
+	@$(PY) -m models.public.photographs
 	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
+
+test-models: prepared
+	@$(PY) -m models.public.checkouts $(FROM)
+	@$(PY) -m repro.selftest.real_models --of test-models --document docs/test-models.md
 
 # SETTINGS: targets and precisions, such as `make lint-truth SETTINGS='gpu:lavapipe@apple/fp16'`.
 SETTINGS := gpu/fp32 gpu:lavapipe@mali-valhall-4/fp16 gpu:lavapipe@nvidia/fp32 gpu:lavapipe@intel/fp16 gpu:lavapipe+buffers/fp32

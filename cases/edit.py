@@ -165,9 +165,9 @@ class GraphEdit:
             raise GraphError(f"'{name}' has a scale per index or block, which is known in its own shape only")
         return self._added(Tensor(self._fresh(name), wanted, source.dtype, None, grid))
 
-    def tensor(self, stem: str, shape: Sequence[int]) -> str:
-        """A new tensor of real numbers; its name, which begins with the stem."""
-        return self._added(Tensor(self._fresh(stem), tuple(shape)))
+    def tensor(self, stem: str, shape: Sequence[int], dtype: str = "float32") -> str:
+        """A new tensor of numbers that stand for themselves; its name, which begins with the stem."""
+        return self._added(Tensor(self._fresh(stem), tuple(shape), dtype))
 
     def constant(self, stem: str, data: np.ndarray) -> str:
         """A new constant; its name, which begins with the stem."""
@@ -214,11 +214,14 @@ class GraphEdit:
 
     def whole_numbers_before(self, op: Op, name: str) -> str:
         """A tensor's truths or numbers as int32, by a CAST in front of `op`; the name to read."""
-        source = self.tensors[name]
-        whole = self._added(Tensor(self._fresh(name), source.shape, "int32"))
-        types = {"in_data_type": DTYPE_CODE[source.dtype], "out_data_type": DTYPE_CODE["int32"]}
-        self.insert_before(op, Op("CAST", (name,), (whole,), types))
+        whole = self.tensor(name, self.tensors[name].shape, "int32")
+        self.insert_before(op, self.cast(name, whole))
         return whole
+
+    def cast(self, name: str, made: str) -> Op:
+        """The CAST of one tensor that makes the other."""
+        types = zip(("in_data_type", "out_data_type"), (name, made), strict=True)
+        return Op("CAST", (name,), (made,), {field: DTYPE_CODE[self.tensors[end].dtype] for field, end in types})
 
     def identity_transpose(self, op: Op, name: str) -> str:
         """A copy of a tensor, by an identity TRANSPOSE in front of `op`; the name to read instead."""
@@ -237,13 +240,14 @@ class GraphEdit:
         self.insert_before(op, Op("RESHAPE", (name, target), (reshaped,), {"new_shape": list(shape)}))
         return reshaped
 
-    def reshape_after(self, op: Op, name: str, shape: Sequence[int]) -> None:
-        """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had."""
+    def reshape_after(self, op: Op, name: str, shape: Sequence[int]) -> Op:
+        """`op` makes its output in another shape, and a RESHAPE behind it gives it the shape it had; the changed op."""
         inner = self.tensor_like(name, shape)
         maker = self.swap(op, renamed(op, outputs={name: inner}))
         declared = self.tensors[name].shape
         target = self.constant(f"{name}/shape", np.array(declared, np.int32))
         self.insert_after(maker, Op("RESHAPE", (inner, target), (name,), {"new_shape": list(declared)}))
+        return maker
 
     def finished(self) -> Graph:
         """The edited graph, without constants that nobody reads any more. Raises GraphError where it is not valid."""

@@ -34,6 +34,7 @@ from repro.reducer.search import Reduced, Search, Step, failing_output
 from repro.trials import ranges
 from repro.trials.check import Checked
 from repro.trials.given_feeds import AnyInputs
+from repro.trials.given_shapes import read_as_given
 from repro.trials.load import fed_subject, read_bytes
 from repro.trials.part import Part
 from repro.trials.ranges import Ranged
@@ -286,7 +287,7 @@ def _subject(model: AnyModel, inputs: AnyInputs | None, seed: int, runtime: str 
     if isinstance(model, Subject):
         return model
     name, data = _named_bytes(model)
-    data, graph = (data, model) if isinstance(model, Graph) else part.read(data, name)
+    data, graph = (data, model) if isinstance(model, Graph) else read_as_given(part, data, name, inputs)
     reference = OwnOps(functools.partial(open_target, "cpu", runtime=runtime))
     return fed_subject(path_label(Path(name)) + part.label(graph), data, graph, inputs, seed, reference)
 

@@ -7,10 +7,10 @@ memory) works on it. Only a composite without such a body is computed by what it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from cases.graph import Graph, Op
+from cases.graph import Graph, Op, Tensor
 from cases.tflite.bodies import body_of
 
 BODY_FIELDS = {"STABLEHLO_COMPOSITE": "decompositionSubgraphIndex", "CALL": "subgraph"}
@@ -26,21 +26,36 @@ def with_bodies_in_place(graph: Graph, unsupported: Callable[[Graph], Sequence[s
         return graph
     tensors, ops = dict(graph.tensors), []
     for op in graph.ops:
-        body = _body(op)
-        fits = body is not None and len(body.inputs) == len(op.inputs) and len(body.outputs) == len(op.outputs)
-        if body is None or not fits or unsupported(body):
+        body = fitting_body(op)
+        if body is None or unsupported(body):
             ops.append(op)
             continue
-        body = with_bodies_in_place(body, unsupported)
-        names = _names(op, body)
-        for name, tensor in body.tensors.items():
-            if names[name] and names[name] not in graph.tensors:
-                tensors[names[name]] = replace(tensor, name=names[name])
-        for inner in body.ops:
-            mapped = (tuple(names[n] if n else "" for n in ends) for ends in (inner.inputs, inner.outputs))
-            ops.append(replace(inner, inputs=next(mapped), outputs=next(mapped)))
-        ops += _handed_through(op, body, names)
+        inner_tensors, inner_ops = in_place_of(op, with_bodies_in_place(body, unsupported), graph.tensors)
+        tensors |= {tensor.name: tensor for tensor in inner_tensors}
+        ops += inner_ops
     return replace(graph, tensors=tensors, ops=tuple(ops))
+
+
+def fitting_body(op: Op) -> Graph | None:
+    """The body of a composite or call that has the op's operands and results; None where there is none."""
+    body = _body(op)
+    fits = body is not None and len(body.inputs) == len(op.inputs) and len(body.outputs) == len(op.outputs)
+    return body if fits else None
+
+
+def in_place_of(op: Op, body: Graph, taken: Collection[str]) -> tuple[list[Tensor], list[Op]]:
+    """The tensors that a body needs in the graph of its op, and its ops on that graph's names.
+
+    taken: names of the graph, whose tensors stay as they are.
+    """
+    names = _names(op, body)
+    tensors = [replace(t, name=names[n]) for n, t in body.tensors.items() if names[n] and names[n] not in taken]
+
+    def mapped(ends: Sequence[str]) -> tuple[str, ...]:
+        return tuple(names[name] if name else "" for name in ends)
+
+    ops = [replace(inner, inputs=mapped(inner.inputs), outputs=mapped(inner.outputs)) for inner in body.ops]
+    return tensors, [*ops, *_handed_through(op, body, names)]
 
 
 def evaluable_part(graph: Graph, unsupported: Callable[[Graph], Sequence[str]]) -> Graph | None:

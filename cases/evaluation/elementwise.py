@@ -251,5 +251,10 @@ def same_number(step: Step) -> Sequence[Value]:
 
 
 def cast(step: Step) -> Sequence[Value]:
-    dtype = np.dtype(step.dtype())
-    return (step[0].astype(step.arithmetic.container if dtype.kind == "f" else dtype),)
+    """The numbers in another type; of a tensor on a grid, its integers, whatever they stand for."""
+    value, dtype = step[0], np.dtype(step.dtype())
+    source, result = (grid_of(step.graph.tensors[name]) for name in (step.op.inputs[0], step.op.outputs[0]))
+    if source is not None:
+        value = source.integers(value)
+    value = value.astype(step.arithmetic.container if dtype.kind == "f" else dtype)
+    return (value if result is None else result.real(value).astype(step.arithmetic.container),)

@@ -197,10 +197,14 @@ def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value
 
 
 def _is_turned_in_kernel(graph: Graph, name: str) -> bool:
-    """Whether a tensor is the quantised weights of FULLY_CONNECTEDs and nothing else."""
-    return graph.tensors[name].dtype in WEIGHT_DTYPES and all(
-        op.kind == "FULLY_CONNECTED" and name == op.inputs[1] and op.inputs.count(name) == 1
-        for op in graph.uses.get(name, ())
+    """Whether a tensor is the quantised weights of FULLY_CONNECTEDs and nothing else.
+
+    To the delegate a CONV_2D by a window of one pixel is one (`Conv2DOperationParser::IsConvertibleToFC`).
+    """
+    tensor = graph.tensors[name]
+    kinds = ("FULLY_CONNECTED", "CONV_2D") if tensor.shape[1:3] == (1, 1) else ("FULLY_CONNECTED",)
+    return tensor.dtype in WEIGHT_DTYPES and all(
+        op.kind in kinds and name == op.inputs[1] and op.inputs.count(name) == 1 for op in graph.uses.get(name, ())
     )
 
 

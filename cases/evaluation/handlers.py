@@ -156,7 +156,10 @@ def _of_op(op: Op, graph: Graph) -> Iterator[str]:
             yield from unsupported(body)
     if op.kind in _NEEDS_OPTIONS and getattr(op.raw, "options", None) is not None:
         yield f"{op.kind} with options that were not read"
-    if op.kind in _OF_INTEGERS and any(_is_quantised(graph, name) for name in op.inputs):
+    on_grids = [name for name in (*op.inputs, *op.outputs) if _is_quantised(graph, name)]
+    if op.kind == "CAST":  # the delegate makes floats of quantised bytes, of int16 it has the integers, as TFLite
+        on_grids = [name for name in on_grids if graph.tensors[name].dtype != "int16"]
+    if op.kind in _OF_INTEGERS and on_grids:
         yield f"{op.kind} of a quantised tensor"
     if op.kind in _RECURRENT and _is_quantised(graph, op.outputs[0]):
         yield f"{op.kind} in integers"

@@ -18,7 +18,7 @@ def reshape(step: Step) -> Sequence[Value]:
 
 
 def transpose(step: Step) -> Sequence[Value]:
-    return (np.ascontiguousarray(step[0].transpose(step.ints(1))),)
+    return (np.asarray(step[0].transpose(step.ints(1)), order="C"),)
 
 
 def concatenation(step: Step) -> Sequence[Value]:

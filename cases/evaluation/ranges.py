@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.evaluation.arithmetic import FLOAT64
+from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.evaluate import evaluate
-from cases.evaluation.handlers import handler_of
+from cases.evaluation.handlers import handler_of, unsupported
 from cases.evaluation.step import Step, Value, is_read_in_parts
 from cases.graph import Graph, Op
 
@@ -70,6 +71,7 @@ def ranges_of(graph: Graph, feeds: Sequence[Sequence[np.ndarray]], *, inside: bo
     inside: whether to look into the sums as well, which costs as much again. Raises GraphError for an op that cannot
     be evaluated, and TooMuchMemory as `evaluate` does.
     """
+    graph = with_bodies_in_place(graph, unsupported)
     found: dict[str, TensorRange] = {}
 
     def note(name: str, producer: str, values: Value, way: Extent | None) -> None:

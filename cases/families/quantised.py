@@ -1,7 +1,7 @@
-"""Quantised graphs that the delegate gets wrong in ways that no finding can claim for every release and driver.
+"""Quantised graphs that the delegate gets wrong, each beside the same op in other integers, which is right.
 
-int16 tensors are refused at run time by LiteRT 2.1.3. What blockwise int4 weights overwrite while they are compiled
-decides how the process ends, or whether it does: LiteRT 2.1.6 and one release over OpenCL are right.
+They stand apart from the findings of the same bugs, whose controls every target has to pass: over OpenCL int8 inputs
+and outputs come back as they were.
 """
 
 from __future__ import annotations

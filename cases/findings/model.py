@@ -54,13 +54,13 @@ HEALTHY = (Purpose.CONTROL, Purpose.HELPS, Purpose.CLEAN)
 class FindingModel:
     """One model of a finding. Raises ValueError for a healthy one that claims anything wrong.
 
-    name: file stem. what: the claim it carries, one line. build or module: exactly one is given, as in a Case;
-    a module goes through litert-torch. wrong: indices of the outputs that the host's delegate gets wrong (empty:
-    none). outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, litert_js, targets,
-    precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns
-    of target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that
-    is another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. in_browser: the same of
-    a run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
+    name: file stem. what: the claim it carries, one line. build or module: exactly one is given, as in a Case; a
+    module goes through litert-torch. wrong: indices of the outputs that the host's delegate gets wrong (empty: none).
+    outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, litert_lm, litert_js, targets,
+    precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns of
+    target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that is
+    another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. in_browser: the same of a
+    run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
     outputs that the bug of another finding makes wrong wherever this one does not show.
     """
 
@@ -72,6 +72,7 @@ class FindingModel:
     wrong: tuple[int, ...] = ()
     outcome: str = ""
     runtimes: str = ""
+    litert_lm: str = ""
     litert_js: str = ""
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
@@ -117,6 +118,7 @@ class FindingModel:
 def finding_models(
     *models: FindingModel,
     runtimes: str = "",
+    litert_lm: str = "",
     litert_js: str = "",
     targets: tuple[str, ...] = (),
     precisions: tuple[str, ...] = (),
@@ -139,7 +141,8 @@ def finding_models(
     def limited(model: FindingModel) -> FindingModel:
         if aborts:
             model = replace(model, wrong=(), outcome=Outcome.CRASH.value)
-        model = replace(model, runtimes=runtimes, litert_js=litert_js, precisions=precisions)
+        model = replace(model, runtimes=runtimes, precisions=precisions)
+        model = replace(model, litert_lm=litert_lm, litert_js=litert_js)
         return replace(model, targets=model.targets or targets)
 
     return tuple(model if model.healthy else limited(model) for model in models)

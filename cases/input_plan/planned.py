@@ -30,6 +30,7 @@ class Kind(StrEnum):
     INTEGERS = "integers"  # whole numbers from low to high, both included
     AWAY_FROM_ZERO = "away from zero"  # real numbers whose magnitude is low to high, of both signs
     MASK = "mask"  # 0 and 1; the first element of each row is `low`, so that no row is masked whole
+    SHARE = "truth values"  # 0 and 1, a share `high` of them 1
     NORMAL = "normal"  # mean `low`, standard deviation `high`
     PICTURE = "pictures"  # made ones, darkest `low`, brightest `high`
 
@@ -56,6 +57,8 @@ class PlannedInput:
         match self.kind:
             case Kind.MASK:
                 return f"0 and 1, the first of each row {self.low:g}"
+            case Kind.SHARE:
+                return f"{100 * max(self.high):g} % ones"
             case Kind.AWAY_FROM_ZERO:
                 return f"magnitudes {self.low:g} to {high}, of both signs"
             case Kind.NORMAL:
@@ -83,6 +86,8 @@ class PlannedInput:
                 drawn = (rng.random(shape) < 0.5).astype(np.int64)
                 if shape:
                     drawn[..., :1] = int(self.low)
+            case Kind.SHARE:
+                drawn = rng.random(shape) < high
             case Kind.NORMAL:
                 drawn = rng.normal(self.low, high, shape)
             case Kind.PICTURE:

@@ -27,6 +27,7 @@ from runner.errors import ReproError, TargetUnavailable
 from runner.scratch import ScratchFolder
 from runner.wheels import download_wheel
 
+FOLDER = "public-models"
 LIST = Path(__file__).with_name("models.tsv")
 # MediaPipe's wheels are for one Python and one system each; the models inside are the same in all.
 _WHEEL_OPTIONS = ("--python-version=311", "--platform=manylinux_2_17_x86_64", "--platform=manylinux_2_35_x86_64")
@@ -63,7 +64,7 @@ class PublicModel:
     @property
     def file(self) -> Path:
         """Where it lies once it is collected."""
-        return cache_root() / "public-models" / f"{self.name}.tflite"
+        return cache_root() / FOLDER / f"{self.name}.tflite"
 
 
 def listed(path: Path = LIST) -> tuple[PublicModel, ...]:
@@ -84,7 +85,7 @@ def collect(
     """
     missing = dict.fromkeys(model.package for model in models if not model.file.exists())
     for package in missing:
-        with ScratchFolder("public-models") as folder:
+        with ScratchFolder(FOLDER) as folder:
             try:
                 archive = (fetch or fetched)(package, Path(folder))
             except ReproError as error:

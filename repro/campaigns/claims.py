@@ -14,6 +14,7 @@ from repro.campaigns.campaign import CaseResult
 from repro.campaigns.expectations import ANY, Expectation, Expectations, expected_text
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Precision
+from runner.runtime_version import spoken
 
 
 class Answer(enum.StrEnum):
@@ -44,9 +45,9 @@ def answer_to(claim: Expectation, verdict: Verdict, runtime: str) -> tuple[Answe
     """What one verdict says of a claim."""
     said = f"{verdict.status} {verdict.signature}".strip()
     if verdict.status is Status.PASS:
-        return Answer.REFUTED, f"passes here with LiteRT {runtime}"
+        return Answer.REFUTED, f"passes here with {spoken(runtime)}"
     if verdict.status is claim.status:
-        return Answer.CONFIRMED, f"{said} with LiteRT {runtime}"
+        return Answer.CONFIRMED, f"{said} with {spoken(runtime)}"
     return Answer.OPEN, said
 
 

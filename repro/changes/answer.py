@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from repro.verdicts.verdict import Status
+from runner.runtime_version import spoken
 
 NUMBERS = ("pearson", "max_abs", "power")
 """The numbers of an answer that are compared, where both sides have them; as in `Verdict`."""
@@ -59,7 +60,7 @@ class Place:
     runtime: str
 
     def __str__(self) -> str:
-        return f"{self.target} LiteRT {self.runtime}"
+        return f"{self.target} {spoken(self.runtime)}"
 
 
 @dataclass(frozen=True)

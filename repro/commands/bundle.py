@@ -40,7 +40,7 @@ from runner.run import Precision
 @click.option("--url", help="Where to fetch Android's libraries from, instead of the official place.")
 @options.both_precisions
 @click.option("--inputs", "inputs", type=click.Choice(KINDS), help="Input set instead of the case's.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of the inputs instead of the case's own.")
+@click.option("--seed", type=options.SEED, help="Seed of the inputs instead of the case's own.")
 @options.memory
 def command(
     cases: tuple[str, ...],

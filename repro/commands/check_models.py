@@ -235,6 +235,7 @@ def _show(console: Screen, shown: Shown, *, verbose: bool) -> None:
         else:
             expected = comparison is not None and comparison.standing is Standing.KNOWN
             print_lines(console, indented(verdict.lines(Tone.WARN if expected else Tone.BAD, verbose=verbose)))
+    print_lines(console, indented(checked.known_bug_lines()))
     print_lines(console, indented(checked.memory_lines()))
     print_lines(console, indented(shown.notes))
 

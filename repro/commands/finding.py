@@ -139,7 +139,7 @@ def show(slug: str, html_file: Path | None) -> None:
     show_default=True,
     help="Index of a wrong output. May be repeated.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs.")
+@click.option("--seed", type=options.SEED, default=0, show_default=True, help="Seed of the inputs.")
 @options.memory
 def new(slug: str, model: Path, control: Path, wrong: tuple[int, ...], seed: int) -> None:
     """Start a finding from a minimal model and its healthy twin.

@@ -47,7 +47,7 @@ from runner.targets import precisions_for
 @options.fp32_or_more
 @click.option("--seconds", type=options.NumberRange(min=0), default=60.0, show_default=True, help="How long to go on.")
 @click.option("--graphs", type=click.IntRange(min=0), help="Stop after about this many judged graphs.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides every graph of the hunt.")
+@click.option("--seed", type=options.SEED, default=0, show_default=True, help="Decides every graph of the hunt.")
 @click.option(
     "--corpus",
     type=click.Path(path_type=Path),

@@ -114,7 +114,7 @@ def command(
     console = Screen(stderr=as_json)
     if not console.is_terminal:
         console.width = LOG_WIDTH  # a log has no edge to wrap at
-    notes = Screen(stderr=True)
+    notes = Screen(stderr=True, soft_wrap=True)
     reports: list[Report] = []
     missing: dict[str, ReproError] = {}
     began = datetime.now(UTC)

@@ -41,7 +41,7 @@ from repro.verdicts.subject import Subject, case_subject
 from runner.cache import write_atomically
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
-from runner.runtime_version import version_order
+from runner.runtime_version import spoken, version_order
 from runner.runtimes import KNOWN
 from runner.targets import precisions_for
 
@@ -56,7 +56,7 @@ from runner.targets import precisions_for
 @options.both_precisions
 @mine
 @click.option("--bisect", "bisecting", is_flag=True, help="Find the first runtime in which a verdict changed.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
+@click.option("--seed", type=options.SEED, default=0, show_default=True, help="Seed of the inputs of .tflite files.")
 @options.again
 @options.pool_workers
 @elsewhere.where
@@ -214,10 +214,10 @@ def print_matrix(console: Screen, rows: Sequence[Row], measured: Measured, verbo
     """One line per row: cells by target and precision over the runtimes, then the sentence."""
     for environment in measured.environments:
         adapter = f", {environment['adapter']}, {environment['driver']}" if environment["adapter"] else ""
-        console.say((f"{environment['target']}  LiteRT {environment['runtime']}{adapter}", Tone.ASIDE))
+        console.say((f"{environment['target']}  {spoken(environment['runtime'])}{adapter}", Tone.ASIDE))
     print_lines(console, [one.line() for one in measured.unfit])
     for gone in measured.unavailable:
-        why = f"not available: {gone['target']} with LiteRT {gone['runtime']}: {gone['reason']}"
+        why = f"not available: {gone['target']} with {spoken(gone['runtime'])}: {gone['reason']}"
         console.say((why, Tone.WARN))
     order = sorted({r["runtime"] for r in measured.records}, key=version_order)
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
@@ -284,7 +284,7 @@ def _verdict_of(
         environment = Environment(version, target)
         one = measure([subject], [environment], str(precision), journal, workers=1, open_target=open_target)
         if one.unavailable:
-            raise BadInput(f"cannot bisect over LiteRT {version}: {one.unavailable[0]['reason']}")
+            raise BadInput(f"cannot bisect over {spoken(version)}: {one.unavailable[0]['reason']}")
         return verdict_line(one.records[0])
 
     return said

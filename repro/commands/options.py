@@ -136,7 +136,9 @@ def given_inputs(files: Sequence[Path], words: Sequence[str]) -> GivenInputs | N
     return GivenInputs(tuple(files), tuple(words)) if files or words else None
 
 
-input_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the inputs that are made.")
+SEED = click.IntRange(0)
+"""What a seed may be: numpy's generators take no negative one."""
+input_seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the inputs that are made.")
 signature = click.option("--signature", metavar="NAME", help="Which signature of a file that has several.")
 
 

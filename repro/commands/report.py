@@ -13,6 +13,8 @@ from repro.display.console import Screen
 from repro.findings.finding import Finding
 from repro.findings.reader import NO_FINDING, load, slugs
 from repro.findings.report import report_files
+from repro.findings.restart_finding import load_restart, restart_slugs
+from repro.findings.restart_report import restart_files
 from repro.findings.seal import check_seal
 from repro.findings.upstream import HOW_TO_FILE, INDEX, ISSUE, all_issues, host_expectations, issue_to_file, write_files
 from repro.records.lines import counted
@@ -42,6 +44,9 @@ def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) 
     if everything == bool(slug):
         raise BadInput("name one finding, or give --all (`repro finding list` shows them)")
     say_own_catalogue()
+    if slug in restart_slugs():
+        _of_two_starts(str(slug), out, as_zip)
+        return
     chosen = [_sealed(name) for name in (slugs() if everything else [str(slug)])]
     if not chosen:
         raise NothingRan(NO_FINDING)
@@ -63,6 +68,19 @@ def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) 
         console.print(f"{folder}: {counted(len(names), 'file')}")
         console.print(f"  the issue's text: {folder / ISSUE}")
         console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
+
+
+def _of_two_starts(slug: str, out: Path | None, as_zip: bool) -> None:
+    if as_zip:
+        raise BadInput(f"'{slug}' is a finding of two starts, which has no --zip; attach repro.py of its folder")
+    finding = load_restart(slug)
+    folder = out or Path("build") / "report" / slug
+    keep_apart({"--out": folder}, [finding.folder])
+    names = write_files(restart_files(finding), folder)
+    console = Screen()
+    console.print(f"{folder}: {counted(len(names), 'file')}")
+    console.print(f"  the issue's text: {folder / ISSUE}")
+    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
 
 
 def _sealed(slug: str) -> Finding:

@@ -26,6 +26,7 @@ from repro.verdicts.subject import Subject, case_subject
 from runner import targets
 from runner.cache import write_atomically
 from runner.errors import NothingRan
+from runner.runtime_version import spoken
 from runner.targets import precisions_for
 
 HEALTHY = "findings/*-control"
@@ -48,7 +49,9 @@ _SHOWN = 3
 @click.option(
     "--written-by", "writers", multiple=True, metavar="VERSION", help="Also what this LiteRT wrote. May be repeated."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage, and of files' inputs.")
+@click.option(
+    "--seed", type=options.SEED, default=0, show_default=True, help="Seed of the damage, and of files' inputs."
+)
 @options.again
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write canonical JSON here.")
 @click.option("--json", "as_json", is_flag=True, help="One object per start on stdout.")
@@ -123,7 +126,7 @@ def _subjects(names: Sequence[str], seed: int) -> list[Subject]:
 def _print(console: Screen, answers: Sequence[Answer], verbose: bool) -> None:
     """A table per cache: a row per step with counts; behind it the faults."""
     first = answers[0]
-    console.say((f"{first.target}  LiteRT {first.runtime}, {first.adapter}, {first.driver}", Tone.ASIDE))
+    console.say((f"{first.target}  {spoken(first.runtime)}, {first.adapter}, {first.driver}", Tone.ASIDE))
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     for heading in ("cache", "it finds", "same", "of them read", "refused", "wrong", "died", "skipped"):
         table.add_column(heading, justify="left" if heading in ("cache", "it finds") else "right", no_wrap=True)

@@ -52,7 +52,7 @@ from runner.targets import gpu_of, late_phones, precisions_for
 @options.runtime
 @options.both_precisions
 @click.option("--inputs", "kind", type=click.Choice(KINDS), help="Input set instead of the case's.")
-@click.option("--seed", type=int, help="Seed of the inputs instead of the case's own.")
+@click.option("--seed", type=options.SEED, help="Seed of the inputs instead of the case's own.")
 @options.again
 @click.option("--resume", is_flag=True, help="Go on with an interrupted campaign. This is the default.")
 @options.pool_workers

@@ -132,6 +132,14 @@ class Lowering:
             last = self.add(Node("RESHAPE", op, new_shape=target.shape), self.new_value(last, made))
         self.produce(last, target)
 
+    def read_as_constant(self, op: Op) -> None:
+        """A DEQUANTIZE of a float16 constant is no node: whoever reads it gets the constant, an output nothing."""
+        output = self.value(op.outputs[0])
+        if output.is_output:
+            node = self.add(Node("CONSTANT", op))
+            node.misparsed = "half-constant-output"
+            self.produce(node, output)
+
     # --- ops without a parser of their own ----------------------------------------------------
 
     def generic(self, op: Op) -> Node:

@@ -82,15 +82,16 @@ def is_taken_for_fully_connected(graph: Graph, op: Op) -> bool:
 
 
 def lookup_misread(graph: Graph, op: Op) -> str:
-    """The rule that an EMBEDDING_LOOKUP in integers falls under, or empty.
+    """The rule that an EMBEDDING_LOOKUP falls under, or empty.
 
-    The parser makes room for one scale per row and copies those of the file: with one for all, that of the first row.
+    A table has two axes. Of integers the parser makes room for one scale per row and copies those of the file: with one
+    for all, that of the first row.
     """
     weights = graph.tensors[op.inputs[1]]
-    if weights.dtype not in ("int8", "int4", "int2"):
-        return ""
     if len(weights.shape) != 2:
         return "embedding-rank-aborts"
+    if weights.dtype not in ("int8", "int4", "int2"):
+        return ""
     return "embedding-one-scale" if scale_of(weights) and weights.shape[0] > 1 else ""
 
 

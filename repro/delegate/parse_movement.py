@@ -156,6 +156,8 @@ def parse_one_hot(lowering: Lowering, op: Op) -> None:
     if not shape or (len(shape) == 3 and shape[1] > 1) or lowering.graph.tensors[op.outputs[0]].dtype != "float32":
         node.misparsed = "one-hot-places"
     node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[2:]) or node.misparsed
+    if any(lowering.constant(op, place) is None for place in (2, 3)):
+        node.misparsed = "one-hot-values-abort"
 
 
 def parse_update(lowering: Lowering, op: Op) -> None:

@@ -104,7 +104,8 @@ def lower(graph: Graph) -> DelegateGraph:
     lowering = Lowering(graph)
     for op in graph.ops:
         if op.kind == "DEQUANTIZE" and constant_data(graph, op.outputs[0]) is not None:
-            continue  # it is read as the constant that it is
+            lowering.read_as_constant(op)
+            continue
         parse = PARSERS.get(op.kind)
         if parse is None:
             lowering.generic(op)

@@ -139,6 +139,9 @@ def _why_not_its_options(graph: Graph, op: Op) -> str:
             maker = graph.producers.get(op.inputs[1])
             if maker is not None and maker.kind == "DEQUANTIZE" and _is_stored_in_integers(graph, maker.inputs[0]):
                 return f"its weights '{op.inputs[1]}' come through a DEQUANTIZE, in another shape than it reads them"
+        case "EMBEDDING_LOOKUP" if _is_stored_in_integers(graph, op.inputs[1]):
+            if len(shapes[1]) not in (2, 4) or (len(shapes[1]) == 4 and shapes[1][1:3] != (1, 1)):
+                return f"its table '{op.inputs[1]}' is {list(shapes[1])}, the delegate takes [rows, depth]"
         case "ADD_N" if len(op.inputs) != 2:
             return f"it adds {len(op.inputs)} tensors, the delegate takes 2"
         case "SPACE_TO_DEPTH" | "DEPTH_TO_SPACE" if op.attrs.get("block_size", 0) <= 1:

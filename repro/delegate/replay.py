@@ -56,6 +56,8 @@ EFFECTS_OF_PARSING = {
     "integer-constant-batch": Effect.VOID,
     "integer-pad": Effect.VOID,
     "half-constant": Effect.VOID,
+    "half-constant-output": Effect.LOST,
+    "one-hot-values-abort": Effect.ABORT,
     "small-constant-aborts": Effect.ABORT,
     "top-k-aborts": Effect.ABORT,
     "update-constant-aborts": Effect.ABORT,

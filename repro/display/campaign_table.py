@@ -14,6 +14,7 @@ from repro.display.junit import TestRow
 from repro.records.lines import Tone, counted
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.verdict import Status, Verdict
+from runner.runtime_version import spoken
 
 
 def family(case: str) -> str:
@@ -49,7 +50,7 @@ def _print_target(
 ) -> None:
     first = results[0]
     driver = f", {first.fingerprint['driver']}" if first.fingerprint["driver"] else ""
-    console.say((first.target, Tone.HEAD), f"  LiteRT {first.runtime}, {first.adapter or 'cpu'}{driver}")
+    console.say((first.target, Tone.HEAD), f"  {spoken(first.runtime)}, {first.adapter or 'cpu'}{driver}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("family", "outputs", "pass", "controls pass", "known bugs", "news"):
         table.add_column(heading, justify="left" if heading == "family" else "right")

@@ -70,6 +70,7 @@ def json_records(shown: Shown) -> Iterator[dict[str, object]]:
     """One object per output, then one per border tensor that was judged."""
     checked = shown.checked
     fingerprint = checked.run.fingerprint
+    known = {output: [hazard.rule for hazard in hazards] for output, hazards in checked.known_bugs.items()}
     for index, verdict in enumerate(checked.verdicts):
         yield {
             "case": checked.subject.name,
@@ -82,6 +83,7 @@ def json_records(shown: Shown) -> Iterator[dict[str, object]]:
             "residency": residency_line(checked.run.log),
             "expected": shown.comparisons[index].expected if shown.comparisons else None,
             "marks": list(verdict.marks),
+            "known_bugs": known.get(verdict.output, []),
             "memory": checked.memory.as_json() if checked.memory else None,
             "poison": checked.poison.as_json() if checked.poison else None,
             "input_plan": plan_json(checked.subject.plan),

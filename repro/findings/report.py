@@ -161,9 +161,14 @@ def place_and_graph(finding: Finding) -> dict[str, Any]:
         "drivers": facts.drivers(environments),
         "phones": facts.phones(environments),
         "host": finding.sample().get("host", ""),
-        "listing": [one_line(line) for line in facts.listing(graph, finding.minimal.wrong)],
+        "listing": listing_of(graph, finding.minimal.wrong),
         "drawing": _drawing(finding, graph),
     }
+
+
+def listing_of(graph: Graph, wrong: Sequence[int] = ()) -> list[str]:
+    """The graph in a few lines, as an issue shows it."""
+    return [one_line(line) for line in facts.listing(graph, wrong)]
 
 
 def _drawing(finding: Finding, graph: Graph) -> list[str]:

@@ -27,8 +27,8 @@ class Range:
     """Where a model shows its bug. An empty field is no limit.
 
     runtimes: PEP 440 specifier set over LiteRT versions, nightlies included. A nightly 2.4.0.dev20261026 is,
-    by PEP 440, neither in `<2.4` nor in `>=2.4`; write `<2.4.0.dev0` or `>=2.4.0.dev0`. litert_js: the same over
-    LiteRT.js's versions, which no limit of LiteRT's holds. targets: shell
+    by PEP 440, neither in `<2.4` nor in `>=2.4`; write `<2.4.0.dev0` or `>=2.4.0.dev0`. litert_lm, litert_js:
+    the same over LiteRT-LM's and LiteRT.js's versions, which no limit of LiteRT's holds. targets: shell
     patterns of full target names. precisions: of `fp32`, `fp16`.
     """
 
@@ -36,18 +36,20 @@ class Range:
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     litert_js: str = ""
+    litert_lm: str = ""
     _set: SpecifierSet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_set", SpecifierSet(self.runtimes, prereleases=True))
 
     def __bool__(self) -> bool:
-        return bool(self.runtimes or self.targets or self.precisions or self.litert_js)
+        return bool(self.runtimes or self.targets or self.precisions or self.litert_lm or self.litert_js)
 
     def has_runtime(self, version: str) -> bool:
         """Whether a version is in it; what is not LiteRT's is in an unlimited range, or in one of its own numbering."""
-        if self.litert_js and numbering(version) is Numbering.LITERT_JS:
-            return Version(bare(version)) in SpecifierSet(self.litert_js)
+        own = {Numbering.LITERT_LM: self.litert_lm, Numbering.LITERT_JS: self.litert_js}.get(numbering(version), "")
+        if own:
+            return Version(bare(version)) in SpecifierSet(own)
         try:
             return Version(version) in self._set
         except InvalidVersion:
@@ -66,6 +68,7 @@ class Range:
     def __str__(self) -> str:
         """`LiteRT <2.1.6, on gpu:lavapipe, in fp16`; empty where nothing is limited."""
         said = [f"LiteRT {self.runtimes}"] if self.runtimes else []
+        said += [f"LiteRT-LM {self.litert_lm}"] if self.litert_lm else []
         said += [f"LiteRT.js {self.litert_js}"] if self.litert_js else []
         if self.targets:
             said.append(f"on {' or '.join(self.targets)}")
@@ -97,13 +100,14 @@ class Limits:
     """The keys with which a table of finding.toml says where something shows; None for a key that is not there."""
 
     runtimes: Annotated[str, AfterValidator(_specifier)] | None = None
+    litert_lm: Annotated[str, AfterValidator(_specifier)] | None = None
     litert_js: Annotated[str, AfterValidator(_specifier)] | None = None
     targets: tuple[Annotated[str, AfterValidator(_gpu_target)], ...] | None = None
     precisions: tuple[Precision, ...] | None = None
 
     @property
     def limited(self) -> bool:
-        return bool(self.runtimes or self.targets or self.precisions or self.litert_js)
+        return bool(self.runtimes or self.targets or self.precisions or self.litert_lm or self.litert_js)
 
     def range(self, inherited: Range) -> Range:
         """The range that these keys say; what is absent is inherited."""
@@ -112,4 +116,5 @@ class Limits:
             inherited.targets if self.targets is None else self.targets,
             inherited.precisions if self.precisions is None else self.precisions,
             inherited.litert_js if self.litert_js is None else self.litert_js,
+            inherited.litert_lm if self.litert_lm is None else self.litert_lm,
         )

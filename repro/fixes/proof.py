@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases.evaluation.evaluate import quantises_at_run_time
 from cases.evaluation.quantised import grid_of
 from cases.graph import Graph, Op
 from repro.campaigns.controls import fitness
 from repro.fixes.fp16_range import hold_in_fp16
 from repro.fixes.workarounds import Mended, avoid_hazards
 from repro.hazards.hazard import Hazard
-from repro.hazards.lint import adapter_risks, find_hazards
+from repro.hazards.lint import find_hazards, measured_risks
 from repro.hazards.rules import RULES
 from repro.records.lines import Line, Tone, Worded, line
 from repro.trials.check import Checked, check
-from repro.verdicts.references import OpenTarget, OwnOps
+from repro.verdicts.references import OpenTarget, OwnOps, float64_outputs
 from repro.verdicts.subject import Subject
 from repro.verdicts.value_range import out_of_range
 from repro.verdicts.verdict import Status, Verdict
@@ -72,7 +73,8 @@ class CpuDifference:
 class Proof:
     """What was shown. refusals: why this is no proof, one line each; empty means proven.
 
-    before, after: verdicts by precision. notes: what the user should know besides.
+    before, after: verdicts by precision. notes: what the user should know besides. witness: what computed the old
+    and the new file for `cpu`; another one than the cpu where that quantises floats in one of them alone.
     """
 
     cpu: tuple[CpuDifference, ...]
@@ -80,10 +82,11 @@ class Proof:
     after: Mapping[Precision, Checked]
     refusals: tuple[str, ...]
     notes: tuple[str, ...]
+    witness: str = "cpu"
 
     @property
     def is_exact(self) -> bool:
-        """Whether the cpu computes the same with and without the workarounds, bit for bit."""
+        """Whether the witness computes the same with and without the workarounds, bit for bit."""
         return all(difference.exact for difference in self.cpu)
 
 
@@ -93,7 +96,8 @@ class Fixed(Worded):
 
     subject: the model that was given. mended: its graph with the workarounds, and which hazards they are for.
     model: the bytes of the mended file, or of the original where it has no known hazard (then proof is None).
-    left_alone: what shows on some adapters only, which a file does not know: it is said, and left as it is.
+    left_alone: what shows on some adapters only, which a file does not know, or what no workaround keeps the outputs
+    under: it is said, and left as it is.
     """
 
     subject: Subject
@@ -114,7 +118,8 @@ class Fixed(Worded):
             yield from self._diff()
             yield from _shown(self.proof, len(self.mended.graph.outputs))
         for risk in self.left_alone:
-            yield line(f"  left alone: {risk.rule}, {RULES[risk.rule].where}; {risk.fix}")
+            where = ", ".join(filter(None, (risk.rule, RULES[risk.rule].where)))
+            yield line(f"  left alone: {where} at '{shown_name(risk.tensor)}'; {risk.fix}")
 
     def _diff(self) -> Iterator[Line]:
         for hazard, what in self.mended.done:
@@ -127,10 +132,12 @@ class Fixed(Worded):
 
 def _shown(proof: Proof, outputs: int) -> Iterator[Line]:
     if proof.is_exact:
-        yield line(f"cpu: all {outputs} outputs are the same, bit for bit")
+        yield line(f"{proof.witness}: all {outputs} outputs are the same, bit for bit")
     for difference in proof.cpu:
         if not difference.exact:
-            yield line(f"cpu: '{difference.name}' differs by at most {difference.words}; host-side factor 1")
+            yield line(
+                f"{proof.witness}: '{difference.name}' differs by at most {difference.words}; host-side factor 1"
+            )
     for precision, checked in proof.after.items():
         for old, new in zip(proof.before[precision].verdicts, checked.verdicts, strict=False):
             tone = Tone.GOOD if new.status is Status.PASS else Tone.BAD
@@ -165,7 +172,7 @@ def fix_subject(
     if also or find_hazards(subject.graph):
         subject.require_reference()  # what cannot be judged cannot be proven, and no edit fits shapes that do not fit
     mended = avoid_hazards(subject.graph, also)
-    risks = tuple(risk for risk in adapter_risks(subject.graph) if risk.rule not in also)
+    risks = tuple(risk for risk in measured_risks(subject.graph) if risk.rule not in also)
     if Precision.FP16 in precisions:
         mended = hold_in_fp16(mended, subject)
     if not mended.done and not mended.left:
@@ -186,7 +193,7 @@ def prove(
     Raises BadInput where the cpu cannot run the model at all, NothingRan where the target fails its own controls.
     """
     new = subject.edited(fixed.graph)
-    differences = cpu_differences(_cpu_run(cpu, subject), _cpu_run(cpu, new), fixed.before)
+    witness, differences = _differences(cpu, subject, new, fixed)
     before = {precision: check(subject, target, cpu, precision) for precision in precisions}
     for precision, checked in before.items():
         controls = None if checked.passed else fitness(target, precision)
@@ -194,13 +201,17 @@ def prove(
             raise NothingRan(f"{target.name} is {controls.reason}: its failures prove nothing")
     after = {precision: check(new, target, cpu, precision) for precision in precisions}
     cpu_misses = {v.output: v for v in check(new, cpu, cpu, Precision.FP32).verdicts if v.status is Status.FAIL}
-    refusals = [*_cpu_refusals(differences), *_left(fixed), *_made_out_of_range(subject, fixed, cpu, precisions)]
+    refusals = [
+        *_cpu_refusals(witness, differences),
+        *_left(fixed),
+        *_made_out_of_range(subject, fixed, cpu, precisions),
+    ]
     notes: list[str] = []
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
     ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
     # What a workaround is known for could have been mended, so that its failures are no excuse.
-    unmendable = [risk for risk in adapter_risks(fixed.graph) if not RULES[risk.rule].workaround]
+    unmendable = [risk for risk in measured_risks(fixed.graph) if not RULES[risk.rule].workaround]
     left_alone: dict[int, str] = {}
     for risk in unmendable:
         for index in risk.affected:
@@ -223,7 +234,19 @@ def prove(
             notes.append("these inputs do not show the failure; the change is proven harmless, not needed")
         else:
             refusals.append("the original passes on this target, so there is no failure that could be gone")
-    return new, Proof(tuple(differences), before, after, tuple(refusals), tuple(notes))
+    return new, Proof(tuple(differences), before, after, tuple(refusals), tuple(notes), witness)
+
+
+def _differences(cpu: Target, subject: Subject, new: Subject, fixed: Mended) -> tuple[str, list[CpuDifference]]:
+    """Of the two files on the cpu, and which witness says so: float64 where the cpu quantises activations as it runs,
+    by their range, and what is inserted changes what it quantises."""
+    old_run, new_run = _cpu_run(cpu, subject), _cpu_run(cpu, new)
+    found = cpu_differences(old_run, new_run, fixed.before)
+    if all(one.is_rounding for one in found) or not any(map(quantises_at_run_time, (fixed.before, fixed.graph))):
+        return "cpu", found
+    old_run = replace(old_run, outputs=float64_outputs(fixed.before, subject.feeds))
+    new_run = replace(new_run, outputs=float64_outputs(fixed.graph, subject.feeds))
+    return "float64 (the cpu quantises activations as it runs)", cpu_differences(old_run, new_run, fixed.before)
 
 
 def _cpu_run(cpu: Target, subject: Subject) -> Run:
@@ -264,10 +287,10 @@ def _step_of(graph: Graph, name: str) -> float | None:
     return None if grid is None or grid.scale.size != 1 else float(grid.scale)
 
 
-def _cpu_refusals(differences: Sequence[CpuDifference]) -> Iterator[str]:
+def _cpu_refusals(witness: str, differences: Sequence[CpuDifference]) -> Iterator[str]:
     for difference in differences:
         if not difference.is_rounding:
-            yield f"cpu: output '{difference.name}' changes by {difference.words}, which is more than rounding"
+            yield f"{witness}: output '{difference.name}' changes by {difference.words}, which is more than rounding"
 
 
 def _made_out_of_range(subject: Subject, fixed: Mended, cpu: Target, precisions: Sequence[Precision]) -> Iterator[str]:

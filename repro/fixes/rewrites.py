@@ -154,11 +154,16 @@ def _repeat_batch(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{' and '.join(repeated)} {'is' if len(repeated) == 1 else 'are'} repeated along the batch of BATCH_MATMUL"
 
 
+def at_rank(edit: GraphEdit, op: Op, name: str, rank: int) -> str:
+    """A tensor with dimensions of 1 in front up to a rank, in front of `op`; the name to read."""
+    shape = tuple(edit.tensors[name].shape)
+    return edit.reshape_before(op, name, (*(1,) * (rank - len(shape)), *shape)) if len(shape) < rank else name
+
+
 def _copies(edit: GraphEdit, op: Op, name: str, wanted: tuple[int, ...]) -> str:
     """The tensor broadcast to a shape, by one CONCATENATION of copies per dimension that grows."""
-    shape = tuple(edit.tensors[name].shape)
-    aligned = (1,) * (len(wanted) - len(shape)) + shape
-    current = name if aligned == shape else edit.reshape_before(op, name, aligned)
+    current = at_rank(edit, op, name, len(wanted))
+    aligned = tuple(edit.tensors[current].shape)
     for axis, (size, extent) in enumerate(zip(aligned, wanted, strict=True)):
         if size != extent:
             wider = edit.tensor_like(current, (*wanted[: axis + 1], *aligned[axis + 1 :]))

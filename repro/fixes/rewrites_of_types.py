@@ -190,6 +190,22 @@ def _scale_per_row(edit: GraphEdit, hazard: Hazard) -> str:
     return f"'{table.name}' has its scale once per row"
 
 
+def _table_of_rank_2(edit: GraphEdit, hazard: Hazard) -> str:
+    """The table with its rows as vectors, and a RESHAPE behind the op."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    ids, name = op.inputs
+    table, output = edit.tensors[name], op.outputs[0]
+    record = table.raw.quantization
+    if table.data is None or len(table.shape) < 2 or (record is not None and record.quantizedDimension != 0):
+        return ""
+    rows, depth = table.shape[0], int(np.prod(table.shape[1:]))
+    flat = edit.variant(replace(table, shape=(rows, depth), data=table.data.reshape(rows, depth)))
+    changed = edit.swap(op, with_operand(op, 1, flat))
+    edit.reshape_after(changed, output, (edit.tensors[ids].shape[0], depth))
+    return f"'{name}' is [{rows}, {depth}], and a RESHAPE gives '{output}' its shape"
+
+
 TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "transposed-valid": _transposed_valid,
     "clamped": _clamped,
@@ -201,4 +217,5 @@ TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "strided-before": _strided_before,
     "cast-before": _cast_before,
     "scale-per-row": _scale_per_row,
+    "table-of-rank-2": _table_of_rank_2,
 }

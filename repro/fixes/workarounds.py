@@ -21,6 +21,8 @@ from repro.delegate.graph import constant_data
 from repro.delegate.kernel_divisions import kernel_divisions
 from repro.delegate.replay import replay
 from repro.fixes.rewrites import REWRITES
+from repro.fixes.rewrites_in_parts import PART_REWRITES
+from repro.fixes.rewrites_of_integers import INTEGER_REWRITES
 from repro.fixes.rewrites_of_types import TYPE_REWRITES
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards, find_risks
@@ -157,6 +159,8 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "block-kernel": _block_kernels,
     **REWRITES,
     **TYPE_REWRITES,
+    **INTEGER_REWRITES,
+    **PART_REWRITES,
 }
 
 

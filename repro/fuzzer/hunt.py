@@ -239,15 +239,12 @@ class Hunt:
         original = Specimen(item.graph, trial.subject.feeds, name)
         self.corpus.keep_suspect(item.index, original)
         try:
-            reduced = self._reduce(item.index, original)
+            self._deduplicate(bugs, item, self._reduce(item.index, original))
         except NotReducible as error:
             state.counts["unstable"] += 1
             self._keep(bugs, Bug("unstable", kind, "", item.index, item.origin, "", self._place), error.args[0])
-            return
         except NoReference as error:
             state.counts[f"not reduced: {type(error).__name__}"] += 1
-            return
-        self._deduplicate(bugs, item, reduced)
 
     def _reduce(self, index: int, original: Specimen) -> Reduced:
         folder = self.corpus.suspect_folder(index)

@@ -20,9 +20,10 @@ from repro.delegate.replay import Event, Replay, nearest_name, replay
 from repro.delegate.sighting import Effect
 from repro.delegate.thin_pointwise import chains_in_one_kernel
 from repro.hazards.hazard import Hazard, Level, match_of
-from repro.hazards.reach import outputs_reached
-from repro.hazards.risks import cleared, risks_of
+from repro.hazards.reach import outputs_reached, right_in_any_order
+from repro.hazards.risks import LISTED_TWICE, cleared, risks_of
 from repro.hazards.rules import RULES
+from runner.run import Precision
 
 
 @contextmanager
@@ -76,9 +77,10 @@ def find_risks(graph: Graph) -> tuple[Hazard, ...]:
     return tuple(hazard for hazard in lint(graph) if hazard.level is Level.RISKY)
 
 
-def adapter_risks(graph: Graph) -> tuple[Hazard, ...]:
-    """The risks that are a measured bug of some adapters only: a file does not say which adapter will run it."""
-    return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding)
+def measured_risks(graph: Graph) -> tuple[Hazard, ...]:
+    """The risks that are a measured bug: of some adapters only, of which a file does not say which will run it, or of
+    LiteRT on every target, the cpu included."""
+    return tuple(risk for risk in find_risks(graph) if RULES[risk.rule].finding or risk.rule == LISTED_TWICE)
 
 
 def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:
@@ -109,24 +111,28 @@ def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -
     """What the replay of the delegate's passes says: the first event of each rule and tensor that affects an output."""
     # What is refused does not run there, so nothing happens to it there.
     events = [
-        event
+        _on(event, adapters)
         for event in replayed.events
         if not why_refused(graph, event.producer) and not why_refused(graph, event.consumer) and _shows(event, adapters)
     ]
     if not events:
         return ()
-    # At most one walk per tensor; wrong values are rare.
-    wrong = dict.fromkeys(event.tensor for event in events if event.effect is Effect.WRONG)
-    reach = {tensor: outputs_reached(graph, tensor) for tensor in wrong}
     positions = {name: index for index, name in enumerate(graph.outputs)}
     every_output = tuple(range(len(graph.outputs)))
+    # At most one walk per tensor and kind of wrongness; wrong values are rare.
+    reached: dict[tuple[str, bool], tuple[int, ...]] = {}
     matches: dict[tuple[str, str], Hazard] = {}
-    for event in (_on(event, adapters) for event in events):
+    for event in events:
         affected: tuple[int, ...]
         if event.effect in (Effect.LOST, Effect.RISK):
             affected = (positions[event.tensor],)
         elif event.effect is Effect.WRONG:
-            affected = reach[event.tensor]
+            is_other_order = event.rule == "split-merged" and event.tensor == event.consumer.outputs[0]
+            walk = event.tensor, is_other_order
+            if walk not in reached:
+                right = right_in_any_order(graph, event.consumer) if is_other_order else ()
+                reached[walk] = outputs_reached(graph, event.tensor, right=right)
+            affected = reached[walk]
         else:
             affected = every_output
         key = (event.rule, event.tensor)
@@ -136,9 +142,15 @@ def _matches(graph: Graph, replayed: Replay, adapters: Sequence[Adapter] = ()) -
 
 
 def _on(event: Event, adapters: Sequence[Adapter]) -> Event:
-    """What becomes of it on these adapters: a division by zero in the place of an invalid kernel, on a PowerVR."""
+    """What becomes of an invalid kernel on these adapters.
+
+    On a PowerVR a division by zero. In fp16 that of a TOPK_V2 is a valid one, of which only the values are wrong.
+    """
     if event.rule == "grouped-conv" and any(divides_by_no_slices(adapter) for adapter in adapters):
         return replace(event, rule="grouped-conv-powervr", effect=Effect.ABORT)
+    is_half = bool(adapters) and all(adapter.precision is Precision.FP16 for adapter in adapters)
+    if event.rule == "quantised-ranks" and event.producer.kind == "TOPK_V2" and is_half:
+        return replace(event, rule="top-k-whole-numbers", effect=Effect.WRONG)
     return event
 
 

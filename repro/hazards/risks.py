@@ -22,6 +22,7 @@ from repro.hazards.reach import outputs_reached
 from repro.hazards.rules import RULES
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO, Precision
 
+LISTED_TWICE = "output-listed-twice"
 LONG_SUM = 8192
 """Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 
@@ -33,6 +34,9 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
     graph as the delegate has rewritten it.
     """
     for index, name in enumerate(graph.outputs):
+        if name in graph.outputs[index + 1 :]:
+            maker = graph.producers.get(name)
+            yield _risk(LISTED_TWICE, name, maker.kind if maker else "input", "", output=index)
         readers = graph.uses.get(name, ())
         if name in graph.inputs:
             yield _risk("output-is-input", name, "input", readers[0].kind if readers else "", output=index)

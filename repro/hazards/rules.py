@@ -261,7 +261,8 @@ RULES = {
             "cumsum-options",
             "CUMSUM that is exclusive or reverse",
             "'{tensor}' is wrong: {producer} is computed as if it were neither exclusive nor reverse",
-            "subtract the input from the sums (exclusive), or the sums from their total, and add the input (reverse)",
+            "a CUMSUM between two REVERSE_V2s (reverse), or of a zero and all but the last (exclusive)",
+            workaround="plain-cumsum",
             finding="cumsum-options",
         ),
         Rule(
@@ -289,6 +290,7 @@ RULES = {
             "vector to one number and back",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "keep the {producer} on the host",
+            finding="bitcast-size",
         ),
         Rule(
             "batch-matmul-broadcast",
@@ -337,13 +339,16 @@ RULES = {
             "ADD, SUB, MUL, DIV, EQUAL, NOT_EQUAL, ABS, SUM or REDUCE_PROD of quantised int16, whose scales are not "
             "those of integers",
             "'{tensor}' is wrong: {producer} computes with the integers and ignores what they stand for",
-            "quantise the activations to int8, or keep them in float",
+            "quantise the activations to int8, or compute with the real numbers between CASTs",
+            workaround="in-reals",
+            finding="int16-scales-ignored",
         ),
         Rule(
             "quantised-ranks",
             "elementwise op of two quantised int8 or uint8 tensors of different ranks, or TOPK_V2 of a vector",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "give the operands one rank with a RESHAPE",
+            workaround="one-rank",
             finding="int8-ranks-differ",
         ),
         Rule(
@@ -356,9 +361,11 @@ RULES = {
         ),
         Rule(
             "embedding-rank-aborts",
-            "EMBEDDING_LOOKUP of int8 or int4 weights that are not of rank 2",
+            "EMBEDDING_LOOKUP in a table of rank 3 or 4",
             "compiling this model ends the process (a failed check): the {producer} reads a table of rank 2",
             "a table of rank 2, and a RESHAPE behind",
+            workaround="table-of-rank-2",
+            finding="embedding-rank-aborts",
         ),
         Rule(
             "update-first-axis",
@@ -374,14 +381,17 @@ RULES = {
             "a composite whose name the delegate knows (odml.rms_norm, odml.group_norm, attention, ...)",
             "compiling this model ends the process (SIGSEGV): the delegate means to compute the composite {producer} "
             "that makes '{tensor}' by its name",
-            "export it without composites: the plain ops of its body compute the same",
+            "put the plain ops of its body in its place, which compute the same",
+            workaround="inlined",
             finding="composite-aborts",
         ),
         Rule(
             "blockwise-int4-aborts",
             "FULLY_CONNECTED with int4 weights that have one scale per block",
             "compiling this model corrupts memory: it ends the process or makes '{tensor}' wrong",
-            "quantise the weights with one scale per row",
+            "quantise the weights with one scale per row, or keep them in float32",
+            workaround="float-weights",
+            finding="blockwise-int4-aborts",
         ),
         Rule(
             "fc-runtime-weights",
@@ -481,6 +491,7 @@ RULES = {
             "SUB, DIV, LESS and the like of whole numbers, whose first operand is a constant of several",
             "'{tensor}' is wrong: the {producer} takes its constant for the second operand",
             "make the constant the second operand of another op (a SUB is a NEG and an ADD, a LESS a GREATER)",
+            workaround="constant-second",
             finding="integer-constant-misread",
         ),
         Rule(
@@ -510,10 +521,18 @@ RULES = {
             finding="half-constant",
         ),
         Rule(
+            "half-constant-output",
+            "float16 constant that is an output, through its DEQUANTIZE",
+            "output '{tensor}' is never written: the {producer} is left out, since whoever reads it reads its constant",
+            "keep that constant in float32, or return it without the model",
+            finding="half-constant-output",
+        ),
+        Rule(
             "gather-batch",
             "GATHER with batch_dims over a batch above 1, or along the channels or the width of rank 4",
             "'{tensor}' is wrong: the {producer} knows of no batches, neither in its indices nor in its result",
             "a GATHER per batch, of a SLICE each",
+            workaround="gather-per-batch",
             finding="gather-batch",
         ),
         Rule(
@@ -522,6 +541,7 @@ RULES = {
             "'{tensor}' is wrong where one of the largest is among the last channels: the {producer} leaves out those "
             "that fill no group of four",
             "pad the channels to a multiple of 4 with the smallest number",
+            workaround="full-slices",
             latent=True,
             finding="top-k-slice",
         ),
@@ -530,6 +550,7 @@ RULES = {
             "TOPK_V2 over fewer than 4 channels",
             "running this model ends the process (SIGFPE): {producer} divides by the number of whole groups of four",
             "pad the channels to a multiple of 4 with the smallest number",
+            workaround="full-slices",
             finding="top-k-slice",
         ),
         Rule(
@@ -540,6 +561,13 @@ RULES = {
             "ONE_HOT of the indices as a vector, then a RESHAPE",
             workaround="one-hot-vector",
             finding="one-hot-places",
+        ),
+        Rule(
+            "one-hot-values-abort",
+            "ONE_HOT whose on or off value is an input or computed",
+            "compiling this model ends the process (SIGSEGV): the {producer} reads its values before there are any",
+            "a ONE_HOT of 1 and 0, then a MUL by (on - off) and an ADD of off",
+            finding="one-hot-values-abort",
         ),
         Rule(
             "update-constant-aborts",
@@ -561,6 +589,7 @@ RULES = {
             "an op that reads a constant of int16, or of int8 or uint8 that is not quantised, as data",
             "compiling this model ends the process (a failed check, SIGSEGV): nothing reads the constant of {producer}",
             "keep the constant in int32, or make it a graph input",
+            workaround="in-int32",
             finding="small-constant-aborts",
         ),
         Rule(
@@ -577,6 +606,14 @@ RULES = {
             "'{tensor}' is an input and an output: LiteRT's CompiledModel then writes no output at all, on the cpu as "
             "on every GPU; TFLite's Interpreter is right",
             "leave it out of the outputs, or emit it through an op that changes nothing (x 1)",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "output-listed-twice",
+            "a tensor that is listed more than once among the outputs",
+            "output '{tensor}' is listed more than once, and LiteRT writes one of its places, on the cpu too: what is "
+            "read from another is what was in it",
+            "list it once, or give each place a tensor of its own",
             level=Level.RISKY,
         ),
         Rule(
@@ -622,6 +659,16 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "top-k-whole-numbers",
+            "TOPK_V2 of a quantised int8 or uint8 vector, in fp16",
+            "in fp16 '{tensor}' is wrong: the {producer} rounds its largest values to whole numbers without a sign "
+            "(in fp32 its kernel does not compile: quantised-ranks)",
+            "give it rank 2 with a RESHAPE",
+            where="in fp16",
+            precision=Precision.FP16,
+            level=Level.RISKY,
+        ),
+        Rule(
             "cast-output-consumed",
             "CAST to float32 that is an output -> elementwise op, CONCATENATION, SLICE, RESIZE, MAX_POOL or DEPTHWISE",
             "in fp16 every output is wrong: '{tensor}' stays float32 there, the kernel of the {consumer} that reads it "
@@ -650,6 +697,7 @@ RULES = {
             "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
             latent=True,
             level=Level.RISKY,
+            finding="cast-saturates",
         ),
         Rule(
             "fast-math-division",

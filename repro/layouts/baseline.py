@@ -20,6 +20,7 @@ from runner.cache import canonical_json, read_json, write_atomically
 from runner.encoding import file_name
 from runner.errors import BadInput
 from runner.run import Fingerprint
+from runner.runtime_version import spoken
 
 ERROR_GROWTH = 1.25
 """An RMS error may grow by a quarter: another machine's summation order moves it by a few percent."""
@@ -63,7 +64,7 @@ def baseline_check(
 ) -> GateCheck:
     """Compare with the recorded numbers; a note where there are none to compare with."""
     path = baseline_path(layout, fingerprint, size)
-    where = f"{fingerprint.target} LiteRT {fingerprint.runtime} {fingerprint.precision}"
+    where = f"{fingerprint.target} {spoken(fingerprint.runtime)} {fingerprint.precision}"
     if not path.exists():
         return _note(f"none recorded for {where}; `repro gate --update-baseline` records it")
     recorded = fitted_or_none(_Baseline, read_json(path))

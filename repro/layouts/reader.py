@@ -5,6 +5,7 @@ Whatever does not add up is one line: what is wrong, where, what to write instea
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,7 +131,7 @@ def read_layout(path: Path, overrides: Mapping[str, str] | None = None) -> Layou
         document.detections,
         document.thresholds.by_precision(),
         document.control,
-        path.parent / head.baselines,
+        Path(os.path.normpath(path.parent / head.baselines)),
         {allowed.rule: allowed.reason for allowed in document.allow},
         tuple(with_settings(target.name, target.settings) for target in document.target),
     )

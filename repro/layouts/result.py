@@ -11,6 +11,7 @@ from repro.records.lines import Line, Tone, Worded, counted, line
 from repro.verdicts.error_map import ErrorMap
 from repro.verdicts.fitness import Fitness
 from runner.run import Fingerprint
+from runner.runtime_version import spoken
 
 KINDS = ("structure", "residency", "output", "chain", "control", "baseline")
 
@@ -103,7 +104,7 @@ class Report(Worded):
         ran_on = ""
         if self.fingerprint is not None:
             of = self.fingerprint
-            ran_on = f"  LiteRT {of.runtime}  {of.adapter} {of.driver}".rstrip()
+            ran_on = f"  {spoken(of.runtime)}  {of.adapter} {of.driver}".rstrip()
         where = f"{self.layout} on {self.target} {self.precision}{size}{ran_on}"
         return line((where, Tone.HEAD), f"  {self.used}" if self.used else "")
 

@@ -23,6 +23,7 @@ from repro.verdicts.subject import Subject
 from repro.verdicts.version import judge_version
 from runner.errors import BadInput
 from runner.run import Precision
+from runner.runtime_version import spoken
 
 PART = "part"
 """The key of a document that is not the whole: what it is a part of."""
@@ -161,7 +162,7 @@ def _environments(parts: Sequence[Part]) -> list[EnvironmentRecord]:
             if here != there:
                 name = next(key for key, value in here.items() if there.get(key) != value)
                 raise BadInput(
-                    f"{here['target']} with LiteRT {here['runtime']} of {path} and of {part.path} differ in their "
+                    f"{here['target']} with {spoken(here['runtime'])} of {path} and of {part.path} differ in their "
                     f"{name}; results of two environments may not be mixed: run both with the same"
                 )
     return [record for _, record in seen.values()]
@@ -177,6 +178,6 @@ def _records(parts: Sequence[Part]) -> list[CellRecord]:
                 runtime, target, precision = cell_of(record)
                 raise BadInput(
                     f"{earlier.path} and {part.path} say different things of {record['case']} on {target} {precision} "
-                    f"with LiteRT {runtime}; find out which one is right, and merge without the other"
+                    f"with {spoken(runtime)}; find out which one is right, and merge without the other"
                 )
     return [record for _, record in found.values()]

@@ -9,6 +9,7 @@ from repro.matrix.record import Row as MatrixRow
 from repro.matrix.rows import PASSES, UNCLEAR, version_order
 from repro.pages.page import Command, Page, Row, Section, Table, Text
 from repro.records.lines import Tone, counted
+from runner.runtime_version import spoken
 
 
 def matrix_page(
@@ -28,7 +29,7 @@ def matrix_page(
     if unclear:
         answers.append(Text(f"{unclear} have cells that cannot tell: a control fails there too", Tone.WARN))
     answers += [
-        Text(f"not available: {gone['target']} with LiteRT {gone['runtime']}: {gone['reason']}", Tone.WARN)
+        Text(f"not available: {gone['target']} with {spoken(gone['runtime'])}: {gone['reason']}", Tone.WARN)
         for gone in unavailable
     ]
     # Those that show in the newest runtime first: they are not fixed.

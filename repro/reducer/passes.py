@@ -271,13 +271,13 @@ def resized(specimen: Specimen, sizing: dict[int, int]) -> Specimen | None:
         if data is not None and name in parameters:
             shape, data = tensor.shape, np.vectorize(lambda v: sizing.get(int(v), int(v)))(data).astype(data.dtype)
         elif data is not None and shape != tensor.shape:
-            data = np.ascontiguousarray(data[tuple(slice(0, size) for size in shape)])
+            data = np.asarray(data[tuple(slice(0, size) for size in shape)], order="C")
         tensors[name] = replace(tensor, shape=shape, data=data)
     ops = tuple(_resized_op(op, sizing) for op in graph.ops)
     crop = [tuple(slice(0, size) for size in tensors[name].shape) for name in graph.inputs]
     feeds = map_feeds(
         specimen.feeds,
-        lambda _, feed: tuple(np.ascontiguousarray(a[c]) for a, c in zip(feed, crop, strict=True)),
+        lambda _, feed: tuple(np.asarray(a[c], order="C") for a, c in zip(feed, crop, strict=True)),
     )
     text = ", ".join(f"{old} -> {new}" for old, new in sorted(sizing.items()) if old != new)
     edited = Graph(tensors, ops, graph.inputs, graph.outputs)

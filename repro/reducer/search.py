@@ -384,7 +384,8 @@ def other_inputs(specimen: Specimen) -> Specimen:
     """The same graph on other inputs of the same distribution: each array with its elements in reverse order."""
     feeds = map_feeds(
         specimen.feeds,
-        lambda _, feed: tuple(np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for a in feed),
+        # ascontiguousarray would turn a scalar into a vector
+        lambda _, feed: tuple(np.asarray(a.ravel()[::-1].reshape(a.shape), order="C") for a in feed),
     )
     return replace(specimen, feeds=feeds)
 

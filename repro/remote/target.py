@@ -21,6 +21,7 @@ from repro.remote.engine import CORES, AtWork, Engine, Lost, Ticket
 from repro.remote.parcel import job_bytes, pack
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 from runner.run import Fingerprint, Job, Outcome, Run
+from runner.runtime_version import spoken
 from runner.runtimes import packed
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
@@ -122,7 +123,7 @@ class RemoteTarget(Target):
         version = str(self._order.runtime)
         if self._runtime is None:
             self._runtime = packed(runtime_of(version))
-        self._say(f"sending LiteRT {version} ({len(self._runtime) >> 20} MiB) to worker {worker.name}")
+        self._say(f"sending {spoken(version)} ({len(self._runtime) >> 20} MiB) to worker {worker.name}")
         sha = hashlib.sha256(self._runtime).hexdigest()
         ticket = self._engine.submit(take_runtime, version, at=worker.address, carried={sha: self._runtime})
         try:

@@ -30,6 +30,7 @@ from repro.verdicts.references import OWN_OPS_ONLY
 from repro.verdicts.subject import graph_subject
 from repro.verdicts.verdict import Status
 from runner.run import Job, Outcome, Precision, Run
+from runner.runtime_version import spoken
 from runner.target import Target
 
 FILE = Path(__file__).with_name("answers.json")
@@ -112,7 +113,7 @@ def ask(target: Target, cpu: Target) -> Answers:
         if is_right is not None:
             by_cpu.setdefault(cell, []).append(is_right)
     fingerprint = next(run.fingerprint for of_cell in runs.values() for run in of_cell if run.fingerprint is not None)
-    words = f"LiteRT {fingerprint.runtime}, {target.name}"
+    words = f"{spoken(fingerprint.runtime)}, {target.name}"
     answers = {cell: answer_of(of_cell) for cell, of_cell in runs.items()}
     foreign = {
         cell: Answer(False, NO_KERNEL)

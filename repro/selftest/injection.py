@@ -67,7 +67,7 @@ def inject(sample: Sample, fault: Fault, seed: int, tally: Tally) -> None:
         if changed is None:
             tally.not_applicable += 1
             return
-        faulty.append(np.ascontiguousarray(changed, dtype=value.dtype))
+        faulty.append(np.asarray(changed, dtype=value.dtype, order="C"))
     if all(np.array_equal(f, o, equal_nan=True) for f, o in zip(faulty, outputs, strict=True)):
         tally.no_effect += 1
         return

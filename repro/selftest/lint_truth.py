@@ -305,7 +305,7 @@ def show(table: Confusion, console: Console) -> None:
 @click.command()
 @click.argument("settings", nargs=-1)
 @click.option("--graphs", default=5000, show_default=True, help="How many graphs to draw.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--workers", default=targets.default_workers(), show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs observed.")
 @click.option("--json", "as_json", is_flag=True, help="The table as one object on stdout.")

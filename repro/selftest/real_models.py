@@ -5,16 +5,19 @@ the table gives the reason of all that is no PASS, what it cost, and says of eac
 
     python -m models.public.collect
     python -m repro.selftest.real_models [PART...] [--target T] [--document docs/real-models.md]
+    python -m models.public.checkouts FOLDER...
+    python -m repro.selftest.real_models --of test-models [PART...] [--document docs/test-models.md]
 
-The first collects the models into the cache folder; PART is a part of a file's name there, and all are meant without
-one, the smallest first. Answers are kept, so that the set can be walked in pieces; the newest of a model and precision
-counts. Each model has a process of its own: its memory is its own, and one that takes too long takes none of the others
-with it.
+The first and the third collect the models of one set into the cache folder; PART is a part of a file's name there, and
+all are meant without one, the smallest first. A file with several signatures is as many models. Answers are kept, so
+that the set can be walked in pieces; the newest of a model and precision counts. Each file has a process of its own:
+its memory is its own, and one that takes too long takes none of the others with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -26,11 +29,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
-from models.public.collect import listed
+from cases.graph import Graph
+from models.public import checkouts, collect, photographs
+from repro.hazards.lint import foretold
 from repro.selftest.judge_table import write_into
-from repro.trials.load import load_subject
-from repro.trials.part import WHOLE, Part
-from repro.trials.telling_feeds import check_tellingly
+from repro.trials.load import load_subject, signatures_of
+from repro.trials.part import Part
+from repro.trials.telling_feeds import among_its_feeds, check_tellingly
 from repro.verdicts.verdict import Status, Verdict
 from runner import children, targets
 from runner.cache import cache_root
@@ -39,8 +44,9 @@ from runner.run import Precision
 
 MODULE = "repro.selftest.real_models"
 COMMAND = f"python -m {MODULE}"
-FOLDER = "public-models"
-RESULTS = f"{FOLDER}/results.jsonl"
+COLLECTED_BY = {collect.FOLDER: "models.public.collect", checkouts.FOLDER: "models.public.checkouts FOLDER..."}
+"""Each set of models, by its folder in the cache, and the module that collects it."""
+RESULTS = "results.jsonl"
 NO_ANSWER = "no answer"
 _MINUTES = 120.0  # seconds of the first time, from which on there is no second
 _WORST = (Status.CRASH, Status.HANG, Status.REFUSED, Status.NOT_RESIDENT, Status.FAIL, Status.INVALID, Status.PASS)
@@ -72,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print a line per model and precision as it is answered; exit 1 where one has no answer."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="check real models")
     parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--of", choices=COLLECTED_BY, default=collect.FOLDER, help="the set that is meant")
     parser.add_argument("--target", default="gpu:lavapipe")
     parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for one model, default 1800")
     parser.add_argument("--document", type=Path, metavar="FILE", help="write the table of all answers into it")
@@ -79,51 +86,78 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.here is not None:
         for answer in answers(options.here, options.target):
-            keep(answer)
+            keep(answer, options.of)
         return 0
-    found = sorted((cache_root() / FOLDER).glob("*.tflite"), key=lambda path: (path.stat().st_size, path.name))
+    found = sorted((cache_root() / options.of).glob("*.tflite"), key=lambda path: (path.stat().st_size, path.name))
     if not found:
-        raise NothingRan("no model is there yet; run `python -m models.public.collect` first")
+        raise NothingRan(f"no model is there yet; run `python -m {COLLECTED_BY[options.of]}` first")
     for path in found:
         if not options.parts or any(part in path.name for part in options.parts):
-            for answer in in_process_of_its_own(path, options.target, options.limit):
+            for answer in in_process_of_its_own(path, options.target, options.limit, options.of):
                 cost = f"{answer.seconds:.1f} s, again {_or_nothing(answer.again_seconds)} s, {answer.peak_mib} MiB"
                 print(f"{answer.model} {answer.precision} {answer.said} ({cost})  {answer.reason}", flush=True)
-    known = kept()
+    there = {path.stem for path in found}
+    known = [answer for answer in kept(options.of) if answer.model.partition(":")[0] in there]
     if options.document is not None:
-        write_into(options.document, "\n".join(table(known)), COMMAND)
+        write_into(options.document, "\n".join(table(known, options.of)), written_by(options.of))
     return 1 if any(answer.said == NO_ANSWER for answer in known) else 0
 
 
-def in_process_of_its_own(path: Path, target: str, limit_s: float) -> list[Answer]:
-    """The answers for one model, which are kept; where its process ended without some, that is what is kept."""
-    before = kept()
-    command = [sys.executable, "-m", MODULE, "--here", str(path), "--target", target]
+def written_by(of: str) -> str:
+    """The command that writes the table of a set."""
+    return COMMAND if of == collect.FOLDER else f"{COMMAND} --of {of}"
+
+
+def in_process_of_its_own(path: Path, target: str, limit_s: float, folder: str) -> list[Answer]:
+    """The answers for one file, which are kept; where its process ended without some, that is what is kept."""
+    before = kept(folder)
+    command = [sys.executable, "-m", MODULE, "--here", str(path), "--target", target, "--of", folder]
     try:
         ended = children.run(command, timeout_s=limit_s)
         why = f"its process ended with {ended.returncode}: {(ended.stderr.strip().splitlines() or [''])[-1]}"
     except subprocess.TimeoutExpired:
         why = f"it took longer than {limit_s:g} s"
-    given = [answer for answer in kept() if answer.model == path.stem and answer not in before]
-    for precision in targets.precisions_for(target, "both"):
-        if precision not in {answer.precision for answer in given}:
-            given.append(Answer(path.stem, str(precision), 0, 0, NO_ANSWER, why, 0, 0))
-            keep(given[-1])
+    models = [name for name, _ in models_of(path)]
+    given = [answer for answer in kept(folder) if answer.model in models and answer not in before]
+    for name, precision in itertools.product(models, targets.precisions_for(target, "both")):
+        if (name, precision) not in {(answer.model, answer.precision) for answer in given}:
+            given.append(Answer(name, str(precision), 0, 0, NO_ANSWER, why, 0, 0))
+            keep(given[-1], folder)
     return given
 
 
+def models_of(path: Path) -> tuple[tuple[str, Part], ...]:
+    """What a file holds, by name: each of its signatures is a model, where it has several.
+
+    A file that cannot be read is one model, which has no answer.
+    """
+    shapes = next((model.shapes for model in collect.listed() if model.name == path.stem), {})
+    try:
+        signatures = signatures_of(path)
+    except ReproError:
+        signatures = ()
+    if len(signatures) < 2:
+        return ((path.stem, Part(shapes=shapes)),)
+    return tuple((f"{path.stem}:{key}", Part(key, shapes)) for key in signatures)
+
+
 def answers(path: Path, target_name: str) -> Iterator[Answer]:
-    """What `check` says of a model, in each precision that the target has."""
-    part = next((Part(shapes=model.shapes) for model in listed() if model.name == path.stem), WHOLE)
-    for precision in targets.precisions_for(target_name, "both"):
+    """What `check` says of each model of a file, in each precision that the target has."""
+    files = photographs.of_model(path.stem, photographs.listed())
+    given = {name: f"image:{','.join(map(str, parts))}" for name, parts in files.items()} or None
+    for (name, part), precision in itertools.product(models_of(path), targets.precisions_for(target_name, "both")):
         graph, seconds = None, list[float]()
         with targets.open_target("cpu") as cpu, targets.open_target(target_name) as target:
             for _ in range(2):
                 start = time.monotonic()
                 try:
-                    subject = load_subject(path, part=part)
+                    subject = load_subject(path, given, part=part)
                     graph = subject.graph
+                    if given is not None:
+                        subject = among_its_feeds(subject, precision)
                     said, reason = summary(check_tellingly(subject, target, cpu, precision).verdicts)
+                    if said.startswith((Status.FAIL, Status.CRASH)):
+                        reason = "; ".join(filter(None, (foreseen(graph), reason)))
                 except ReproError as error:
                     said, reason = NO_ANSWER, str(error).replace(str(path), path.name)
                 seconds.append(time.monotonic() - start)
@@ -133,7 +167,13 @@ def answers(path: Path, target_name: str) -> Iterator[Answer]:
         # A worker's memory is known once it has ended.
         own, worker = (resource.getrusage(who).ru_maxrss // 1024 for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
         again = seconds[1] if len(seconds) > 1 else None
-        yield Answer(path.stem, str(precision), ops, outputs, said, reason, seconds[0], own, again, worker)
+        yield Answer(name, str(precision), ops, outputs, said, reason, seconds[0], own, again, worker)
+
+
+def foreseen(graph: Graph) -> str:
+    """The rules that name something in the graph as known to go wrong; empty where none does."""
+    rules = sorted({str(hazard.rule) for hazard in foretold(graph)})
+    return f"foreseen: {', '.join(rules)}" if rules else ""
 
 
 def summary(verdicts: Sequence[Verdict]) -> tuple[str, str]:
@@ -145,35 +185,63 @@ def summary(verdicts: Sequence[Verdict]) -> tuple[str, str]:
     return worst.said + count, reason
 
 
-def keep(answer: Answer) -> None:
+def keep(answer: Answer, folder: str = collect.FOLDER) -> None:
     """Add an answer to those of earlier runs; the newest of a model and precision counts."""
-    path = cache_root() / RESULTS
+    path = cache_root() / folder / RESULTS
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(answer)) + "\n")
 
 
-def kept() -> list[Answer]:
+def kept(folder: str = collect.FOLDER) -> list[Answer]:
     """The newest answer of each model and precision, by name."""
-    path = cache_root() / RESULTS
+    path = cache_root() / folder / RESULTS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     newest = {(one.model, one.precision): one for one in (Answer(**json.loads(line)) for line in lines)}
     return sorted(newest.values(), key=lambda one: (one.model, one.precision != "fp32"))
 
 
-def table(known: Sequence[Answer]) -> Iterator[str]:
-    """Markdown: the count of each answer, then a row per model and precision."""
-    counts = Counter((one.precision, one.said.split()[0]) for one in known)
+def table(known: Sequence[Answer], of: str = collect.FOLDER) -> Iterator[str]:
+    """Markdown: the count of each answer, then a row per model and precision.
+
+    Of test models, which are many and small, only those that are no PASS, without what they cost.
+    """
+    counts = Counter((one.precision, one.said if one.said == NO_ANSWER else one.said.split()[0]) for one in known)
     for precision in Precision:
-        parts = [f"{number} {said}" for (of, said), number in sorted(counts.items()) if of == precision]
+        parts = [f"{number} {said}" for (asked, said), number in sorted(counts.items()) if asked == precision]
         yield f"{precision}: {', '.join(parts) or 'none'}."
     yield ""
+    if of == checkouts.FOLDER:
+        yield from _what_is_no_pass(known)
+        return
     yield "| model | ops | precision | answer | s | again | MiB | worker | reason |"
     yield "|---|---:|---|---|---:|---:|---:|---:|---|"
     for one in known:
-        reason = one.reason.replace("|", "/").replace("\n", " ")[:160]
         cost = f"{one.seconds:.1f} | {_or_nothing(one.again_seconds)} | {one.peak_mib} | {one.worker_mib or ''}"
-        yield f"| {one.model} | {one.ops} | {one.precision} | {one.said} | {cost} | {reason} |"
+        yield f"| {one.model} | {one.ops} | {one.precision} | {one.said} | {cost} | {_cell(one.reason)} |"
+
+
+def _what_is_no_pass(known: Sequence[Answer]) -> Iterator[str]:
+    """A row per model; one of both precisions where they say the same. Then what was never asked."""
+    yield "| model | ops | precision | answer | reason |"
+    yield "|---|---:|---|---|---|"
+    by_model: dict[str, list[Answer]] = {}
+    for one in known:
+        by_model.setdefault(one.model, []).append(one)
+    for answers_of_one in by_model.values():
+        is_one = len({one.said for one in answers_of_one}) == 1
+        precisions = ", ".join(one.precision for one in answers_of_one) if is_one else ""
+        for one in answers_of_one[:1] if is_one else answers_of_one:
+            if not one.said.startswith(Status.PASS):
+                yield f"| {one.model} | {one.ops} | {precisions or one.precision} | {one.said} | {_cell(one.reason)} |"
+    left_out = list(checkouts.kept_out())
+    yield ""
+    yield f"Left out, with the reason: {len(left_out)}."
+    yield from (f"- {name}: {reason}" for name, reason in left_out)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")[:160]
 
 
 def _or_nothing(seconds: float | None) -> str:

@@ -7,11 +7,13 @@ where it does not, the cpu is the reference and the verdict says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cases.evaluation.evaluate import quantises_at_run_time, unsupported
+from repro.hazards.hazard import Hazard
 from repro.records.lines import Line, Tone, Worded, indented, line
+from repro.trials.known_bugs import known_bug_lines, known_bugs
 from repro.trials.memory_check import MemoryCheck, checks_memory, run_checked
 from repro.trials.poison import Poisoned, require_poison, run_poisoned
 from repro.trials.reasons import explained
@@ -23,6 +25,7 @@ from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shown_name
 from runner.errors import NothingRan
 from runner.run import Outcome, Precision, Run
+from runner.runtime_version import spoken
 from runner.target import Target
 
 
@@ -75,7 +78,7 @@ class Checked(Worded):
     def head(self) -> Iterator[Line]:
         """Where it ran and what it was held against."""
         fingerprint = self.run.fingerprint
-        ran_on = f"LiteRT {fingerprint.runtime}  {fingerprint.adapter} {fingerprint.driver}"
+        ran_on = f"{spoken(fingerprint.runtime)}  {fingerprint.adapter} {fingerprint.driver}"
         where = f"{fingerprint.target} {fingerprint.precision}  {ran_on}".rstrip()
         yield line((where, Tone.HEAD), f"  reference: {self.reference_from}")
         for note in filter(None, (self.inputs_note, self.cpu_note)):
@@ -86,6 +89,16 @@ class Checked(Worded):
         """That the target fails its controls, where it does."""
         if self.fitness is not None and self.fitness.is_unfit:
             yield self.fitness.line()
+
+    @property
+    def known_bugs(self) -> Mapping[int, tuple[Hazard, ...]]:
+        """Output index -> the known bugs that explain what is wrong with it; -1 for a run that ended."""
+        fingerprint = self.run.fingerprint
+        return known_bugs(self.subject.graph, self.verdicts, fingerprint.target, Precision(fingerprint.precision))
+
+    def known_bug_lines(self) -> Iterator[Line]:
+        """Which known bugs explain what is wrong."""
+        yield from known_bug_lines(self.known_bugs)
 
     def memory_lines(self) -> Iterator[Line]:
         """What was found out about the memory behind the outputs."""
@@ -98,6 +111,7 @@ class Checked(Worded):
         yield from self.head()
         for verdict in self.verdicts:
             yield from indented(verdict.lines())
+        yield from indented(self.known_bug_lines())
         yield from indented(self.memory_lines())
 
 

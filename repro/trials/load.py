@@ -8,6 +8,7 @@ from pathlib import Path
 from cases.graph import Graph
 from cases.tflite.read import read_signatures
 from repro.trials.given_feeds import AnyInputs, feed_plan
+from repro.trials.given_shapes import read_as_given
 from repro.trials.part import WHOLE, Part
 from repro.verdicts.references import OpenTarget, OwnOps
 from repro.verdicts.subject import Subject, model_subject
@@ -33,9 +34,10 @@ def load_subject(
     """Read a model and make or read its inputs. Raises BadInput with one line for anything unreadable.
 
     The reference is the file's own ops. open_cpu: the cpu target that answers for ops which are foreign to the
-    evaluator. strict_shapes: see `OwnOps`. part: which graph of the file is meant.
+    evaluator. strict_shapes: see `OwnOps`. part: which graph of the file is meant; shapes that it leaves open are
+    those of the given inputs.
     """
-    model, graph = part.read(read_bytes(path, "a .tflite model"), str(path))
+    model, graph = read_as_given(part, read_bytes(path, "a .tflite model"), str(path), inputs)
     reference = OwnOps(open_cpu, strict_shapes)
     return fed_subject(path_label(path) + part.label(graph), model, graph, inputs, seed, reference)
 

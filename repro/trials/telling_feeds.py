@@ -22,7 +22,7 @@ from cases.graph import Graph
 from cases.input_plan.planned import Kind, PlannedFeeds, PlannedInput
 from cases.inputs import GivenFeeds
 from repro.trials.check import Checked, check
-from repro.verdicts import numeric_rule, steps
+from repro.verdicts import few_elements, numeric_rule, steps
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.floor_fit import relative_sizes
 from repro.verdicts.noise_floor import Floor
@@ -40,7 +40,11 @@ _EVALUATIONS = 3  # of a candidate: what is right, and two emulations
 _AMPLE_DB = 6.0  # above what is needed: a floor that is fitted to three feeds is above those of each
 _LIKELY = 8  # candidates, by what they tell alone, among which all threes are tried
 _ENOUGH_DB = 60.0  # more tells nothing more
-_DEVIATIONS = (1.0, 0.3, 3.0)  # of normal numbers for inputs of which nothing is known, one candidate after the other
+# What is drawn for inputs of which nothing is known, one candidate after the other: normal numbers of three deviations,
+# and whole numbers, which meet; of truth values how many are true, since all or any of many is hardly ever in doubt.
+_DEVIATIONS = (1.0, 0.3, 3.0)
+_MEETING = 2.0
+_SHARES = (1 / 2, 1 / 64, 63 / 64, 1 / 8, 7 / 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +87,19 @@ _Between = Callable[[_Candidate, _Candidate], tuple[float, ...]]
 """The power of one candidate above the floors of another."""
 
 
-def _together(candidates: Sequence[_Candidate], between: _Between) -> _Power:
+def _together(candidates: Sequence[_Candidate], between: _Between, precision: Precision) -> _Power:
     each = [between(one, other) for one in candidates for other in candidates]
-    return _Power(tuple(map(min, zip(*each, strict=True))))
+    alone = map(min, zip(*each, strict=True))
+    return _Power(tuple(max(db, _few_together(candidates, i, precision)) for i, db in enumerate(alone)))
+
+
+def _few_together(candidates: Sequence[_Candidate], output: int, precision: Precision) -> float:
+    """What candidates tell of an output of few elements, whose feeds are judged together; -inf of larger ones."""
+    references = [one.references[output] for one in candidates]
+    if not few_elements.is_few(references[0]):
+        return -math.inf
+    floors = [one.floors[output] for one in candidates]
+    return few_elements.signal_over_noise_db(references, floors, precision, DEFAULT)
 
 
 def check_tellingly(
@@ -127,30 +141,49 @@ def telling_subject(subject: Subject, precision: Precision, already: int) -> Sub
     count = min(_MOST, _TERMS // max(1, _EVALUATIONS * terms))
     if count < _FEWEST:
         return None
-    between = functools.cache(lambda one, other: one.power(other, precision))
-    drawn = list(_drawn(graph, plan, precision, count))
-    likely = sorted(drawn, key=lambda one: _together([one], between).rank, reverse=True)[:_LIKELY]
-    power, best = max(
-        ((_together(some, between), some) for some in itertools.combinations(likely, _FED)),
-        key=lambda found: found[0].rank,
-        default=(_Power(()), ()),
-    )
+    drawn = list(_drawn(graph, subject.model, plan, precision, count))
+    power, best = _most_telling(drawn, precision)
     if power.telling <= already:
         return None
-    kinds = ", ".join(dict.fromkeys(one.numbers for n in range(len(drawn)) for one in _planned(plan, n)))
+    kinds = ", ".join(dict.fromkeys(one.numbers for n in range(len(drawn)) for one in _planned(graph, plan, n)))
     words = f"{kinds}: {_FED} of {len(drawn)} drawn, seed {plan.standard.seed}"
     feeds = [candidate.feed for candidate in best]
     return replace(subject, plan=GivenFeeds((*feeds, feeds[0]), words), given_floors={}, cpu=None)
 
 
-def _drawn(graph: Graph, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
+def among_its_feeds(subject: Subject, precision: Precision) -> Subject:
+    """The same model with the three of its distinct feeds that tell most, and the first of them again.
+
+    All of them where they are three or fewer, or where the float64 evaluation does not know every op.
+    """
+    feeds = list({id(feed): feed for feed in subject.feeds}.values())
+    if len(feeds) <= _FED or unsupported(subject.graph):
+        return subject
+    _, best = _most_telling([_candidate(subject.graph, subject.model, feed, precision) for feed in feeds], precision)
+    fed = [candidate.feed for candidate in best]
+    words = f"{_FED} of {len(feeds)} of {subject.plan.words}"
+    return replace(subject, plan=GivenFeeds((*fed, fed[0]), words), given_floors={}, cpu=None)
+
+
+def _most_telling(candidates: Sequence[_Candidate], precision: Precision) -> tuple[_Power, tuple[_Candidate, ...]]:
+    """The three candidates that tell most together, and what they tell; none where there are not three."""
+    between = functools.cache(lambda one, other: one.power(other, precision))
+    likely = sorted(candidates, key=lambda one: _together([one], between, precision).rank, reverse=True)[:_LIKELY]
+    return max(
+        ((_together(some, between, precision), some) for some in itertools.combinations(likely, _FED)),
+        key=lambda found: found[0].rank,
+        default=(_Power(()), ()),
+    )
+
+
+def _drawn(graph: Graph, model: bytes, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
     """As many candidates as are wanted, or fewer once enough of them tell more than enough."""
     ample = 0
     for number in range(count):
-        planned = _planned(plan, number)
+        planned = _planned(graph, plan, number)
         feed = tuple(_array(graph, one, plan.standard.seed, number, i) for i, one in enumerate(planned))
         try:
-            candidate = _candidate(graph, feed, precision)
+            candidate = _candidate(graph, model, feed, precision)
         except NoReference:  # such numbers do not fit together in this graph
             continue
         yield candidate
@@ -159,29 +192,37 @@ def _drawn(graph: Graph, plan: PlannedFeeds, precision: Precision, count: int) -
             return
 
 
-def _planned(plan: PlannedFeeds, number: int) -> tuple[PlannedInput, ...]:
-    """How each input of a candidate is drawn: images as pictures, what nothing is known of in several sizes."""
-    deviation = _DEVIATIONS[number % len(_DEVIATIONS)]
+def _planned(graph: Graph, plan: PlannedFeeds, number: int) -> tuple[PlannedInput, ...]:
+    """How each input of a candidate is drawn: images as pictures, what nothing is known of in several ways."""
     return tuple(
         replace(one, kind=Kind.PICTURE)
         if one.is_image
-        else replace(one, kind=Kind.NORMAL, high=(deviation,))
+        else _of_unknown(one, graph.tensors[one.name].dtype, number)
         if one.kind is Kind.STANDARD
         else one
         for one in plan.inputs
     )
 
 
+def _of_unknown(planned: PlannedInput, dtype: str, number: int) -> PlannedInput:
+    """How an input of which nothing is known is drawn for a candidate."""
+    if dtype == "bool":
+        return replace(planned, kind=Kind.SHARE, high=(_SHARES[number % len(_SHARES)],))
+    if not dtype.startswith("float"):
+        return replace(planned, kind=Kind.INTEGERS, low=0, high=(7.0,))
+    ways = len(_DEVIATIONS) + 1
+    if number % ways == len(_DEVIATIONS):
+        return replace(planned, kind=Kind.INTEGERS, low=-_MEETING, high=(_MEETING,))
+    return replace(planned, kind=Kind.NORMAL, high=(_DEVIATIONS[number % ways],))
+
+
 def _array(graph: Graph, planned: PlannedInput, seed: int, number: int, operand: int) -> np.ndarray:
     tensor = graph.tensors[planned.name]
-    rng = np.random.default_rng([seed, _FED + number, operand])
-    if planned.kind is Kind.NORMAL and not tensor.dtype.startswith("float"):
-        planned = replace(planned, kind=Kind.INTEGERS, low=0, high=(1.0 if tensor.dtype == "bool" else 7.0,))
-    return planned.draw(tensor.shape, tensor.dtype, rng)
+    return planned.draw(tensor.shape, tensor.dtype, np.random.default_rng([seed, _FED + number, operand]))
 
 
-def _candidate(graph: Graph, feed: Feed, precision: Precision) -> _Candidate:
-    references = float64_outputs(graph, (feed,))
+def _candidate(graph: Graph, model: bytes, feed: Feed, precision: Precision) -> _Candidate:
+    references = float64_outputs(graph, (feed,), model)
     return _Candidate(feed, references[0], floors_for(graph, (feed,), references, precision))
 
 
@@ -191,6 +232,6 @@ def _of_output(reference: np.ndarray, others: np.ndarray, floor: Floor, precisio
         return steps.signal_over_noise_db(reference, floor)
     if reference.dtype.kind == "f":
         # As in a floor of several feeds: what is smaller as a whole has less noise as a whole.
-        size = (*relative_sizes([others, reference]), 1.0, 1.0)[1]
+        size = (*relative_sizes([others, reference], precision), 1.0, 1.0)[1]
         return numeric_rule.signal_over_noise_db(reference, floor.scaled(size), precision, DEFAULT)
     return math.inf if reference.size and (reference != reference.flat[0]).any() else -math.inf

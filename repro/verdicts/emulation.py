@@ -119,7 +119,7 @@ def emulated_floors(
             leaves = precision is Precision.FP32 or not _stays_finite(graph, [feeds[k] for k in distinct], name, right)
             floors.append(dataclasses.replace(_rule(graph, name, why), leaves_float32=leaves))
         else:
-            floors.append(dataclasses.replace(floor, by_feed=relative_sizes(wanted)))
+            floors.append(dataclasses.replace(floor, by_feed=relative_sizes(wanted, precision)))
     return tuple(floors)
 
 

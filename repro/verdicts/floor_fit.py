@@ -17,14 +17,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro.verdicts.deviations import Yardstick, as_rows, measure
+from repro.verdicts.few_elements import is_few
 from repro.verdicts.noise_floor import Deviations, Floor
 from repro.verdicts.thresholds import DEFAULT
-from runner.run import FP16_MAX, Precision
+from repro.verdicts.value_range import FP16_LAST_POWER, LARGEST
+from runner.run import Precision
 
 _MEMBERS = 64  # elements that a power of two needs to have a say of its own
 _PRIOR = 16  # elements with the noise of the curve that every channel is taken to have besides its own
 _SHORTEST = 8  # rows from which on a channel has enough elements to differ from the curve
 _UNLIKE = 256.0  # floors that a lone element is off by: what it is off by has nothing to do with its size
+_TAKEN_FOR_ZERO = {Precision.FP32: 2.0**-126, Precision.FP16: 2.0**-25}
+"""GPUs flush what float32 holds with fewer bits below this; float16 rounds half its smallest number to zero."""
+_LARGEST_RATIO = 100  # powers of two between the sizes of two feeds
 _FITTED = 1 << 18  # elements of one draw that the curve and the factors are fitted to, spread over all rows
 
 
@@ -37,33 +42,35 @@ def fitted_floor(
     """The floor of an output; None where an emulation is not finite though the reference is.
 
     references[k]: float64, after feed k. emulations[m][k]: the same in the m-th arithmetic, of the first feeds or of
-    all. Elements beyond float16's range may overflow: they are left to the judge, which leaves them out.
+    all. Elements beyond float16's range may overflow, and such as end in its last power of two may round beyond it:
+    they are left to the judge, which knows how far their noise reaches.
     """
     right = [as_rows(np.asarray(r, dtype=np.float64)) for r in references]
+    sizes = _sizes(right, precision)
     usable: list[np.ndarray] = []
     for k, r in enumerate(right):
         finite = np.isfinite(r)
         for of_kind in emulations:
             if k < len(of_kind):
                 finite = finite & np.isfinite(as_rows(of_kind[k]))
-        if (~finite & (np.abs(r) <= FP16_MAX)).any() or not finite.any():
+        if (~finite & (np.abs(r) < FP16_LAST_POWER)).any() or not finite.any():
             return None
-        usable.append(finite)
-        right[k] = np.where(finite, r, 0.0)
-    sizes = _sizes(right)
+        usable.append(finite & (np.abs(r) <= LARGEST[precision]))
+        right[k] = np.where(usable[k], r, 0.0)
     draws = [
         [_Draw(right[k], as_rows(emulated), usable[k], sizes[k]) for k, emulated in enumerate(of_kind)]
         for of_kind in emulations
     ]
     rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
-    floor = Floor(rmse, "emulation", depth, curve=_curve(some))
+    largest = max(draw.largest() for of_kind in draws for draw in of_kind) if is_few(right[0]) else 0.0
+    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision), largest=largest)
     floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
     floor = dataclasses.replace(floor, emulated=_left_over(draws, floor, precision))
     if floor.emulated.element <= _UNLIKE:
         return floor
     # A sigmoid behind a noisy sum turns 1e-6 into 1e-2 here and leaves it there: then one number is as good as a curve.
-    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0))
+    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0), largest=largest)
     flat = dataclasses.replace(flat, emulated=_left_over(draws, flat, precision))
     return min(floor, flat, key=lambda one: one.emulated.element)
 
@@ -93,6 +100,10 @@ class _Draw:
     def noise(self) -> np.ndarray:
         return np.where(self.usable, self.emulated - self.right, 0.0) / self.size
 
+    def largest(self) -> float:
+        """The largest error, in the output's own units."""
+        return float(np.abs(self.noise()).max(initial=0.0)) * self.size
+
     def held_against(self) -> tuple[np.ndarray, np.ndarray]:
         """The reference and what the emulation made of it."""
         reference = self.reference()
@@ -104,19 +115,23 @@ class _Draw:
         return _Draw(self.right[::step], self.emulated[::step], self.usable[::step], self.size)
 
 
-def relative_sizes(references: Sequence[np.ndarray]) -> tuple[float, ...]:
-    """Size of each feed's reference over the first one's, a power of two; empty where they are all alike."""
-    sizes = _sizes([np.asarray(r, dtype=np.float64) for r in references])
+def relative_sizes(references: Sequence[np.ndarray], precision: Precision) -> tuple[float, ...]:
+    """Size of each feed's reference over the first one's, a power of two; empty where they are all alike.
+
+    What the precision cannot hold is not judged, so it has no say.
+    """
+    sizes = _sizes([np.asarray(r, dtype=np.float64) for r in references], precision)
     return tuple(sizes) if any(size != 1.0 for size in sizes) else ()
 
 
-def _sizes(references: Sequence[np.ndarray]) -> list[float]:
+def _sizes(references: Sequence[np.ndarray], precision: Precision) -> list[float]:
     with np.errstate(over="ignore", invalid="ignore"):
-        sizes = [_rms(r) for r in references]
+        sizes = [_rms(np.where(np.abs(r) <= LARGEST[precision], r, 0.0)) for r in references]
     if not all(0 < size < math.inf for size in sizes):
         return [1.0] * len(sizes)
-    ratios = (size / sizes[0] for size in sizes)
-    return [2.0 ** round(math.log2(ratio)) if not 0.5 < ratio < 2 else 1.0 for ratio in ratios]
+    powers = (math.log2(size) - math.log2(sizes[0]) for size in sizes)
+    held = (max(-_LARGEST_RATIO, min(_LARGEST_RATIO, power)) for power in powers)
+    return [2.0 ** round(power) if abs(power) >= 1 else 1.0 for power in held]
 
 
 def _rms(values: np.ndarray) -> float:
@@ -124,17 +139,18 @@ def _rms(values: np.ndarray) -> float:
     return peak * math.sqrt(float(np.mean((values / peak) ** 2))) if peak > 0 else 0.0
 
 
-def _curve(draws: Sequence[Sequence[_Draw]]) -> tuple[float, float, float]:
+def _curve(draws: Sequence[Sequence[_Draw]], precision: Precision) -> tuple[float, float, float]:
     """(a, b, c) of the floor, fitted to the RMS error of the elements below each power of two.
 
-    The larger one of the emulations' errors counts. Exact zeros that stay zero (what a RELU cut off) say nothing of
-    the noise of the small values beside them.
+    The larger one of the emulations' errors counts. Zeros that stay zero (what a RELU cut off, a product of a thousand
+    factors) say nothing of the noise of the small values beside them.
     """
+    none = _TAKEN_FOR_ZERO[precision]
     pairs = []
     for of_kind in draws:
         r = np.concatenate([draw.reference().ravel() for draw in of_kind])
         error = np.concatenate([draw.noise().ravel() for draw in of_kind])
-        telling = (r != 0) | (error != 0)
+        telling = (np.abs(r) > none) | (np.abs(error) > none)
         pairs.append((np.abs(r[telling]), np.square(error[telling])))
     positive = [values[values > 0] for values, _ in pairs]
     if not any(values.size for values, _ in pairs):

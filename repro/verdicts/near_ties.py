@@ -19,6 +19,7 @@ from cases.graph import Graph, Op
 from repro.verdicts.deviations import Yardstick, as_rows
 from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.noise_floor import Floor
+from repro.verdicts.numeric_rule import legal_errors
 from repro.verdicts.steps import legal_steps
 from repro.verdicts.thresholds import Thresholds
 from runner.run import Feed, Precision
@@ -129,13 +130,8 @@ class NearTies:
         """By how much each element of an operand may be off, were it an output."""
         if values.dtype.kind != "f":  # integers on a grid, or such as are exact
             return np.full(values.shape, float(legal_steps(floor, self.table)))
-        rows = np.ascontiguousarray(as_rows(values.astype(np.float64)))
-        if floor.source != "emulation":
-            rounding = self.table.rule_ulp(self.precision) * np.sqrt(max(1, floor.depth))
-            size = np.abs(rows) + np.sqrt(np.mean(np.square(rows)))
-            return np.asarray(self.table["rule_element"] * rounding * size).reshape(values.shape)
         yardstick = Yardstick(floor, self.precision, self.table)
-        return np.asarray(yardstick.of(rows) * yardstick.limits(rows.shape)["element"]).reshape(values.shape)
+        return legal_errors(as_rows(values.astype(np.float64)), yardstick).reshape(values.shape)
 
 
 def _of_position(asked: _Question) -> np.ndarray:

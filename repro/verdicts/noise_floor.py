@@ -48,6 +48,8 @@ class Floor:
     emulated: the largest deviations of the emulations themselves, in units of this floor.
     by_feed: size of each feed's reference over the first one's, for outputs whose size differs between feeds; else
         empty.
+    largest: the largest error of the emulations after any feed, in the output's own units; of outputs of few elements
+        (`repro.verdicts.few_elements`), else 0.
     why: what the emulation could not read, where source is `rule`.
     leaves_float32: even float32 cannot compute it from what is fed, though float64 can: no target is to blame.
     """
@@ -61,6 +63,7 @@ class Floor:
     by_feed: tuple[float, ...] = ()
     why: str = ""
     leaves_float32: bool = False
+    largest: float = 0.0
 
     def of_feed(self, k: int) -> Floor:
         """The floor of this output after feed k."""
@@ -83,7 +86,7 @@ def floor_from_json(record: object) -> Floor:
         raise ValueError(f"floor: {'.'.join(map(str, first.place))} {first.problem}") from error
     if len(floor.curve) not in (0, 3):
         raise ValueError(f"floor: its curve has 3 coefficients, not {len(floor.curve)}")
-    sizes = (floor.rmse, *floor.channels, *floor.by_feed, *dataclasses.astuple(floor.emulated))
+    sizes = (floor.rmse, floor.largest, *floor.channels, *floor.by_feed, *dataclasses.astuple(floor.emulated))
     if not all(map(math.isfinite, floor.curve)) or not all(0 <= size < math.inf for size in sizes):
         raise ValueError("floor: its numbers are finite, and all but its curve's at least 0")
     return floor

@@ -11,13 +11,14 @@ emulation itself deviates, a few times over, is legal. Without an emulation a co
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from repro.verdicts.deviations import Measured, Yardstick, as_rows, measure
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.rule_without_emulation import judge_by_depth, sums_of
+from repro.verdicts.rule_without_emulation import errors_by_depth, judge_by_depth, sums_of
 from repro.verdicts.thresholds import Thresholds
 from repro.verdicts.verdict import NumericVerdict, Status
 from runner.run import FP16_MAX, Precision
@@ -36,13 +37,10 @@ def judge_numbers(
         return NumericVerdict(Status.INVALID, "the output has no elements", 0.0)
     r = as_rows(np.asarray(reference, dtype=np.float64))
     a = as_rows(np.asarray(actual))
+    yardstick = Yardstick(floor, precision, table)
+    judge_held = _by_floor if floor.source == "emulation" else _by_depth
     with np.errstate(invalid="ignore", over="ignore"):
-        if floor.source != "emulation":
-            sums = sums_of(r, a)
-            if math.isfinite(sums.d_square) and math.isfinite(sums.r_square):
-                flat = _flat_reference(sums.r_min, sums.r_max, r, a, precision, table)
-                return flat or judge_by_depth(r, a, sums, floor.depth, precision, table)
-        return _judge_by_floor(r, a, Yardstick(floor, precision, table))
+        return judge_held(r, a, yardstick) or _but_for_overflows(r, a, yardstick, judge_held)
 
 
 def signal_over_noise_db(reference: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> float:
@@ -62,37 +60,71 @@ def signal_over_noise_db(reference: np.ndarray, floor: Floor, precision: Precisi
     return _signal_db(r, found, yardstick)
 
 
-def _judge_by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> NumericVerdict:
-    """Elements beyond float16's range are not judged in fp16 (overflow is legal there); the reason says how many."""
-    precision, table = yardstick.precision, yardstick.table
+def legal_errors(r: np.ndarray, yardstick: Yardstick) -> np.ndarray:
+    """By how much each element of a reference [rows, channels] may be off, by the floor or by the rule without one."""
+    if yardstick.floor.source == "emulation":
+        return np.asarray(yardstick.of(np.ascontiguousarray(r)) * yardstick.limits(r.shape)["element"])
+    return errors_by_depth(r, yardstick.floor.depth, yardstick.precision, yardstick.table)
+
+
+def _by_floor(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> NumericVerdict | None:
+    """The verdict where all values are finite, and the reference in the precision's range; else None."""
     found = measure(r, a, yardstick)
-    if not found.is_finite:
-        problem = _not_finite(r, a, precision)
-        if problem is not None:
-            return problem
-    if precision is Precision.FP32 or max(abs(found.low), abs(found.high)) <= FP16_MAX:
-        return _flat_reference(found.low, found.high, r, a, precision, table) or _within(r, a, found, yardstick)
-    judged = np.abs(r) <= FP16_MAX
-    left_out = r.size - int(judged.sum())
+    if not found.is_finite or _overflows(max(abs(found.low), abs(found.high)), yardstick):
+        return None
+    flat = _flat_reference(found.low, found.high, r, a, yardstick.precision, yardstick.table)
+    return flat or _within(r, a, found, yardstick)
+
+
+def _by_depth(r: np.ndarray, a: np.ndarray, yardstick: Yardstick) -> NumericVerdict | None:
+    """The same without an emulation."""
+    sums, precision, table = sums_of(r, a), yardstick.precision, yardstick.table
+    if not (math.isfinite(sums.d_square) and math.isfinite(sums.r_square)) or _overflows(sums.r_peak, yardstick):
+        return None
+    flat = _flat_reference(sums.r_min, sums.r_max, r, a, precision, table)
+    return flat or judge_by_depth(r, a, sums, yardstick.floor.depth, precision, table)
+
+
+def _overflows(peak: float, yardstick: Yardstick) -> bool:
+    return yardstick.precision is Precision.FP16 and peak > FP16_MAX
+
+
+def _but_for_overflows(
+    r: np.ndarray,
+    a: np.ndarray,
+    yardstick: Yardstick,
+    judge_held: Callable[[np.ndarray, np.ndarray, Yardstick], NumericVerdict | None],
+) -> NumericVerdict:
+    """Elements that float16 may not hold are not judged in fp16 (overflow is legal there); the reason says how many."""
+    may_overflow = np.zeros(r.shape, bool)
+    if yardstick.precision is Precision.FP16:
+        may_overflow = np.abs(r) > FP16_MAX
+        reach = np.abs(r) + legal_errors(np.where(may_overflow, 0.0, r), yardstick)
+        may_overflow |= np.isinf(a) & (np.sign(a) == np.sign(r)) & (reach > FP16_MAX)
+    problem = _not_finite(r, a, may_overflow)
+    if problem is not None:
+        return problem
+    judged, left_out = ~may_overflow, int(may_overflow.sum())
     if left_out == r.size:
         return NumericVerdict(Status.INVALID, "every element of the reference is beyond float16's range", 0.0)
-    flat = _flat_reference(float(r[judged].min()), float(r[judged].max()), r[judged], a[judged], precision, table)
+    of_judged = (float(r[judged].min()), float(r[judged].max()), r[judged], a[judged])
+    flat = _flat_reference(*of_judged, yardstick.precision, yardstick.table)
     if flat is not None:
         return flat
     r, a = np.where(judged, r, 0.0), np.where(judged, a, 0.0)
-    result = _within(r, a, measure(r, a, yardstick), yardstick)
+    result = judge_held(r, a, yardstick) or _within(r, a, measure(r, a, yardstick), yardstick)
+    if not left_out:
+        return result
     beyond = f"{left_out}/{r.size} elements are beyond float16's range and were not judged"
     return replace(result, reason=f"{result.reason}; {beyond}" if result.reason else beyond)
 
 
-def _not_finite(r: np.ndarray, a: np.ndarray, precision: Precision) -> NumericVerdict | None:
+def _not_finite(r: np.ndarray, a: np.ndarray, may_overflow: np.ndarray) -> NumericVerdict | None:
     """The verdict on values that are NaN or infinite; None where there are none that matter."""
     bad_reference = ~np.isfinite(r)
     if bad_reference.any():
         return NumericVerdict(Status.INVALID, f"the reference is not finite in {_count(bad_reference)}", 0.0)
-    bad = ~np.isfinite(a)
-    if precision is Precision.FP16:
-        bad &= np.abs(r) <= FP16_MAX
+    bad = ~np.isfinite(a) & ~may_overflow
     return NumericVerdict(Status.FAIL, f"{_count(bad)} not finite", 0.0) if bad.any() else None
 
 

@@ -9,8 +9,8 @@ again (the same object) is computed once and shared.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from cases.with_torch.reference import reference_outputs
+from repro.verdicts.kept_evaluations import evaluated_outputs
 from runner.errors import BadInput
 from runner.run import Feed, Job, Outcome, Outputs, Precision
 from runner.target import Target
@@ -80,8 +81,8 @@ class OwnOps:
         known: dict[int, tuple[np.ndarray, ...]] = {}
         for feed in feeds:
             if id(feed) not in known:
-                values = self._evaluated(graph, feed)
-                known[id(feed)] = tuple(values[name] for name in graph.outputs)
+                with _no_reference_where_ops_do_not_fit():
+                    known[id(feed)] = evaluated_outputs(graph, model, feed, strict_shapes=self.strict_shapes)
         return tuple(known[id(feed)] for feed in feeds)
 
     def words(self, graph: Graph) -> str:
@@ -114,10 +115,8 @@ class OwnOps:
             return inputs | {name: np.asarray(computed[name], graph.tensors[name].dtype) for name in computed_names}
 
     def _evaluated(self, graph: Graph, feed: Feed, keep: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-        try:
+        with _no_reference_where_ops_do_not_fit():
             return evaluate(graph, feed, FLOAT64, keep, strict_shapes=self.strict_shapes)
-        except GraphError as error:
-            raise NoReference(f"the model's ops do not fit together: {error}; give a model that is whole") from error
 
     def _in_parts(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
         """Of our evaluation where no op stands before an output that it does not know, of the cpu elsewhere."""
@@ -154,9 +153,20 @@ def opened_once(stack: ExitStack, open_target: Callable[[], Target]) -> OpenTarg
     return lambda: nullcontext(target())
 
 
-def float64_outputs(graph: Graph, feeds: Sequence[Feed]) -> References:
-    """The file's own ops in float64, per feed and output, for a graph whose every op our evaluator knows."""
-    return OWN_OPS_ONLY.outputs(graph, b"", tuple(feeds))
+def float64_outputs(graph: Graph, feeds: Sequence[Feed], model: bytes = b"") -> References:
+    """The file's own ops in float64, per feed and output, for a graph whose every op our evaluator knows.
+
+    model: the file, where the graph is all of one: then what takes long is kept.
+    """
+    return OWN_OPS_ONLY.outputs(graph, model, tuple(feeds))
+
+
+@contextmanager
+def _no_reference_where_ops_do_not_fit() -> Iterator[None]:
+    try:
+        yield
+    except GraphError as error:
+        raise NoReference(f"the model's ops do not fit together: {error}; give a model that is whole") from error
 
 
 def _no_cpu() -> AbstractContextManager[Target]:

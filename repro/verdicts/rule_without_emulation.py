@@ -90,6 +90,12 @@ def _dot(x: np.ndarray, y: np.ndarray) -> float:
     return sum(float(np.dot(x[i : i + 8192], y[i : i + 8192])) for i in range(0, x.size, 8192))
 
 
+def errors_by_depth(r: np.ndarray, depth: int, precision: Precision, table: Thresholds) -> np.ndarray:
+    """By how much each element of [rows, channels] may be off."""
+    noise = table.rule_ulp(precision) * math.sqrt(max(1, depth))
+    return np.asarray(table["rule_element"] * noise * (np.abs(r) + np.sqrt(np.mean(np.square(r)))))
+
+
 def judge_by_depth(
     r: np.ndarray, a: np.ndarray, found: Sums, depth: int, precision: Precision, table: Thresholds
 ) -> NumericVerdict:

@@ -16,6 +16,8 @@ from runner.run import FP16_MAX, Precision
 
 LARGEST = {Precision.FP32: float(np.finfo(np.float32).max), Precision.FP16: FP16_MAX}
 """The largest number of each precision."""
+FP16_LAST_POWER = 2.0**15
+"""From here on float16 has one power of two left: a relative error of less than 1 may round beyond its range."""
 
 
 def out_of_range(values: Mapping[str, np.ndarray], precision: Precision) -> frozenset[str]:

@@ -19,6 +19,7 @@ from runner.host.worker_process import Reply, StartFailed, WorkerProcess, Worker
 from runner.opencl.loader import FOLDER_VARIABLES, LOADER_VARIABLES
 from runner.presented import ADAPTER_NAME
 from runner.run import Job, Outcome
+from runner.runtime_version import spoken
 from runner.runtimes import Runtime
 
 # ADD of two float32[4] inputs `a` and `b`; its bytes are 312.
@@ -61,13 +62,13 @@ def probe(name: str, spec: WorkerSpec, runtime: Runtime, driver: Driver | None) 
 
 def _ask(name: str, spec: WorkerSpec, runtime: Runtime, driver: Driver | None) -> Probe:
     if spec.engine == "gpu" and not runtime.has_gpu:
-        return Probe(False, "", f"LiteRT {runtime.version} ships no GPU accelerator; use 2.1.3 or later for {name}")
+        return Probe(False, "", f"{spoken(runtime.version)} ships no GPU accelerator; use 2.1.3 or later for {name}")
     a = np.array([1, 2, 3, 4], dtype=np.float32)
     job = Job(MODEL.read_bytes(), ((a, a[::-1].copy()),), name="probe")
     try:
         worker = WorkerProcess(spec)
     except StartFailed as error:
-        return Probe(False, "", f"{name} cannot start with LiteRT {runtime.version}: {error}; run `repro doctor`")
+        return Probe(False, "", f"{name} cannot start with {spoken(runtime.version)}: {error}; run `repro doctor`")
     try:
         reply = worker.execute(job, DEADLINE_S)
     finally:

@@ -21,8 +21,9 @@ from runner.target import Target
 FOLDER = Path(__file__).resolve().parent
 ROWS: Mapping[str, Mapping[str, Any]] = tomllib.loads((FOLDER / "answers.toml").read_text(encoding="utf-8"))
 NOT_YET = (FOLDER / "not_yet_right.txt").read_text(encoding="utf-8").split("\n")[:-1]
+PRECISIONS = ("fp32", "fp16")
 QUESTIONS = [
-    *((name, precision) for name, row in ROWS.items() for precision in ("fp32", "fp16") if precision in row),
+    *((name, precision) for name, row in ROWS.items() for precision in PRECISIONS if precision in row),
     *((name, "lint") for name, row in ROWS.items() if row.get("foreseen")),
 ]
 FORESEES = {"op-refused", "graph-refused", "composite-aborts"}
@@ -87,6 +88,32 @@ def test_a_public_report_is_answered_right(name: str, asked: str, cpu: Target, g
         pytest.fail(f"{name} is not judged at all: {error}")
     assert answer(checked.verdicts) in row[asked].split(" or "), str(checked)
     assert str(row.get("says", "")) in " ".join(verdict.reason for verdict in checked.verdicts)
+    if answer(checked.verdicts) in BAD and "known" in row:
+        assert {hazard.rule for found in checked.known_bugs.values() for hazard in found} == {row["known"]}
+
+
+BAD = {"FAIL", "CRASH"}
+WRONG = [name for name, row in ROWS.items() if any(BAD & set(row.get(p, "").split()) for p in PRECISIONS)]
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_mended_or_it_is_said_why_not(name: str, cpu: Target, gpu: Target) -> None:
+    row = ROWS[name]
+    fixed = api.fix(model_of(name), target=gpu, inputs=inputs_of(name))
+    if "not_mended" in row:
+        assert fixed.proof is None
+        assert any(row["not_mended"] in line.text for line in fixed.lines())
+        return
+    for precision in filter(row.__contains__, PRECISIONS):
+        checked = api.check(fixed.model, target=gpu, precision=Precision(precision), inputs=inputs_of(name), cpu=cpu)
+        assert answer(checked.verdicts) == (row.get("mended", "PASS") if precision == "fp16" else "PASS"), str(checked)
+
+
+def test_what_is_wrong_in_fp32_is_a_known_bug() -> None:
+    """What is wrong in fp16 alone is fp16's range, and no bug."""
+    assert [name for name in WRONG if BAD & set(ROWS[name]["fp32"].split()) and "known" not in ROWS[name]] == []
 
 
 def test_every_model_has_a_row_and_every_line_of_the_list_a_question() -> None:

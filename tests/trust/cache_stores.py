@@ -27,7 +27,8 @@ from repro.layouts import reference as gate_reference
 from repro.layouts.layout import GraphPart
 from repro.layouts.models import PartModel
 from repro.layouts.reader import read_layout
-from repro.verdicts import emulation
+from repro.verdicts import emulation, kept_evaluations
+from repro.verdicts import references as references_of
 from repro.verdicts.noise_floor import Floor
 from runner import cache, runtimes
 from runner.adb import android, build
@@ -78,6 +79,14 @@ def references(patch: pytest.MonkeyPatch, scratch: Path) -> Store:
 
     store = Store("references", ask)
     patch.setattr(reference, "_compute", store.counted(lambda case, feeds: RIGHT))
+    return store
+
+
+def evaluations(patch: pytest.MonkeyPatch, scratch: Path) -> Store:
+    model = write_tflite(graph())
+    store = Store("evaluations", lambda: references_of.float64_outputs(graph(), (FEED,), model))
+    patch.setattr(kept_evaluations, "_LONG", 0)
+    patch.setattr(kept_evaluations, "_made", store.counted(kept_evaluations._made))
     return store
 
 
@@ -254,6 +263,7 @@ def android_libraries(patch: pytest.MonkeyPatch, scratch: Path) -> Store:
 STORES: tuple[Callable[[pytest.MonkeyPatch, Path], Store], ...] = (
     floors,
     references,
+    evaluations,
     gate_references,
     gate_floors,
     conversions,

@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cases.builder import GraphBuilder
 from cases.drawn_ops.one_op import OneOp, fixed
 from cases.drawn_ops.quantised import QUANTISED
 from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64, Arithmetic
@@ -199,6 +200,18 @@ def test_an_emulation_rounds_the_scales_of_weights_and_not_the_weights_alone():
     exact, rounded = (evaluate(op.graph([(4, 1)]), op.feed, a)["out0"][:, 0] for a in (FLOAT64, FLOAT16))
     np.testing.assert_array_equal(exact, values[0] * np.float64(scale))
     np.testing.assert_array_equal(rounded, values[0])
+
+
+@pytest.mark.parametrize(("window", "is_turned"), [(1, True), (3, False)])
+def test_a_convolution_of_one_pixel_has_its_integer_weights_turned_in_its_kernel(window: int, is_turned: bool):
+    scale = np.float32(0.0101)
+    values = np.zeros((1, window, window, 1), np.int8)
+    values[0, window // 2, window // 2, 0] = 1
+    g = GraphBuilder()
+    kernel = g.on_grid(g.const(values, dtype="int8"), scale)
+    graph = g.build([g.conv2d(g.input("x", (1, 2, 2, 1)), kernel, name="y")])
+    made = evaluate(graph, (np.ones((1, 2, 2, 1), np.float32),), FLOAT16)["y"].flat[0]
+    assert bool(made != np.float16(scale)) is is_turned  # as coarse as 255 scales
 
 
 def test_kept_tensors_are_handed_out_as_integers_and_fp16_keeps_those_of_8_bits():

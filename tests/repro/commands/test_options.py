@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from repro.cli import main
 from repro.commands import options
 from runner.errors import BadInput
 
@@ -46,3 +48,28 @@ def test_a_setting_without_a_target_to_put_it_in_is_refused(decorator: Any):
 def test_an_unknown_setting_is_refused_before_anything_runs():
     with pytest.raises(BadInput, match="did you mean 'buffer_storage_type'"):
         names(options.target, "--option", "buffer_storage=1")
+
+
+def with_a_seed(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command that takes a seed."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from with_a_seed(found, *path, name)
+        elif found is not None and any("--seed" in parameter.opts for parameter in found.params):
+            yield (*path, name)
+
+
+SEEDED = list(with_a_seed(main))
+
+
+def test_many_commands_take_a_seed():
+    assert len(SEEDED) > 7
+
+
+@pytest.mark.parametrize("words", SEEDED, ids=" ".join)
+def test_no_command_takes_a_negative_seed(words: tuple[str, ...]):
+    result = CliRunner().invoke(main, [*words, "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "'--seed': -1 is not in the range x>=0" in result.output

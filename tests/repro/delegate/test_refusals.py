@@ -55,6 +55,17 @@ def test_indices_of_a_gather_are_one_row_of_int32():
     assert one("GATHER", X, Tensor("i", (6,), "int32")) == ""
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_refused"),
+    [((6, 8), False), ((6, 1, 1, 8), False), ((6, 2, 8), True), ((6, 1, 2, 8), True), ((6, 2, 1, 8), True)],
+)
+def test_a_table_of_integers_has_two_axes_or_two_more_of_one(shape, is_refused: bool):
+    ids = Tensor("ids", (4,), "int32")
+    held = {dtype: Tensor("t", shape, dtype, np.zeros(shape, dtype)) for dtype in ("int8", "float32")}
+    assert bool(one("EMBEDDING_LOOKUP", ids, held["int8"], version=1)) is is_refused
+    assert one("EMBEDDING_LOOKUP", ids, held["float32"]) == ""
+
+
 def test_types_are_asked_of_what_is_computed_and_not_of_constants():
     wide = Tensor("x", (1, 4), "int64")
     assert one("CAST", wide) == "'x' is int64, which the delegate does not take there"

@@ -7,7 +7,7 @@ import pytest
 from cases.findings.model import FindingModel
 from cases.findings.registry import FINDING_MODELS
 from cases.tflite.write import write_tflite
-from repro.findings.finding import ModelFile
+from repro.findings.finding import FindingStatus, ModelFile
 from repro.findings.reader import load, slugs
 from repro.findings.report import render_report
 from repro.findings.seal import check_seal
@@ -36,12 +36,19 @@ def test_a_shipped_finding_is_sealed_and_its_report_is_what_renders(slug):
     assert (finding.folder / "report.md").read_text(encoding="utf-8") == render_report(finding)
 
 
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_the_cause_of_what_was_measured_here_is_traced_to_a_place_in_public_source(slug):
+    finding = load(slug)
+    assert finding.sources or finding.status is FindingStatus.REPORTED
+    assert "not read" not in finding.cause_known
+
+
 def claimed(model: ModelFile | FindingModel) -> tuple[object, ...]:
     return (model.purpose, model.what, model.wrong, model.outcome, model.over_opencl, model.in_browser, model.elsewhere)
 
 
 def where(limits: Range | FindingModel) -> tuple[object, ...]:
-    return (limits.runtimes, limits.litert_js, limits.targets, limits.precisions)
+    return (limits.runtimes, limits.litert_lm, limits.litert_js, limits.targets, limits.precisions)
 
 
 @pytest.mark.parametrize("slug", SHIPPED)

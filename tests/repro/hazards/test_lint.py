@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
 from cases.graph import Graph
+from repro.delegate.adapters import Adapter
 from repro.delegate.replay import Event, replay
 from repro.hazards.hazard import Level
-from repro.hazards.lint import adapter_risks, find_hazards, find_risks, lint
+from repro.hazards.lint import find_hazards, find_risks, lint, measured_risks
 from repro.hazards.rules import RULES
 from repro.selftest.draws.draw import draw
+from runner.run import Precision
 
 ONES = np.ones(8)
 
@@ -93,6 +95,31 @@ def test_of_two_events_of_one_rule_and_tensor_the_first_is_the_hazard():
     assert hazard.ops == (graph.producers[pieces[1]], graph.producers["seen"])
 
 
+def test_a_reduction_over_parts_that_change_places_is_not_behind_them():
+    g = GraphBuilder()
+    first, second = g.split(g.unary("NEG", g.input("x", (1, 4, 8))), 2, 2)
+    both = g.concat([second, first], 2, name="both")
+    hazards = find_hazards(g.build([g.mean(both, [2]), g.mean(both, [1]), both]))
+    assert [(hazard.rule, hazard.affected) for hazard in hazards] == [("split-merged", (1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("precisions", "found"),
+    [
+        ((), ("quantised-ranks", "void", (0, 1))),
+        ((Precision.FP32,), ("quantised-ranks", "void", (0, 1))),
+        ((Precision.FP16,), ("top-k-whole-numbers", "wrong", (0,))),
+        ((Precision.FP16, Precision.FP32), ("quantised-ranks", "void", (0, 1))),
+    ],
+)
+def test_the_largest_of_a_vector_of_bytes_are_wrong_alone_in_fp16(precisions, found):
+    g = GraphBuilder()
+    x = g.on_grid(g.input("x", (8,), "uint8"), 0.1)
+    largest, places = g.op("TOPK_V2", (x, g.const(2, dtype="int32")), outputs=("largest", "places"))
+    (hazard,) = find_hazards(g.build([largest, places]), [Adapter("Mali-G715", precision) for precision in precisions])
+    assert (hazard.rule, hazard.effect, hazard.affected) == found
+
+
 def test_hazards_come_before_risks():
     g = GraphBuilder()
     early = g.unary("NEG", g.input("w", (1, 4, 8)), name="early")
@@ -123,7 +150,7 @@ def test_the_search_is_hazards_and_risks_and_names_what_is_in_the_graph(index):
     found = lint(graph)
     assert find_hazards(graph) == tuple(hazard for hazard in found if hazard.level is Level.HAZARD)
     assert find_risks(graph) == tuple(hazard for hazard in found if hazard.level is Level.RISKY)
-    assert set(adapter_risks(graph)) <= set(find_risks(graph))
+    assert set(measured_risks(graph)) <= set(find_risks(graph))
     assert len({(hazard.rule, hazard.tensor) for hazard in find_hazards(graph)}) == len(find_hazards(graph))
     first_event: dict[tuple[str, str], Event] = {}
     for event in replay(graph).events:

@@ -17,7 +17,7 @@ from cases.tflite.read import read_tflite
 from repro.records.journal import Journal
 from repro.reducer import history
 from repro.reducer.problem import Specimen
-from repro.reducer.search import NotReducible, Reduced, Search, Step
+from repro.reducer.search import NotReducible, Reduced, Search, Step, other_inputs
 from repro.verdicts.references import OwnOps
 from repro.verdicts.value_range import constants, out_of_range
 from runner.run import Precision
@@ -289,3 +289,14 @@ def test_every_fault_of_the_simulation_is_wrong_and_the_simulation_is_right_with
         right, wrong = SimulatedDelegate()._outputs(graph, feed), SimulatedDelegate(FAULT[name])._outputs(graph, feed)
         assert any(not np.array_equal(a, b) for a, b in zip(right, wrong, strict=True)), name
     assert isinstance(graph.ops[0], Op)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (2, 3), (1, 2, 2, 3)])
+def test_other_inputs_are_the_same_numbers_in_the_same_shape(shape: tuple[int, ...]):
+    g = GraphBuilder()
+    graph = g.build([g.unary("ABS", g.input("x", shape), name="y")])
+    feeds = standard_feeds([graph.tensors["x"]], 0)
+    other = other_inputs(Specimen(graph, feeds, "y"))
+    for (mine,), (theirs,) in zip(feeds, other.feeds, strict=True):
+        assert theirs.shape == shape
+        assert sorted(theirs.ravel()) == sorted(mine.ravel())

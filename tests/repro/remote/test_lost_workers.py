@@ -1,4 +1,4 @@
-"""Workers and schedulers that are killed, as processes of their own: the results are those of a run on this machine."""
+"""Workers and schedulers, also killed ones, as processes of their own: the results are those of this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from repro.campaigns.parts import Part, read_part
+from tests.repro.layouts.gating import EXAMPLE
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,10 @@ def local(cases: tuple[str, ...], target: str, results: Path) -> Part:
     return read_part(results)
 
 
+def answered(*words: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "repro", *words], check=False, capture_output=True)
+
+
 def without_times(part: Part) -> list[str]:
     """All that may not differ: a log has times and process numbers in it. As text, in which a NaN equals another."""
     return [repr(replace(result, stages={}, log="")) for result in part.results]
@@ -113,6 +118,22 @@ def test_with_a_worker_killed_the_results_are_those_of_this_machine(on_cpu: Camp
     whole = local(cases, "cpu", on_cpu.folder / "local.results")
     assert killed.head == whole.head
     assert without_times(killed) == without_times(whole)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("layout", "code"), [("split.toml", 0), ("naive.toml", 1)])
+def test_a_gate_elsewhere_answers_as_on_this_machine(tmp_path: Path, layout: str, code: int):
+    """Every check with its answer, reason and numbers: outputs, chain and control are run by the worker."""
+    words = ["gate", str(EXAMPLE / layout), "--target", "gpu:lavapipe", "--json"]
+    campaign = Campaign(tmp_path, "gpu:lavapipe")
+    try:
+        answers = [answered(*words, *where) for where in ((), ("--scheduler", campaign.address))]
+    finally:
+        campaign.close()
+    here, there = (re.sub(rb'"\w*seconds": [0-9.]+', b"", answer.stdout) for answer in answers)
+    assert here == there
+    assert here.count(b'"answer"') > 5
+    assert [answer.returncode for answer in answers] == [code, code]
 
 
 @pytest.mark.gpu

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
 from cases.tflite.write import write_tflite
+from models.public import checkouts, collect
 from repro.selftest import real_models
 from repro.selftest.judge_table import marks
-from repro.selftest.real_models import Answer, in_process_of_its_own, keep, kept, summary, table
+from repro.selftest.real_models import Answer, foreseen, in_process_of_its_own, keep, kept, models_of, summary, table
 from repro.verdicts.verdict import Status, Verdict
 from runner.cache import cache_root
 from runner.errors import NothingRan
+from tests.cases.tflite.signatures import plain, signed
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,7 @@ def test_a_model_that_ends_its_process_or_takes_too_long_has_no_answer_and_says_
     damaged = tmp_path / "damaged-0.tflite"
     damaged.write_bytes(b"no model")
     for limit_s, why in ((600.0, "damaged-0.tflite: "), (0.001, "it took longer than 0.001 s")):
-        given = in_process_of_its_own(damaged, "cpu", limit_s)
+        given = in_process_of_its_own(damaged, "cpu", limit_s, collect.FOLDER)
         assert [(one.precision, one.said) for one in given] == [("fp32", "no answer")]
         assert all(why in one.reason for one in given)
         assert kept() == given
@@ -64,7 +68,7 @@ def test_a_model_that_ends_its_process_or_takes_too_long_has_no_answer_and_says_
 def test_each_model_is_answered_for_twice_in_a_process_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     g = GraphBuilder()
     graph = g.build([g.unary("NEG", g.input("x", (1, 8, 8)), name="y")])
-    model = cache_root() / real_models.FOLDER / "minus-1.tflite"
+    model = cache_root() / collect.FOLDER / "minus-1.tflite"
     model.parent.mkdir()
     model.write_bytes(write_tflite(graph))
     document = tmp_path / "page.md"
@@ -76,6 +80,60 @@ def test_each_model_is_answered_for_twice_in_a_process_of_its_own(tmp_path: Path
     assert "| minus-1 | 1 | fp32 | PASS |" in document.read_text(encoding="utf-8")
 
 
-def test_without_a_model_it_says_how_they_are_collected():
-    with pytest.raises(NothingRan, match=r"models\.public\.collect"):
-        real_models.main([])
+@pytest.mark.parametrize(("of", "module"), real_models.COLLECTED_BY.items())
+def test_without_a_model_it_says_how_they_are_collected(of: str, module: str):
+    with pytest.raises(NothingRan, match=re.escape(f"python -m {module}`")):
+        real_models.main(["--of", of])
+
+
+def test_each_set_keeps_answers_of_its_own():
+    keep(answer(), checkouts.FOLDER)
+    assert kept() == []
+    assert kept(checkouts.FOLDER) == [answer()]
+
+
+def test_a_file_with_several_signatures_is_as_many_models(tmp_path: Path):
+    g = GraphBuilder()
+    one = tmp_path / "one-1.tflite"
+    one.write_bytes(write_tflite(g.build([g.unary("NEG", g.input("x", (1, 8)), name="y")])))
+    assert [name for name, _ in models_of(one)] == ["one-1"]
+    two = tmp_path / "two-2.tflite"
+    two.write_bytes(signed([("first", plain("NEG")), ("second", plain("ABS"))]))
+    assert [(name, part.signature) for name, part in models_of(two)] == [
+        ("two-2:first", "first"),
+        ("two-2:second", "second"),
+    ]
+
+
+def test_the_page_of_test_models_has_what_is_no_pass_once_and_what_stayed_out(tmp_path: Path):
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "elsewhere.tflite").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    checkouts.collect([folder])
+    known = [
+        *(answer("REFUSED", "a-1", precision, "no such op") for precision in ("fp32", "fp16")),
+        *(answer("PASS", "b-2", precision) for precision in ("fp32", "fp16")),
+        answer("PASS", "c-3"),
+        answer("FAIL wrong", "c-3", "fp16", "foreseen: a-rule; off by 3"),
+        answer(real_models.NO_ANSWER, "d-4", reason="input 'x' has dtype string"),
+    ]
+    lines = list(table(known, checkouts.FOLDER))
+    assert lines[:2] == ["fp32: 2 PASS, 1 REFUSED, 1 no answer.", "fp16: 1 FAIL, 1 PASS, 1 REFUSED."]
+    assert lines[5:8] == [
+        "| a-1 | 3 | fp32, fp16 | REFUSED | no such op |",
+        "| c-3 | 3 | fp16 | FAIL wrong | foreseen: a-rule; off by 3 |",
+        "| d-4 | 3 | fp32 | no answer | input 'x' has dtype string |",
+    ]
+    assert lines[-2:] == [
+        "Left out, with the reason: 1.",
+        "- checkout/elsewhere.tflite: a pointer to a file that is stored elsewhere",
+    ]
+
+
+def test_a_failure_stands_beside_the_rules_that_foresee_it():
+    g = GraphBuilder()
+    x = g.input("x", (1, 8, 8))
+    assert foreseen(g.build([g.unary("NEG", x, name="y")])) == ""
+    g = GraphBuilder()
+    x = g.input("x", (8,))
+    assert foreseen(g.build([g.mul(x, g.const(np.arange(8.0)), name="y")])) == "foreseen: constant-axis"

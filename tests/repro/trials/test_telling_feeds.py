@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
-from cases.graph import Graph
+from cases.graph import Graph, Op, Tensor
+from cases.inputs import GivenFeeds
 from cases.tflite.write import write_tflite
 from repro.trials.check import check
 from repro.trials.given_feeds import AnyInputs
 from repro.trials.load import fed_subject
-from repro.trials.telling_feeds import check_tellingly, telling_subject
+from repro.trials.telling_feeds import among_its_feeds, check_tellingly, telling_subject
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status
@@ -103,6 +104,43 @@ def test_an_output_that_no_input_moves_stays_invalid_and_keeps_the_usual_inputs(
     assert telling_subject(one, Precision.FP16, 0) is None
     checked = check_tellingly(one, SimulatedDelegate(), SimulatedDelegate(), Precision.FP16)
     assert [v.status for v in checked.verdicts] == [Status.INVALID]
+
+
+def of_two(kind: str, dtype: str = "float32") -> Subject:
+    """An op whose answer random numbers leave the same nearly everywhere: a comparison, or all of many truth values."""
+    if dtype == "bool":
+        tensors = {name: Tensor(name, shape, "bool") for name, shape in (("x", (1, 16, 64)), ("y", (1, 16)))}
+        axes = Tensor("axes", (1,), "int32", np.array([2], np.int32))
+        op = Op(kind, ("x", "axes"), ("y",), {"keep_dims": False})
+        graph = Graph({**tensors, "axes": axes}, (op,), ("x",), ("y",)).validate()
+    else:
+        g = GraphBuilder()
+        graph = g.build([g.binary(kind, g.input("x", (4, 6)), g.input("z", (4, 6)))])
+    return fed_subject(kind, write_tflite(graph), graph, None, 0, OwnOps(no_cpu))
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [("EQUAL", "float32"), ("NOT_EQUAL", "float32"), ("REDUCE_ALL", "bool"), ("REDUCE_ANY", "bool")],
+)
+def test_numbers_that_meet_and_truth_values_that_are_rare_are_tried(kind: str, dtype: str):
+    asked = of_two(kind, dtype)
+    target, cpu = SimulatedDelegate(), SimulatedDelegate()
+    assert [v.status for v in check(asked, target, cpu, Precision.FP32).verdicts] == [Status.INVALID]
+    assert [v.status for v in check_tellingly(asked, target, cpu, Precision.FP32).verdicts] == [Status.PASS]
+
+
+def test_of_many_feeds_the_three_that_tell_most_are_taken():
+    rng = np.random.default_rng(0)
+    dark, half = np.zeros((1, 16, 16, 3)), np.repeat([[0.2], [1.0]], [8, 8], axis=0).reshape(1, 16, 1, 1)
+    pictures = [np.broadcast_to(half * rng.uniform(0.9, 1.0), dark.shape) for _ in range(3)]
+    feeds = tuple((np.asarray(one, np.float32),) for one in (dark, pictures[0], dark + 0.1, *pictures[1:]))
+    asked = dataclasses.replace(subject(), plan=GivenFeeds((*feeds, feeds[0])))
+    taken = among_its_feeds(asked, Precision.FP16).feeds
+    assert [any(feed[0] is one[0] for feed in taken) for one in feeds] == [False, True, False, True, True]
+    assert taken[0] is taken[3]
+    few = dataclasses.replace(subject(), plan=GivenFeeds((*feeds[:3], feeds[0])))
+    assert among_its_feeds(few, Precision.FP16) is few
 
 
 def test_a_search_that_would_take_minutes_is_left_out():

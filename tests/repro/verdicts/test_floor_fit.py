@@ -91,13 +91,48 @@ def test_feeds_of_other_sizes_have_floors_of_their_own_sizes(power: int):
     reference = rng.standard_normal((64, 16))
     size = 4.0**power
     feeds = [reference, size * reference]
-    by_feed = relative_sizes(feeds)
+    by_feed = relative_sizes(feeds, Precision.FP16)
     assert by_feed == (() if power == 0 else (1.0, size))
     error = 1e-2 * rng.standard_normal(reference.shape)
     alone = fitted(reference, error)
     pooled = fitted_floor(feeds, [[reference + error, size * (reference + error)]], 1, Precision.FP16)
     assert pooled is not None
     np.testing.assert_allclose(floors_of(pooled, reference), floors_of(alone, reference), rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("precision", "least"), [(Precision.FP32, 1e-194), (Precision.FP32, 1e-40), (Precision.FP16, 1e-9)]
+)
+def test_what_a_precision_takes_for_zero_says_no_more_of_small_values_than_a_zero(precision: Precision, least: float):
+    """A MAXIMUM of sums and of a product of a thousand factors: half of it is that product, which is flushed."""
+    rng = np.random.default_rng(0)
+    sums, error = rng.standard_normal((64, 16)), 1e-5 * rng.standard_normal((64, 16))
+    floors = []
+    for product in (least, 0.0):
+        reference = np.maximum(sums, product)
+        floors.append(fitted(reference, np.where(sums > product, error, -reference), precision=precision))
+    assert floors[0].curve == pytest.approx(floors[1].curve)
+    assert floors[0].curve[0] > 1e-6
+
+
+@given(st.floats(-300, 300), st.floats(-300, 300))
+def test_feeds_of_any_sizes_have_a_ratio(first: float, second: float):
+    sizes = relative_sizes([np.array([10.0**first, 0.0]), np.array([10.0**second, 0.0])], Precision.FP32)
+    assert all(0 < size < np.inf for size in sizes)
+
+
+def test_what_float16_cannot_hold_makes_no_feed_larger():
+    reference = np.random.default_rng(0).standard_normal((64, 16))
+    beside = reference.copy()
+    beside[3, 5] = 1e9
+    assert relative_sizes([reference, beside], Precision.FP16) == ()
+    assert relative_sizes([reference, beside], Precision.FP32)[1] > 1e6
+
+
+def test_what_ends_in_the_last_power_of_two_may_round_beyond_it():
+    reference = np.array([[1.0, 2.0, 60000.0]])
+    assert fitted_floor([reference], [[np.array([[1.001, 2.001, np.inf]])]], 1, Precision.FP16) is not None
+    assert fitted_floor([reference / 2], [[np.array([[0.5, 1.001, np.inf]])]], 1, Precision.FP16) is None
 
 
 def test_values_beyond_float16_may_overflow_and_no_others():

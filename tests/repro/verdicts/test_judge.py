@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cases.builder import GraphBuilder
+from cases.evaluation.arithmetic import Arithmetic
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT64, evaluate
 from cases.inputs import GivenFeeds, StandardFeeds
+from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.verdict import Status
 from runner.run import SENTINEL, Fingerprint, Outcome, Precision, Run
@@ -196,3 +201,50 @@ def test_where_fewer_feeds_tell_or_the_first_does_not_come_again_the_output_is_i
     verdict = mute_at(*mute, feeds=feeds).judge()[0]
     assert verdict.status is Status.INVALID
     assert f"(run {mute[0] + 1} of {feeds})" in verdict.reason
+
+
+def grown(kind: str, seed: int) -> Scene:
+    """Exponentials or products of what three drawn inputs hold, some of them beyond float16's range."""
+    g = GraphBuilder()
+    x = g.input("x", (1, 3, 4, 8))
+    if kind == "EXP":
+        y = g.unary("EXP", g.scaled(x, 8.0), name="y")
+    else:
+        # Of three factors, so that no product of two leaves the range.
+        (y,) = g.op("REDUCE_PROD", (g.scaled(x, 60.0), g.const([1], dtype="int32")), name="y")
+    graph = g.build([y])
+    rng = np.random.default_rng(seed)
+    feeds = tuple((size * rng.standard_normal((1, 3, 4, 8)).astype(np.float32),) for size in (1.0, 0.3, 0.6))
+    references = tuple((evaluate(graph, feed, FLOAT64)["y"],) for feed in feeds)
+    floors = emulated_floors(graph, feeds, references, Precision.FP16)
+    return Scene(graph, feeds, references, floors, Precision.FP16)
+
+
+@pytest.mark.parametrize("arithmetic", [FLOAT16, FLOAT16_TRUNCATED], ids=lambda one: one.name)
+@pytest.mark.parametrize("kind", ["EXP", "REDUCE_PROD"])
+def test_what_outgrows_float16_after_one_feed_takes_no_power_from_the_others(kind: str, arithmetic: Arithmetic):
+    told = 0
+    for seed in range(8):
+        made = grown(kind, seed)
+        half = [evaluate(made.graph, feed, arithmetic)["y"] for feed in made.feeds]
+
+        def held(outputs: list[list[np.ndarray]], size: float, half: Sequence[np.ndarray] = half) -> None:
+            """What this arithmetic gives, but `size` times as much of the second feed."""
+            for k, (of_feed, right) in enumerate(zip(outputs, half, strict=True)):
+                of_feed[0][...] = size * right if k == 1 else right
+
+        assert made.judge(partial(held, size=1.0))[0].status is not Status.FAIL
+        told += made.judge(partial(held, size=1.5))[0].status is Status.FAIL
+    assert told == 8
+
+
+def test_an_output_that_float16_holds_nowhere_blames_no_target():
+    made = grown("EXP", 0)
+    beyond = dataclasses.replace(made, references=tuple((1e9 * (1 + r[0]),) for r in made.references))
+
+    def overflow(outputs: list[list[np.ndarray]]) -> None:
+        for of_feed in outputs:
+            of_feed[0].fill(np.inf)
+
+    (verdict,) = beyond.judge(overflow)
+    assert (verdict.status, "beyond float16's range" in verdict.reason) == (Status.INVALID, True)

@@ -111,6 +111,31 @@ def test_values_beyond_float16_do_not_hide_the_others():
     assert judge_arrays(overflowed, reference, floor, precision=Precision.FP32).signature == "nonfinite"
 
 
+@pytest.mark.parametrize("floor", [Floor(1e-3, "emulation", 1, curve=(0.0, 2e-3, 0.0)), RULE])
+@pytest.mark.parametrize(
+    ("true", "got", "status"),
+    [
+        (65000.0, np.inf, Status.PASS),
+        (-65000.0, -np.inf, Status.PASS),
+        (65000.0, 65504.0, Status.PASS),
+        (65000.0, -np.inf, Status.FAIL),
+        (65000.0, np.nan, Status.FAIL),
+        (40000.0, np.inf, Status.FAIL),
+        (3e9, np.inf, Status.PASS),
+        (3e9, 65504.0, Status.PASS),
+    ],
+)
+def test_at_the_end_of_float16_a_rounding_more_is_infinite(true: float, got: float, status: Status, floor: Floor):
+    """What the noise of a value carries beyond the end is legal, of the same sign, and no more than that."""
+    reference = 4096 * normal(32, 8)
+    actual = reference.astype(np.float16).astype(np.float32)
+    reference[3, 5], actual[3, 5] = true, got
+    assert judge_arrays(actual, reference, floor, precision=Precision.FP16).status is status
+    far = actual.copy()
+    far[7, 1] += 2000
+    assert judge_arrays(far, reference, floor, precision=Precision.FP16).status is Status.FAIL
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**20), st.sampled_from([(300, 4), (17, 256), (1, 5000), (64, 16)]), st.floats(1e-3, 1e3))
 def test_noise_at_the_floor_never_alarms_and_a_shuffle_always_does(seed: int, shape: tuple[int, int], scale: float):

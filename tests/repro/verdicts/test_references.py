@@ -14,7 +14,7 @@ from cases.evaluation.evaluate import evaluate
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.write import write_tflite
-from repro.verdicts import references
+from repro.verdicts import kept_evaluations
 from repro.verdicts.references import Given, NoReference, OwnOps, float64_outputs, opened_once
 from runner import targets
 from runner.run import Feed, Job, Run
@@ -76,7 +76,7 @@ def test_a_feed_that_comes_again_is_evaluated_once_and_shared(monkeypatch: pytes
         evaluated.append(feed)
         return evaluate(graph, feed)
 
-    monkeypatch.setattr(references, "evaluate", counted)
+    monkeypatch.setattr(kept_evaluations, "evaluate", counted)
     first, second, third, fourth = OwnOps(unanswered).outputs(made.graph, b"", made.feeds)
     assert len(evaluated) == 3
     assert all(a is b for a, b in zip(first, fourth, strict=True))

@@ -1,0 +1,71 @@
+"""float64 evaluations of a file's own ops, kept in the cache folder by content where making them takes long.
+
+Key insight: what is right depends on the file, the feed and our evaluator alone: not on target, driver or precision. A
+model that is checked again, in another precision or on another target, asks for the same numbers. Small graphs are
+evaluated faster than a file is read, so only long sums are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cases.evaluation.depth import accumulations
+from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.graph import Graph
+from runner.cache import cache_root, is_whole_entry, write_entry
+from runner.npz import packed_groups, read_groups
+from runner.run import Feed
+from runner.source_version import source_version
+
+_LONG = 1 << 24  # terms of sums: about a tenth of a second
+_LARGEST = 8 << 20  # bytes of outputs after one feed
+
+
+def evaluated_outputs(graph: Graph, model: bytes, feed: Feed, *, strict_shapes: bool) -> tuple[np.ndarray, ...]:
+    """The graph's outputs in float64 (integers and booleans as they are), in the file's order.
+
+    model: the file that the graph was read from; without it nothing is kept. Raises as `evaluate` does.
+    """
+    if not model or not _takes_long(graph):
+        return _made(graph, feed, strict_shapes)
+    return _kept(_place(graph, model, feed, strict_shapes), lambda: _made(graph, feed, strict_shapes))
+
+
+def _takes_long(graph: Graph) -> bool:
+    try:
+        return sum(accumulations(graph, op) for op in graph.ops) >= _LONG
+    except (IndexError, ValueError):  # operands that do not fit an op, which the evaluation says in words
+        return False
+
+
+def _made(graph: Graph, feed: Feed, strict_shapes: bool) -> tuple[np.ndarray, ...]:
+    values = evaluate(graph, feed, FLOAT64, strict_shapes=strict_shapes)
+    return tuple(values[name] for name in graph.outputs)
+
+
+def _kept(path: Path, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    if is_whole_entry(path):
+        (outputs,) = read_groups(path)
+        return outputs
+    outputs = make()
+    if sum(array.nbytes for array in outputs) <= _LARGEST:
+        write_entry(path, packed_groups([outputs]))
+    return outputs
+
+
+def _place(graph: Graph, model: bytes, feed: Feed, strict_shapes: bool) -> Path:
+    """By the file, which of its graphs it is and at which shapes, the feed, and the source of the evaluation."""
+    digest = hashlib.sha256(f"{source_version(__name__)} {strict_shapes} {graph.inputs} {graph.outputs}".encode())
+    digest.update(model)
+    for op in graph.ops:
+        digest.update(f"{op.kind} {op.inputs} {op.outputs}".encode())
+    for name, tensor in graph.tensors.items():
+        digest.update(f"{name} {tensor.shape} {tensor.dtype}".encode())
+    for array in feed:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return cache_root() / "evaluations" / f"{digest.hexdigest()[:24]}.npz"
