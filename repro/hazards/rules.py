@@ -601,19 +601,19 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
-            "output-is-input",
-            "a graph output that is a graph input",
-            "'{tensor}' is an input and an output: LiteRT's CompiledModel then writes no output at all, on the cpu as "
-            "on every GPU; TFLite's Interpreter is right",
-            "leave it out of the outputs, or emit it through an op that changes nothing (x 1)",
-            level=Level.RISKY,
-        ),
-        Rule(
             "output-listed-twice",
             "a tensor that is listed more than once among the outputs",
             "output '{tensor}' is listed more than once, and LiteRT writes one of its places, on the cpu too: what is "
             "read from another is what was in it",
             "list it once, or give each place a tensor of its own",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "output-is-input",
+            "a graph output that is a graph input",
+            "'{tensor}' is an input and an output: LiteRT's CompiledModel then writes no output at all, on the cpu as "
+            "on every GPU; TFLite's Interpreter is right",
+            "leave it out of the outputs, or emit it through an op that changes nothing (x 1)",
             level=Level.RISKY,
         ),
         Rule(

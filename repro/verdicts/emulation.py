@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +22,14 @@ import numpy as np
 from cases.evaluation.bodies import evaluable_part
 from cases.evaluation.depth import accumulation_depth, accumulations
 from cases.evaluation.evaluate import (
-    FLOAT16,
-    FLOAT16_TRUNCATED,
-    FLOAT32,
     FLOAT32_NATIVE,
     INTEGER_KERNELS,
-    Arithmetic,
     evaluate,
     quantised_activations,
     unsupported,
 )
 from cases.graph import Graph
+from repro.verdicts.drawn_noise import ARITHMETICS
 from repro.verdicts.floor_fit import fitted_floor, relative_sizes
 from repro.verdicts.noise_floor import Floor, floor_from_json
 from repro.verdicts.numeric_rule import judge_numbers
@@ -43,11 +40,6 @@ from runner.cache import cache_root, read_json_entry, write_json_entry
 from runner.run import Feed, Outputs, Precision
 from runner.source_version import source_version
 
-_ARITHMETICS: Mapping[Precision, tuple[Arithmetic, Arithmetic]] = {
-    Precision.FP32: (FLOAT32, FLOAT32_NATIVE),
-    Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED),
-}
-"""What rounds every term of a sum, and what leaves sums to numpy, which takes a tenth of the time."""
 _ROUNDED_TERMS = 1 << 32  # of sums whose every term is rounded, over all feeds; some 3 ns each
 _HEALTHY = 16  # floors: 4 bits of float32 are what XNNPACK's approximations and long sums may lose
 
@@ -94,7 +86,7 @@ def emulated_floors(
         return _floors_in_parts(graph, feeds, references, precision, cpu, why)
     distinct = _distinct(feeds)
     terms = sum(accumulations(graph, op) for op in graph.ops)
-    thorough, quick = _ARITHMETICS[precision]
+    thorough, quick = ARITHMETICS[precision]
     afforded = distinct[: max(1, _ROUNDED_TERMS // max(1, terms))]
     kinds = [(thorough, afforded), (quick, distinct)]
     on_grids = quantised_activations(graph)

@@ -13,20 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cases.evaluation.depth import accumulations
-from cases.evaluation.evaluate import (
-    FLOAT16,
-    FLOAT16_TRUNCATED,
-    FLOAT32,
-    FLOAT32_NATIVE,
-    FLOAT64,
-    evaluate,
-    unsupported,
-)
+from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
 from repro.verdicts import steps
 from repro.verdicts.noise_floor import Floor
@@ -36,9 +27,6 @@ from runner.run import FP16_MAX, Feed, Precision
 
 MOST = 8
 """Elements from which on one feed is a sample of its own."""
-_DRAWS = 5  # of the noise after each feed
-_NUDGE = 2.0**-9  # of an input's values: two of float16's spacings, after which sums round otherwise
-_ROUNDED_TERMS = 1 << 31  # of sums, over all draws, up to which each term is rounded; some 3 ns each
 _FAR = 8  # times what is legal: no draw of the noise explains that
 
 
@@ -49,16 +37,20 @@ def is_few(reference: np.ndarray) -> bool:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FewElements:
-    """One output of few elements over all feeds. references, outputs: [k], after feed k, all of one shape."""
+    """One output of few elements over all feeds.
+
+    references, outputs: [k], after feed k, all of one shape. draw: gives the largest error that noise was drawn to
+    have after each feed (`repro.verdicts.drawn_noise`); asked only where it decides something.
+    """
 
     graph: Graph
-    name: str
     feeds: tuple[Feed, ...]
     references: Sequence[np.ndarray]
     outputs: Sequence[np.ndarray]
     floor: Floor
     precision: Precision
     table: Thresholds
+    draw: Callable[[], Sequence[float]]
 
     def judged_together(self, alone: list[NumericVerdict]) -> list[NumericVerdict]:
         """The verdicts by all feeds, where those on each alone say that one tells nothing or is off by little."""
@@ -76,14 +68,14 @@ class FewElements:
         failed = [k for k, one in enumerate(alone) if one.status is Status.FAIL]
         if any((error[k] > _FAR * times * np.maximum(self.floor.largest, own[k])).any() for k in failed):
             return alone
-        drawn = self._largest_errors()
+        if not failed and self._power(self.floor) < self.table["floor_snr_db"]:
+            return alone  # more noise makes it no better
+        drawn = self.draw()
         if any((error[k] > times * np.maximum(drawn[k], own[k])).any() for k in failed):
             return alone
         largest = max(self.floor.largest, *drawn)
-        floor = dataclasses.replace(self.floor, largest=largest)
         legal = times * np.maximum(largest, own)
-        power = signal_over_noise_db(self.references, [floor], self.precision, self.table)
-        if power < self.table["floor_snr_db"]:
+        if self._power(dataclasses.replace(self.floor, largest=largest)) < self.table["floor_snr_db"]:
             why = f"off by {error.max():.3g}, which rounding may explain, and all feeds together vary too little"
             said = NumericVerdict(Status.INVALID, why, float(legal.max()))
             return [said if one.status is Status.FAIL else one for one in alone]
@@ -96,6 +88,9 @@ class FewElements:
             for off, limits in zip(error, legal, strict=True)
         ]
         return [one if one.status is Status.PASS else new for one, new in zip(alone, together, strict=True)]
+
+    def _power(self, floor: Floor) -> float:
+        return signal_over_noise_db(self.references, [floor], self.precision, self.table)
 
     @property
     def _can_be_drawn(self) -> bool:
@@ -114,37 +109,6 @@ class FewElements:
             is_flat = bool((wanted == wanted.flat[0]).all())
             found = NumericVerdict(Status.INVALID if is_flat else Status.PASS, "", 0.0)
         return alone if found.status is Status.INVALID else [found] * len(alone)
-
-    def _largest_errors(self) -> list[float]:
-        """Of each feed the largest error of the output when the feed is moved a little; 0 of what is not finite."""
-        needed = dataclasses.replace(self.graph, outputs=(self.name,))
-        terms = sum(accumulations(needed, op) for op in needed.ops)
-        thorough, quick = _ARITHMETICS[self.precision]
-        kind = thorough if terms * len(self.feeds) * _DRAWS <= _ROUNDED_TERMS else quick
-        largest: dict[int, float] = {}
-        for feed in self.feeds:
-            if id(feed) in largest:
-                continue
-            errors = [0.0]
-            for number in range(_DRAWS):
-                moved = tuple(_moved(one, number) for one in feed)
-                emulated, right = (evaluate(needed, moved, how)[self.name] for how in (kind, FLOAT64))
-                with np.errstate(invalid="ignore"):
-                    error = np.abs(emulated - right)
-                errors.append(float(error.max(where=np.isfinite(error), initial=0.0)))
-            largest[id(feed)] = max(errors)
-        return [largest[id(feed)] for feed in self.feeds]
-
-
-_ARITHMETICS = {Precision.FP32: (FLOAT32, FLOAT32_NATIVE), Precision.FP16: (FLOAT16, FLOAT16_TRUNCATED)}
-
-
-def _moved(array: np.ndarray, number: int) -> np.ndarray:
-    if array.dtype.kind != "f":
-        return array
-    nudges = np.random.default_rng(number).uniform(-_NUDGE, _NUDGE, array.shape)
-    with np.errstate(over="ignore"):
-        return np.asarray(array * (1 + nudges), array.dtype)
 
 
 def signal_over_noise_db(

@@ -7,7 +7,7 @@ it within the rule; does it follow the inputs. Only what fails is diagnosed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +64,18 @@ def judge(
     names = _names(run, graph, len(references[0]))
     refused = refused_command(run.log)
     judging = _Judging(
-        run.outputs, feeds, references, floors, precision, names, graph, refused, thresholds, metrics, explain
+        run.outputs,
+        feeds,
+        references,
+        floors,
+        precision,
+        names,
+        graph,
+        refused,
+        thresholds,
+        metrics,
+        explain,
+        lambda name: subject.drawn_errors(name, precision),
     )
     return tuple(judging.verdict(index) for index in range(len(names)))
 
@@ -137,6 +148,7 @@ class _Judging:
     table: Thresholds
     metrics: MetricSet
     explain: bool
+    draw: Callable[[str], Sequence[float]]
 
     def verdict(self, index: int) -> Verdict:
         """The verdict on one output over all feeds."""
@@ -218,15 +230,16 @@ class _Judging:
             return alone
         if any(unwritten_mask(output).any() for output in outputs):
             return alone
+        output = self.graph.outputs[index]
         few = FewElements(
             self.graph,
-            self.names[index],
             self.feeds,
             references,
             outputs,
             self.floors[index],
             self.precision,
             self.table,
+            lambda: self.draw(output),
         )
         return few.judged_together(alone)
 

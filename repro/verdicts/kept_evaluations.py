@@ -8,7 +8,7 @@ evaluated faster than a file is read, so only long sums are kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,14 +58,20 @@ def _kept(path: Path, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.nd
 
 
 def _place(graph: Graph, model: bytes, feed: Feed, strict_shapes: bool) -> Path:
-    """By the file, which of its graphs it is and at which shapes, the feed, and the source of the evaluation."""
-    digest = hashlib.sha256(f"{source_version(__name__)} {strict_shapes} {graph.inputs} {graph.outputs}".encode())
+    digest = content_digest(graph, model, (feed,))
+    digest.update(f"{source_version(__name__)} {strict_shapes}".encode())
+    return cache_root() / "evaluations" / f"{digest.hexdigest()[:24]}.npz"
+
+
+def content_digest(graph: Graph, model: bytes, feeds: Sequence[Feed]) -> hashlib._Hash:
+    """Of the file, which of its graphs it is and at which shapes, and the feeds."""
+    digest = hashlib.sha256(f"{graph.inputs} {graph.outputs}".encode())
     digest.update(model)
     for op in graph.ops:
         digest.update(f"{op.kind} {op.inputs} {op.outputs}".encode())
     for name, tensor in graph.tensors.items():
         digest.update(f"{name} {tensor.shape} {tensor.dtype}".encode())
-    for array in feed:
+    for array in (array for feed in feeds for array in feed):
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
-    return cache_root() / "evaluations" / f"{digest.hexdigest()[:24]}.npz"
+    return digest

@@ -23,6 +23,7 @@ from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
 from cases.with_torch.lowered import is_lowered
 from cases.with_torch.reference import has_torch
+from repro.verdicts.drawn_noise import drawn_errors
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
 from repro.verdicts.noise_floor import Floor
@@ -116,6 +117,10 @@ class Subject:
         if precision not in self._floors:
             self._floors[precision] = floors_for(self.graph, self.feeds, self.references, precision, self.cpu)
         return self._floors[precision]
+
+    def drawn_errors(self, output: str, precision: Precision) -> tuple[float, ...]:
+        """The largest error after each feed that an output's noise was drawn to have, in the output's own units."""
+        return drawn_errors(self.graph, self.model, self.feeds, output, precision)
 
     @cached_property
     def _floors(self) -> dict[Precision, tuple[Floor, ...]]:

@@ -27,7 +27,7 @@ from repro.layouts import reference as gate_reference
 from repro.layouts.layout import GraphPart
 from repro.layouts.models import PartModel
 from repro.layouts.reader import read_layout
-from repro.verdicts import emulation, kept_evaluations
+from repro.verdicts import drawn_noise, emulation, kept_evaluations
 from repro.verdicts import references as references_of
 from repro.verdicts.noise_floor import Floor
 from runner import cache, runtimes
@@ -87,6 +87,13 @@ def evaluations(patch: pytest.MonkeyPatch, scratch: Path) -> Store:
     store = Store("evaluations", lambda: references_of.float64_outputs(graph(), (FEED,), model))
     patch.setattr(kept_evaluations, "_LONG", 0)
     patch.setattr(kept_evaluations, "_made", store.counted(kept_evaluations._made))
+    return store
+
+
+def noise(patch: pytest.MonkeyPatch, scratch: Path) -> Store:
+    model = write_tflite(graph())
+    store = Store("drawn-noise", lambda: drawn_noise.drawn_errors(graph(), model, (FEED,), "y", Precision.FP16))
+    patch.setattr(drawn_noise, "_made", store.counted(drawn_noise._made))
     return store
 
 
@@ -264,6 +271,7 @@ STORES: tuple[Callable[[pytest.MonkeyPatch, Path], Store], ...] = (
     floors,
     references,
     evaluations,
+    noise,
     gate_references,
     gate_floors,
     conversions,
