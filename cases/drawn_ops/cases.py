@@ -109,10 +109,7 @@ DRAWS: Mapping[str, Mapping[str, int]] = {
     "UNPACK": {"float32": 16, "int8": 1, "uint8": 3},
 }
 """By kind and type, which draw is kept."""
-_TWINS: Mapping[Cell, Cell] = {
-    ("BITCAST", "int8"): ("BITCAST", "int16"),
-    ("BITCAST", "int32"): ("BITCAST", "float32"),
-}
+_TWINS: Mapping[Cell, Cell] = {("BITCAST", "int32"): ("BITCAST", "float32")}
 """Of a cell that is right, the one that is wrong and has no finding with a control of its own."""
 
 
