@@ -394,6 +394,15 @@ RULES = {
             finding="fc-runtime-weights-bias",
         ),
         Rule(
+            "computed-bias-aborts",
+            "CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV or FULLY_CONNECTED of constant weights whose bias is an input "
+            "or computed",
+            "compiling this model ends the process (a failed check): the {producer} reads its bias as a constant",
+            "put the bias in an ADD behind a {producer} of zero bias",
+            workaround="computed-bias-behind",
+            finding="computed-bias-aborts",
+        ),
+        Rule(
             "pad-rank-3",
             "PAD, PADV2 or MIRROR_PAD of a rank-3 tensor whose first dimension is above 1, or which pads that",
             "'{tensor}' is wrong: {producer} reads the three rows of its paddings as height, width and channels",
