@@ -289,7 +289,6 @@ RULES = {
             "vector to one number and back",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "keep the {producer} on the host",
-            finding="bitcast-size",
         ),
         Rule(
             "batch-matmul-broadcast",
@@ -677,7 +676,6 @@ RULES = {
             "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
             latent=True,
             level=Level.RISKY,
-            finding="cast-saturates",
         ),
         Rule(
             "fast-math-division",

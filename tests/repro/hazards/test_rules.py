@@ -38,7 +38,7 @@ def test_the_advice_names_repro_fix_just_where_it_has_a_workaround(rule: Rule):
     assert rule.advice.startswith(rule.fix)
 
 
-UNCLAIMED = {"int16-scales", "blockwise-int4-aborts", "arg-max-truths"}
+UNCLAIMED = {"int16-scales", "blockwise-int4-aborts", "arg-max-truths", "bitcast-size"}
 """Rules of what no finding can claim for every release: `cases.families.quantised` says why, and has the cases."""
 
 
