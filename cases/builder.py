@@ -240,11 +240,11 @@ class GraphBuilder:
         activation: str = "NONE",
         dilation: int = 1,
     ) -> Name:
-        """weights: [1, kh, kw, channels]."""
+        """weights: [1, kh, kw, channels]. bias: values or the name of a tensor."""
         channels = np.shape(weights)[3]
         attrs = self._window_attrs(stride, padding, activation, dilation)
         multiplier = channels // self.shape(a)[3]
-        inputs = (a, self.const(weights), self.const(np.zeros(channels) if bias is None else bias))
+        inputs = (a, self.const(weights), self._held(np.zeros(channels) if bias is None else bias))
         return self._one("DEPTHWISE_CONV_2D", inputs, name, depth_multiplier=multiplier, **attrs)
 
     def transpose_conv(

@@ -9,7 +9,8 @@ import numpy as np
 
 from cases.builder import GraphBuilder
 from cases.case import Case
-from cases.graph import Graph
+from cases.graph import Graph, Op, Tensor
+from cases.tflite.schema import DTYPE_CODE
 
 FAMILY = "other-types"
 SHAPE = (2, 4, 8)
@@ -45,6 +46,21 @@ def looked_up(shape: tuple[int, ...] = (8, 1, 1, 4)) -> Graph:
     return g.build(g.op("EMBEDDING_LOOKUP", (g.input("ids", (3,), "int32"), g.on_grid(whole, [0.01] * 8)), name="y"))
 
 
+def bits(to: str = "int8") -> Graph:
+    """Each int32 as four numbers of a byte."""
+    tensors = {"x": Tensor("x", SHAPE[1:], "int32"), "y": Tensor("y", (*SHAPE[1:], 4), to)}
+    return Graph(tensors, (Op("BITCAST", ("x",), ("y",)),), ("x",), ("y",)).validate()
+
+
+def narrowed(factor: int = 60, offset: int = -100) -> Graph:
+    """Whole numbers of 0 to 7, times a factor and an offset, as uint8."""
+    g = GraphBuilder()
+    x = g.input("x", SHAPE, "int32")
+    whole = g.add(g.mul(x, g.const(factor, dtype="int32")), g.const(offset, dtype="int32"))
+    types = [DTYPE_CODE[dtype] for dtype in ("int32", "uint8")]
+    return g.build(g.op("CAST", (whole,), name="y", in_data_type=types[0], out_data_type=types[1]))
+
+
 def cases() -> list[Case]:
     made: list[Case] = []
 
@@ -65,4 +81,8 @@ def cases() -> list[Case]:
     add(
         "embedding-rank-2", "EMBEDDING_LOOKUP of a table of rank 2: right", build(looked_up, (8, 4)), "embedding-rank-4"
     )
+    add("bitcast-signed", "BITCAST of int32 to int8: its kernel does not compile", bits)
+    add("bitcast-unsigned", "BITCAST of int32 to uint8: right", build(bits, "uint8"), "bitcast-signed")
+    add("cast-outside", "CAST to uint8 of numbers that it has not: what is stored is the driver's choice", narrowed)
+    add("cast-inside", "CAST to uint8 of numbers that it has: right", build(narrowed, 10, 10), "cast-outside")
     return made

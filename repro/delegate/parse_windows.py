@@ -22,6 +22,16 @@ from repro.delegate.misread_scales import (
 )
 
 Pair = tuple[int, int]
+BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+"""Where the ops with weights have their bias."""
+
+
+def bias_is_computed(lowering: Lowering, op: Op) -> bool:
+    """Whether an op with constant weights has a bias that is an input or computed, which its parser reads at once."""
+    place = BIASES.get(op.kind, len(op.inputs))
+    if place >= len(op.inputs) or not op.inputs[place] or lowering.constant(op, 1) is None:
+        return False
+    return lowering.constant(op, place) is None
 
 
 def parse_fully_connected(lowering: Lowering, op: Op) -> None:

@@ -44,6 +44,7 @@ from repro.delegate.parse_movement import (
     parse_update,
 )
 from repro.delegate.parse_windows import (
+    bias_is_computed,
     parse_convolution,
     parse_fully_connected,
     parse_pool,
@@ -111,4 +112,6 @@ def lower(graph: Graph) -> DelegateGraph:
             lowering.generic(op)
         else:
             parse(lowering, op)
+        if bias_is_computed(lowering, op):
+            lowering.nodes[-1].misparsed = "computed-bias-aborts"
     return lowering.finished()

@@ -50,6 +50,7 @@ EFFECTS_OF_PARSING = {
     "cumsum-axis-aborts": Effect.ABORT,
     "grouped-conv-aborts": Effect.ABORT,
     "composite-aborts": Effect.ABORT,
+    "computed-bias-aborts": Effect.ABORT,
     "blockwise-int4-aborts": Effect.ABORT,
     "embedding-rank-aborts": Effect.ABORT,
     "integer-activation": Effect.VOID,

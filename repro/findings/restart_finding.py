@@ -1,8 +1,8 @@
 """A finding of two starts: what one process left in a cache gives other outputs in the next one, or ends it.
 
-    findings/<slug>/restart.toml          what is claimed, by people
-                    models/model.tflite   the model that is started again
-                    evidence/*.json       what `repro restart --out` wrote, one file per target
+    findings/<slug>/restart.toml      what is claimed, by people
+                    models/*.tflite   the model that is started again
+                    evidence/*.json   what `repro restart --out` wrote, one file per target
 
 Key insight: such a bug is in no model. So its claim is a step of `repro restart` and how that ends, and its evidence is
 what that command writes, about the very model that lies beside it.

@@ -15,6 +15,7 @@ from cases.edit import GraphEdit, renamed, with_attributes, with_operand
 from cases.graph import Op
 from cases.tflite.extras import on_grid
 from repro.delegate.graph import constant_data
+from repro.delegate.parse_windows import BIASES
 from repro.hazards.hazard import Hazard
 
 _BOUNDS = {"RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
@@ -206,6 +207,24 @@ def _table_of_rank_2(edit: GraphEdit, hazard: Hazard) -> str:
     return f"'{name}' is [{rows}, {depth}], and a RESHAPE gives '{output}' its shape"
 
 
+def _computed_bias_behind(edit: GraphEdit, hazard: Hazard) -> str:
+    """The op with a bias of zeros, and an ADD of its own, with the activation, behind it."""
+    assert hazard.ops is not None
+    op = hazard.ops[0]
+    bias, output, rank = op.inputs[BIASES[op.kind]], op.outputs[0], len(edit.tensors[op.outputs[0]].shape)
+    if any(edit.tensors[name].dtype != "float32" for name in (bias, output)):
+        return ""
+    channels = edit.tensors[bias].shape[-1]
+    zeros, product = edit.constant(f"{bias}/zeros", np.zeros(channels, np.float32)), edit.tensor_like(output)
+    bare = with_attributes(renamed(op, outputs={output: product}), fused_activation_function="NONE")
+    made = edit.swap(op, with_operand(bare, BIASES[op.kind], zeros))
+    activation = {"fused_activation_function": op.attrs.get("fused_activation_function", "NONE")}
+    total = Op("ADD", (product, bias), (output,), activation)
+    edit.insert_after(made, total)
+    edit.swap(total, with_operand(total, 1, edit.reshape_before(total, bias, (*(1,) * (rank - 1), channels))))
+    return f"an ADD gives '{output}' its bias"
+
+
 TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "transposed-valid": _transposed_valid,
     "clamped": _clamped,
@@ -218,4 +237,5 @@ TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "cast-before": _cast_before,
     "scale-per-row": _scale_per_row,
     "table-of-rank-2": _table_of_rank_2,
+    "computed-bias-behind": _computed_bias_behind,
 }

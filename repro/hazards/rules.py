@@ -290,7 +290,6 @@ RULES = {
             "vector to one number and back",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "keep the {producer} on the host",
-            finding="bitcast-size",
         ),
         Rule(
             "batch-matmul-broadcast",
@@ -400,6 +399,15 @@ RULES = {
             "put the bias into an ADD behind it",
             workaround="bias-behind",
             finding="fc-runtime-weights-bias",
+        ),
+        Rule(
+            "computed-bias-aborts",
+            "CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV or FULLY_CONNECTED of constant weights whose bias is an input "
+            "or computed",
+            "compiling this model ends the process (a failed check): the {producer} reads its bias as a constant",
+            "put the bias in an ADD behind a {producer} of zero bias",
+            workaround="computed-bias-behind",
+            finding="computed-bias-aborts",
         ),
         Rule(
             "pad-rank-3",
@@ -697,7 +705,6 @@ RULES = {
             "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
             latent=True,
             level=Level.RISKY,
-            finding="cast-saturates",
         ),
         Rule(
             "fast-math-division",

@@ -27,6 +27,8 @@ def test_a_graph_with_quantised_weights_is_not_lowered():
     assert not is_lowered(g.build(g.op("FULLY_CONNECTED", (g.input("x", (3, 2)), weights))))
 
 
-def test_most_of_the_catalogue_is_held_against_torch():
-    graphs = [case.graph() for case in catalogue() if case.graph is not None]
+def test_most_of_the_catalogue_s_graphs_of_several_ops_are_held_against_torch():
+    # torch has no word for most of what is quantised, and most cases of one op are.
+    made = (case for case in catalogue() if case.family != "one-op")
+    graphs = [case.graph() for case in made if case.graph is not None]
     assert sum(map(is_lowered, graphs)) > 0.8 * len(graphs)

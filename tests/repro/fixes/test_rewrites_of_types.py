@@ -86,7 +86,11 @@ def test_a_condition_gets_the_rank_of_the_result(condition, shape):
 
 
 @pytest.mark.parametrize(
-    "slug", ["matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale", "embedding-rank-aborts"]
+    "slug",
+    [
+        *("matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale", "embedding-rank-aborts"),
+        "computed-bias-aborts",
+    ],
 )
 def test_every_model_that_integer_or_constant_weights_make_wrong_is_rewritten(slug: str):
     for model in FINDING_MODELS[slug]:
