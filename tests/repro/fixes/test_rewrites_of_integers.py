@@ -69,7 +69,7 @@ def test_a_quantised_vector_is_sorted_as_a_row(dtype: str):
     assert kinds(new) == ["QUANTIZE", "RESHAPE", "TOPK_V2", "RESHAPE", "RESHAPE"]
 
 
-@pytest.mark.parametrize("shape", [(5, 1, 1, 8), (3, 1, 1, 1)])
+@pytest.mark.parametrize("shape", [(5, 1, 1, 8), (8, 1, 1, 1)])
 def test_a_table_of_several_dimensions_is_read_as_rows(shape: tuple[int, ...]):
     g = GraphBuilder()
     steps = np.random.default_rng(0).integers(-127, 128, shape)
