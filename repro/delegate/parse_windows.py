@@ -27,7 +27,7 @@ BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE
 
 
 def bias_is_computed(lowering: Lowering, op: Op) -> bool:
-    """Whether an op with constant weights has a bias that is an input or computed, which its parser reads at once."""
+    """Whether an op with constant weights has a bias that is an input or computed: two inputs at run time."""
     place = BIASES.get(op.kind, len(op.inputs))
     if place >= len(op.inputs) or not op.inputs[place] or lowering.constant(op, 1) is None:
         return False

@@ -404,7 +404,8 @@ RULES = {
             "computed-bias-aborts",
             "CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV or FULLY_CONNECTED of constant weights whose bias is an input "
             "or computed",
-            "compiling this model ends the process (a failed check): the {producer} reads its bias as a constant",
+            "compiling this model ends the process (a failed check): the {producer} has two inputs at run time, and "
+            "its constant weights are taken for one of them",
             "put the bias in an ADD behind a {producer} of zero bias",
             workaround="computed-bias-behind",
             finding="computed-bias-aborts",
