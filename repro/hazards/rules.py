@@ -290,6 +290,7 @@ RULES = {
             "vector to one number and back",
             "every output is wrong: the kernel of the {producer} does not compile, and is left out",
             "keep the {producer} on the host",
+            finding="bitcast-size",
         ),
         Rule(
             "batch-matmul-broadcast",
@@ -701,11 +702,12 @@ RULES = {
         Rule(
             "cast-saturates",
             "CAST of whole numbers to a type that has not all of them",
-            "'{tensor}' is wrong where a number is outside its type: the {producer} ends at the smallest or largest "
-            "number there, TFLite's kernel wraps around",
+            "'{tensor}' is wrong where a number is outside its type: the {producer} keeps it as it is or stores the "
+            "nearest, TFLite's kernel wraps around",
             "keep the numbers inside the type, with a MAXIMUM and a MINIMUM if they may leave it",
             latent=True,
             level=Level.RISKY,
+            finding="cast-saturates",
         ),
         Rule(
             "fast-math-division",

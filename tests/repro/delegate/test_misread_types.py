@@ -16,7 +16,7 @@ SLUGS = (
     *("transposed-same-padding", "integer-constant-misread", "integer-activation", "integer-pad", "half-constant"),
     *("gather-batch", "top-k-slice", "one-hot-places", "select-condition", "update-constant-aborts"),
     *("small-constant-aborts", "matmul-weights-transposed", "quantised-pointwise", "embedding-one-scale"),
-    *("half-constant-output", "one-hot-values-abort", "embedding-rank-aborts", "computed-bias-aborts"),
+    *("half-constant-output", "one-hot-values-abort", "embedding-rank-aborts", "computed-bias-aborts", "bitcast-size"),
 )
 
 

@@ -38,7 +38,7 @@ def test_the_advice_names_repro_fix_just_where_it_has_a_workaround(rule: Rule):
     assert rule.advice.startswith(rule.fix)
 
 
-UNCLAIMED = {"arg-max-truths", "bitcast-size"}
+UNCLAIMED = {"arg-max-truths"}
 """Rules that no finding claims: LiteRT 2.1.3 takes no bytes as inputs, so that no control holds in every release."""
 
 
