@@ -29,13 +29,13 @@ def base64_lines(data: bytes) -> list[str]:
 
 
 def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
-    """The lines; none where the model is too large to paste, or needs an adapter's name or a setting.
+    """The lines; none where the model is too large to paste, needs an adapter's name or a setting, or fails on the cpu.
 
     tolerance: relative RMS error between GPU and CPU above which it says BUG. pinned: the LiteRT that the reader is
     told to install, or empty for the newest.
     """
     data = finding.model_bytes(finding.minimal)
-    if len(data) > LARGEST_MODEL or finding.shows_only:
+    if len(data) > LARGEST_MODEL or finding.shows_only or not _runs_on_cpu(finding):
         return []
     graph = finding.graph(finding.minimal)
     watched = [graph.outputs[i] for i in finding.minimal.wrong or range(len(graph.outputs))]
@@ -112,6 +112,13 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
         "",
         'print("BUG" if bug else "OK")',
     ]
+
+
+def _runs_on_cpu(finding: Finding) -> bool:
+    """Whether the cpu ran the model and wrote its outputs wherever that was measured: else it is no witness."""
+    on_cpu = [r for r in finding.evidence_records() if r["target"] == "cpu" and r["case"] == finding.minimal.name]
+    outputs = [output for record in on_cpu for output in record["outputs"]]
+    return all(output["output"] >= 0 and output["signature"] != "unwritten" for output in outputs)
 
 
 def _filling(dtype: str) -> int:
