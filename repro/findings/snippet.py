@@ -35,7 +35,7 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
     told to install, or empty for the newest.
     """
     data = finding.model_bytes(finding.minimal)
-    if len(data) > LARGEST_MODEL or finding.shows_only or not _runs_on_cpu(finding):
+    if len(data) > LARGEST_MODEL or finding.shows_only or not runs_on_cpu(finding):
         return []
     graph = finding.graph(finding.minimal)
     watched = [graph.outputs[i] for i in finding.minimal.wrong or range(len(graph.outputs))]
@@ -114,7 +114,7 @@ def snippet(finding: Finding, tolerance: float, pinned: str) -> list[str]:
     ]
 
 
-def _runs_on_cpu(finding: Finding) -> bool:
+def runs_on_cpu(finding: Finding) -> bool:
     """Whether the cpu ran the model and wrote its outputs wherever that was measured: else it is no witness."""
     on_cpu = [r for r in finding.evidence_records() if r["target"] == "cpu" and r["case"] == finding.minimal.name]
     outputs = [output for record in on_cpu for output in record["outputs"]]

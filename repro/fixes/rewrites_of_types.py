@@ -197,7 +197,7 @@ def _table_of_rank_2(edit: GraphEdit, hazard: Hazard) -> str:
     op = hazard.ops[0]
     ids, name = op.inputs
     table, output = edit.tensors[name], op.outputs[0]
-    record = table.raw.quantization
+    record = getattr(table.raw, "quantization", None)
     if table.data is None or len(table.shape) < 2 or (record is not None and record.quantizedDimension != 0):
         return ""
     rows, depth = table.shape[0], int(np.prod(table.shape[1:]))

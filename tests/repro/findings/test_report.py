@@ -20,6 +20,7 @@ import pytest
 from repro.findings import report
 from repro.findings.finding import Finding
 from repro.findings.reader import load, slugs
+from repro.findings.snippet import runs_on_cpu
 from repro.matrix.environments import attached_phones
 from repro.records.folders import FINDINGS
 from runner.adb import build
@@ -370,6 +371,6 @@ def test_in_a_fresh_environment_the_script_shows_the_bug_and_the_control_is_ok(s
     expected = (1, "BUG") if shows_here else (0, "OK")
     shown = run_script(bare_python, script)
     assert answer(shown) == expected, shown.stdout + shown.stderr
-    for option in ("--control", "--cpu"):
+    for option in ("--control", *["--cpu"] * runs_on_cpu(finding)):
         healthy = run_script(bare_python, script, option)
         assert answer(healthy) == (0, "OK"), healthy.stdout + healthy.stderr
