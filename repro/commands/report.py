@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -64,10 +65,7 @@ def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) 
         console.print(f"{folder / (chosen[0].slug + '.zip')}: to attach")
         console.print(f"{folder / HOW_TO_FILE}: what to paste where")
     else:
-        names = write_files(report_files(chosen[0]), folder)
-        console.print(f"{folder}: {counted(len(names), 'file')}")
-        console.print(f"  the issue's text: {folder / ISSUE}")
-        console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
+        _write(report_files(chosen[0]), folder, console)
 
 
 def _of_two_starts(slug: str, out: Path | None, as_zip: bool) -> None:
@@ -76,8 +74,12 @@ def _of_two_starts(slug: str, out: Path | None, as_zip: bool) -> None:
     finding = load_restart(slug)
     folder = out or Path("build") / "report" / slug
     keep_apart({"--out": folder}, [finding.folder])
-    names = write_files(restart_files(finding), folder)
-    console = Screen()
+    _write(restart_files(finding), folder, Screen())
+
+
+def _write(files: Mapping[str, bytes], folder: Path, console: Screen) -> None:
+    """One issue with its script, and what to do with them."""
+    names = write_files(files, folder)
     console.print(f"{folder}: {counted(len(names), 'file')}")
     console.print(f"  the issue's text: {folder / ISSUE}")
     console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")

@@ -69,7 +69,9 @@ class _Model(Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Cause:
+class Cause:
+    """summary: what goes wrong inside. known: how that is known."""
+
     summary: Said
     known: Said
     source: tuple[Source, ...] = ()
@@ -88,7 +90,7 @@ class _Document(Limits):
     rule: Said
     seed: int = 0
     not_claimed: tuple[Said, ...]
-    cause: _Cause
+    cause: Cause
     model: tuple[_Model, ...] = ()
     upstream: tuple[Link, ...] = ()
     siblings: tuple[FileWord, ...] = ()

@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 from cases.graph import Graph
 from cases.tflite.read import read_tflite
-from repro.findings.finding import Source, file_bytes
+from repro.findings.finding import file_bytes
+from repro.findings.reader import Cause
 from repro.records.folders import finding_folders
 from repro.records.strict import Said
 from repro.records.strict_toml import read_toml
@@ -34,15 +35,6 @@ MANIFEST = "restart.toml"
 MODEL = "models/model.tflite"
 HEALTHY_STEPS = ("without", "cold", "warm")
 """What has to be right for a fault to be the cache's: no cache, one that is written, one that is as it was written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cause:
-    """summary: what goes wrong inside. known: how that is known."""
-
-    summary: Said
-    known: Said
-    source: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
