@@ -142,6 +142,12 @@ class Lowering:
 
     # --- ops without a parser of their own ----------------------------------------------------
 
+    def opaque(self, op: Op) -> None:
+        """A node of no kind that any pass knows, for an op that no kernel takes."""
+        node = self.add(Node("MALFORMED", op), *(self.value(name) for name in op.inputs if name))
+        for name in filter(None, op.outputs):
+            self.produce(node, self.value(name))
+
     def generic(self, op: Op) -> Node:
         """One node that reads the op's data and makes its outputs, whatever the op is."""
         node = self.add(Node(node_kind(op.kind), op), *self.data_values(op))

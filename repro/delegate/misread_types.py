@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from cases.graph import Graph, Op, Tensor
-from repro.delegate.graph import axis_letters, bhwc
+from repro.delegate.graph import MAX_RANK, axis_letters, bhwc
 
 COMMUTES = frozenset(
     {*("ADD", "MUL", "MAXIMUM", "MINIMUM", "EQUAL", "NOT_EQUAL", "SQUARED_DIFFERENCE", "LOGICAL_AND", "LOGICAL_OR")}
@@ -42,7 +42,12 @@ def is_of_whole_numbers(tensor: Tensor) -> bool:
 
 
 def displaced(shape: tuple[int, ...], result: tuple[int, ...]) -> list[int]:
-    """The axes of a tensor that lie on another BHWC axis than those of the result that they broadcast along."""
+    """The axes of a tensor that lie on another BHWC axis than those of the result that they broadcast along.
+
+    Above rank 4, where BHWC ends, the delegate refuses.
+    """
+    if len(result) > MAX_RANK:
+        return []
     letters, result_letters, offset = axis_letters(len(shape)), axis_letters(len(result)), len(result) - len(shape)
     return [axis for axis, size in enumerate(shape) if size != 1 and letters[axis] != result_letters[offset + axis]]
 

@@ -17,6 +17,7 @@ from cases.graph import Graph, Op
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kinds import ELEMENTWISE, REDUCTIONS
 from repro.delegate.lowering import Lowering
+from repro.delegate.malformed import is_malformed
 from repro.delegate.parse_arithmetic import (
     parse_abs,
     parse_arg_max,
@@ -106,6 +107,9 @@ def lower(graph: Graph) -> DelegateGraph:
     for op in graph.ops:
         if op.kind == "DEQUANTIZE" and constant_data(graph, op.outputs[0]) is not None:
             lowering.read_as_constant(op)
+            continue
+        if is_malformed(graph, op):
+            lowering.opaque(op)
             continue
         parse = PARSERS.get(op.kind)
         if parse is None:

@@ -19,6 +19,7 @@ from cases.evaluation.named import name_of
 from cases.graph import Graph, Op
 from repro.delegate.graph import MAX_RANK, constant_data
 from repro.delegate.kinds import ELEMENTWISE
+from repro.delegate.malformed import is_malformed
 
 SUPPORTED_KINDS = """
     ABS ADD ADD_N ARG_MAX ATAN2 AVERAGE_POOL_2D BATCH_MATMUL BITCAST BITWISE_XOR STABLEHLO_BROADCAST_IN_DIM CAST
@@ -106,6 +107,8 @@ def why_refused(graph: Graph, op: Op) -> str:
         return f"the delegate knows no custom op {name_of(op)}"
     if op.kind == "SPLIT" and len(op.outputs) == 1:
         return "a SPLIT into one part crashes the delegate"
+    if is_malformed(graph, op):
+        return ""  # TFLite refuses it before the delegate is asked
     if op.kind in REFUSES_TWICE and op.inputs[0] == op.inputs[-1] and constant_data(graph, op.inputs[0]) is None:
         return f"it reads '{op.inputs[0]}' as both operands"
     return _why_not_its_options(graph, op) or _why_not_its_tensors(graph, op)

@@ -109,9 +109,9 @@ def _chain(first: Node, limits: ThinLimits, emitted: set[Node]) -> list[Node]:
     node = only_reader(first.outputs[0])
     while node is not None and len(node.outputs) == 1 and node not in emitted and not node.fused_by:
         if node.kind == "CONV":
-            size, count = size + _bytes(node, limits), count + 1
             if not _is_thin(node, limits) or node.window != POINTWISE:
                 break
+            size, count = size + _bytes(node, limits), count + 1
             if count > limits.convolutions or size > limits.bytes:
                 break
         elif not _is_elementwise(node, chain[-1], emitted):

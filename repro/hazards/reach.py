@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cases.graph import Graph, Op
+from repro.delegate.malformed import is_malformed
 
 _OF_ANY_ORDER = frozenset({"SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"})
 
@@ -34,11 +35,14 @@ def right_in_any_order(graph: Graph, together: Op) -> frozenset[str]:
     if together.kind != "CONCATENATION" or split is None or split.kind != "SPLIT":
         return frozenset()
     rank = len(graph.tensors[together.outputs[0]].shape)
-    axis = together.attrs["axis"] % rank
+    if not rank or is_malformed(graph, split):
+        return frozenset()
+    axis = int(together.attrs.get("axis", 0)) % rank
     if sorted(together.inputs) != sorted(split.outputs) or _axes(graph, split.inputs[0], rank) != {axis}:
         return frozenset()
     readers = graph.uses.get(together.outputs[0], ())
-    over_all = [op for op in readers if op.kind in _OF_ANY_ORDER and axis in _axes(graph, op.inputs[1], rank)]
+    takes = [op for op in readers if op.kind in _OF_ANY_ORDER and not is_malformed(graph, op)]
+    over_all = [op for op in takes if axis in _axes(graph, op.inputs[1], rank)]
     return frozenset(op.outputs[0] for op in over_all)
 
 

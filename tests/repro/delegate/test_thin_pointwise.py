@@ -145,6 +145,13 @@ def test_strides_and_groups_are_not_taken(groups, stride):
     assert warned(g.build([y, conv(g, y, 4, "out", stride=stride)])) == []
 
 
+def test_a_convolution_whose_weights_are_computed_ends_the_chain():
+    g = GraphBuilder()
+    first = conv(g, conv(g, g.input("x", (1, 4, 4, 4)), 4, "c0"), 4, "c1")
+    last = g.conv2d(first, g.input("w", (4, 1, 1, 4)), per_channel(4))
+    assert warned(g.build(["c0", "c1", last])) == ["c0"]
+
+
 def test_a_fold_into_the_weights_comes_first():
     """A constant MUL behind y is folded into y: the hazard is named, and not the risk beside it."""
     g = GraphBuilder()
