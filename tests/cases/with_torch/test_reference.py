@@ -11,10 +11,11 @@ import pytest
 
 from cases.builder import GraphBuilder
 from cases.case import Case
-from cases.graph import Graph
+from cases.catalogue import catalogue
+from cases.graph import Graph, Tensor
 from cases.inputs import StandardFeeds, standard_feeds
 from cases.tflite.write import write_tflite
-from cases.with_torch import reference
+from cases.with_torch import convert, reference
 from cases.with_torch.reference import reference_key, reference_outputs
 from runner.errors import BadInput
 from runner.run import Feed
@@ -102,3 +103,18 @@ def test_a_key_depends_on_the_model_and_every_feed_and_on_no_name():
         reference_key(CASE, tuple((x.astype(np.float64),) for (x,) in FEEDS)),
     ]
     assert len({key, *others}) == 5
+
+
+@pytest.mark.convert
+def test_a_modules_reference_needs_torch_and_no_converter(monkeypatch: pytest.MonkeyPatch):
+    """Where a wheel brings the converted model, torch may be there and litert-torch not."""
+    case = next(case for case in catalogue() if case.module is not None)
+    assert case.module is not None
+    inputs = [Tensor(f"x{place}", shape) for place, shape in enumerate(case.module.input_shapes)]
+
+    def missing() -> str:
+        raise BadInput("litert-torch is not installed")
+
+    monkeypatch.setattr(convert, "converter_version", missing)
+    (outputs,) = reference_outputs(case, standard_feeds(inputs, 1)[:1])
+    assert all(output.dtype == np.float64 and np.isfinite(output).all() for output in outputs)
