@@ -43,24 +43,28 @@ def fitted_floor(
 
     references[k]: float64, after feed k. emulations[m][k]: the same in the m-th arithmetic, of the first feeds or of
     all. Elements beyond float16's range may overflow, and such as end in its last power of two may round beyond it:
-    they are left to the judge, which knows how far their noise reaches.
+    they are left to the judge, which knows how far their noise reaches. A feed that has no others says nothing of
+    rounding.
     """
     right = [as_rows(np.asarray(r, dtype=np.float64)) for r in references]
     sizes = _sizes(right, precision)
-    usable: list[np.ndarray] = []
+    usable: dict[int, np.ndarray] = {}
     for k, r in enumerate(right):
         finite = np.isfinite(r)
         for of_kind in emulations:
             if k < len(of_kind):
                 finite = finite & np.isfinite(as_rows(of_kind[k]))
-        if (~finite & (np.abs(r) < FP16_LAST_POWER)).any() or not finite.any():
+        if (~finite & (np.abs(r) < FP16_LAST_POWER)).any():
             return None
-        usable.append(finite & (np.abs(r) <= LARGEST[precision]))
-        right[k] = np.where(usable[k], r, 0.0)
+        if finite.any():
+            usable[k] = finite & (np.abs(r) <= LARGEST[precision])
+            right[k] = np.where(usable[k], r, 0.0)
     draws = [
-        [_Draw(right[k], as_rows(emulated), usable[k], sizes[k]) for k, emulated in enumerate(of_kind)]
+        [_Draw(right[k], as_rows(of_kind[k]), usable[k], sizes[k]) for k in usable if k < len(of_kind)]
         for of_kind in emulations
     ]
+    if not all(draws):
+        return None
     rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
     largest = max(draw.largest() for of_kind in draws for draw in of_kind) if is_few(right[0]) else 0.0

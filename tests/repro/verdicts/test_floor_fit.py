@@ -141,6 +141,21 @@ def test_values_beyond_float16_may_overflow_and_no_others():
     assert fitted_floor([reference], [[np.array([[np.inf, 1e6]])]], 1, Precision.FP16) is None
 
 
+@pytest.mark.parametrize("beyond", [0, 1, 2])
+def test_a_feed_whose_values_are_all_beyond_float16_leaves_the_floor_to_the_others(beyond: int):
+    rng = np.random.default_rng(beyond)
+    references = [rng.standard_normal((2, 8)) for _ in range(2)]
+    noisy = [r * (1 + 1e-3 * rng.standard_normal(r.shape)) for r in references]
+    references.insert(beyond, np.full((2, 8), 2e5))
+    noisy.insert(beyond, np.full((2, 8), np.inf))
+    floor = fitted_floor(references, [noisy], 1, Precision.FP16)
+    assert floor is not None
+    assert 3e-4 < floor.rmse < 3e-3
+    assert fitted_floor(references[beyond : beyond + 1], [noisy[beyond : beyond + 1]], 1, Precision.FP16) is None
+    noisy[beyond - 1] = np.full((2, 8), np.inf)
+    assert fitted_floor(references, [noisy], 1, Precision.FP16) is None
+
+
 def test_exact_arithmetic_leaves_only_the_rounding_of_the_values_themselves():
     reference = np.random.default_rng(0).standard_normal((64, 8))
     floor = fitted(reference, np.zeros_like(reference))
