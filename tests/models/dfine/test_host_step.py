@@ -40,6 +40,7 @@ def test_the_tail_commutes_with_the_selection(seed):
     np.testing.assert_allclose(boxes, everywhere_boxes[chosen], atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.convert
 def test_the_tail_is_torch_s():
     torch = pytest.importorskip("torch")

@@ -35,6 +35,7 @@ def run(checkout: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_changed_diagnosis_asks_the_journal_again_and_gives_its_own_words(checkout: Path):
     assert WORDS in run(checkout)
     assert "1 of 1 run unchanged" in run(checkout)
