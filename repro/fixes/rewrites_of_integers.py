@@ -15,7 +15,9 @@ import numpy as np
 from cases.edit import GraphEdit, renamed, with_operand
 from cases.evaluation.quantised import Grid, constant_of, grid_of
 from cases.graph import Op
+from repro.delegate.graph import constant_data
 from repro.fixes.rewrites import at_rank
+from repro.fixes.rewrites_of_constants import as_tensor
 from repro.hazards.hazard import Hazard
 from runner import memory
 
@@ -125,7 +127,7 @@ _TURNED = {"LESS": "GREATER", "GREATER": "LESS", "LESS_EQUAL": "GREATER_EQUAL", 
 
 
 def _constant_second(edit: GraphEdit, hazard: Hazard) -> str:
-    """A difference as the sum with what is negative, a comparison the other way round."""
+    """A difference as the sum with what is negative, a comparison the other way round; else it becomes a tensor."""
     assert hazard.ops is not None
     op = hazard.ops[0]
     constant, runtime = op.inputs
@@ -134,8 +136,12 @@ def _constant_second(edit: GraphEdit, hazard: Hazard) -> str:
         edit.insert_before(op, Op("NEG", (runtime,), (negative,)))
         edit.swap(op, replace(op, kind="ADD", inputs=(negative, constant), raw=None))
         return f"an ADD of '{constant}' and what a NEG makes of '{runtime}'"
+    data = constant_data(edit.graph, constant)
+    assert data is not None
     if op.kind not in _TURNED:
-        return ""
+        aligned = data.reshape(*(1,) * (len(edit.tensors[op.outputs[0]].shape) - data.ndim), *data.shape)
+        edit.swap(op, with_operand(op, 0, as_tensor(edit, op, constant, aligned)))
+        return f"{op.kind} reads '{constant}' as what an op makes of the constant"
     edit.swap(op, replace(op, kind=_TURNED[op.kind], inputs=(runtime, constant), raw=None))
     return f"{_TURNED[op.kind]} with '{constant}' as its second operand"
 

@@ -22,6 +22,7 @@ from repro.delegate.kernel_divisions import kernel_divisions
 from repro.delegate.replay import replay
 from repro.fixes.rewrites import REWRITES
 from repro.fixes.rewrites_in_parts import PART_REWRITES
+from repro.fixes.rewrites_of_constants import CONSTANT_REWRITES
 from repro.fixes.rewrites_of_integers import INTEGER_REWRITES
 from repro.fixes.rewrites_of_types import TYPE_REWRITES
 from repro.hazards.hazard import Hazard
@@ -159,6 +160,7 @@ WORKAROUNDS: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "block-kernel": _block_kernels,
     **REWRITES,
     **TYPE_REWRITES,
+    **CONSTANT_REWRITES,
     **INTEGER_REWRITES,
     **PART_REWRITES,
 }

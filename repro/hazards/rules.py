@@ -500,7 +500,8 @@ RULES = {
             "integer-constant-first",
             "SUB, DIV, LESS and the like of whole numbers, whose first operand is a constant of several",
             "'{tensor}' is wrong: the {producer} takes its constant for the second operand",
-            "make the constant the second operand of another op (a SUB is a NEG and an ADD, a LESS a GREATER)",
+            "make the constant the second operand of another op (a SUB is a NEG and an ADD, a LESS a GREATER), or join "
+            "it of its halves by a CONCATENATION",
             workaround="constant-second",
             finding="integer-constant-misread",
         ),
@@ -576,14 +577,16 @@ RULES = {
             "one-hot-values-abort",
             "ONE_HOT whose on or off value is an input or computed",
             "compiling this model ends the process (SIGSEGV): the {producer} reads its values before there are any",
-            "a ONE_HOT of 1 and 0, then a MUL by (on - off) and an ADD of off",
+            "a ONE_HOT of 1 and 0, and a SELECT_V2 of the two values where it is 1",
+            workaround="chosen-values",
             finding="one-hot-values-abort",
         ),
         Rule(
             "update-constant-aborts",
             "DYNAMIC_UPDATE_SLICE of a constant, or with one",
             "compiling this model ends the process (a failed check): {producer} reads a constant as a tensor",
-            "make the constant a graph input",
+            "join the constant of its halves by a CONCATENATION, or make it a graph input",
+            workaround="joined-constants",
             finding="update-constant-aborts",
         ),
         Rule(

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cases.builder import GraphBuilder
+from cases.findings.bitcast_size import read_as
 from cases.findings.fast_math_division import gated
 from cases.findings.mali_thin_pointwise import thin_pointwise
-from cases.findings.update_constant_aborts import updated
 from cases.graph import Graph, Tensor
 from cases.inputs import StandardFeeds
 from cases.tflite.read import read_tflite
@@ -347,10 +347,10 @@ def test_nothing_is_written_without_a_hazard_or_without_a_proof(tmp_path):
 @pytest.mark.gpu
 def test_a_hazard_without_a_workaround_is_refused_by_name_and_nothing_is_claimed_of_the_change(tmp_path):
     source, out = tmp_path / "bad.tflite", tmp_path / "good.tflite"
-    source.write_bytes(write_tflite(updated()))
+    source.write_bytes(write_tflite(read_as()))
     result = fixed_on_gpu(source, out)
     summary = json.loads(result.stdout.splitlines()[-1])
     assert result.exit_code == 1
-    assert summary["refusals"][0] == "hazard update-constant-aborts at 'y' is left: no workaround is known"
+    assert summary["refusals"][0] == "hazard bitcast-size at 'bits' is left: no workaround is known"
     assert summary["notes"] == []
     assert not out.exists()

@@ -42,7 +42,7 @@ NOT_EXACT = {"bias-behind"}
 """Workarounds that round elsewhere than the op that they replace."""
 OF_INTEGERS_ALREADY = {"scale-per-row"}
 """Workarounds of tables that are integers in the finding's own cases (`test_rewrites_of_types`)."""
-DECLINED = {"one-hot-vector", "computed-bias-behind"}
+DECLINED = {"one-hot-vector", "chosen-values", "computed-bias-behind"}
 """Workarounds that leave integers alone: the delegate makes no right ONE_HOT of those in any shape, and no grid is
 known that holds a product without its bias."""
 PRINT = Fingerprint("cpu", "0", {}, "", "", "fp32", "")

@@ -1,0 +1,70 @@
+"""Constants where a tensor is wanted, and the reverse: in the other form no hazard is left, and every bit stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cases.builder import GraphBuilder
+from cases.findings.one_hot_values_abort import encoded
+from cases.findings.update_constant_aborts import updated
+from cases.graph import Graph
+from cases.tflite.write import write_tflite
+from repro import api
+from tests.repro.fixes.rewriting import kinds, rewritten
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
+@pytest.mark.parametrize("rank", [3, 4])
+@pytest.mark.parametrize(("whole", "part"), [("constant", "input"), ("input", "constant"), ("constant", "constant")])
+def test_what_is_updated_is_joined_of_its_halves(whole: str, part: str, rank: int, dtype: str):
+    new = rewritten(updated(whole, part, rank, dtype), "update-constant-aborts")
+    assert kinds(new) == ["CONCATENATION"] * [whole, part].count("constant") + ["DYNAMIC_UPDATE_SLICE"]
+
+
+def single() -> Graph:
+    """One number is replaced in a row by a constant."""
+    g = GraphBuilder()
+    operands = (g.input("x", (1, 1, 1, 8)), g.const(np.full((1, 1, 1, 1), 3.0)), g.input("start", (4,), "int32"))
+    return g.build(g.op("DYNAMIC_UPDATE_SLICE", operands, name="y"))
+
+
+def half() -> Graph:
+    """What is updated is held in float16."""
+    g = GraphBuilder()
+    (held,) = g.op("DEQUANTIZE", (g.const(np.arange(64).reshape(1, 8, 2, 4), dtype="float16"),))
+    operands = (held, g.input("part", (1, 1, 2, 4)), g.input("start", (4,), "int32"))
+    return g.build(g.op("DYNAMIC_UPDATE_SLICE", operands, name="y"))
+
+
+def test_a_constant_of_one_element_has_no_halves_and_is_chosen():
+    assert kinds(rewritten(single(), "update-constant-aborts")) == ["SELECT_V2", "DYNAMIC_UPDATE_SLICE"]
+
+
+def test_what_is_held_in_float16_is_joined_in_float32():
+    assert kinds(rewritten(half(), "update-constant-aborts"))[-2:] == ["CONCATENATION", "DYNAMIC_UPDATE_SLICE"]
+
+
+@pytest.mark.parametrize("kind", ["DIV", "FLOOR_DIV", "FLOOR_MOD"])
+@pytest.mark.parametrize("shape", [(2, 4), (2, 3, 4)])
+def test_a_quotient_of_a_constant_reads_it_as_a_tensor(kind: str, shape: tuple[int, ...]):
+    g = GraphBuilder()
+    constant = g.const(np.arange(1, 1 + np.prod(shape)).reshape(shape) * 7, dtype="int32")
+    divisor = g.op("MAXIMUM", (g.input("x", shape, "int32"), g.const(1, dtype="int32")))[0]
+    graph = g.build(g.op(kind, (constant, divisor), name="y"))
+    assert kinds(rewritten(graph, "integer-constant-first")) == ["MAXIMUM", "CONCATENATION", kind]
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize(("on", "off"), [("input", "constant"), ("constant", "input"), ("input", "input")])
+def test_the_values_of_a_one_hot_are_chosen_behind_it(on: str, off: str, rank: int):
+    new = rewritten(encoded(on, off, rank), "one-hot-values-abort")
+    assert kinds(new) == ["ONE_HOT", "GREATER", "SELECT_V2"]
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.parametrize("build", [single, lambda: updated(dtype="bool"), lambda: encoded("input", "input", 2)])
+def test_the_delegate_computes_them_right(build):
+    fixed = api.fix(write_tflite(build()), target="gpu:lavapipe", precision="both")
+    assert fixed.proof is not None
