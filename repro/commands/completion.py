@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from repro.findings import reader
+from repro.findings.restart_finding import restart_slugs
 from repro.own_cases.choice import select
 from runner.adapter_families import FAMILIES
 from runner.targets import KNOWN_TARGETS
@@ -27,6 +28,11 @@ def cases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Slugs of the findings that are here."""
     return [CompletionItem(slug) for slug in reader.slugs() if slug.startswith(incomplete)]
+
+
+def reported(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Slugs of all that has an issue to file: findings, and those of two starts."""
+    return [CompletionItem(s) for s in sorted([*reader.slugs(), *restart_slugs()]) if s.startswith(incomplete)]
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -17,11 +17,13 @@ from repro.findings import evidence, reader
 from repro.findings.draft import draft_of, publish
 from repro.findings.environments import Plans, plans_to_measure, plans_to_verify, targets_here, that_run, unmeasurable
 from repro.findings.evidence import ClaimState
-from repro.findings.finding import REPORT, Finding, ModelFile
+from repro.findings.finding import REPORT, Finding, FindingStatus, ModelFile, shortened
 from repro.findings.grid import findings_grid
 from repro.findings.new import new_finding
 from repro.findings.report import render_report
 from repro.findings.report_facts import by_backend
+from repro.findings.restart_finding import load_restart, restart_slugs
+from repro.findings.restart_report import render_issue
 from repro.findings.seal import check_seal
 from repro.findings.upstream import host_expectations, reaches_of
 from repro.matrix.environments import environments_for
@@ -59,9 +61,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object per finding on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="What each claims and where it shows, too.")
 def list_(as_json: bool, verbose: bool) -> None:
-    """All findings, one line each: status, since when, what it is."""
+    """All findings, one line each: status, since when, what it is. Those of two starts come last."""
     screen = Screen(soft_wrap=True)
-    width = max(map(len, reader.slugs()), default=0)
+    restarts = restart_slugs()
+    width = max(map(len, (*reader.slugs(), *restarts)), default=0)
     incomplete = 0
     for slug in reader.slugs():
         try:
@@ -104,20 +107,46 @@ def list_(as_json: bool, verbose: bool) -> None:
             shows_in = "; ".join(": ".join(filter(None, (b.where, row["sentence"]))) for b, row in rows.items())
             screen.say(f"  {finding.claim}")
             screen.say((f"  {only}{shows_in}", Tone.ASIDE))
+    for slug in restarts:
+        _list_of_two_starts(slug, width, screen, as_json, verbose)
     if not as_json:
         more = "" if verbose else " (-v: what each claims)"
         left = f", {incomplete} incomplete" if incomplete else ""
-        screen.say(f"{counted(len(reader.slugs()), 'finding')}{left}{more}; next: repro finding show FINDING")
+        screen.say(
+            f"{counted(len(reader.slugs()) + len(restarts), 'finding')}{left}{more}; next: repro finding show FINDING"
+        )
+
+
+def _list_of_two_starts(slug: str, width: int, screen: Screen, as_json: bool, verbose: bool) -> None:
+    finding = load_restart(slug)
+    said, status = finding.said, FindingStatus.CONFIRMED
+    measured = sorted({answer["runtime"] for answer in finding.answers}, key=version_order)
+    if as_json:
+        of_two_starts = {"cache": said.cache, "step": said.step, "state": said.state, "targets": said.targets}
+        click.echo(
+            dump({"slug": slug, "title": said.title, "status": str(status), "measured_in": measured, **of_two_starts})
+        )
+        return
+    seen = f"of two starts, in {' and '.join(map(spoken, measured))}"
+    screen.say((f"{slug:{width}}", Tone.HEAD), f"  {status.word:9}  {seen}  {shortened(said.title)}")
+    if verbose:
+        screen.say(f"  {said.claim}")
+        screen.say((f"  '{said.step}' is {said.state} on {', '.join(said.targets)}", Tone.ASIDE))
 
 
 @command.command()
-@click.argument("slug", metavar="FINDING", shell_complete=completion.findings)
+@click.argument("slug", metavar="FINDING", shell_complete=completion.reported)
 @options.html
 def show(slug: str, html_file: Path | None) -> None:
     """What is known of FINDING: its report, or with --html a page with its graph drawn.
 
-    A finding whose files are not what was sealed is refused (exit 2).
+    A finding whose files are not what was sealed is refused (exit 2). Of two starts there is the report alone.
     """
+    if slug in restart_slugs():
+        if html_file is not None:
+            raise BadInput(f"'{slug}' is a finding of two starts, which has no page; leave --html out")
+        click.echo(render_issue(load_restart(slug)), nl=False)
+        return
     finding = reader.load(slug)
     check_seal(finding)
     if html_file is None:
@@ -380,6 +409,8 @@ def _of(finding: Finding, name: str) -> ModelFile:
 def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
     if everything == bool(slugs):
         raise BadInput("name findings, or give --all (`repro finding list` shows them)")
+    for slug in sorted({*slugs} & {*restart_slugs()}):
+        raise BadInput(f"'{slug}' is a finding of two starts; `repro restart` measures its model on each target")
     named = slugs or reader.slugs()
     if not named:
         raise NothingRan(reader.NO_FINDING)

@@ -187,7 +187,7 @@ class Finding:
     @property
     def short_title(self) -> str:
         """The title without what all of them begin with."""
-        return re.sub(r"^GPU delegate( \(WebGPU\))?: ", "", self.title)
+        return shortened(self.title)
 
     def of(self, *purposes: Purpose) -> tuple[ModelFile, ...]:
         return tuple(m for m in self.models if m.purpose in purposes)
@@ -305,3 +305,8 @@ def file_bytes(path: Path, remedy: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path.parent.name}/{path.name} cannot be read ({error.strerror}); {remedy}") from error
+
+
+def shortened(title: str) -> str:
+    """A title without what all of them begin with."""
+    return re.sub(r"^GPU delegate( \(WebGPU\))?: ", "", title)

@@ -15,6 +15,14 @@ from repro.findings.finding import Finding, FindingStatus
 from repro.findings.root_causes import RootCause
 from repro.records.lines import counted
 
+Rank = tuple[bool, bool, int, int, str]
+"""Open before closed, silent before loud, then by models of real networks and cases that are hit; then by name."""
+
+
+def manner(silent: bool) -> str:
+    """How a bug shows."""
+    return "silent" if silent else "loud (the process ends)"
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -32,11 +40,16 @@ class Reach:
     open: bool
 
     @property
+    def rank(self) -> Rank:
+        """Where it stands among those worth mending."""
+        return not self.open, not self.silent, -len(self.real_models), -self.cases, self.cause.name
+
+    @property
     def sentence(self) -> str:
         """`silent; 1 real model, 139 cases`."""
-        manner = "silent" if self.silent else "loud (the process ends)"
         closed = "" if self.open else "; not in the newest runtimes, or reported only"
-        return f"{manner}; {counted(len(self.real_models), 'real model')}, {counted(self.cases, 'case')}{closed}"
+        hits = f"{counted(len(self.real_models), 'real model')}, {counted(self.cases, 'case')}"
+        return f"{manner(self.silent)}; {hits}{closed}"
 
 
 def cases_by_finding(expectations: Iterable[Expectation]) -> dict[str, set[str]]:
@@ -89,4 +102,4 @@ def in_order_of_reach(
                 open=any(map(is_open, members)),
             )
         )
-    return sorted(reaches, key=lambda r: (not r.open, not r.silent, -len(r.real_models), -r.cases, r.cause.name))
+    return sorted(reaches, key=lambda reach: reach.rank)

@@ -67,6 +67,11 @@ class RestartFinding:
     def setup(self) -> Setup:
         return SETUPS[self.said.cache]
 
+    @property
+    def silent(self) -> bool:
+        """Whether the outputs are wrong, and not the process at its end."""
+        return self.said.state == "WRONG"
+
     @cached_property
     def model(self) -> bytes:
         return file_bytes(self.folder / MODEL, "restore it from git")

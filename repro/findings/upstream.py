@@ -1,7 +1,8 @@
 """Findings as issues to file: an archive that GitHub takes, what to paste where, and all issues in an order.
 
 Key insight: a maintainer mends causes. So all findings become one issue per root cause, each with its members, and the
-index says which hits most; and whoever files them is told which text goes into which field.
+index says which hits most; and whoever files them is told which text goes into which field. A finding of two starts is
+an issue of its own: no model of a network and no case shows it, so that it comes behind those that hit some.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cases.findings.model import Purpose
 from repro.campaigns.expectations import Expectation, read_entries
 from repro.findings import report_facts as facts
 from repro.findings.finding import Finding
-from repro.findings.reach import Reach, in_order_of_reach
+from repro.findings.reach import Rank, Reach, in_order_of_reach, manner
 from repro.findings.report import environment, place_and_graph, report_files, tolerance
+from repro.findings.restart_finding import RestartFinding
+from repro.findings.restart_report import restart_files
 from repro.findings.root_causes import root_causes
 from repro.findings.snippet import snippet
 from repro.records.folders import expectation_folders
@@ -42,35 +45,70 @@ def zipped(files: Mapping[str, bytes], folder: str) -> bytes:
     return out.getvalue()
 
 
-def issue_to_file(finding: Finding) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class _Issue:
+    """One issue of many. says: how it shows and what it hits; patched: the files that a suggested patch changes."""
+
+    name: str
+    title: str
+    says: str
+    slugs: tuple[str, ...]
+    patched: tuple[str, ...]
+    rank: Rank
+    files: Mapping[str, bytes]
+
+
+_OF_MODELS = "models, inputs, expected outputs, `repro.py`, evidence, the runner for a phone"
+_OF_TWO_STARTS = "models, `repro.py`, evidence"
+
+
+def issue_to_file(finding: Finding | RestartFinding) -> dict[str, bytes]:
     """The issue's text, all else as one archive, and what to paste where: what `repro report --zip` writes."""
+    if isinstance(finding, RestartFinding):
+        return _to_file(finding.said.title, finding.slug, restart_files(finding), _OF_TWO_STARTS)
     return _to_file(finding.title, finding.slug, report_files(finding))
 
 
-def _to_file(title: str, name: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+def _to_file(title: str, name: str, files: Mapping[str, bytes], attached: str = _OF_MODELS) -> dict[str, bytes]:
     archive = f"{file_name(name)}.zip"
-    attached = {path: data for path, data in files.items() if path != ISSUE}
+    rest = {path: data for path, data in files.items() if path != ISSUE}
     how = environment.get_template("how-to-file.md.j2").render(
-        title=title, archive=archive, characters=len(files[ISSUE].decode()), longest=LONGEST_ISSUE
+        title=title,
+        archive=archive,
+        attached=attached,
+        drawn="```mermaid" in files[ISSUE].decode(),
+        characters=len(files[ISSUE].decode()),
+        longest=LONGEST_ISSUE,
     )
-    return {ISSUE: files[ISSUE], archive: zipped(attached, file_name(name)), HOW_TO_FILE: how.encode()}
+    return {ISSUE: files[ISSUE], archive: zipped(rest, file_name(name)), HOW_TO_FILE: how.encode()}
 
 
-def all_issues(findings: Sequence[Finding], expectations: Sequence[Expectation]) -> dict[str, bytes]:
-    """Relative path -> bytes: an index, and a folder per root cause with its issue, archive and how to file it.
+def all_issues(
+    findings: Sequence[Finding], restarts: Sequence[RestartFinding], expectations: Sequence[Expectation]
+) -> dict[str, bytes]:
+    """Relative path -> bytes: an index, and a folder per issue with its text, its archive and how to file it.
 
-    A root cause with one finding is that finding's own issue.
+    One issue per root cause and per finding of two starts. A root cause with one finding is that finding's own issue.
     """
-    reaches = reaches_of(findings, expectations)
-    files: dict[str, bytes] = {}
-    issues: list[dict[str, Any]] = []
-    for number, reach in enumerate(reaches, 1):
-        place = f"{number:02d}-{reach.cause.name}"
-        for name, data in _issue(reach).items():
-            files[f"{place}/{name}"] = data
-        issues.append({"reach": reach, "place": place})
-    index = environment.get_template("index.md.j2").render(issues=issues, findings=len(findings))
+    of_models = [_of_root_cause(reach) for reach in reaches_of(findings, expectations)]
+    issues = sorted([*of_models, *map(_of_two_starts, restarts)], key=lambda issue: issue.rank)
+    placed = {f"{number:02d}-{issue.name}": issue for number, issue in enumerate(issues, 1)}
+    files = {f"{place}/{name}": data for place, issue in placed.items() for name, data in issue.files.items()}
+    index = environment.get_template("index.md.j2").render(issues=placed, findings=len(findings) + len(restarts))
     return {INDEX: index.encode(), **files}
+
+
+def _of_root_cause(reach: Reach) -> _Issue:
+    cause = reach.cause
+    slugs = tuple(member.slug for member in reach.members)
+    patched = tuple(dict.fromkeys(patch.file for patch in cause.patch))
+    return _Issue(cause.name, cause.title, reach.sentence, slugs, patched, reach.rank, _issue(reach))
+
+
+def _of_two_starts(finding: RestartFinding) -> _Issue:
+    says = f"{manner(finding.silent)}; whoever keeps a cache"
+    rank = (False, not finding.silent, 0, 0, finding.slug)
+    return _Issue(finding.slug, finding.said.title, says, (finding.slug,), (), rank, issue_to_file(finding))
 
 
 def reaches_of(findings: Sequence[Finding], expectations: Sequence[Expectation]) -> list[Reach]:

@@ -8,6 +8,7 @@ from click.shell_completion import BashComplete
 from cases import catalogue
 from repro.cli import COMMANDS, main
 from repro.findings.reader import slugs
+from repro.findings.restart_finding import restart_slugs
 
 
 def offered(*words: str) -> list[str]:
@@ -20,6 +21,7 @@ def test_commands_findings_and_targets_are_offered():
     assert offered("") == list(COMMANDS)
     assert offered("finding", "show", "pad-") == [slug for slug in slugs() if slug.startswith("pad-")]
     assert offered("report", "add-b") == ["add-before-max"]
+    assert offered("report", "cached-") == offered("finding", "show", "cached-") == restart_slugs()
     assert offered("check", "model.tflite", "--target", "gpu:s") == ["gpu:swiftshader"]
     assert offered("check", "model.tflite", "--target", "gpu:lavapipe@mali-v")[1] == "gpu:lavapipe@mali-valhall-2"
 

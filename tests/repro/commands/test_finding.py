@@ -14,6 +14,8 @@ from repro.cli import main
 from repro.findings.evidence import Verified
 from repro.findings.finding import MANIFEST
 from repro.findings.reader import load, slugs
+from repro.findings.restart_finding import load_restart, restart_slugs
+from repro.findings.restart_report import render_issue
 from repro.findings.seal import SEAL, check_seal, write_seal
 from repro.records.folders import FINDINGS
 from runner.errors import BadInput, NothingRan, TargetUnavailable
@@ -123,8 +125,10 @@ def test_list_names_every_finding():
     result = CliRunner().invoke(main, ["finding", "list", "--json"])
     assert result.exit_code == 0, result.output
     listed = {json.loads(line)["slug"]: json.loads(line) for line in result.stdout.splitlines()}
-    assert set(listed) == set(SHIPPED)
+    assert set(listed) == {*SHIPPED, *restart_slugs()}
     assert listed[ONE]["since"] == "2.1.3"
+    of_two_starts = listed["cached-programs-not-checked"]
+    assert (of_two_starts["status"], of_two_starts["state"]) == (listed[ONE]["status"], "CRASH")
     fixed = listed["output-before-elementwise"]
     assert (fixed["status"], fixed["fixed_in"], fixed["claimed_in"]) == (
         "fixed",
@@ -160,8 +164,21 @@ def test_the_list_has_one_line_per_finding_and_v_says_more():
     result = CliRunner().invoke(main, ["finding", "list"], env={"COLUMNS": "60"})
     assert result.exit_code == 0, result.output
     *lines, last = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == SHIPPED
-    assert last == f"{len(SHIPPED)} findings (-v: what each claims); next: repro finding show FINDING"
+    everything = [*SHIPPED, *restart_slugs()]
+    assert [line.split()[0] for line in lines] == everything
+    assert last == f"{len(everything)} findings (-v: what each claims); next: repro finding show FINDING"
     verbose = CliRunner().invoke(main, ["finding", "list", "-v"]).stdout
     assert load(ONE).claim in verbose
-    assert len(verbose.splitlines()) == 3 * len(SHIPPED) + 1
+    assert all(load_restart(slug).said.claim in verbose for slug in restart_slugs())
+    assert len(verbose.splitlines()) == 3 * len(everything) + 1
+
+
+@pytest.mark.parametrize("slug", restart_slugs())
+def test_a_finding_of_two_starts_is_shown_and_says_how_it_is_measured(slug: str):
+    shown = CliRunner().invoke(main, ["finding", "show", slug])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout == render_issue(load_restart(slug))
+    for words, said in ((["show", slug, "--html", "page.html"], "has no page"), (["verify", slug], "`repro restart`")):
+        refused = CliRunner().invoke(main, ["finding", *words])
+        assert isinstance(refused.exception, BadInput)
+        assert said in str(refused.exception)

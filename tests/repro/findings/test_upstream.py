@@ -10,6 +10,8 @@ import pytest
 
 from repro.findings.reader import load, slugs
 from repro.findings.report import report_files
+from repro.findings.restart_finding import load_restart, restart_slugs
+from repro.findings.restart_report import restart_files
 from repro.findings.root_causes import root_causes
 from repro.findings.upstream import (
     HOW_TO_FILE,
@@ -26,7 +28,8 @@ from tests.repro.findings.shipped import ONE
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, bytes]:
-    return all_issues([load(slug) for slug in slugs()], host_expectations())
+    restarts = [load_restart(slug) for slug in restart_slugs()]
+    return all_issues([load(slug) for slug in slugs()], restarts, host_expectations())
 
 
 def test_the_archive_holds_all_but_the_issue_in_one_folder_and_is_the_same_each_time():
@@ -40,6 +43,19 @@ def test_the_archive_holds_all_but_the_issue_in_one_folder_and_is_the_same_each_
     assert zipped({"b": b"2", "a": b"1"}, "x") == zipped({"a": b"1", "b": b"2"}, "x")
 
 
+@pytest.mark.parametrize("slug", restart_slugs())
+def test_a_finding_of_two_starts_is_an_issue_with_its_archive(slug: str):
+    finding = load_restart(slug)
+    files, whole = issue_to_file(finding), restart_files(finding)
+    with zipfile.ZipFile(io.BytesIO(files[f"{slug}.zip"])) as archive:
+        held = {name.removeprefix(f"{slug}/"): archive.read(name) for name in archive.namelist()}
+    assert {ISSUE: files[ISSUE], **held} == whole
+    how = files[HOW_TO_FILE].decode()
+    assert f"Title: {finding.said.title[:40]}" in how
+    assert "phone" not in how  # it has no runner for one, and no graph that is drawn
+    assert "drawn" not in how
+
+
 def test_how_to_file_names_title_text_and_archive():
     how = issue_to_file(load(ONE))[HOW_TO_FILE].decode()
     for word in ("Title: GPU delegate: an ADD", "`issue.md`", f"`{ONE}.zip`", "too long"):
@@ -49,7 +65,7 @@ def test_how_to_file_names_title_text_and_archive():
 def test_every_finding_is_in_one_issue_and_every_issue_has_what_it_takes_to_file_it(everything):
     places = sorted({name.partition("/")[0] for name in everything if "/" in name})
     assert [place[3:] for place in places] != sorted(place[3:] for place in places)  # in an order of their own
-    assert {place[3:] for place in places} == {cause.name for cause in root_causes()}
+    assert {place[3:] for place in places} == {cause.name for cause in root_causes()} | {*restart_slugs()}
     members = set()
     for place in places:
         (archive,) = [data for name, data in everything.items() if name.startswith(place) and name.endswith(".zip")]
@@ -57,12 +73,13 @@ def test_every_finding_is_in_one_issue_and_every_issue_has_what_it_takes_to_file
             members |= {name.split("/")[-2] for name in held.namelist() if name.endswith("/repro.py")}
         assert len(everything[f"{place}/{ISSUE}"].decode()) < LONGEST_ISSUE
         assert HOW_TO_FILE in {name.rpartition("/")[2] for name in everything if name.startswith(place)}
-    assert members == set(slugs())
+    assert members == {*slugs(), *restart_slugs()}
 
 
 def test_the_index_lists_the_issues_in_their_order_silent_ones_first(everything):
     index = everything[INDEX].decode()
-    assert index.startswith(f"# {len(root_causes())} issues for {len(slugs())} findings")
+    issues, findings = len(root_causes()) + len(restart_slugs()), len(slugs()) + len(restart_slugs())
+    assert index.startswith(f"# {issues} issues for {findings} findings")
     rows = re.findall(r"^\| (\d+) \|.*\]\((\d+)-.*?\) \| (silent|loud)(.*?) \|", index, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == [int(place) for _, place, *_ in rows]
     assert rows[0][0] == "1"
