@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from repro import api
+from repro.delegate.adapters import Adapter, Api
 from runner import memory
 from runner.errors import ReproError
+from runner.run import Precision
 from runner.target import Target
 from tests.trust.mutants import mutants
 from tests.trust.sharing import KINDS, sharing
@@ -31,6 +33,17 @@ SPLIT = Path(__file__).parents[2] / "docs" / "examples" / "two_graphs"
 DEADLINE_S = 3.0
 
 Verb = Callable[[bytes], object]
+ADAPTERS = tuple(
+    Adapter(name, precision, Api.WEBGPU) for name in ("Mali-G715", "NVIDIA H100") for precision in Precision
+)
+ONLY_READ: dict[str, Verb] = {
+    "lint": api.lint,
+    "lint-adapters": lambda model: api.lint(model, adapters=ADAPTERS),
+    "range": api.find_ranges,
+    "sharing": api.lint,
+}
+"""What runs no model."""
+VERBS = (*ONLY_READ, "check", "fix", "reduce", "gate")
 
 
 def gate(cpu: Target, folder: Path, encoder: bytes) -> object:
@@ -42,8 +55,8 @@ def gate(cpu: Target, folder: Path, encoder: bytes) -> object:
 @contextlib.contextmanager
 def verb(name: str) -> Iterator[Verb]:
     """What a mutant is given to. The targets are opened once, for all of them."""
-    if name in ("lint", "sharing"):
-        yield api.lint
+    if name in ONLY_READ:
+        yield ONLY_READ[name]
         return
     with api.open_target("cpu") as cpu, tempfile.TemporaryDirectory() as scratch:
         folder = Path(shutil.copytree(SPLIT, Path(scratch) / "split"))
@@ -82,7 +95,7 @@ def peak_bytes() -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=["lint", "check", "fix", "reduce", "gate", "sharing"])
+    parser.add_argument("verb", choices=VERBS)
     parser.add_argument("count", type=int, help="Of `sharing` there are as many as there are kinds.")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

@@ -15,11 +15,11 @@ from tests.trust.sharing import KINDS
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 2 << 30
-SAMPLES = {"lint": 300, "check": 15, "fix": 15, "reduce": 15, "gate": 5}
+SAMPLES = {"lint": 300, "lint-adapters": 50, "range": 15, "check": 15, "fix": 15, "reduce": 15, "gate": 5}
 HARMLESS = ("opaque buffers", "constants off their alignment", "one table")
 """What sharing is legal or costs little: the bytes of a buffer are copied once for all."""
 SHARING_BYTES = 256 << 20
-ALL = {"lint": 2000, "check": 300, "fix": 300, "reduce": 300, "gate": 300}
+ALL = {"lint": 2000, "lint-adapters": 1000, "range": 300, "check": 300, "fix": 300, "reduce": 300, "gate": 300}
 
 
 def attacked(verb: str, count: int, seed: int) -> dict[str, Any]:
