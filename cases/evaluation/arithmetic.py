@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cases.evaluation import half
+
 WAVERS_BY = 0.25
 """Steps of a grid by which what is rounded to it may be off."""
 _LOG2_E = 1.0 / np.log(2.0)
 _LANES = 32  # threads that share one reduction before a tree joins them
 _CHUNK = 1 << 16  # accumulators worked on at a time: they stay in cache
-_UPPER_BITS = np.uint32(0xFFFFE000)  # sign, exponent and the 10 bits of fraction that a float16 has
-_SMALLEST_NORMAL_HALF, _LARGEST_HALF = np.float32(2.0**-14), np.float32(65504.0)
-_HALF_STEPS = np.float32(2.0**24)  # subnormal float16 numbers in 1
+_ONE_THREAD = 1 << 18
+"""Multiplications up to which OpenBLAS takes one thread (`interface/gemm.c`). Between roundings there are so few that a
+second thread mostly waits, and spends a core on it: on a busy machine with two the whole took 20 times as much."""
 _NOISE = np.random.default_rng(20261122).uniform(-1.0, 1.0, 1 << 16)
 
 
@@ -74,7 +76,7 @@ class Arithmetic:
                 return values.astype(np.float64, copy=False)
             if self.store_bits == 24:
                 return values.astype(np.float32).astype(self.container)
-            return _truncated_to_half(values) if self.truncates else values.astype(np.float16).astype(np.float32)
+            return half.toward_zero(values) if self.truncates else half.nearest(values)
 
     def function(self, values: np.ndarray, *, smallest: float = 0.0, ulps: float = 0.0) -> np.ndarray:
         """The result of a transcendental function as a GPU may compute it: off by up to `function_ulps`.
@@ -141,8 +143,9 @@ class Arithmetic:
         result = np.empty((len(left), rows, columns), dtype=self.container)
         block, coarser = _block(result.size * depth)
         # Whole matrices are taken together while they are small, rows of one while they are large.
-        matrices = max(1, _CHUNK // max(1, rows * columns))
-        step = max(1, _CHUNK // max(1, columns))
+        at_once = min(_CHUNK, _ONE_THREAD // block)
+        matrices = max(1, at_once // max(1, rows * columns))
+        step = max(1, at_once // max(1, columns))
         for first in range(0, len(left), matrices):
             for row in range(0, rows, step):
                 part = left[first : first + matrices, row : row + step]
@@ -185,28 +188,6 @@ class Arithmetic:
             total = self._round(joined, 0)
         shape = [1 if i in axes else values.shape[i] for i in range(values.ndim)]
         return total.reshape(shape)
-
-
-def _truncated_to_half(values: np.ndarray) -> np.ndarray:
-    """Toward zero to the next float16, as float32: the upper bits of a float32 are one, unless it is subnormal."""
-    if values.dtype != np.float32:
-        rounded = values.astype(np.float16)
-        beyond = np.abs(rounded.astype(np.float32)) > np.abs(values)
-        rounded[beyond] = np.nextafter(rounded[beyond], np.float16(0))
-        return rounded.astype(np.float32)
-    upper = np.array(values, order="C")
-    bits = upper.view(np.uint32)
-    np.bitwise_and(bits, _UPPER_BITS, out=bits)
-    size = np.abs(values)
-    small = size < _SMALLEST_NORMAL_HALF
-    if small.any():
-        upper[small] = np.trunc(values[small] * _HALF_STEPS) / _HALF_STEPS
-    special = ~(size <= _LARGEST_HALF)
-    if special.any():
-        # What is too large ends at the largest number; what is infinite or no number stays so.
-        beyond = values[special]
-        upper[special] = np.where(np.isfinite(beyond), np.copysign(_LARGEST_HALF, beyond), beyond)
-    return upper
 
 
 def _block(work: int) -> tuple[int, int]:

@@ -141,7 +141,7 @@ def telling_subject(subject: Subject, precision: Precision, already: int) -> Sub
     count = min(_MOST, _TERMS // max(1, _EVALUATIONS * terms))
     if count < _FEWEST:
         return None
-    drawn = list(_drawn(graph, subject.model, plan, precision, count))
+    drawn = _until_ample(_drawn(graph, subject.model, plan, precision, count), precision)
     power, best = _most_telling(drawn, precision)
     if power.telling <= already:
         return None
@@ -152,14 +152,16 @@ def telling_subject(subject: Subject, precision: Precision, already: int) -> Sub
 
 
 def among_its_feeds(subject: Subject, precision: Precision) -> Subject:
-    """The same model with the three of its distinct feeds that tell most, and the first of them again.
+    """The same model with three of its distinct feeds, and the first of them again.
 
-    All of them where they are three or fewer, or where the float64 evaluation does not know every op.
+    The first three that tell more than enough, else the three that tell most. All of them where they are three or
+    fewer, or where the float64 evaluation does not know every op.
     """
     feeds = list({id(feed): feed for feed in subject.feeds}.values())
     if len(feeds) <= _FED or unsupported(subject.graph):
         return subject
-    _, best = _most_telling([_candidate(subject.graph, subject.model, feed, precision) for feed in feeds], precision)
+    asked = _until_ample((_candidate(subject.graph, subject.model, feed, precision) for feed in feeds), precision)
+    _, best = _most_telling(asked, precision)
     fed = [candidate.feed for candidate in best]
     words = f"{_FED} of {len(feeds)} of {subject.plan.words}"
     return replace(subject, plan=GivenFeeds((*fed, fed[0]), words), given_floors={}, cpu=None)
@@ -176,20 +178,27 @@ def _most_telling(candidates: Sequence[_Candidate], precision: Precision) -> tup
     )
 
 
-def _drawn(graph: Graph, model: bytes, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
-    """As many candidates as are wanted, or fewer once enough of them tell more than enough."""
+def _until_ample(candidates: Iterator[_Candidate], precision: Precision) -> list[_Candidate]:
+    """The candidates up to the one that completes three which tell more than enough; else all of them."""
+    made: list[_Candidate] = []
     ample = 0
+    for candidate in candidates:
+        made.append(candidate)
+        ample += _Power(candidate.power(candidate, precision)).is_ample
+        if ample == _FED:
+            break
+    return made
+
+
+def _drawn(graph: Graph, model: bytes, plan: PlannedFeeds, precision: Precision, count: int) -> Iterator[_Candidate]:
+    """As many candidates as are wanted; such numbers as do not fit together in the graph are left out."""
     for number in range(count):
         planned = _planned(graph, plan, number)
         feed = tuple(_array(graph, one, plan.standard.seed, number, i) for i, one in enumerate(planned))
         try:
-            candidate = _candidate(graph, model, feed, precision)
-        except NoReference:  # such numbers do not fit together in this graph
+            yield _candidate(graph, model, feed, precision)
+        except NoReference:
             continue
-        yield candidate
-        ample += _Power(candidate.power(candidate, precision)).is_ample
-        if ample == _FED:
-            return
 
 
 def _planned(graph: Graph, plan: PlannedFeeds, number: int) -> tuple[PlannedInput, ...]:
@@ -223,7 +232,7 @@ def _array(graph: Graph, planned: PlannedInput, seed: int, number: int, operand:
 
 def _candidate(graph: Graph, model: bytes, feed: Feed, precision: Precision) -> _Candidate:
     references = float64_outputs(graph, (feed,), model)
-    return _Candidate(feed, references[0], floors_for(graph, (feed,), references, precision))
+    return _Candidate(feed, references[0], floors_for(graph, (feed,), references, precision, model=model))
 
 
 def _of_output(reference: np.ndarray, others: np.ndarray, floor: Floor, precision: Precision) -> float:

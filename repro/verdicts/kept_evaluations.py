@@ -1,8 +1,9 @@
-"""float64 evaluations of a file's own ops, kept in the cache folder by content where making them takes long.
+"""Evaluations of a file's own ops, kept in the cache folder by content where making them takes long.
 
-Key insight: what is right depends on the file, the feed and our evaluator alone: not on target, driver or precision. A
-model that is checked again, in another precision or on another target, asks for the same numbers. Small graphs are
-evaluated faster than a file is read, so only long sums are kept.
+Key insight: what is right, and what an arithmetic makes of it, depends on the file, the feed and our evaluator alone:
+not on target, driver or which other feeds stand beside it. A model that is checked again, on another target or with
+the most telling of the feeds that were drawn, asks for the same numbers. Small graphs are evaluated faster than a file
+is read, so only long sums are kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cases.evaluation.depth import accumulations
-from cases.evaluation.evaluate import FLOAT64, evaluate
+from cases.evaluation.evaluate import FLOAT64, Arithmetic, evaluate
 from cases.graph import Graph
 from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.npz import packed_groups, read_groups
@@ -25,14 +26,17 @@ _LONG = 1 << 24  # terms of sums: about a tenth of a second
 _LARGEST = 8 << 20  # bytes of outputs after one feed
 
 
-def evaluated_outputs(graph: Graph, model: bytes, feed: Feed, *, strict_shapes: bool) -> tuple[np.ndarray, ...]:
-    """The graph's outputs in float64 (integers and booleans as they are), in the file's order.
+def evaluated_outputs(
+    graph: Graph, model: bytes, feed: Feed, *, arithmetic: Arithmetic = FLOAT64, strict_shapes: bool = False
+) -> tuple[np.ndarray, ...]:
+    """The graph's outputs as float64 (integers and booleans as they are), in the file's order.
 
     model: the file that the graph was read from; without it nothing is kept. Raises as `evaluate` does.
     """
     if not model or not _takes_long(graph):
-        return _made(graph, feed, strict_shapes)
-    return _kept(_place(graph, model, feed, strict_shapes), lambda: _made(graph, feed, strict_shapes))
+        return _made(graph, feed, arithmetic, strict_shapes)
+    place = _place(graph, model, feed, arithmetic, strict_shapes)
+    return _kept(place, lambda: _made(graph, feed, arithmetic, strict_shapes))
 
 
 def _takes_long(graph: Graph) -> bool:
@@ -42,8 +46,8 @@ def _takes_long(graph: Graph) -> bool:
         return False
 
 
-def _made(graph: Graph, feed: Feed, strict_shapes: bool) -> tuple[np.ndarray, ...]:
-    values = evaluate(graph, feed, FLOAT64, strict_shapes=strict_shapes)
+def _made(graph: Graph, feed: Feed, arithmetic: Arithmetic, strict_shapes: bool) -> tuple[np.ndarray, ...]:
+    values = evaluate(graph, feed, arithmetic, strict_shapes=strict_shapes)
     return tuple(values[name] for name in graph.outputs)
 
 
@@ -57,9 +61,9 @@ def _kept(path: Path, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.nd
     return outputs
 
 
-def _place(graph: Graph, model: bytes, feed: Feed, strict_shapes: bool) -> Path:
+def _place(graph: Graph, model: bytes, feed: Feed, arithmetic: Arithmetic, strict_shapes: bool) -> Path:
     digest = content_digest(graph, model, (feed,))
-    digest.update(f"{source_version(__name__)} {strict_shapes}".encode())
+    digest.update(f"{source_version(__name__)} {arithmetic} {strict_shapes}".encode())
     return cache_root() / "evaluations" / f"{digest.hexdigest()[:24]}.npz"
 
 

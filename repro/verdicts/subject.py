@@ -115,7 +115,8 @@ class Subject:
         if precision in self.given_floors:
             return self.given_floors[precision]
         if precision not in self._floors:
-            self._floors[precision] = floors_for(self.graph, self.feeds, self.references, precision, self.cpu)
+            asked = (self.graph, self.feeds, self.references, precision, self.cpu, self.model)
+            self._floors[precision] = floors_for(*asked)
         return self._floors[precision]
 
     def drawn_errors(self, output: str, precision: Precision) -> tuple[float, ...]:
@@ -146,10 +147,17 @@ class Subject:
         wanted = len(self.graph.outputs)
         if run.outcome is not Outcome.OK or any(len(outputs) != wanted for outputs in run.outputs):
             return self
-        beside = replace(self, cpu=run.outputs)
+        return self._keeping_what_was_made(replace(self, cpu=run.outputs))
+
+    def with_quick_floors(self, precision: Precision) -> Subject:
+        """The same question, judged by floors that are made in a tenth of the time and are the narrower ones."""
+        asked = (self.graph, self.feeds, self.references, precision, self.cpu, self.model)
+        return self._keeping_what_was_made(replace(self, given_floors={precision: floors_for(*asked, quick=True)}))
+
+    def _keeping_what_was_made(self, other: Subject) -> Subject:
         made = (name for name in ("graph", "feeds", "references") if name in self.__dict__)
-        beside.__dict__.update({name: self.__dict__[name] for name in made})
-        return beside
+        other.__dict__.update({name: self.__dict__[name] for name in made})
+        return other
 
     def edited(self, graph: Graph) -> Subject:
         """The same question put to another graph: same name and feeds, its own bytes, references and floors."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cases.evaluation.arithmetic import FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, INTEGER_KERNELS
+from cases.evaluation.arithmetic import (
+    FLOAT16,
+    FLOAT16_ACC32,
+    FLOAT16_TRUNCATED,
+    FLOAT32,
+    FLOAT64,
+    INTEGER_KERNELS,
+)
 
 ALL = pytest.mark.parametrize("arithmetic", [FLOAT64, FLOAT32, FLOAT16, FLOAT16_ACC32, FLOAT16_TRUNCATED])
 
@@ -22,6 +29,34 @@ def test_blocked_accumulation_is_as_noisy_as_the_chain_it_stands_for(depth: int)
     wanted = np.sqrt(np.mean((chain - exact) ** 2))
     ours = np.sqrt(np.mean((FLOAT16.matmul(left, right) - exact) ** 2))
     assert 0.7 * wanted < ours < 1.6 * wanted
+
+
+@pytest.mark.parametrize("arithmetic", [FLOAT32, FLOAT16])
+@pytest.mark.parametrize("shape", [(300, 40, 70), (3, 40, 40, 30), (2, 5, 300, 1), (1, 17, 5000)])
+def test_the_rows_that_are_taken_together_change_no_bit_of_a_product(arithmetic, shape: tuple[int, ...], monkeypatch):
+    """And BLAS is never asked for so much at once that it takes a second thread, but for a single row."""
+    *batch, rows, depth, columns = shape
+    rng = np.random.default_rng(7)
+    left = rng.standard_normal((*batch, rows, depth)).astype(arithmetic.container)
+    right = rng.standard_normal((*batch, depth, columns)).astype(arithmetic.container)
+    asked: list[tuple[int, int]] = []
+    multiply = np.matmul
+
+    def noted(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        asked.append((a.shape[-2], a.shape[-2] * a.shape[-1] * b.shape[-1]))
+        return multiply(a, b)
+
+    for block, coarser in ((4, 1), (16, 2), (64, 3)):
+        wanted = np.zeros((*batch, rows, columns), arithmetic.container)
+        for k in range(0, depth, block):
+            wanted += multiply(left[..., k : k + block], right[..., k : k + block, :])
+            arithmetic._round(wanted, coarser)
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "matmul", noted)
+            patch.setattr("cases.evaluation.arithmetic._block", lambda _, found=(block, coarser): found)
+            np.testing.assert_array_equal(arithmetic.matmul(left, right), wanted)
+    assert asked
+    assert all(count <= 1 << 18 for taken, count in asked if taken > 1)
 
 
 def test_stored_float16_overflows_and_truncates():

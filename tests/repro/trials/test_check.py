@@ -14,6 +14,8 @@ from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
 from repro.records.lines import Tone
 from repro.trials.check import Checked, check, require_comparison
+from repro.verdicts import subject as subjects
+from repro.verdicts.emulation import floors_for
 from repro.verdicts.references import Given, NoReference, OwnOps
 from repro.verdicts.subject import Subject, model_subject
 from repro.verdicts.verdict import Status
@@ -83,6 +85,21 @@ def test_a_cpu_that_disagrees_with_float64_is_said_and_decides_nothing():
     assert checked.passed
     assert checked.cpu_note.startswith("cpu disagrees with float64 on output 0 'y': ")
     assert checked.cpu_note in str(checked)
+
+
+@pytest.mark.parametrize("faults", [(), (LOST,)])
+def test_in_fp16_whole_floors_of_fp32_are_made_only_for_a_cpu_that_quick_ones_do_not_clear(faults, monkeypatch):
+    made: list[Precision] = []
+
+    def floors(graph, feeds, references, precision, cpu, model, *, quick=False):
+        made.extend([] if quick else [precision])
+        return floors_for(graph, feeds, references, precision, cpu, model, quick=quick)
+
+    monkeypatch.setattr(subjects, "floors_for", floors)
+    checked = check(subject(), Counting("gpu:a"), Counting("cpu", *faults), Precision.FP16)
+    assert checked.passed
+    assert checked.cpu_note.startswith("cpu disagrees with float64 on output 0 'y': " if faults else "")
+    assert bool(checked.cpu_note) == (Precision.FP32 in made) == bool(faults)
 
 
 def test_the_cpu_is_run_in_fp32_with_the_same_feeds_and_the_target_as_asked():

@@ -11,6 +11,7 @@ from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import GivenFeeds
 from cases.tflite.write import write_tflite
+from repro.trials import telling_feeds
 from repro.trials.check import check
 from repro.trials.given_feeds import AnyInputs
 from repro.trials.load import fed_subject
@@ -141,6 +142,21 @@ def test_of_many_feeds_the_three_that_tell_most_are_taken():
     assert taken[0] is taken[3]
     few = dataclasses.replace(subject(), plan=GivenFeeds((*feeds[:3], feeds[0])))
     assert among_its_feeds(few, Precision.FP16) is few
+
+
+def test_no_more_feeds_are_evaluated_than_three_that_tell_more_than_enough(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    edges = np.repeat([[0.2], [1.0]], [8, 8], axis=0).reshape(1, 16, 1, 1)
+    pictures = [
+        np.asarray(np.broadcast_to(edges * rng.uniform(0.9, 1.0), (1, 16, 16, 3)), np.float32) for _ in range(5)
+    ]
+    asked = dataclasses.replace(subject(), plan=GivenFeeds(tuple((one,) for one in pictures)))
+    made: list[int] = []
+    make = telling_feeds._candidate
+    monkeypatch.setattr(telling_feeds, "_candidate", lambda *given: made.append(1) or make(*given))
+    taken = among_its_feeds(asked, Precision.FP16).feeds
+    assert len(made) == 3
+    assert {id(feed[0]) for feed in taken} == {id(one) for one in pictures[:3]}
 
 
 def test_a_search_that_would_take_minutes_is_left_out():

@@ -11,7 +11,7 @@ from cases.evaluation.arithmetic import Arithmetic
 from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import on_grid
-from repro.verdicts import emulation
+from repro.verdicts import emulation, kept_evaluations
 from repro.verdicts.emulation import emulated_floors, floors_for
 from runner.run import Precision
 from tests.repro.verdicts.judging import Scene, scene
@@ -64,11 +64,11 @@ def emulated(monkeypatch: pytest.MonkeyPatch, made: Scene, feeds: tuple, precisi
     """Which feeds each arithmetic sees, by their places."""
     seen: dict[str, list[int]] = {}
 
-    def noted(graph: Graph, feed: tuple, arithmetic: Arithmetic) -> dict[str, np.ndarray]:
+    def noted(graph: Graph, feed: tuple, arithmetic: Arithmetic, *, strict_shapes: bool) -> dict[str, np.ndarray]:
         seen.setdefault(arithmetic.name, []).append(next(k for k, other in enumerate(feeds) if other is feed))
-        return evaluate(graph, feed, arithmetic)
+        return evaluate(graph, feed, arithmetic, strict_shapes=strict_shapes)
 
-    monkeypatch.setattr(emulation, "evaluate", noted)
+    monkeypatch.setattr(kept_evaluations, "evaluate", noted)
     emulated_floors(made.graph, feeds, made.references, precision)
     return seen
 

@@ -12,8 +12,11 @@ from cases.evaluation.resized import with_input_shapes
 from cases.graph import Graph
 from cases.tflite.write import write_tflite
 from repro.verdicts import kept_evaluations
+from repro.verdicts.emulation import emulated_floors, floors_for
 from repro.verdicts.kept_evaluations import evaluated_outputs
+from repro.verdicts.references import float64_outputs
 from runner.cache import cache_root
+from runner.run import Precision
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +60,22 @@ def test_another_question_has_its_own_answer(counted: list[int]):
     assert len(counted) == 5
 
 
+def test_floors_of_other_feeds_share_the_emulations_of_those_that_both_have(counted: list[int]):
+    one = graph()
+    feeds = [(np.full((1, 4), value, np.float32),) for value in (1.0, 2.0, 3.0)]
+    references = float64_outputs(one, feeds)
+    counted.clear()
+    for k in range(3):
+        floors_for(one, feeds[k : k + 1], references[k : k + 1], Precision.FP16, model=write_tflite(one))
+    assert len(counted) == 6
+    together = floors_for(one, feeds, references, Precision.FP16, model=write_tflite(one))
+    assert len(counted) == 6
+    assert together == emulated_floors(one, feeds, references, Precision.FP16)
+
+
 def test_what_is_short_large_or_no_file_is_not_kept(counted: list[int], monkeypatch: pytest.MonkeyPatch):
     one = graph()
-    evaluated_outputs(one, b"", (np.ones((1, 4), np.float32),), strict_shapes=False)
+    evaluated_outputs(one, b"", (np.ones((1, 4), np.float32),))
     for name, value in (("_LONG", 1 << 24), ("_LARGEST", 8)):
         with monkeypatch.context() as patch:
             patch.setattr(kept_evaluations, name, value)

@@ -77,10 +77,15 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
         return read_tflite(model, where)
 
     def floors(
-        graph: Graph, feeds: Sequence[Feed], references: References, precision: Precision, cpu: References | None
+        graph: Graph,
+        feeds: Sequence[Feed],
+        references: References,
+        precision: Precision,
+        cpu: References | None,
+        model: bytes,
     ) -> tuple[Floor, ...]:
         made[f"floors {precision}"] += 1
-        return emulated_floors(graph, feeds, references, precision, cpu)
+        return emulated_floors(graph, feeds, references, precision, cpu, model)
 
     monkeypatch.setattr(subjects, "read_tflite", read)
     monkeypatch.setattr(subjects, "floors_for", floors)
