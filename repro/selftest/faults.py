@@ -319,7 +319,7 @@ FAULTS: tuple[Fault, ...] = (
         )
         for percent in (3, 2, 1)
     ),
-    Fault("small offset (3 % of std)", lambda x, rng: x.value + np.float32(0.03) * x.std),
+    Fault("small offset (3 % of std)", lambda x, rng: x.value + np.float32(0.03) * x.std, faint=True),
     Fault("large offset (one std)", lambda x, rng: x.value + x.std),
     Fault("computed in fp16, asked fp32", _half_precision),
     Fault("rounded to bfloat16", _bfloat16, faint=True),

@@ -56,8 +56,14 @@ class Sample:
         value = np.asarray(self.run.outputs[0][self.index])
         return value.dtype == np.float32 and value.size >= SMALLEST
 
+    @property
+    def status(self) -> Status:
+        """The status of this output as it came, with all that its model says of it, such as ties."""
+        verdicts = judge(self.run, self.subject, metrics="none", explain=False)
+        return next(verdict.status for verdict in verdicts if verdict.output == self.index)
+
     def judged(self, outputs: Sequence[np.ndarray]) -> Status:
-        """The status when this output is replaced by `outputs`, one per feed."""
+        """The status when this output is replaced by `outputs`, one per feed, by its numbers and floor alone."""
         run = dataclasses.replace(
             self.run, outputs=tuple((o,) for o in outputs), output_names=(self.run.output_names[self.index],)
         )

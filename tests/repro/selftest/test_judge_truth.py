@@ -10,6 +10,7 @@ from cases.builder import GraphBuilder
 from repro.selftest import judge_truth
 from repro.selftest.healthy import Sample
 from repro.verdicts.emulation import emulated_floors
+from repro.verdicts.verdict import Status
 from runner.errors import NothingRan
 from runner.run import Precision
 from tests.repro.verdicts.judging import Scene, scene
@@ -37,6 +38,28 @@ def test_faults_are_put_into_as_many_outputs_of_every_target_spread_over_its_mod
     healthy.takes_faults = {"cpu": samples[:7], "gpu": samples[7:]}
     assert healthy.chosen(6) == [samples[0], samples[2], samples[4], *samples[7:]]
     assert judge_truth.Healthy().chosen(6) == []
+
+
+def test_a_healthy_output_is_judged_with_its_model_so_that_a_tie_is_no_false_alarm():
+    """The largest two of eight: two lie as near to one another as float16 has them, and either may come first."""
+    g = GraphBuilder()
+    values, places = g.op("TOPK_V2", (g.input("x", (1, 8)), g.const(2, dtype="int32")), outputs=("values", "places"))
+    graph = g.build([values, places])
+    feed = (np.array([[3.0001, 3.0002, 1, 0, -1, -2, -3, -4]], np.float32),)
+    right = (np.float64([[3.0002, 3.0001]]), np.int32([[1, 0]]))
+    floors = emulated_floors(graph, (feed,), (right,), Precision.FP16)
+    made = Scene(graph, (feed,), (right,), floors, Precision.FP16)
+
+    def swap(outputs: list[list[np.ndarray]]) -> None:
+        outputs[0][:] = [np.float32([[3, 3]]), np.int32([[0, 1]])]
+
+    swapped = made.run(swap)
+    sample = Sample(made.subject, swapped, 1, floors[1])
+    assert sample.status is Status.PASS
+    assert sample.judged([swapped.outputs[0][1]]) is Status.FAIL
+    healthy = judge_truth.Healthy()
+    healthy.add(sample)
+    assert healthy.alarms == []
 
 
 def test_an_interrupt_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
