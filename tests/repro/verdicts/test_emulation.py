@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
 from cases.drawn_ops.one_op import OneOp
 from cases.evaluation.arithmetic import Arithmetic
-from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate
+from cases.evaluation.evaluate import FLOAT32, FLOAT64, evaluate, evaluate_runs
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.extras import on_grid
 from repro.verdicts import emulation
@@ -64,11 +66,11 @@ def emulated(monkeypatch: pytest.MonkeyPatch, made: Scene, feeds: tuple, precisi
     """Which feeds each arithmetic sees, by their places."""
     seen: dict[str, list[int]] = {}
 
-    def noted(graph: Graph, feed: tuple, arithmetic: Arithmetic) -> dict[str, np.ndarray]:
-        seen.setdefault(arithmetic.name, []).append(next(k for k, other in enumerate(feeds) if other is feed))
-        return evaluate(graph, feed, arithmetic)
+    def noted(graph: Graph, some: Sequence[tuple], arithmetic: Arithmetic) -> list[dict[str, np.ndarray]]:
+        seen[arithmetic.name] = [next(k for k, other in enumerate(feeds) if other is feed) for feed in some]
+        return evaluate_runs(graph, some, arithmetic)
 
-    monkeypatch.setattr(emulation, "evaluate", noted)
+    monkeypatch.setattr(emulation, "evaluate_runs", noted)
     emulated_floors(made.graph, feeds, made.references, precision)
     return seen
 
