@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
+from cases.evaluation.variables import is_stateful
 from cases.graph import Graph, Op, Tensor
 from cases.tflite.bodies import body_of
 
@@ -59,7 +60,12 @@ def in_place_of(op: Op, body: Graph, taken: Collection[str]) -> tuple[list[Tenso
 
 
 def evaluable_part(graph: Graph, unsupported: Callable[[Graph], Sequence[str]]) -> Graph | None:
-    """The graph with those of its outputs that no op stands before which cannot be evaluated; None if that is none."""
+    """The graph with those of its outputs that no op stands before which cannot be evaluated; None if that is none.
+
+    None for a graph that keeps something from run to run as well: what is kept could come from anywhere.
+    """
+    if is_stateful(graph):
+        return None
     blind: set[str] = set()
     for op in graph.ops:
         alone = replace(graph, ops=(op,), outputs=op.outputs)

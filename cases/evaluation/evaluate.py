@@ -26,7 +26,8 @@ from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.footprint import require_room
 from cases.evaluation.handlers import handler_of, unsupported
 from cases.evaluation.quantised import HOLDING_DTYPES, WEIGHT_DTYPES, Grid, constant_of, grid_of
-from cases.evaluation.step import Step, Value, is_read_in_parts
+from cases.evaluation.step import Step, Value, Variables, is_read_in_parts
+from cases.evaluation.variables import is_stateful
 from cases.graph import Graph, GraphError, Op, Tensor
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "INTEGER_KERNELS",
     "Arithmetic",
     "evaluate",
+    "evaluate_run",
+    "evaluate_runs",
     "quantised_activations",
     "quantises_at_run_time",
     "unsupported",
@@ -59,13 +62,16 @@ def evaluate(
     *,
     strict_shapes: bool = False,
     watch: Watch | None = None,
+    variables: Variables | None = None,
 ) -> dict[str, np.ndarray]:
     """Values of the graph's outputs and of the tensors named in `keep`, by name; floats as float64.
 
     A quantised tensor is given and returned as its integers; between the ops it is the real numbers that they stand
-    for. State tensors have their value before the first run, zero.
+    for.
 
     feed: the graph's inputs in order. watch: is shown each op with its operands and results, before they are dropped.
+    variables: what earlier runs have left behind, and this one changes; None is a first run, before which state tensors
+    are zero and variables what their initialiser says.
     strict_shapes: as many elements in another shape than declared do not fit
     either; else they take the declared one. Constants and inputs are rounded to the arithmetic's stored format
     first, as a delegate uploads them. Raises GraphError for an op that `unsupported` names or a feed
@@ -78,6 +84,7 @@ def evaluate(
     if len(feed) != len(graph.inputs):
         raise GraphError(f"{len(feed)} inputs given, the graph has {len(graph.inputs)}")
     require_room(graph, keep)
+    variables = variables or Variables()
     wanted = set(graph.outputs) | set(keep)
     grids = _grids(graph)
     values: dict[str, Value] = {}
@@ -88,12 +95,14 @@ def evaluate(
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op.inputs}
     for index, op in enumerate(graph.ops):
         for name in op.inputs:
-            if name and name not in values and is_read_in_parts(graph, name):
+            if name in variables.states and name not in values:
+                values[name] = variables.states[name]
+            elif name and name not in values and is_read_in_parts(graph, name):
                 values[name] = np.asarray(graph.tensors[name].data)
             elif name and name not in values:
                 at_rest = _at_rest_in_kernel if _is_turned_in_kernel(graph, name) else _at_rest
                 values[name] = at_rest(graph.tensors[name], grids.get(name), arithmetic)
-        results = _computed(op, index, graph, values, grids, arithmetic, strict_shapes)
+        results = _computed(op, index, graph, values, grids, arithmetic, strict_shapes, variables)
         if watch is not None:
             watch(Step(op, graph, values, arithmetic), results)
         values |= results
@@ -103,6 +112,38 @@ def evaluate(
     for name in wanted - values.keys():
         values[name] = _at_rest(graph.tensors[name], grids.get(name), arithmetic)
     return {name: _handed_out(values[name], grids.get(name), graph.tensors[name].dtype) for name in wanted}
+
+
+def evaluate_runs(
+    graph: Graph,
+    feeds: Sequence[Sequence[np.ndarray]],
+    arithmetic: Arithmetic = FLOAT64,
+    keep: Sequence[str] = (),
+    *,
+    strict_shapes: bool = False,
+) -> list[dict[str, np.ndarray]]:
+    """`evaluate` after each feed, one run after the other in one interpreter.
+
+    Where a graph keeps nothing from run to run, a feed that comes again (the same object) is computed once and shared.
+    """
+    if is_stateful(graph):
+        variables = Variables()
+        return [
+            evaluate(graph, feed, arithmetic, keep, strict_shapes=strict_shapes, variables=variables) for feed in feeds
+        ]
+    known: dict[int, dict[str, np.ndarray]] = {}
+    for feed in feeds:
+        if id(feed) not in known:
+            known[id(feed)] = evaluate(graph, feed, arithmetic, keep, strict_shapes=strict_shapes)
+    return [known[id(feed)] for feed in feeds]
+
+
+def evaluate_run(
+    graph: Graph, feeds: Sequence[Sequence[np.ndarray]], k: int, keep: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """`evaluate` in float64 after feed k, with the runs before it where they matter."""
+    needed = feeds[: k + 1] if is_stateful(graph) else feeds[k : k + 1]
+    return evaluate_runs(graph, needed, FLOAT64, keep)[-1]
 
 
 def quantised_activations(graph: Graph) -> frozenset[str]:
@@ -140,6 +181,7 @@ def _computed(
     grids: Mapping[str, Grid],
     arithmetic: Arithmetic,
     strict_shapes: bool,
+    variables: Variables,
 ) -> dict[str, Value]:
     """What the op writes, by name, rounded to the stored format. Raises GraphError where it cannot be computed."""
     handler = handler_of(op)
@@ -147,11 +189,12 @@ def _computed(
     try:
         # Overflow, division by zero and the like are what the emulation is asked to show.
         with np.errstate(all="ignore"):
-            results = handler(Step(op, graph, values, arithmetic, partial(_run, arithmetic)))
+            results = handler(Step(op, graph, values, arithmetic, partial(_run, arithmetic, variables), variables))
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+        where = f"{op.kind} that writes '{op.outputs[0]}'" if op.outputs else op.kind
         # A damaged file can declare anything; what numpy then says is the reason, not a traceback.
         reason = " ".join(str(error).split())
-        raise GraphError(f"{op.kind} that writes '{op.outputs[0]}' cannot be computed: {reason}") from error
+        raise GraphError(f"{where} cannot be computed: {reason}") from error
     if len(results) != len(op.outputs):
         raise GraphError(f"{op.kind} gives {len(results)} results, the graph declares {len(op.outputs)}")
     stored: dict[str, Value] = {}
@@ -169,9 +212,9 @@ def _computed(
     return stored
 
 
-def _run(arithmetic: Arithmetic, body: Graph, operands: Sequence[Value]) -> list[Value]:
+def _run(arithmetic: Arithmetic, variables: Variables, body: Graph, operands: Sequence[Value]) -> list[Value]:
     """A subgraph that an op runs, as a graph of its own."""
-    values = evaluate(body, operands, arithmetic)
+    values = evaluate(body, operands, arithmetic, variables=variables)
     results = (values[name] for name in body.outputs)
     return [value.astype(arithmetic.container) if value.dtype.kind == "f" else value for value in results]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cases.evaluation import composites, contractions, control, elementwise, mediapipe, movement, recurrent
+from cases.evaluation import composites, contractions, control, elementwise, mediapipe, movement, recurrent, variables
 from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.named import name_of
 from cases.evaluation.quantised import grid_of
@@ -77,6 +77,11 @@ BY_KIND: Mapping[str, Handler] = {
     # subgraphs that run as values decide
     "IF": control.branch,
     "WHILE": control.loop,
+    # what is kept from run to run
+    "VAR_HANDLE": variables.handle,
+    "ASSIGN_VARIABLE": variables.assign,
+    "READ_VARIABLE": variables.read,
+    "CALL_ONCE": variables.call_once,
 }
 BY_NAME: Mapping[str, Handler] = {**composites.BY_NAME, **mediapipe.BY_NAME}
 NOT_EVALUATED: Mapping[str, str] = {
@@ -110,7 +115,7 @@ _NEEDS_OPTIONS = frozenset(
 _DTYPES = frozenset(
     {
         *("float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64"),
-        *("uint8", "uint16", "uint32", "uint64"),
+        *("uint8", "uint16", "uint32", "uint64", "resource"),
     }
 )
 # Ops that work on the integers of a quantised tensor, whatever they stand for.
@@ -154,6 +159,9 @@ def _of_op(op: Op, graph: Graph) -> Iterator[str]:
         yield from control.not_evaluated(op, graph)
         for body in control.bodies_run(op):
             yield from unsupported(body)
+    if op.kind == "CALL_ONCE":
+        initialiser = variables.initialiser(op)
+        yield from ["CALL_ONCE whose subgraph was not read"] if initialiser is None else unsupported(initialiser)
     if op.kind in _NEEDS_OPTIONS and getattr(op.raw, "options", None) is not None:
         yield f"{op.kind} with options that were not read"
     on_grids = [name for name in (*op.inputs, *op.outputs) if _is_quantised(graph, name)]

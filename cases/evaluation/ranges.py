@@ -16,7 +16,7 @@ from cases.evaluation.arithmetic import FLOAT64
 from cases.evaluation.bodies import with_bodies_in_place
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import handler_of, unsupported
-from cases.evaluation.step import Step, Value, is_read_in_parts
+from cases.evaluation.step import Step, Value, Variables, is_read_in_parts
 from cases.graph import Graph, Op
 
 # Operands that enter a sum of products, and the bias that may come behind them.
@@ -88,10 +88,11 @@ def ranges_of(graph: Graph, feeds: Sequence[Sequence[np.ndarray]], *, inside: bo
         for name, values in results.items():
             note(name, step.op.kind, values, _on_the_way(step) if inside else None)
 
+    variables = Variables()
     for feed in {id(feed): feed for feed in feeds}.values():
         for name, array in zip(graph.inputs, feed, strict=True):
             note(name, "input", np.asarray(array), None)
-        evaluate(graph, feed, FLOAT64, watch=watch)
+        evaluate(graph, feed, FLOAT64, watch=watch, variables=variables)
     return tuple(found.values())
 
 

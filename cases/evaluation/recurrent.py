@@ -2,8 +2,8 @@
 
 Key insight: both have the same 24 operands, and each of the four gates is the same sum: the input and the previous
 output through matrices, the cell through a vector (peephole), normalised if the op has layer norms, plus a bias. A
-gate's operands lie at fixed distances from each other. States are tensors that the runtime keeps between runs; here
-they have the value they are given, zero before the first run.
+gate's operands lie at fixed distances from each other. States are tensors that the runtime keeps between runs, zero
+before the first.
 
 Source: TFLite's `lstm_eval.cc`, `lstm_shared.h` (order of operands) and `reference/lstm_cell.h` (the basic kernel).
 """
@@ -28,7 +28,8 @@ def lstm(step: Step) -> Sequence[Value]:
     """One step: of (input, 4 input weights, 4 recurrent weights, ...) to the output, or the basic kernel."""
     if step.attrs.get("kernel_type", 0) == _BASIC:
         return _basic(step)
-    output, _ = _cell(step, step[0], step[_OUTPUT_STATE], step[_CELL_STATE])
+    output, cell = _cell(step, step[0], step[_OUTPUT_STATE], step[_CELL_STATE])
+    _keep(step, output, cell)
     return (output,)
 
 
@@ -40,7 +41,15 @@ def sequence_lstm(step: Step) -> Sequence[Value]:
     for x in np.moveaxis(step[0], time_axis, 0):
         output, cell = _cell(step, x, output, cell)
         outputs.append(output)
+    _keep(step, output, cell)
     return (np.stack(outputs, axis=time_axis),)
+
+
+def _keep(step: Step, output: Value, cell: Value) -> None:
+    """For the next run."""
+    for index, value in ((_OUTPUT_STATE, output), (_CELL_STATE, cell)):
+        if step.graph.tensors[step.op.inputs[index]].is_state:
+            step.variables.states[step.op.inputs[index]] = value
 
 
 def _cell(step: Step, x: Value, output: Value, cell: Value) -> tuple[Value, Value]:

@@ -37,11 +37,35 @@ def is_read_in_parts(graph: Graph, name: str) -> bool:
     )
 
 
+class Variables:
+    """What one interpreter keeps from run to run; evaluating a graph changes it.
+
+    values: of the resource variables, by the number of their handle. states: of the state tensors, by name.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[int, Value] = {}
+        self.states: dict[str, Value] = {}
+        self._names: dict[str, int] = {}
+        self._begun: list[Graph] = []
+
+    def number_of(self, name: str) -> int:
+        """The handle of a variable."""
+        return self._names.setdefault(name, len(self._names))
+
+    def has_begun(self, body: Graph) -> bool:
+        """Whether it was asked before of this subgraph, which is run once in an interpreter's life."""
+        begun = any(one is body for one in self._begun)
+        if not begun:
+            self._begun.append(body)
+        return begun
+
+
 class Step:
     """One op, to be computed now. `step[0]` is the value of its first operand.
 
     values: tensor name -> value, in the arithmetic's container and already rounded to its stored format. run: evaluates
-    a subgraph of the op.
+    a subgraph of the op. variables: what the interpreter keeps, for ops that read or change it.
     """
 
     def __init__(
@@ -51,8 +75,10 @@ class Step:
         values: Mapping[str, Value],
         arithmetic: Arithmetic,
         run: RunBody | None = None,
+        variables: Variables | None = None,
     ) -> None:
         self._run = run
+        self.variables = variables or Variables()
         self.op = op
         self.graph = graph
         self.values = values

@@ -19,6 +19,8 @@ class TensorExtras:
 
     block_scales, block_zero_points: the tensors that a blockwise quantisation refers to. A file refers by index; here
     they are at hand, so that no edit of a graph can lose or confuse them.
+    has_empty_data: of a constant without elements, whether the file holds its bytes all the same, which are none: then
+    TFLite takes it for a constant, and else for a tensor that is computed at run time.
     """
 
     quantization: Any = None
@@ -28,6 +30,7 @@ class TensorExtras:
     data: bytes | None = None
     block_scales: Tensor | None = None
     block_zero_points: Tensor | None = None
+    has_empty_data: bool = False
     has_rank: bool = field(default=True, compare=False)
 
 

@@ -39,6 +39,10 @@ class FileBuffers:
             raise ValueError("buffer behind the end of the file")
         return np.frombuffer(self._data, np.uint8, size, offset)
 
+    def is_there(self, index: int) -> bool:
+        """Whether a buffer has bytes, be they none."""
+        return 0 <= index < self._count and not self._model.Buffers(index).DataIsNone()
+
     def copy(self, blob: np.ndarray) -> bytes:
         """The bytes of a part of the file, copied once for all who want them."""
         place = (int(blob.ctypes.data), len(blob))

@@ -112,13 +112,14 @@ class SubgraphReader:
         signature = None
         if self._visits.vector(table.ShapeSignatureLength(), "shape signature"):
             signature = tuple(table.ShapeSignatureAsNumpy().tolist())
-        variable = bool(table.IsVariable())
+        variable, is_empty = bool(table.IsVariable()), 0 in shape and self._file.is_there(table.Buffer())
         raw = None
-        if unpacked or sparsity or signature or raw_data is not None or variable:
+        if unpacked or sparsity or signature or raw_data is not None or variable or is_empty:
             sparse = None
             if sparsity is not None:
                 sparse = schema.SparsityParametersT.InitFromObj(self._visits.record(sparsity))
-            raw = TensorExtras(unpacked, sparse, variable, signature, raw_data, has_rank=bool(table.HasRank()))
+            raw = TensorExtras(unpacked, sparse, variable, signature, raw_data)
+            raw = replace(raw, has_empty_data=is_empty, has_rank=bool(table.HasRank()))
         return Tensor(name, shape, dtype, constant, raw)
 
     def _constant(self, name: str, blob: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

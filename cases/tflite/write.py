@@ -27,6 +27,9 @@ VERSIONS = {"FULLY_CONNECTED": 5, "BATCH_MATMUL": 1, "CONV_2D": 1, "SOFTMAX": 1,
 MOST_BYTES = 1 << 31
 """Of a flatbuffer, whose offsets are 32 bits with a sign."""
 
+_Blob = bytes | memoryview | None
+"""What a buffer holds; None for one that has no bytes, not even none of them."""
+
 
 def write_tflite(graph: Graph) -> bytes:
     """Bytes of a .tflite with one signature: its subgraph, and behind it those that its ops run.
@@ -54,15 +57,15 @@ def _with_bodies(graph: Graph) -> dict[int, Graph]:
 def _written(graphs: Mapping[int, Graph], main: Graph) -> bytes:
     extras = main.extras if isinstance(main.extras, FileExtras) else FileExtras()
 
-    blobs: list[bytes | memoryview] = [b""]
+    blobs: list[_Blob] = [None]
     shared: dict[tuple[int, int], int] = {}
     buffers_of = [_buffers_of(graph, blobs, shared) for graph in graphs.values()]
     metadata_buffers = []
     for _, data in extras.metadata:
         metadata_buffers.append(len(blobs))
-        blobs.append(data)
+        blobs.append(data or None)
 
-    size = sum(map(len, blobs))
+    size = sum(len(blob) for blob in blobs if blob is not None)
     if size >= MOST_BYTES:
         raise GraphError(f"its constants take {size} bytes, and a .tflite holds less than 2 GiB")
     memory.require(2 * size, "writing the model")
@@ -103,7 +106,7 @@ def _written(graphs: Mapping[int, Graph], main: Graph) -> bytes:
     return bytes(builder.Output())
 
 
-def _buffers_of(graph: Graph, blobs: list[bytes | memoryview], shared: dict[tuple[int, int], int]) -> dict[str, int]:
+def _buffers_of(graph: Graph, blobs: list[_Blob], shared: dict[tuple[int, int], int]) -> dict[str, int]:
     """Tensor name -> its buffer; new ones are added to `blobs`. shared: place in memory -> buffer."""
     buffer_of: dict[str, int] = {}
     for tensor in graph.tensors.values():
@@ -114,7 +117,7 @@ def _buffers_of(graph: Graph, blobs: list[bytes | memoryview], shared: dict[tupl
         data = _constant_bytes(tensor)
         if data is not None:
             buffer_of[tensor.name] = len(blobs)
-            blobs.append(data)
+            blobs.append(data if len(data) or getattr(tensor.raw, "has_empty_data", False) else None)
             if place is not None:
                 shared[place] = buffer_of[tensor.name]
     return buffer_of
@@ -150,9 +153,9 @@ def _ints(builder: Any, values: Sequence[int]) -> int:
     return builder.CreateNumpyVector(np.asarray(values, dtype=np.int32))
 
 
-def _buffer(builder: Any, blob: bytes | memoryview) -> int:
+def _buffer(builder: Any, blob: _Blob) -> int:
     data = None
-    if blob:
+    if blob is not None:
         builder.StartVector(1, len(blob), 16)
         builder.head = head = builder.head - len(blob)
         builder.Bytes[head : head + len(blob)] = blob

@@ -161,7 +161,8 @@ def _why_not_its_options(graph: Graph, op: Op) -> str:
         case "TRANSPOSE" if len(shapes[0]) < 2:
             return f"'{op.inputs[0]}' has rank {len(shapes[0])}, the delegate takes 2 to {MAX_RANK}"
         case "RESHAPE" if len(op.inputs) > 1 and op.inputs[1] and 0 in shapes[1]:
-            return f"its shape '{op.inputs[1]}' has no elements, which TFLite takes for computed at run time"
+            if not getattr(graph.tensors[op.inputs[1]].raw, "has_empty_data", False):
+                return f"its shape '{op.inputs[1]}' has no elements, which TFLite takes for computed at run time"
         case "SELECT" | "SELECT_V2":
             made = graph.tensors[op.outputs[0]].shape
             odd = [name for name, shape in zip(op.inputs[1:], shapes[1:], strict=True) if shape not in ((), (1,), made)]

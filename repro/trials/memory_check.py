@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cases.evaluation.evaluate import evaluate, unsupported
+from cases.evaluation.evaluate import evaluate_runs, unsupported
 from cases.graph import Graph
 from repro.records.lines import Line, Tone, counted, line
 from repro.verdicts.subject import Subject
@@ -244,7 +244,7 @@ class Values:
                 found[f"input '{name}'"] = [_sorted_values(feed[i]) for feed in self._feeds]
             if not unsupported(graph):
                 names = [name for op in graph.ops for name in op.outputs]
-                computed = [evaluate(graph, feed, keep=names) for feed in self._feeds]
+                computed = evaluate_runs(graph, self._feeds, keep=names)
                 found |= {f"'{name}'": [_sorted_values(values[name]) for values in computed] for name in names}
             self._sorted = found
         return self._sorted

@@ -58,15 +58,15 @@ class Evidence:
 
     def values_of(self, k: int, wanted: Sequence[str]) -> Mapping[str, np.ndarray]:
         """Float64 values of some tensors after feed k; empty where the evaluator does not know an op."""
-        from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+        from cases.evaluation.evaluate import evaluate_run, unsupported
 
         if self.graph is None or unsupported(self.graph) or not self.feeds[k]:
             return {}
-        values = evaluate(self.graph, self.feeds[k], FLOAT64, keep=tuple(wanted))
+        values = evaluate_run(self.graph, self.feeds, k, keep=tuple(wanted))
         return {name: values[name] for name in wanted}
 
     def _evaluate(self, k: int) -> Mapping[str, np.ndarray]:
-        from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+        from cases.evaluation.evaluate import evaluate_run, unsupported
 
         graph = self.graph
         if graph is None or unsupported(graph) or not self.feeds[k]:
@@ -79,7 +79,7 @@ class Evidence:
         if len(keep) * wanted > 200_000_000:
             # Looking at everything would take more memory than it is worth: the last producers are the likeliest.
             keep = keep[-(200_000_000 // wanted) :]
-        values = evaluate(graph, self.feeds[k], FLOAT64, keep=tuple(keep))
+        values = evaluate_run(graph, self.feeds, k, keep=tuple(keep))
         return {n: values[n] for n in keep if n != self.names[self.index]}
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cases.evaluation.depth import accumulations
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, FLOAT32_NATIVE, FLOAT64, Arithmetic, evaluate
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, FLOAT32_NATIVE, Arithmetic, evaluate_runs
 from cases.graph import Graph
 from repro.verdicts.kept_evaluations import content_digest
 from runner.cache import cache_root, read_json_entry, write_json_entry
@@ -60,16 +60,21 @@ def _made(graph: Graph, feeds: tuple[Feed, ...], output: str, precision: Precisi
     thorough, quick = ARITHMETICS[precision]
     terms = sum(accumulations(needed, op) for op in needed.ops)
     kind = thorough if terms * len(feeds) * _DRAWS <= _ROUNDED_TERMS else quick
-    largest: dict[int, float] = {}
-    for feed in feeds:
-        if id(feed) not in largest:
-            largest[id(feed)] = max(_error(needed, feed, output, kind, number) for number in range(_DRAWS))
-    return tuple(largest[id(feed)] for feed in feeds)
+    drawn = [_errors(needed, feeds, output, kind, number) for number in range(_DRAWS)]
+    return tuple(map(max, *drawn))
 
 
-def _error(graph: Graph, feed: Feed, output: str, kind: Arithmetic, number: int) -> float:
-    moved = tuple(_moved(array, number) for array in feed)
-    emulated, right = (evaluate(graph, moved, how)[output] for how in (kind, FLOAT64))
+def _errors(graph: Graph, feeds: Sequence[Feed], output: str, kind: Arithmetic, number: int) -> list[float]:
+    """Of one draw, after each feed."""
+    moved_feeds = {id(feed): tuple(_moved(array, number) for array in feed) for feed in feeds}
+    moved = [moved_feeds[id(feed)] for feed in feeds]
+    return [
+        _largest_error(emulated[output], right[output])
+        for emulated, right in zip(evaluate_runs(graph, moved, kind), evaluate_runs(graph, moved), strict=True)
+    ]
+
+
+def _largest_error(emulated: np.ndarray, right: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         error = np.abs(emulated - right)
     return float(error.max(where=np.isfinite(error), initial=0.0))

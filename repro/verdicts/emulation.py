@@ -24,14 +24,15 @@ from cases.evaluation.depth import accumulation_depth, accumulations
 from cases.evaluation.evaluate import (
     FLOAT32_NATIVE,
     INTEGER_KERNELS,
-    evaluate,
+    evaluate_runs,
     quantised_activations,
     unsupported,
 )
+from cases.evaluation.variables import is_stateful
 from cases.graph import Graph
 from repro.verdicts.drawn_noise import ARITHMETICS
 from repro.verdicts.floor_fit import fitted_floor, relative_sizes
-from repro.verdicts.kept_evaluations import evaluated_outputs
+from repro.verdicts.kept_evaluations import evaluated_runs
 from repro.verdicts.noise_floor import Floor, floor_from_json
 from repro.verdicts.numeric_rule import judge_numbers
 from repro.verdicts.steps import step_floor
@@ -93,7 +94,7 @@ def emulated_floors(
     if foreign:
         why = f"the evaluator does not know {', '.join(foreign[:3])}"
         return _floors_in_parts(graph, feeds, references, precision, cpu, why)
-    distinct = _distinct(feeds)
+    distinct = list(range(len(feeds))) if is_stateful(graph) else _distinct(feeds)
     terms = sum(accumulations(graph, op) for op in graph.ops)
     in_order, at_once = ARITHMETICS[precision]
     afforded = distinct[: max(1, _ROUNDED_TERMS // max(1, terms))]
@@ -101,9 +102,7 @@ def emulated_floors(
     on_grids = quantised_activations(graph)
     if on_grids:
         kinds.append((INTEGER_KERNELS, distinct))
-    emulated = [
-        [evaluated_outputs(graph, model, feeds[k], arithmetic=kind) for k in of_kind] for kind, of_kind in kinds
-    ]
+    emulated = [evaluated_runs(graph, model, [feeds[k] for k in of_kind], kind) for kind, of_kind in kinds]
     floors = []
     for i, name in enumerate(graph.outputs):
         wanted, depth = [r[i] for r in references], accumulation_depth(graph, name)
@@ -129,7 +128,7 @@ def emulated_floors(
 def _stays_finite(graph: Graph, feeds: Sequence[Feed], output: str, references: Sequence[np.ndarray]) -> bool:
     """Whether float32 can compute an output wherever float64 can."""
     needed = dataclasses.replace(graph, outputs=(output,))
-    values = [evaluate(needed, feed, FLOAT32_NATIVE)[output] for feed in feeds]
+    values = [run[output] for run in evaluate_runs(needed, feeds, FLOAT32_NATIVE)]
     return all(bool((np.isfinite(v) | ~np.isfinite(r)).all()) for v, r in zip(values, references, strict=True))
 
 

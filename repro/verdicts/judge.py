@@ -162,7 +162,7 @@ class _Judging:
             return Verdict(index, name, Status.FAIL, "wrong", f"the run has only {shortest} outputs")
         judged = self._with_power(index, self._together(index, self._per_feed(index)))
         failed = [k for k, numeric in enumerate(judged) if numeric.status is Status.FAIL]
-        worst = failed[0] if failed else self._telling_nothing(judged)
+        worst = failed[0] if failed else self._telling_nothing(index, judged)
         status, reason = judged[worst].status, judged[worst].reason
         held = Diagnosis()
         if failed and self.explain:
@@ -188,23 +188,32 @@ class _Judging:
             detail=judged[worst].detail,
         )
 
-    def _telling_nothing(self, judged: Sequence[NumericVerdict]) -> int:
+    def _telling_nothing(self, index: int, judged: Sequence[NumericVerdict]) -> int:
         """The first run whose comparison had no power, where that leaves a fault unseen; else a run that passes.
 
         Of three different feeds and the first again, one may say nothing: whatever is late by a run or two, or right on
-        one input only, shows after two of the others.
+        one input only, shows after two of the others. So may the first run of a model that keeps something, all zero at
+        first: the runs behind it differ, whatever is fed.
         """
         mute = [k for k, numeric in enumerate(judged) if numeric.status is Status.INVALID]
         told = [k for k in range(len(judged)) if k not in mute]
         if not mute:
             return 0
-        different = {k for k in range(len(judged)) if not any(self._is_same_feed(j, k) for j in range(k))}
+        different = {k for k in range(len(judged)) if not any(self._is_same_question(index, j, k) for j in range(k))}
         is_one_of_three = len(different) >= 3 and len(different.intersection(mute)) == 1
         return told[0] if is_one_of_three and self._is_same_feed(0, len(judged) - 1) else mute[0]
+
+    def _is_same_question(self, index: int, j: int, k: int) -> bool:
+        """Whether two runs were fed the same and must answer the same: what a model keeps may make the difference."""
+        return self._is_same_feed(j, k) and self._has_same_reference(index, j, k)
 
     def _is_same_feed(self, j: int, k: int) -> bool:
         x, y = self.feeds[j], self.feeds[k]
         return x is y or (len(x) == len(y) and all(map(np.array_equal, x, y)))
+
+    def _has_same_reference(self, index: int, j: int, k: int) -> bool:
+        x, y = self.references[j][index], self.references[k][index]
+        return x is y or np.array_equal(x, y, equal_nan=np.asarray(x).dtype.kind == "f")
 
     def _per_feed(self, index: int) -> list[NumericVerdict]:
         judged: list[NumericVerdict] = []
@@ -280,15 +289,15 @@ class _Judging:
         return _judge_pair(reference, forgiven, floor, self.precision, self.table)
 
     def _is_same_run(self, index: int, j: int, k: int) -> bool:
-        x, y = self.references[j][index], self.references[k][index]
-        return (x is y or np.array_equal(x, y)) and same_bits(self.outputs[j][index], self.outputs[k][index])
+        outputs = self.outputs[j][index], self.outputs[k][index]
+        return self._has_same_reference(index, j, k) and same_bits(*outputs)
 
     def _repeatability(self, index: int) -> str:
         """A remark where equal inputs gave different bits; inside the rule that is legal, and worth saying."""
         feeds = self.feeds
         for k in range(1, len(feeds)):
             for j in range(k):
-                if self._is_same_feed(j, k):
+                if self._is_same_question(index, j, k):
                     x, y = self.outputs[j][index], self.outputs[k][index]
                     if not same_bits(x, y) and x.shape == y.shape:
                         return f"not deterministic: runs {j + 1} and {k + 1} of the same input differ"

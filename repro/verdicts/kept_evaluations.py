@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from cases.evaluation.depth import accumulations
-from cases.evaluation.evaluate import FLOAT64, Arithmetic, evaluate
+from cases.evaluation.evaluate import FLOAT64, Arithmetic, evaluate, evaluate_runs
+from cases.evaluation.variables import is_stateful
 from cases.graph import Graph
 from runner.cache import cache_root, is_whole_entry, write_entry
 from runner.npz import packed_groups, read_groups
@@ -37,6 +38,29 @@ def evaluated_outputs(
         return _made(graph, feed, arithmetic, strict_shapes)
     place = _place(graph, model, feed, arithmetic, strict_shapes)
     return _kept(place, lambda: _made(graph, feed, arithmetic, strict_shapes))
+
+
+def evaluated_runs(
+    graph: Graph,
+    model: bytes,
+    feeds: Sequence[Feed],
+    arithmetic: Arithmetic = FLOAT64,
+    *,
+    strict_shapes: bool = False,
+) -> tuple[tuple[np.ndarray, ...], ...]:
+    """`evaluated_outputs` after each feed, one run after the other in one interpreter.
+
+    A feed that comes again (the same object) is computed once. Where a graph keeps something from run to run, what is
+    right after a feed depends on those before it, and nothing is kept here.
+    """
+    if is_stateful(graph):
+        runs = evaluate_runs(graph, feeds, arithmetic, strict_shapes=strict_shapes)
+        return tuple(tuple(values[name] for name in graph.outputs) for values in runs)
+    known: dict[int, tuple[np.ndarray, ...]] = {}
+    for feed in feeds:
+        if id(feed) not in known:
+            known[id(feed)] = evaluated_outputs(graph, model, feed, arithmetic=arithmetic, strict_shapes=strict_shapes)
+    return tuple(known[id(feed)] for feed in feeds)
 
 
 def _takes_long(graph: Graph) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cases.evaluation.arithmetic import WAVERS_BY
-from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
+from cases.evaluation.evaluate import evaluate_runs, unsupported
 from cases.evaluation.quantised import Grid, grid_of
 from cases.graph import Graph, Op
 from repro.verdicts.deviations import Yardstick, as_rows
@@ -108,7 +108,7 @@ class NearTies:
 
     def _operands(self, graph: Graph, names: Sequence[str], k: int) -> list[Operand]:
         asked = replace(graph, outputs=tuple(dict.fromkeys(names)))
-        values = [evaluate(asked, feed, FLOAT64) for feed in self.feeds]
+        values = evaluate_runs(asked, self.feeds)
         references = tuple(tuple(of_feed[name] for name in asked.outputs) for of_feed in values)
         floors = emulated_floors(asked, self.feeds, references, self.precision)
         of = {

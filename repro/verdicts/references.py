@@ -21,7 +21,7 @@ from cases.evaluation.evaluate import FLOAT64, evaluate, unsupported
 from cases.graph import Graph, GraphError
 from cases.tflite.write import write_tflite
 from cases.with_torch.reference import reference_outputs
-from repro.verdicts.kept_evaluations import evaluated_outputs
+from repro.verdicts.kept_evaluations import evaluated_runs
 from runner.errors import BadInput
 from runner.run import Feed, Job, Outcome, Outputs, Precision
 from runner.target import Target
@@ -78,12 +78,8 @@ class OwnOps:
     def outputs(self, graph: Graph, model: bytes, feeds: tuple[Feed, ...]) -> References:
         if unsupported(graph):
             return self._in_parts(graph, model, feeds)
-        known: dict[int, tuple[np.ndarray, ...]] = {}
-        for feed in feeds:
-            if id(feed) not in known:
-                with _no_reference_where_ops_do_not_fit():
-                    known[id(feed)] = evaluated_outputs(graph, model, feed, strict_shapes=self.strict_shapes)
-        return tuple(known[id(feed)] for feed in feeds)
+        with _no_reference_where_ops_do_not_fit():
+            return evaluated_runs(graph, model, feeds, strict_shapes=self.strict_shapes)
 
     def words(self, graph: Graph) -> str:
         foreign = unsupported(graph)

@@ -23,14 +23,25 @@ NOT_IN_REFERENCE = frozenset({"CEIL", "ELU", "ROUND", "STABLEHLO_SHIFT_LEFT"})
 
 def computed(graph: Graph, feed: Sequence[np.ndarray], kernels: str = "reference") -> tuple[np.ndarray, ...]:
     """The graph's outputs by one set of kernels. Raises ValueError or RuntimeError for what they refuse."""
+    return computed_runs(graph, (feed,), kernels)[0]
+
+
+def computed_runs(
+    graph: Graph, feeds: Sequence[Sequence[np.ndarray]], kernels: str = "reference"
+) -> list[tuple[np.ndarray, ...]]:
+    """`computed` after each feed, one run after the other in one interpreter."""
     interpreter = Interpreter(
         model_content=write_tflite(graph), num_threads=1, experimental_op_resolver_type=KERNELS[kernels]
     )
     interpreter.allocate_tensors()
-    for detail, array in zip(interpreter.get_input_details(), feed, strict=True):
-        interpreter.set_tensor(detail["index"], array)
-    interpreter.invoke()
-    return tuple(interpreter.get_tensor(detail["index"]).copy() for detail in interpreter.get_output_details())
+    outputs = []
+    for feed in feeds:
+        for detail, array in zip(interpreter.get_input_details(), feed, strict=True):
+            interpreter.set_tensor(detail["index"], array)
+        interpreter.invoke()
+        details = interpreter.get_output_details()
+        outputs.append(tuple(interpreter.get_tensor(detail["index"]).copy() for detail in details))
+    return outputs
 
 
 def shaped(op: OneOp) -> tuple[Graph, tuple[np.ndarray, ...]]:

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "STABLEHLO_REMAINDER": "test_elementwise.py",
     "STABLEHLO_BROADCAST_IN_DIM": "test_movement.py",
     **dict.fromkeys(("IF", "WHILE"), "test_control.py"),
+    **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"), "test_variables.py"),
     "DENSIFY": "test_sparse.py",
     "QUANTIZE": "test_quantised.py",
     "DEQUANTIZE": "test_quantised.py",

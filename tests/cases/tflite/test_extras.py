@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +70,20 @@ def test_the_version_of_an_op_stays_what_the_file_said():
         graph.tensors, (Op("ADD", graph.ops[0].inputs, ("y",), {}, OpExtras(version=5)),), graph.inputs, graph.outputs
     )
     assert read_tflite(write_tflite(newer)).ops[0].raw.version == 5
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_constant_without_elements_has_bytes_or_none_as_it_was_read(held: bool):
+    raw = TensorExtras(has_empty_data=True) if held else None
+    tensors = {
+        "x": Tensor("x", (1, 1)),
+        "y": Tensor("y", ()),
+        "s": Tensor("s", (0,), "int32", np.zeros(0, np.int32), raw),
+    }
+    data = write_tflite(Graph(tensors, (Op("RESHAPE", ("x", "s"), ("y",)),), ("x",), ("y",)))
+    back = read_tflite(data)
+    assert back.tensors["s"].data is not None
+    assert getattr(back.tensors["s"].raw, "has_empty_data", False) is held
+    assert write_tflite(back) == data
+    buffers = [schema.Model.GetRootAs(data, 0).Buffers(place) for place in (0, 1)]
+    assert [buffer.DataIsNone() for buffer in buffers] == [True, not held]

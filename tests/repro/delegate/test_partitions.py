@@ -35,3 +35,18 @@ def test_ops_that_wait_for_nothing_on_the_other_side_join_one_part():
     graph = Graph(tensors, ops, ("x",), ("d",))
     assert delegated_ops(graph, {1}) == {0, 2}
     assert border_tensors(graph, {0, 2}) == ("a", "c")
+
+
+def test_ops_on_variables_and_those_that_run_subgraphs_keep_the_order_of_the_file():
+    """A variable is read again behind its assignment, which waits for the GPU: no reading may come before."""
+    tensors = {name: Tensor(name, (4,)) for name in "xabcd"} | {"v": Tensor("v", (), "resource")}
+    ops = (
+        *(Op("VAR_HANDLE", (), ("v",)), Op("READ_VARIABLE", ("v",), ("a",)), Op("ADD", ("a", "x"), ("b",))),
+        *(Op("ASSIGN_VARIABLE", ("v", "b"), ()), Op("READ_VARIABLE", ("v",), ("c",)), Op("ABS", ("x",), ("d",))),
+        *(Op("MUL", ("c", "d"), ("e",)), Op("NEG", ("e",), ("f",)), Op("SQUARE", ("f",), ("g",))),
+    )
+    graph = Graph(tensors | {name: Tensor(name, (4,)) for name in "efg"}, ops, ("x",), ("g",)).validate()
+    assert delegated_ops(graph, {0, 1, 3, 4}) == {6, 7, 8}
+    assert border_tensors(graph, {6, 7, 8}) == ("c", "d")
+    branch = Graph(tensors, (Op("IF", ("x",), ("a",)), Op("NEG", ("x",), ("b",)), Op("IF", ("b",), ("c",))), ("x",), ())
+    assert delegated_ops(branch, {0, 2}) == {1}

@@ -144,6 +144,20 @@ def test_ops_of_every_kind_are_refused_just_where_it_is_foretold(each: int):
 
 @pytest.mark.slow
 @pytest.mark.gpu
+@pytest.mark.parametrize("held", [True, False])
+def test_a_reshape_to_no_dimensions_is_taken_where_the_file_holds_its_empty_shape(held: bool):
+    shape = Tensor("s", (0,), "int32", np.zeros(0, np.int32), TensorExtras(has_empty_data=True) if held else None)
+    tensors = {"x": Tensor("x", (1, 1)), "s": shape, "y": Tensor("y", ()), "z": Tensor("z", ())}
+    ops = (Op("RESHAPE", ("x", "s"), ("y",)), Op("ABS", ("y",), ("z",)))
+    graph = read_tflite(write_tflite(Graph(tensors, ops, ("x",), ("z",))))
+    with targets.open_target("gpu") as target:
+        run = target.run(Job(write_tflite(graph), ((np.full((1, 1), -2, np.float32),),)))
+    assert (run.outcome is Outcome.REFUSED) == bool(why_refused(graph, graph.ops[0])) == (not held)
+    assert held is False or run.outputs[0][0] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["odml.rms_norm", "odml.rope", "theirs"])
 def test_a_composite_ends_as_foretold_by_its_name(name: str):
     graph = read_tflite((MODELS / "mlc_1134_rms_norm_composite.tflite").read_bytes())

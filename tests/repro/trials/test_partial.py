@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from cases import inputs
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
-from cases.inputs import GivenFeeds
+from cases.inputs import StandardFeeds
 from repro.trials.load import open_installed_cpu
 from repro.trials.partial import check_partial
 from repro.verdicts.references import OwnOps
@@ -21,11 +21,15 @@ from runner.errors import BadInput
 from runner.host.pool import HostTarget
 from runner.run import Precision
 from runner.target import Target
+from tests.cases.evaluation.test_control import chosen, counting, straight
+from tests.cases.stateful import smoothing
+
+BOTH = pytest.mark.parametrize("precision", list(Precision))
 
 
 def own_ops(graph: Graph) -> Subject:
-    feeds = inputs.standard_feeds([graph.tensors[n] for n in graph.inputs], 0, "gaussian")
-    return graph_subject("test", graph, GivenFeeds(feeds).arrays, OwnOps(open_installed_cpu))
+    feeds = StandardFeeds(0, again=True).make([graph.tensors[n] for n in graph.inputs])
+    return graph_subject("test", graph, feeds, OwnOps(open_installed_cpu))
 
 
 def shared(*, wrong: bool = False) -> Graph:
@@ -43,6 +47,24 @@ def shared(*, wrong: bool = False) -> Graph:
     tensors = {**graph.tensors, "i": indices, "g": Tensor("g", (1, 1, 2, depth)), "s": Tensor("s", (1, 1, 2, depth))}
     ops = (*graph.ops, Op("GATHER", ("total", "i"), ("g",), {"axis": 1}), Op("SQUARE", ("g",), ("s",)))
     return Graph(tensors, ops, graph.inputs, ("y", "s") if wrong else ("s",)).validate()
+
+
+def ending_in(graph: Graph) -> Graph:
+    """t = tanh(neg(x)) on the GPU, and y of one op that runs subgraphs, whose operand x is t."""
+    ahead = {name: Tensor(name, graph.tensors["x"].shape) for name in ("in", "n")}
+    ops = tuple(replace(op, inputs=tuple("t" if n == "x" else n for n in op.inputs)) for op in graph.ops)
+    tensors = {"t" if n == "x" else n: replace(t, name="t") if n == "x" else t for n, t in graph.tensors.items()}
+    inputs = tuple("in" if name == "x" else name for name in graph.inputs)
+    before = (Op("NEG", ("in",), ("n",)), Op("TANH", ("n",), ("t",)))
+    return Graph({**tensors, **ahead}, (*before, *ops), inputs, ("y",)).validate()
+
+
+def branching() -> Graph:
+    return ending_in(chosen((1, 8, 16), straight(["SQUARE"], (1, 8, 16)), straight(["ABS"], (1, 8, 16))))
+
+
+def looping() -> Graph:
+    return ending_in(counting((1, 8, 16), 0.5, 3))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +111,33 @@ def test_a_model_that_the_gpu_takes_whole_is_not_called_resident_either(gpu: Hos
     assert found.passed
     assert found.checked.run.fully_accelerated is None
     assert "the delegate took every op; the cpu stood by, so that this is no proof of residency" in str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@BOTH
+def test_a_model_that_keeps_something_from_run_to_run_is_judged_run_by_run(
+    gpu: HostTarget, cpu: Target, precision: Precision
+):
+    found = check_partial(own_ops(smoothing((1, 8, 16))), gpu, cpu, precision)
+    assert found.passed, str(found)
+    assert found.checked.cpu_note == ""
+    assert "float64 evaluation of the file's own ops" in found.checked.reference_from
+    assert {(b.name, b.way) for b in found.borders} == {("kept", "cpu -> GPU")}
+    assert [b.verdict.status for b in found.borders] == [Status.PASS]
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@BOTH
+def test_what_a_branch_and_a_loop_read_is_judged_where_it_crosses(gpu: HostTarget, cpu: Target, precision: Precision):
+    for graph in (branching(), looping()):
+        found = check_partial(own_ops(graph), gpu, cpu, precision)
+        assert found.passed, str(found)
+        kinds = [op.kind for place, op in enumerate(graph.ops) if place not in found.on_gpu]
+        assert kinds in (["IF"], ["WHILE"])
+        crossing = {b.name: (b.way, b.verdict.status) for b in found.borders}
+        assert crossing == {"t": ("GPU -> cpu", Status.PASS)}
 
 
 def test_a_target_that_is_no_gpus_divides_nothing():

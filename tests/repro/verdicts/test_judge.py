@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,12 +14,13 @@ from hypothesis.extra import numpy as hnp
 
 from cases.builder import GraphBuilder
 from cases.evaluation.arithmetic import Arithmetic
-from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT64, evaluate
+from cases.evaluation.evaluate import FLOAT16, FLOAT16_TRUNCATED, FLOAT32, FLOAT64, evaluate, evaluate_runs
 from cases.inputs import GivenFeeds, StandardFeeds
 from repro.verdicts.emulation import emulated_floors
 from repro.verdicts.judge import judge, judge_arrays
 from repro.verdicts.verdict import Status
 from runner.run import SENTINEL, Fingerprint, Outcome, Precision, Run
+from tests.cases.stateful import smoothing
 from tests.repro.verdicts.judging import EMULATED, Scene, normal, scene
 
 BOTH = pytest.mark.parametrize("precision", list(Precision))
@@ -248,3 +249,48 @@ def test_an_output_that_float16_holds_nowhere_blames_no_target():
 
     (verdict,) = beyond.judge(overflow)
     assert (verdict.status, "beyond float16's range" in verdict.reason) == (Status.INVALID, True)
+
+
+def remembering_scene(precision: Precision) -> Scene:
+    """A model that keeps something from run to run, after four runs of which the last is fed as the first."""
+    graph = smoothing((1, 32, 16), 0.9)
+    feeds = StandardFeeds(0, again=True).make([graph.tensors[n] for n in graph.inputs])
+    references = tuple(tuple(run[n] for n in graph.outputs) for run in evaluate_runs(graph, feeds))
+    return Scene(graph, feeds, references, emulated_floors(graph, feeds, references, precision), precision)
+
+
+@BOTH
+def test_a_state_that_changes_as_it_must_is_right_and_any_other_is_wrong(precision: Precision):
+    made = remembering_scene(precision)
+    graph, feeds = made.graph, made.feeds
+    assert feeds[0] is feeds[-1]
+    kinds = {Precision.FP32: FLOAT32, Precision.FP16: FLOAT16}
+    healthy = evaluate_runs(graph, feeds, kinds[precision])
+    forgetful = [evaluate(graph, feed, kinds[precision]) for feed in feeds]
+    late = [forgetful[0], *evaluate_runs(graph, feeds[1:], kinds[precision])]
+
+    def judged(runs: Sequence[Mapping[str, np.ndarray]]) -> list[Status]:
+        def change(outputs: list[list[np.ndarray]]) -> None:
+            outputs[:] = [[run[name].astype(np.float32) for name in graph.outputs] for run in runs]
+
+        verdicts = made.judge(change)
+        assert not any("not deterministic" in verdict.reason for verdict in verdicts)
+        return [verdict.status for verdict in verdicts]
+
+    assert judged(healthy) == [Status.PASS] * 2
+    assert judged(forgetful) == judged(late) == [Status.FAIL] * 2
+
+
+def test_a_first_run_that_says_nothing_leaves_the_answer_to_those_behind_it():
+    graph = smoothing((1, 4, 8))
+    graph = dataclasses.replace(graph, outputs=("kept",))
+    feeds = StandardFeeds(0, again=True).make([graph.tensors[n] for n in graph.inputs])
+    references = tuple((run["kept"],) for run in evaluate_runs(graph, feeds))
+    made = Scene(graph, feeds, references, emulated_floors(graph, feeds, references, Precision.FP32), Precision.FP32)
+    assert [len(np.unique(run[0])) == 1 for run in references] == [True, False, False, False]
+    assert made.judge()[0].status is Status.PASS
+
+    def stuck(outputs: list[list[np.ndarray]]) -> None:
+        outputs[1:] = [outputs[0]] * 3
+
+    assert made.judge(stuck)[0].status is Status.FAIL
