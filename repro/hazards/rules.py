@@ -309,6 +309,16 @@ RULES = {
             finding="matmul-weights-transposed",
         ),
         Rule(
+            "folded-constant-aborts",
+            "BATCH_MATMUL by a constant with adj_x or adj_y, next to ADD or MUL by a constant of fewer numbers "
+            "than the weights, read the other way round, have channels",
+            "compiling this model ends the process (a failed check): the constant is folded into the weights of "
+            "{producer} and {consumer}, and read beyond its end",
+            "transpose the constant weights in the file instead of with adj_y",
+            workaround="weights-as-read",
+            finding="matmul-weights-transposed",
+        ),
+        Rule(
             "quantised-pointwise",
             "CONV_2D with a 1x1 kernel of int8 or int4 weights, and a stride above 1 or several groups",
             "'{tensor}' is wrong: the {producer} is taken for a FULLY_CONNECTED, which has no strides and no groups",
@@ -603,6 +613,12 @@ RULES = {
             finding="small-constant-aborts",
         ),
         Rule(
+            "constant-data-aborts",
+            "PRELU, CUMSUM, SPLIT, UNPACK or a PACK of one tensor, of a constant",
+            "compiling this model ends the process (a failed check): nothing writes the constant that {producer} reads",
+            "compute it while the file is made, or make the constant a graph input",
+        ),
+        Rule(
             "output-consumed",
             "a graph output that another op reads",
             "output '{tensor}' is also read by {consumer}: safe in every runtime measured here, but outputs in this "
@@ -692,8 +708,18 @@ RULES = {
         ),
         Rule(
             "bitcast-in-half",
-            "BITCAST of float32 to a type of whole numbers, or back",
+            "BITCAST of float32 to int32, or back",
             "in fp16 '{tensor}' is wrong: the {producer} reads or writes the bits of float16 numbers",
+            "keep the {producer} on the host",
+            where="in fp16",
+            precision=Precision.FP16,
+            level=Level.RISKY,
+        ),
+        Rule(
+            "bitcast-bytes-in-half",
+            "BITCAST of float32 to bytes, or back",
+            "in fp16 every output is wrong: the kernel of the {producer} does not compile for float16 numbers, and is "
+            "left out",
             "keep the {producer} on the host",
             where="in fp16",
             precision=Precision.FP16,
