@@ -158,10 +158,15 @@ def parse_lookup(lowering: Lowering, op: Op) -> None:
 
 
 def parse_one_hot(lowering: Lowering, op: Op) -> None:
-    """ONE_HOT: of rank 3, [B,N,C] becomes B, H and W, and the indices lie in other places; of rank 0 nowhere."""
+    """ONE_HOT: of rank 3, [B,N,C] becomes B, H and W, and the indices lie in other places; of rank 0 nowhere.
+
+    It counts along the channels, whatever the axis is. An axis with more than one index behind it is refused.
+    """
     node = lowering.generic(op)
-    shape = lowering.shape(op.inputs[0])
-    if not shape or (len(shape) == 3 and shape[1] > 1) or lowering.graph.tensors[op.outputs[0]].dtype != "float32":
+    shape, made = lowering.shape(op.inputs[0]), lowering.graph.tensors[op.outputs[0]]
+    axis = int(op.attrs.get("axis", -1)) % (len(shape) + 1)
+    is_elsewhere = axis < len(shape) and made.shape[axis] > 1
+    if not shape or (len(shape) == 3 and shape[1] > 1) or is_elsewhere or made.dtype != "float32":
         node.misparsed = "one-hot-places"
     node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[2:]) or node.misparsed
     if any(lowering.constant(op, place) is None for place in (2, 3)):

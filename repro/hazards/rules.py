@@ -575,7 +575,8 @@ RULES = {
         ),
         Rule(
             "one-hot-places",
-            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, or of values that are not float32",
+            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, along another axis than the last, or of "
+            "other values than float32",
             "'{tensor}' is wrong: {producer} looks for the indices in other places than they lie in, or reads its "
             "values as if they were float32",
             "ONE_HOT of the indices as a vector, then a RESHAPE",
