@@ -59,6 +59,11 @@ class Arithmetic:
         return self.store_bits == 53
 
     @property
+    def fuses(self) -> bool:
+        """Whether a product that something is added to is not rounded before: a driver may do either."""
+        return self.is_native or self.accumulate_bits > self.store_bits
+
+    @property
     def reducing(self) -> Arithmetic:
         """The same, with accumulators of 32 bits at least: reductions and average pooling keep such in fp16 as well.
 

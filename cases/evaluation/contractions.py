@@ -30,7 +30,7 @@ POOLS: Mapping[str, Callable[[Value, Mapping[str, Any], Arithmetic], Value]] = {
     "AVERAGE_POOL_2D": average_pool,
 }
 LOGICAL: Mapping[str, Callable[..., Any]] = {"REDUCE_ALL": np.all, "REDUCE_ANY": np.any}
-RESIZES: Mapping[str, Callable[[Value, Sequence[int], Mapping[str, Any]], Value]] = {
+RESIZES: Mapping[str, Callable[[Value, Sequence[int], Mapping[str, Any], Arithmetic], Value]] = {
     "RESIZE_BILINEAR": resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
 }
@@ -142,7 +142,7 @@ def pool(step: Step) -> Sequence[Value]:
 
 
 def resize(step: Step) -> Sequence[Value]:
-    return (RESIZES[step.op.kind](step[0], step.ints(1), step.attrs),)
+    return (RESIZES[step.op.kind](step[0], step.ints(1), step.attrs, step.arithmetic),)
 
 
 def softmax(step: Step) -> Sequence[Value]:

@@ -133,7 +133,15 @@ def activation(step: Step, name: str | None, value: Value) -> Value:
 
 
 def unary(step: Step) -> Sequence[Value]:
+    if step.op.kind == "HARD_SWISH" and not step.arithmetic.exact:
+        return (_hard_swish_in_kernel(step[0], step.arithmetic.stored),)
     return (UNARY[step.op.kind](step[0]),)
+
+
+def _hard_swish_in_kernel(x: Value, stored: Callable[[Value], Value]) -> Value:
+    """By a sixth plus a half, as a delegate computes it: near -3, where these cancel, as coarse as a half."""
+    share = stored(stored(x * stored(np.asarray(1 / 6, x.dtype))) + x.dtype.type(0.5))
+    return np.asarray(x * np.clip(share, 0, 1))
 
 
 def approximate_unary(step: Step) -> Sequence[Value]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -205,10 +206,17 @@ def _computed(
         value = np.asarray(value if value.shape == declared else value.reshape(declared))
         grid = grids.get(name)
         if grid is None:
+            dtype = graph.tensors[name].dtype
+            if value.dtype.kind == "f" and not dtype.startswith(("float", "bfloat")):
+                raise GraphError(f"{op.kind} gives '{name}' real numbers, declared {dtype} without a scale")
             stored[name] = arithmetic.stored(value)
         else:
             near = arithmetic.near_grid(value, grid.step_of(value.shape), index)
-            stored[name] = _loaded(grid.integers(near), grid, arithmetic)
+            in_kernel = _is_read_as_bytes(grid, arithmetic)
+            if arithmetic.exact and np.isnan(value).any():
+                raise GraphError(f"{op.kind} gives '{name}' what is no number, which has no integer")
+            whole = grid.integers_as_written(near, arithmetic.stored) if in_kernel else grid.integers(near)
+            stored[name] = _loaded(whole, grid, arithmetic)
     return stored
 
 
@@ -222,18 +230,28 @@ def _run(arithmetic: Arithmetic, variables: Variables, body: Graph, operands: Se
 def _loaded(array: np.ndarray, grid: Grid | None, arithmetic: Arithmetic) -> Value:
     """What an array of a file or a feed stands for."""
     if grid is not None:
-        # A delegate turns bytes, and what is less, into numbers as it computes.
-        is_read = grid.highest <= np.iinfo(np.uint8).max and not arithmetic.exact
-        array = grid.real_as_read(array, arithmetic.stored) if is_read else grid.real(array)
+        if _is_read_as_bytes(grid, arithmetic):
+            array = grid.real_as_read(array, arithmetic.stored, fused=arithmetic.fuses)
+        else:
+            array = grid.real(array)
     with np.errstate(all="ignore"):
         return arithmetic.stored(array.astype(arithmetic.container)) if array.dtype.kind == "f" else array
+
+
+def _is_read_as_bytes(grid: Grid, arithmetic: Arithmetic) -> bool:
+    """Whether what is computed is what a delegate does, which turns bytes, and what is less, into numbers and back."""
+    return grid.highest <= np.iinfo(np.uint8).max and not arithmetic.exact
 
 
 def _at_rest(tensor: Tensor, grid: Grid | None, arithmetic: Arithmetic) -> Value:
     """The value of a tensor that no op writes: a constant's, or zero for a state. Raises GraphError for any other."""
     data = constant_of(tensor)
+    if data is not None and grid is not None:
+        # Of a constant only the scale is rounded as the kernels' numbers are.
+        real = replace(grid, scale=arithmetic.stored(grid.scale)).real(data)
+        return arithmetic.stored(real.astype(arithmetic.container))
     if data is not None:
-        return _loaded(data, grid, arithmetic)
+        return _loaded(data, None, arithmetic)
     if not tensor.is_state:
         raise GraphError(f"'{tensor.name}' is neither written, nor an input, nor a constant")
     return np.zeros(tensor.shape, arithmetic.container if grid or tensor.dtype.startswith("float") else tensor.dtype)

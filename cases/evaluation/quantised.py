@@ -50,6 +50,11 @@ class Grid:
     lowest: int
     highest: int
 
+    @property
+    def _first(self) -> int:
+        """The smallest integer of the bytes that hold these, which the delegate takes for 0: fewer bits are widened."""
+        return -_BYTE_SHIFT if self.lowest < 0 else 0
+
     def step_of(self, shape: tuple[int, ...]) -> np.ndarray:
         """The distance of neighbours, as broadcasts to a tensor's shape."""
         return _spread(self.scale, shape)
@@ -59,15 +64,21 @@ class Grid:
         zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, self.scale))
         return (integers.astype(np.float64) - zero) * scale
 
-    def real_as_read(self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def real_as_read(
+        self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray], *, fused: bool = False
+    ) -> np.ndarray:
         """What bytes become where a kernel of the delegate reads them: scaled, and a scaled zero point taken away.
 
-        Both the scale and what is taken away are constants of the kernel, each in the format that it computes in, so
-        that all values of a tensor are off alike, by what that product was rounded. stored: rounds to this format.
-        Measured on LiteRT 2.3.0 over WebGPU, on three drivers.
+        They are counted from the smallest that the type has, and both the scale and what is taken away are constants of
+        the kernel, each in the format that it computes in. So a number near zero is as coarse as the many scales that
+        were taken away to get there, and all are off alike by what that product was rounded. Measured on LiteRT 2.3.0
+        over WebGPU, bit by bit on lavapipe; source: ML Drift's `kernels/quantize_and_dequantize.cc`.
+
+        stored: rounds to this format. fused: the product is not rounded before something is taken away.
         """
-        zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, stored(self.scale)))
-        return np.asarray(integers.astype(np.float64) * scale - stored(zero * scale))
+        zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, self.scale))
+        scaled = (integers.astype(np.float64) - self._first) * stored(scale)
+        return np.asarray((scaled if fused else stored(scaled)) - stored((zero - self._first) * scale))
 
     def real_in_kernel(self, integers: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """What integers become where a FULLY_CONNECTED of the delegate turns them into numbers as it multiplies.
@@ -79,6 +90,20 @@ class Grid:
         zero, scale = (_spread(numbers, integers.shape) for numbers in (self.zero_point, stored(self.scale)))
         byte = stored(integers.astype(np.float64) + _BYTE_SHIFT) * scale
         return stored(stored(byte) - stored(scale * (zero + _BYTE_SHIFT)))
+
+    def integers_as_written(self, values: np.ndarray, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The integers that a kernel of the delegate rounds to, which is one step off where it lies halfway.
+
+        What it rounds is how many scales the value is above the smallest that the type stands for, so that in float16,
+        where numbers above 128 are an eighth apart, more than those exactly halfway become the other neighbour. stored:
+        rounds to the format that it computes in. Source: as of `real_as_read`. Not a number becomes the zero point.
+        """
+        zero, scale = (_spread(numbers, values.shape) for numbers in (self.zero_point, self.scale))
+        low, high = (stored((end - zero) * scale) for end in (self.lowest, self.highest))
+        with np.errstate(all="ignore"):
+            above = stored(np.clip(stored(values), low, high) - low)
+            whole = np.rint(stored(above * stored(1.0 / scale))) + self.lowest
+        return np.clip(np.where(np.isnan(whole), zero, whole), self.lowest, self.highest).astype(np.float64)
 
     def integers(self, values: np.ndarray) -> np.ndarray:
         """The nearest integers, half away from zero, clamped to the type's range; whole numbers in float64.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cases.evaluation.arithmetic import Arithmetic
+from cases.evaluation.arithmetic import FLOAT64, Arithmetic
 from cases.graph import GraphError
 from cases.shapes import window
 from runner import memory
@@ -190,20 +190,25 @@ def _source(size: int, target: int, attrs: Mapping[str, Any]) -> np.ndarray:
     return index * size / target
 
 
-def resize_bilinear(x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any]) -> np.ndarray:
-    """RESIZE_BILINEAR to (height, width)."""
+def resize_bilinear(
+    x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any], arithmetic: Arithmetic = FLOAT64
+) -> np.ndarray:
+    """RESIZE_BILINEAR to (height, width). A delegate rounds the shares of two neighbours, and either's part."""
+    stored = arithmetic.stored
     for axis, target in ((1, size[0]), (2, size[1])):
         source = np.clip(_source(x.shape[axis], target, attrs), 0, x.shape[axis] - 1)
         low = np.floor(source).astype(int)
         high = np.minimum(low + 1, x.shape[axis] - 1)
         shape = [1, 1, 1, 1]
         shape[axis] = target
-        share = (source - low).astype(x.dtype).reshape(shape)
-        x = x.take(low, axis=axis) * (1 - share) + x.take(high, axis=axis) * share
+        share = stored((source - low).astype(x.dtype).reshape(shape))
+        x = stored(stored(x.take(low, axis=axis) * stored(1 - share)) + stored(x.take(high, axis=axis) * share))
     return x
 
 
-def resize_nearest(x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any]) -> np.ndarray:
+def resize_nearest(
+    x: np.ndarray, size: Sequence[int], attrs: Mapping[str, Any], arithmetic: Arithmetic = FLOAT64
+) -> np.ndarray:
     """RESIZE_NEAREST_NEIGHBOR to (height, width)."""
     for axis, target in ((1, size[0]), (2, size[1])):
         extent = x.shape[axis]

@@ -76,6 +76,26 @@ def sliced_part(part: int) -> Graph:
     return g.build([sliced, parts[1 - part]])
 
 
+def product(turned: bool) -> Graph:
+    """BATCH_MATMUL by constant weights, then an ADD of a constant with fewer numbers than they have rows.
+
+    turned: by adj_y, and not in the file.
+    """
+    g = GraphBuilder()
+    weights = _weights(5, 8)
+    held = g.const(weights if turned else np.ascontiguousarray(weights.T))
+    y = g.batch_matmul(g.input("x", (6, 8)), held, adj_y=turned)
+    return g.build([g.add(y, g.const(np.linspace(0.5, 1.5, 5)), "shifted")])
+
+
+def split(constant: bool) -> Graph:
+    """SPLIT of a constant, or of an input, beside an op on an input."""
+    g = GraphBuilder()
+    x = g.input("x", (4, 6))
+    parts = g.split(g.const(_weights(4, 6)) if constant else g.input("z", (4, 6)), 2, 1, ("first", "second"))
+    return g.build([g.unary("TANH", x, "y"), *parts])
+
+
 def _pair(
     name: str, reason: str, twin: str, why: str, sick: Callable[[], Graph], sound: Callable[[], Graph]
 ) -> list[Case]:
@@ -107,6 +127,15 @@ def cases() -> list[Case]:
     family += _pair(
         "slice-of-first-part", "a SLICE of all of a SPLIT's first part holds the other part",
         "slice-of-second-part", "the second part", part(sliced_part, 0), part(sliced_part, 1),
+    )  # fmt: skip
+    family += _pair(
+        "folded-constant-turned", "a constant behind BATCH_MATMUL by weights that adj_y turns is read beyond its end",
+        "folded-constant-as-read", "the weights the other way round in the file",
+        part(product, True), part(product, False),
+    )  # fmt: skip
+    family += _pair(
+        "split-of-constant", "SPLIT of a constant aborts the process", "split-of-input", "an input",
+        part(split, True), part(split, False),
     )  # fmt: skip
     for kind in ("DIV", "RSQRT", "LOG"):
         for consumer in ("conv", "mean"):

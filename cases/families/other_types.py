@@ -46,10 +46,16 @@ def looked_up(shape: tuple[int, ...] = (8, 1, 1, 4)) -> Graph:
     return g.build(g.op("EMBEDDING_LOOKUP", (g.input("ids", (3,), "int32"), g.on_grid(whole, [0.01] * 8)), name="y"))
 
 
-def bits(to: str = "int8") -> Graph:
-    """Each int32 as four numbers of a byte."""
-    tensors = {"x": Tensor("x", SHAPE[1:], "int32"), "y": Tensor("y", (*SHAPE[1:], 4), to)}
+def bits(to: str = "int8", of: str = "int32") -> Graph:
+    """Each number of four bytes as four numbers of a byte."""
+    tensors = {"x": Tensor("x", SHAPE[1:], of), "y": Tensor("y", (*SHAPE[1:], 4), to)}
     return Graph(tensors, (Op("BITCAST", ("x",), ("y",)),), ("x",), ("y",)).validate()
+
+
+def bits_beside(of: str = "float32") -> Graph:
+    """The same of floats, beside an op that has nothing to do with it."""
+    g = GraphBuilder.extending(bits("uint8", of))
+    return g.build(["y", g.unary("TANH", g.input("u", SHAPE), "beside")])
 
 
 def narrowed(factor: int = 60, offset: int = -100) -> Graph:
@@ -83,6 +89,11 @@ def cases() -> list[Case]:
     )
     add("bitcast-signed", "BITCAST of int32 to int8: its kernel does not compile", bits)
     add("bitcast-unsigned", "BITCAST of int32 to uint8: right", build(bits, "uint8"), "bitcast-signed")
+    add("bitcast-floats-beside", "BITCAST of floats to bytes: in fp16 its kernel does not compile", bits_beside)
+    add(
+        "bitcast-numbers-beside", "BITCAST of int32 to bytes: right", build(bits_beside, "int32"),
+        "bitcast-floats-beside",
+    )  # fmt: skip
     add("cast-outside", "CAST to uint8 of numbers that it has not: what is stored is the driver's choice", narrowed)
     add("cast-inside", "CAST to uint8 of numbers that it has: right", build(narrowed, 10, 10), "cast-outside")
     return made

@@ -22,6 +22,8 @@ _FUSED = ("RELU", "RELU6", "RELU_N1_TO_1")
 _BECOME_NODES = frozenset({"CONCATENATION", "PACK", "SELECT", "SELECT_V2", "ONE_HOT"})
 """Ops that take a constant as a tensor, and not as an attribute."""
 _UNREAD = ("int16", "int8", "uint8")
+_TAKE_NO_CONSTANT = {"PRELU": 0, "CUMSUM": 0, "SPLIT": 1, "UNPACK": 0, "PACK": 0}
+"""Ops whose parser reads its data operand, at this place, without asking whether an op or an input writes it."""
 _BOUNDS = {
     "int8": (-128, 127),
     "uint8": (0, 255),
@@ -89,6 +91,19 @@ def constant_that_aborts(graph: Graph, op: Op, operands: tuple[str, ...]) -> str
     return ""
 
 
+def constant_data_misread(graph: Graph, op: Op) -> str:
+    """`constant-data-aborts` for an op whose data is a constant: other parsers refuse it aloud or make a tensor of it.
+
+    A PACK makes tensors of several.
+    """
+    place = _TAKE_NO_CONSTANT.get(op.kind)
+    if place is None or (op.kind == "PACK" and len(op.inputs) > 1):
+        return ""
+    name = op.inputs[place]
+    held = graph.tensors[name].is_constant or (op.kind != "CUMSUM" and _is_half_constant(graph, name))
+    return "constant-data-aborts" if held else ""
+
+
 def constant_tensor_misread(graph: Graph, op: Op, operands: tuple[str, ...]) -> str:
     """The rule that constants fall under which an op takes as tensors, or empty."""
     return constant_that_aborts(graph, op, operands) or half_constant_misread(graph, op)
@@ -115,13 +130,15 @@ def bitcast_misread(source: Tensor, result: Tensor) -> str:
 
     A GPU that computes in WebGPU has no integers of 8 and 16 bits: the source that is made for them reads four bytes as
     one number and writes unsigned ones, and compiles for nothing else. And a vector that becomes one number is a batch
-    of numbers to the parser. In fp16 a float has other bits.
+    of numbers to the parser. In fp16 a float has other bits, of which there are two bytes, not the four.
     """
     sizes = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2}
     read, made = (sizes.get(tensor.dtype, 4) for tensor in (source, result))
     in_half = "bitcast-in-half" if (source.dtype == "float32") != (result.dtype == "float32") else ""
     if read == made:
         return in_half
+    if in_half:
+        in_half = "bitcast-bytes-in-half"
     is_compiled = (read == 1 and made == 4) or (read == 4 and result.dtype == "uint8")
     if not is_compiled or min(len(source.shape), len(result.shape)) == 0:
         return "bitcast-size"

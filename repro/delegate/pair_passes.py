@@ -22,6 +22,9 @@ from repro.delegate.sighting import Effect, Sighting
 from repro.delegate.split_parts import begins_of_parts, is_put_together, source_renamed
 from runner.run import FP16_MAX
 
+ENDS_IN_FOLDING = "folded-constant-aborts"
+"""The rule of a constant that is folded into weights, of which it is read beyond its end: a failed check."""
+
 
 class Survivor(enum.Enum):
     """Which node of a pair is left; the values between the two are deleted."""
@@ -68,7 +71,8 @@ class PairPass:
                     queue.appendleft(before)
                 yield from drop_preceding(self.rule, first, second)
             if broken_rule:
-                yield Sighting(broken_rule, Effect.WRONG, second.outputs[0], first, second)
+                effect = Effect.ABORT if broken_rule == ENDS_IN_FOLDING else Effect.WRONG
+                yield Sighting(broken_rule, effect, second.outputs[0], first, second)
             if is_put_together(first):
                 yield from source_renamed(first, second)
 
@@ -171,18 +175,25 @@ def _is_same_split(first: Node, second: Node) -> bool:
 
 
 def _broadcasts_the_result(gemm: Node, elementwise: Node) -> str:
-    """The constant behind a convolution has more channels than the convolution makes."""
+    """The constant behind a convolution has more channels than the convolution makes, or than its weights are for.
+
+    It has fewer where the weights are taken the other way round (`matmul-weights-transposed`).
+    """
     operand, weights = elementwise.operand, gemm.weights
     if operand is None or operand.form is not OperandForm.LINEAR or weights is None:
         return ""
+    if operand.values.size < weights.out_channels:
+        return ENDS_IN_FOLDING
     return "" if weights.out_channels == operand.values.size else "constant-broadcast-gemm"
 
 
 def _broadcasts_the_source(elementwise: Node, gemm: Node) -> str:
-    """The constant in front of a convolution has more channels than the tensor."""
+    """The constant in front of a convolution has more channels than the tensor, or fewer than the weights are for."""
     operand, channels = elementwise.operand, elementwise.inputs[0].shape[3]
     if operand is None or operand.form is not OperandForm.LINEAR:
         return ""
+    if gemm.weights is not None and operand.values.size < gemm.weights.in_channels:
+        return ENDS_IN_FOLDING
     return "" if channels == operand.values.size else "constant-broadcast-gemm"
 
 

@@ -31,6 +31,7 @@ from repro.delegate.misread_scales import one_operand_misread, pair_misread, vec
 from repro.delegate.misread_types import (
     activation_misread,
     bitcast_misread,
+    constant_data_misread,
     constant_tensor_misread,
     constant_that_aborts,
     displaced,
@@ -216,6 +217,11 @@ def parse_abs(lowering: Lowering, op: Op) -> None:
     lowering.generic(op).misparsed = one_operand_misread(lowering.graph, op)
 
 
+def parse_prelu(lowering: Lowering, op: Op) -> None:
+    """PRELU, whose slopes are a constant."""
+    lowering.generic(op).misparsed = constant_data_misread(lowering.graph, op)
+
+
 def parse_cast(lowering: Lowering, op: Op) -> None:
     """CAST, which ends at the smallest or largest number of a smaller type, where TFLite's kernel wraps around."""
     source, result = (lowering.graph.tensors[name] for name in (op.inputs[0], op.outputs[0]))
@@ -237,3 +243,4 @@ def parse_cumsum(lowering: Lowering, op: Op) -> None:
     if axis is not None:
         exclusive, reverse = bool(op.attrs.get("exclusive")), bool(op.attrs.get("reverse"))
         node.misparsed = cumsum_misread(lowering.shape(op.inputs[0]), int(np.ravel(axis)[0]), exclusive, reverse)
+    node.misparsed = constant_data_misread(lowering.graph, op) or node.misparsed

@@ -14,7 +14,12 @@ from cases.graph import Op
 from repro.delegate.graph import MAX_RANK, Bhwc, Cut, Node, Pad, Value, axis_letters, constant_data
 from repro.delegate.lowering import Lowering
 from repro.delegate.misread_scales import lookup_misread
-from repro.delegate.misread_types import constant_tensor_misread, constant_that_aborts, is_of_whole_numbers
+from repro.delegate.misread_types import (
+    constant_data_misread,
+    constant_tensor_misread,
+    constant_that_aborts,
+    is_of_whole_numbers,
+)
 
 
 def parse_pad(lowering: Lowering, op: Op) -> None:
@@ -74,7 +79,7 @@ def parse_pack(lowering: Lowering, op: Op) -> None:
     """PACK: each input is reshaped to one step along the new axis, unless it has that shape as it is."""
     target = lowering.value(op.outputs[0])
     if len(op.inputs) == 1:
-        lowering.finish(lowering.add(Node("RESHAPE", op, new_shape=target.shape), *lowering.data_values(op)))
+        _as_reshape(lowering, op, *lowering.data_values(op))
         return
     axis = _result_axis(lowering, op)
     step = _one_step(target.shape, axis)
@@ -94,7 +99,8 @@ def parse_unpack(lowering: Lowering, op: Op) -> None:
         return
     axis = lowering.axis_letter(op.inputs[0], int(op.attrs.get("axis", 0)))
     step = _one_step(source.shape, axis)
-    split = lowering.add(Node("SPLIT", op, axis=axis), source)
+    misparsed = constant_data_misread(lowering.graph, op)
+    split = lowering.add(Node("SPLIT", op, axis=axis, misparsed=misparsed), source)
     for name in op.outputs:
         target, maker = lowering.value(name), split
         if target.shape != step:
@@ -111,14 +117,16 @@ def parse_split(lowering: Lowering, op: Op) -> None:
         return
     number = lowering.constant(op, axis_position)
     axis = lowering.axis_letter(op.inputs[tensor], int(np.ravel(number)[0])) if number is not None else ""
-    split = lowering.add(Node("SPLIT", op, axis=axis), *sources)
+    misparsed = constant_data_misread(lowering.graph, op)
+    split = lowering.add(Node("SPLIT", op, axis=axis, misparsed=misparsed), *sources)
     for name in op.outputs:
         lowering.produce(split, lowering.value(name))
 
 
 def _as_reshape(lowering: Lowering, op: Op, *sources: Value) -> None:
     shape = lowering.value(op.outputs[0]).shape
-    lowering.finish(lowering.add(Node("RESHAPE", op, new_shape=shape), *sources))
+    misparsed = constant_data_misread(lowering.graph, op)
+    lowering.finish(lowering.add(Node("RESHAPE", op, new_shape=shape, misparsed=misparsed), *sources))
 
 
 def _result_axis(lowering: Lowering, op: Op) -> str:
@@ -150,10 +158,15 @@ def parse_lookup(lowering: Lowering, op: Op) -> None:
 
 
 def parse_one_hot(lowering: Lowering, op: Op) -> None:
-    """ONE_HOT: of rank 3, [B,N,C] becomes B, H and W, and the indices lie in other places; of rank 0 nowhere."""
+    """ONE_HOT: of rank 3, [B,N,C] becomes B, H and W, and the indices lie in other places; of rank 0 nowhere.
+
+    It counts along the channels, whatever the axis is. An axis with more than one index behind it is refused.
+    """
     node = lowering.generic(op)
-    shape = lowering.shape(op.inputs[0])
-    if not shape or (len(shape) == 3 and shape[1] > 1) or lowering.graph.tensors[op.outputs[0]].dtype != "float32":
+    shape, made = lowering.shape(op.inputs[0]), lowering.graph.tensors[op.outputs[0]]
+    axis = int(op.attrs.get("axis", -1)) % (len(shape) + 1)
+    is_elsewhere = axis < len(shape) and made.shape[axis] > 1
+    if not shape or (len(shape) == 3 and shape[1] > 1) or is_elsewhere or made.dtype != "float32":
         node.misparsed = "one-hot-places"
     node.misparsed = constant_tensor_misread(lowering.graph, op, op.inputs[2:]) or node.misparsed
     if any(lowering.constant(op, place) is None for place in (2, 3)):

@@ -45,6 +45,7 @@ EFFECTS_OF_PARSING = {
     "batched-blocks": Effect.VOID,
     "arg-max-truths": Effect.VOID,
     "bitcast-size": Effect.VOID,
+    "bitcast-bytes-in-half": Effect.VOID,
     "grouped-conv": Effect.VOID,
     "quantised-ranks": Effect.VOID,
     "cumsum-axis-aborts": Effect.ABORT,
@@ -60,6 +61,7 @@ EFFECTS_OF_PARSING = {
     "half-constant-output": Effect.LOST,
     "one-hot-values-abort": Effect.ABORT,
     "small-constant-aborts": Effect.ABORT,
+    "constant-data-aborts": Effect.ABORT,
     "top-k-aborts": Effect.ABORT,
     "update-constant-aborts": Effect.ABORT,
 }

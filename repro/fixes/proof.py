@@ -209,7 +209,8 @@ def prove(
     notes: list[str] = []
     shown = False
     mended = {index for hazard, _ in fixed.done for index in hazard.affected}
-    ended = any(hazard.effect == "abort" for hazard, _ in fixed.done)
+    # What a workaround is for may have led to what ends the process.
+    ended = any(hazard.effect == "abort" for hazard in find_hazards(subject.graph))
     # What a workaround is known for could have been mended, so that its failures are no excuse.
     unmendable = [risk for risk in measured_risks(fixed.graph) if not RULES[risk.rule].workaround]
     left_alone: dict[int, str] = {}

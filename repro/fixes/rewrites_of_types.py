@@ -6,6 +6,7 @@ border is a CONCATENATION. And an operand of the rank of the result is read alon
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -111,12 +112,13 @@ def _one_hot_vector(edit: GraphEdit, hazard: Hazard) -> str:
     op = hazard.ops[0]
     indices, output = op.inputs[0], op.outputs[0]
     shape, declared = edit.tensors[indices].shape, edit.tensors[output].shape
-    if int(op.attrs.get("axis", -1)) not in (-1, len(shape)) or edit.tensors[output].dtype != "float32":
+    axis = int(op.attrs.get("axis", -1)) % len(declared)
+    if math.prod(shape[axis:]) != 1 or edit.tensors[output].dtype != "float32":
         return ""
     count = int(np.prod(shape))
     vector = edit.reshape_before(op, indices, (count,))
     changed = edit.swap(op, with_attributes(renamed(op, inputs={indices: vector}), axis=-1))
-    edit.reshape_after(changed, output, (count, declared[-1]))
+    edit.reshape_after(changed, output, (count, declared[axis]))
     return f"ONE_HOT reads '{indices}' as [{count}]"
 
 

@@ -54,7 +54,8 @@ class Growth(RandomBuilder[random.Random]):
         growth = cls(rng, palette)
         growth.builder = GraphBuilder.extending(graph)
         growth.next_input = sum(name.startswith("x") for name in graph.tensors) + 100  # beyond its own x0, x1, ...
-        growth.tensors = [n for n in (*graph.inputs, *computed_floats(graph)) if len(graph.tensors[n].shape)]
+        fed = [name for name in graph.inputs if graph.tensors[name].dtype == "float32"]
+        growth.tensors = [name for name in (*fed, *computed_floats(graph)) if graph.tensors[name].shape]
         return growth
 
     def pick(self, options: Sequence[T]) -> T:

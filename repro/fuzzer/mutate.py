@@ -124,7 +124,7 @@ def constant_for_tensor(rng: random.Random, graph: Graph, _: Palette | None = No
     op = graph.ops[place]
     old = graph.tensors[op.inputs[slot]]
     name = unused_name(graph, "other")
-    if old.is_constant and not old.shape:
+    if old.dtype != "float32" or (old.is_constant and not old.shape):
         return None  # no target takes an input without dimensions
     if old.is_constant:
         tensors, inputs = {**graph.tensors, name: Tensor(name, old.shape)}, (*graph.inputs, name)

@@ -309,6 +309,16 @@ RULES = {
             finding="matmul-weights-transposed",
         ),
         Rule(
+            "folded-constant-aborts",
+            "BATCH_MATMUL by a constant with adj_x or adj_y, next to ADD or MUL by a constant of fewer numbers "
+            "than the weights, read the other way round, have channels",
+            "compiling this model ends the process (a failed check): the constant is folded into the weights of "
+            "{producer} and {consumer}, and read beyond its end",
+            "transpose the constant weights in the file instead of with adj_y",
+            workaround="weights-as-read",
+            finding="matmul-weights-transposed",
+        ),
+        Rule(
             "quantised-pointwise",
             "CONV_2D with a 1x1 kernel of int8 or int4 weights, and a stride above 1 or several groups",
             "'{tensor}' is wrong: the {producer} is taken for a FULLY_CONNECTED, which has no strides and no groups",
@@ -566,7 +576,8 @@ RULES = {
         ),
         Rule(
             "one-hot-places",
-            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, or of values that are not float32",
+            "ONE_HOT of indices of rank 0 or of rank 3 with several rows, along another axis than the last, or of "
+            "other values than float32",
             "'{tensor}' is wrong: {producer} looks for the indices in other places than they lie in, or reads its "
             "values as if they were float32",
             "ONE_HOT of the indices as a vector, then a RESHAPE",
@@ -604,6 +615,12 @@ RULES = {
             "keep the constant in int32, or make it a graph input",
             workaround="in-int32",
             finding="small-constant-aborts",
+        ),
+        Rule(
+            "constant-data-aborts",
+            "PRELU, CUMSUM, SPLIT, UNPACK or a PACK of one tensor, of a constant",
+            "compiling this model ends the process (a failed check): nothing writes the constant that {producer} reads",
+            "compute it while the file is made, or make the constant a graph input",
         ),
         Rule(
             "output-consumed",
@@ -695,8 +712,18 @@ RULES = {
         ),
         Rule(
             "bitcast-in-half",
-            "BITCAST of float32 to a type of whole numbers, or back",
+            "BITCAST of float32 to int32, or back",
             "in fp16 '{tensor}' is wrong: the {producer} reads or writes the bits of float16 numbers",
+            "keep the {producer} on the host",
+            where="in fp16",
+            precision=Precision.FP16,
+            level=Level.RISKY,
+        ),
+        Rule(
+            "bitcast-bytes-in-half",
+            "BITCAST of float32 to bytes, or back",
+            "in fp16 every output is wrong: the kernel of the {producer} does not compile for float16 numbers, and is "
+            "left out",
             "keep the {producer} on the host",
             where="in fp16",
             precision=Precision.FP16,

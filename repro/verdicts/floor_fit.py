@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repro.verdicts.bfloat16 import needs_few_bits
 from repro.verdicts.deviations import Yardstick, as_rows, measure
 from repro.verdicts.few_elements import is_few
 from repro.verdicts.noise_floor import Deviations, Floor
@@ -68,13 +69,14 @@ def fitted_floor(
     rmse = max(_rms(draw.noise()) for of_kind in draws for draw in of_kind)
     some = [[draw.thinned() for draw in of_kind] for of_kind in draws]
     largest = max(draw.largest() for of_kind in draws for draw in of_kind) if is_few(right[0]) else 0.0
-    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision), largest=largest)
+    few_bits = precision is Precision.FP16 and needs_few_bits(emulations[0][0])
+    floor = Floor(rmse, "emulation", depth, curve=_curve(some, precision), largest=largest, few_bits=few_bits)
     floor = dataclasses.replace(floor, channels=_channels(some, floor, precision))
     floor = dataclasses.replace(floor, emulated=_left_over(draws, floor, precision))
     if floor.emulated.element <= _UNLIKE:
         return floor
     # A sigmoid behind a noisy sum turns 1e-6 into 1e-2 here and leaves it there: then one number is as good as a curve.
-    flat = Floor(rmse, "emulation", depth, curve=(rmse, 0.0, 0.0), largest=largest)
+    flat = dataclasses.replace(floor, curve=(rmse, 0.0, 0.0), channels=(), emulated=Deviations())
     flat = dataclasses.replace(flat, emulated=_left_over(draws, flat, precision))
     return min(floor, flat, key=lambda one: one.emulated.element)
 

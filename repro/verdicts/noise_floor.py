@@ -51,6 +51,8 @@ class Floor:
     largest: the largest error of the emulations after any feed, in the output's own units; of outputs of few elements
         (`repro.verdicts.few_elements`), else 0.
     why: what the emulation could not read, where source is `rule`.
+    few_bits: whether most values that the emulations give are numbers of bfloat16, as of a difference of nearly equal
+        ones: such an output needs no more bits, and having no more says nothing.
     leaves_float32: even float32 cannot compute it from what is fed, though float64 can: no target is to blame.
     """
 
@@ -64,6 +66,7 @@ class Floor:
     why: str = ""
     leaves_float32: bool = False
     largest: float = 0.0
+    few_bits: bool = False
 
     def of_feed(self, k: int) -> Floor:
         """The floor of this output after feed k."""

@@ -16,14 +16,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from repro.verdicts.bfloat16 import is_rounded_to_bfloat16
 from repro.verdicts.deviations import Measured, Yardstick, as_rows, measure
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.rule_without_emulation import errors_by_depth, judge_by_depth, sums_of
 from repro.verdicts.thresholds import Thresholds
 from repro.verdicts.verdict import NumericVerdict, Status
 from runner.run import FP16_MAX, Precision
-
-_CHANCE = 32  # elements: fewer may all be bfloat16 by chance
 
 
 def judge_numbers(
@@ -165,26 +164,10 @@ def _within(r: np.ndarray, a: np.ndarray, found: Measured, yardstick: Yardstick)
         if not value <= limit:  # nor where it is not a number
             reason, detail = _broken(name, value, limit, r, a, found, yardstick)
             return NumericVerdict(Status.FAIL, reason, power, detail)
-    if yardstick.precision is Precision.FP16 and is_rounded_to_bfloat16(r, a):
+    may_have_few = yardstick.precision is not Precision.FP16 or yardstick.floor.few_bits
+    if not may_have_few and is_rounded_to_bfloat16(r, a):
         return NumericVerdict(Status.FAIL, "every value is a bfloat16: 8 significant bits, float16 has 11", power)
     return NumericVerdict(Status.PASS, "", power)
-
-
-def is_rounded_to_bfloat16(reference: np.ndarray, actual: np.ndarray) -> bool:
-    """Whether all values have no more bits than a bfloat16, while most of the reference's float16 values have.
-
-    Rounding a value so is a quarter of a percent at most, which no floor of a sum shows. One float16 of eight is a
-    bfloat16 by chance.
-    """
-    if any(_has_low_bits(part).any() for part in (actual[:1, :_CHANCE], actual)):
-        return False
-    wanted = _has_low_bits(reference.astype(np.float16))
-    return bool(np.count_nonzero(wanted) >= max(_CHANCE, wanted.size / 2))
-
-
-def _has_low_bits(values: np.ndarray) -> np.ndarray:
-    """Where a float32 has bits beyond the 8 significant ones of a bfloat16."""
-    return np.asarray(np.ascontiguousarray(values, np.float32).view(np.uint32) & np.uint32(0xFFFF) != 0)
 
 
 def _signal_db(r: np.ndarray, found: Measured, yardstick: Yardstick) -> float:

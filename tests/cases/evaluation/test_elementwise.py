@@ -23,7 +23,7 @@ def test_only_approximate_functions_are_off_by_more_than_their_storing(kind: str
     exact = result(kind, x, shape=(3, 4))
     stored = result(kind, x, shape=(3, 4), arithmetic=FLOAT32)
     off = bool((np.abs(stored - exact) > 2.0**-24 * np.abs(exact)).any())
-    assert off is (kind not in UNARY)
+    assert off is (kind not in UNARY or kind == "HARD_SWISH")  # the half that is added to a sixth cancels near -3
 
 
 @pytest.mark.parametrize("kind", sorted({*BINARY, *APPROXIMATE_BINARY}))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cases.builder import GraphBuilder
 from cases.drawn_ops.one_op import OneOp, fixed
 from cases.drawn_ops.quantised import QUANTISED
-from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64, Arithmetic
+from cases.evaluation.arithmetic import FLOAT16, FLOAT32, FLOAT64
 from cases.evaluation.evaluate import evaluate
 from cases.evaluation.handlers import unsupported
 from cases.evaluation.quantised import RANGES, constant_of, grid_of, steps_apart
@@ -256,18 +256,47 @@ def test_weights_of_a_fully_connected_are_as_coarse_as_255_of_their_scales(dtype
     np.testing.assert_array_equal(grid.real_in_kernel(whole, FLOAT64.stored).round(9), grid.real(whole).round(9))
 
 
-@pytest.mark.parametrize("arithmetic", [FLOAT32, FLOAT16])
-def test_bytes_are_read_off_by_the_rounding_of_the_scale_and_of_the_scaled_zero_point(arithmetic: Arithmetic):
-    """In float32 all of a tensor alike: the products are exact, the zero point's is rounded."""
-    grid = grid_of(tensor("uint8", (1, 256), on_grid(0.0178, 131)))
+def test_bytes_are_read_as_coarse_as_the_scales_from_the_smallest_byte_up():
+    """What LiteRT 2.3.0 computes on lavapipe in fp16, bit by bit: a DEQUANTIZE of int8, scale 0.05, zero point -6."""
+    grid = grid_of(tensor("int8", (1, 8), on_grid(0.05, -6)))
     assert grid is not None
-    whole = np.arange(256).reshape(1, -1)
-    read = grid.real_as_read(whole, arithmetic.stored)
-    scale, unit = float(arithmetic.stored(np.float64(0.0178))), 2.0**-arithmetic.store_bits
-    expected = whole * scale - float(arithmetic.stored(np.float64(131 * scale)))
-    np.testing.assert_array_equal(read, expected)
-    assert 0 < np.abs(read - grid.real(whole)).max() <= unit * (256 + 131) * 0.0178
-    np.testing.assert_allclose(grid.real_as_read(whole, FLOAT64.stored), grid.real(whole), atol=1e-15)
+    whole = np.array([[-6, 16, 4, -6, 18, 2, 20, 11]], np.int8)
+    measured = [[-0.00390625, 1.09765625, 0.49609375, -0.00390625, 1.1953125, 0.3984375, 1.296875, 0.84765625]]
+    np.testing.assert_array_equal(FLOAT16.stored(grid.real_as_read(whole, FLOAT16.stored)), measured)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_bytes_are_read_and_written_off_by_the_rounding_of_three_numbers_at_most(dtype: str):
+    low, high = RANGES[dtype]
+    rng = np.random.default_rng(0)
+    for scale, zero in zip(rng.uniform(1e-3, 1.0, 20), rng.integers(low, high, 20, endpoint=True), strict=True):
+        grid = grid_of(tensor(dtype, (1, 256), on_grid(scale, zero)))
+        assert grid is not None
+        whole = np.arange(low, high + 1).reshape(1, -1)
+        real = grid.real(whole)
+        np.testing.assert_allclose(grid.real_as_read(whole, FLOAT64.stored), real, atol=1e-12)
+        np.testing.assert_array_equal(grid.integers_as_written(real, FLOAT64.stored), whole)
+        for arithmetic, fused in ((FLOAT32, False), (FLOAT32, True), (FLOAT16, False), (FLOAT16, True)):
+            read = grid.real_as_read(whole, arithmetic.stored, fused=fused)
+            assert np.abs(read - real).max() <= 3 * 256 * scale * 2.0**-arithmetic.store_bits
+            assert np.abs(grid.integers_as_written(real, arithmetic.stored) - whole).max() <= 1
+
+
+def test_halfway_between_two_bytes_float16_takes_the_other_neighbour():
+    """What LiteRT 2.3.0 gives on lavapipe in fp16: 22.43 scales are the 23rd."""
+    grid = grid_of(tensor("uint8", (1,), on_grid(0.02, 167)))
+    assert grid is not None
+    values = np.array([0.44862965, np.nan, np.inf], np.float32)
+    assert grid.integers_as_written(values, FLOAT16.stored).tolist() == [190, 167, 255]
+    assert grid.integers_as_written(values, FLOAT32.stored).tolist() == [189, 167, 255]
+
+
+def test_real_numbers_have_no_integers_without_a_scale():
+    tensors = {"x": Tensor("x", (2,), "int16", None, on_grid(0.1, 0)), "y": Tensor("y", (), "int16")}
+    tensors["axis"] = Tensor("axis", (1,), "int32", np.array([0], np.int32))
+    graph = Graph(tensors, (Op("REDUCE_MIN", ("x", "axis"), ("y",)),), ("x",), ("y",))
+    with pytest.raises(GraphError, match="REDUCE_MIN gives 'y' real numbers, declared int16 without a scale"):
+        evaluate(graph, (np.ones(2, np.int16),))
 
 
 @settings(PROPERTY, max_examples=15)

@@ -116,3 +116,15 @@ def test_a_depthwise_convolution_in_bands_of_rows_gives_the_bits_of_one_tap_afte
             tap = padded[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
             total = arithmetic.accumulate(total, tap * weights[0, i, j])
     np.testing.assert_array_equal(banded, total)
+
+
+def test_a_bilinear_resize_is_as_coarse_in_float16_as_the_neighbours_that_it_mixes():
+    """Four roundings of either neighbour, in each of two directions; small results of large neighbours as well."""
+    attrs = {"align_corners": True}
+    x = np.random.default_rng(3).uniform(-2.0, 2.0, (1, 5, 5, 3)).astype(np.float16).astype(np.float32)
+    right = resize_bilinear(x.astype(np.float64), (8, 6), attrs)
+    made = resize_bilinear(x, (8, 6), attrs, FLOAT16)
+    np.testing.assert_array_equal(made, FLOAT16.stored(made))
+    error = np.abs(made - right)
+    assert np.sqrt(np.mean(error**2)) > 2.0**-12
+    assert error.max() < 8 * 2.0**-11

@@ -7,8 +7,15 @@ import pytest
 
 from cases.drawn_ops.one_op import Fixed, OneOp, fixed, shaped
 from cases.findings.registry import FINDING_MODELS
-from cases.graph import Tensor
-from repro.delegate.misread_types import bitcast_misread, displaced, loses_range, whole_constant_misread
+from cases.graph import Graph, Op, Tensor
+from repro.delegate.misread_types import (
+    bitcast_misread,
+    constant_data_misread,
+    displaced,
+    loses_range,
+    whole_constant_misread,
+)
+from repro.delegate.replay import replay
 from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
 
@@ -77,7 +84,8 @@ def test_bits_are_read_as_another_size_between_bytes_and_words_only(source: str,
     wide, narrow = ((2, int(1 / parts)), (2,)) if parts < 1 else ((2,), (2, int(parts)))
     shapes = ((2,), (2,)) if parts == 1 else (wide, narrow)
     read, made = Tensor("x", shapes[0], source), Tensor("y", shapes[1], result)
-    in_half = "bitcast-in-half" if "float32" in (source, result) else ""
+    in_half = "bitcast-in-half" if parts == 1 else "bitcast-bytes-in-half"
+    in_half = in_half if "float32" in (source, result) else ""
     assert bitcast_misread(read, made) == (in_half if is_right else "bitcast-size")
 
 
@@ -136,3 +144,32 @@ def test_a_gather_of_batches_is_wrong_where_batches_or_axes_are_mixed_up(shape, 
 def test_rows_of_a_constant_that_nothing_reads_end_the_process(shape):
     graph = shaped(OneOp("GATHER", (Fixed(np.ones(shape, np.int16)), np.zeros(2, np.int32)), ("int16",), {"axis": 0}))
     assert {hazard.rule for hazard in find_hazards(graph)} == {"small-constant-aborts"}
+
+
+@pytest.mark.parametrize("held_in", ["an input", "float32", "float16"])
+@pytest.mark.parametrize("kind", ["PRELU", "CUMSUM", "SPLIT", "UNPACK", "PACK"])
+def test_a_constant_that_is_all_that_an_op_reads_ends_the_process(kind: str, held_in: str):
+    """Measured on lavapipe; a float16 in front of a CUMSUM is refused aloud, as other kinds refuse any constant."""
+    data, axis = np.ones((2, 4), np.float32), Tensor("axis", (), "int32", np.array(1, np.int32))
+    tensors = {"axis": axis, "slopes": Tensor("slopes", (4,), data=data[0])}
+    before: tuple[Op, ...] = ()
+    if held_in == "float16":
+        tensors |= {"half": Tensor("half", (2, 4), "float16", data.astype(np.float16)), "x": Tensor("x", (2, 4))}
+        before = (Op("DEQUANTIZE", ("half",), ("x",)),)
+    else:
+        tensors["x"] = Tensor("x", (2, 4), data=data if held_in == "float32" else None)
+    inputs = {"PRELU": ("x", "slopes"), "CUMSUM": ("x", "axis"), "SPLIT": ("axis", "x")}.get(kind, ("x",))
+    shapes = {"SPLIT": [(2, 2)] * 2, "UNPACK": [(4,)] * 2, "PACK": [(1, 2, 4)]}.get(kind, [(2, 4)])
+    made = {f"y{k}": Tensor(f"y{k}", shape) for k, shape in enumerate(shapes)}
+    op = Op(kind, inputs, tuple(made), {"axis": 0, "num_splits": 2})
+    graph = Graph({**tensors, **made}, (*before, op), ("x",) if held_in == "an input" else (), tuple(made)).validate()
+    aborts = held_in == "float32" or (held_in == "float16" and kind != "CUMSUM")
+    assert constant_data_misread(graph, op) == ("constant-data-aborts" if aborts else "")
+    if kind != "CUMSUM":  # which has rules of its own
+        assert [event.rule for event in replay(graph).events] == ["constant-data-aborts"] * aborts
+
+
+def test_several_constants_are_packed():
+    tensors = {name: Tensor(name, (4,), data=np.ones(4, np.float32)) for name in ("a", "b")}
+    op = Op("PACK", ("a", "b"), ("y",), {"axis": 0})
+    assert constant_data_misread(Graph({**tensors, "y": Tensor("y", (2, 4))}, (op,), (), ("y",)), op) == ""

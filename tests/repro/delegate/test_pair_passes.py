@@ -18,6 +18,8 @@ from repro.delegate.pair_passes import (
     SINGLE_INPUT_CONCAT,
 )
 from repro.delegate.parser import lower
+from repro.delegate.replay import replay
+from repro.delegate.sighting import Effect
 from repro.selftest.draws.draw import draw
 from tests.repro.delegate.replayed import bookkeeping_errors, kept, wrong
 
@@ -222,3 +224,18 @@ def test_a_pass_loses_just_the_graph_outputs_that_nobody_makes_afterwards(index,
     lost = {seen.value.name for seen in pair_pass.apply(graph) if seen.effect == "lost" and seen.rule == pair_pass.rule}
     made = {value.name for node in graph.live() for value in node.outputs}
     assert lost == outputs - made
+
+
+@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize(("depth", "out"), [(3, 2), (5, 4), (8, 7), (4, 4), (4, 5), (7, 8)])
+def test_a_constant_shorter_than_turned_weights_is_read_beyond_its_end(depth: int, out: int, turned: bool, front: bool):
+    """Measured on lavapipe: the process ends with each of these and with no other."""
+    g = GraphBuilder()
+    x = g.input("x", (3, depth))
+    x = g.mul(x, g.const(np.linspace(0.5, 1.0, depth))) if front else x
+    y = g.batch_matmul(x, g.const(np.ones((out, depth) if turned else (depth, out))), adj_y=turned)
+    graph = g.build([y if front else g.add(y, g.const(np.linspace(0.5, 1.0, out)))])
+    ends = turned and (depth < out if front else out < depth)
+    found = [event for event in replay(graph).events if event.effect is Effect.ABORT]
+    assert [event.rule for event in found] == ["folded-constant-aborts"] * ends

@@ -21,6 +21,7 @@ from cases.findings.registry import FINDING_MODELS
 from cases.findings.select_condition import chosen
 from cases.findings.transposed_same_padding import decoder, enlarged
 from repro.fixes.workarounds import WORKAROUNDS
+from repro.hazards.lint import find_hazards
 from tests.repro.fixes.rewriting import hazard_of, kinds, rewritten
 
 
@@ -78,6 +79,19 @@ def test_a_float16_constant_is_kept_in_float32_where_it_is_joined(graph):
 @pytest.mark.parametrize("shape", [(), (1, 2, 3), (2, 2, 3)])
 def test_indices_are_encoded_as_a_vector(shape):
     assert "RESHAPE" in kinds(rewritten(encoded(shape), "one-hot-places"))
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4, 1, 1), (1, 1)])
+def test_indices_along_another_axis_than_the_last_are_encoded_as_a_vector(shape):
+    """LiteRT 2.3.0 on lavapipe is right of a depth of 1 only; with more indices behind the axis it refuses."""
+    for depth in (1, 3):
+        g = GraphBuilder()
+        operands = (g.input("indices", shape, "int32"), g.const(depth, dtype="int32"), g.const(1.0), g.const(0.0))
+        graph = g.build(g.op("ONE_HOT", operands, axis=1))
+        assert [hazard.rule for hazard in find_hazards(graph)] == ["one-hot-places"] * (depth > 1)
+    new = rewritten(graph, "one-hot-places")
+    assert kinds(new).count("RESHAPE") == 2
+    assert new.tensors[new.outputs[0]].shape == (shape[0], 3, *shape[1:])
 
 
 @pytest.mark.parametrize(("condition", "shape"), [((3,), (3, 3)), ((3, 1), (3, 3, 3)), ((2,), (2, 2, 2, 2))])

@@ -56,3 +56,11 @@ def test_what_extends_a_graph_reads_its_tensors_and_names_new_inputs_apart():
     assert growth.tensors == ["x7", "n", "y"]
     assert growth.input((1,)) not in graph.tensors
     assert growth.builder.build(["y"]).ops == graph.ops
+
+
+def test_only_floats_of_a_graph_are_grown_on():
+    """What reads the integers of an input as floats makes a graph that no target has a meaning for."""
+    g = GraphBuilder()
+    whole, truth, x = g.input("whole", (2, 3), "int32"), g.input("truth", (2, 3), "bool"), g.input("x", (2, 3))
+    graph = g.build([g.select(truth, x, g.unary("NEG", x, "turned"), "chosen"), g.unary("ABS", whole, "size")])
+    assert Growth.extending(graph, random.Random(1)).tensors == ["x", "turned", "chosen"]

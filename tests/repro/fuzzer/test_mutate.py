@@ -124,3 +124,9 @@ def test_an_extension_keeps_all_that_is_there():
         assert inputs[:2] == scene().inputs
         assert outputs[:2] == scene().outputs
         assert len(outputs) > 2
+
+
+def test_a_constant_in_the_place_of_whole_numbers_is_not_made_of_floats():
+    g = GraphBuilder()
+    whole = g.build([g.add(g.input("x", (2, 3), "int32"), g.input("z", (2, 3), "int32"))])
+    assert all(mutate.constant_for_tensor(random.Random(seed), whole) is None for seed in range(10))
