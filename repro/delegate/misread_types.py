@@ -59,8 +59,9 @@ def whole_constant_misread(
 ) -> str:
     """The rule that an elementwise op with a constant of several whole numbers falls under, or empty.
 
-    The constant is a tensor of its own rank, whose axes are not aligned to the right, and always the second operand.
-    Rows that are alike hide the first, where the kernel compiles.
+    The constant is a tensor of its own rank, whose axes are not aligned to the right, and the second operand, but where
+    the runtime operand is repeated: what broadcasts comes second, whatever it is. Rows that are alike hide the first,
+    where the kernel compiles.
     """
     misplaced = displaced(constant.shape, result)
     if misplaced and bhwc(constant.shape)[0] > 1 == bhwc(runtime)[0]:
@@ -68,7 +69,8 @@ def whole_constant_misread(
     uneven = [axis for axis in misplaced if (constant != np.take(constant, [0], axis)).any()]
     if uneven or displaced(runtime, result):
         return "integer-constant-axis"
-    return "integer-constant-first" if comes_first and kind not in COMMUTES else ""
+    is_swapped = comes_first and bhwc(runtime) == bhwc(result)
+    return "integer-constant-first" if is_swapped and kind not in COMMUTES else ""
 
 
 def activation_misread(graph: Graph, op: Op) -> str:

@@ -508,7 +508,8 @@ RULES = {
         ),
         Rule(
             "integer-constant-first",
-            "SUB, DIV, LESS and the like of whole numbers, whose first operand is a constant of several",
+            "SUB, DIV, LESS and the like of whole numbers, whose first operand is a constant of several and whose "
+            "other has the shape of the result",
             "'{tensor}' is wrong: the {producer} takes its constant for the second operand",
             "make the constant the second operand of another op (a SUB is a NEG and an ADD, a LESS a GREATER), or join "
             "it of its halves by a CONCATENATION",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cases.builder import GraphBuilder
 from cases.drawn_ops.one_op import Fixed, OneOp, fixed, shaped
+from cases.evaluation.evaluate import FLOAT64, evaluate
 from cases.findings.registry import FINDING_MODELS
 from cases.graph import Graph, Op, Tensor
+from cases.tflite.write import write_tflite
 from repro.delegate.misread_types import (
     bitcast_misread,
     constant_data_misread,
@@ -18,6 +21,8 @@ from repro.delegate.misread_types import (
 from repro.delegate.replay import replay
 from repro.hazards.lint import find_hazards, find_risks
 from repro.hazards.rules import RULES
+from runner.run import Feed, Job, Precision
+from runner.targets import open_target
 
 SLUGS = (
     *("transposed-same-padding", "integer-constant-misread", "integer-activation", "integer-pad", "half-constant"),
@@ -53,6 +58,47 @@ def test_a_constant_whose_rows_are_alike_is_read_right_along_any_axis_for_which_
     assert whole_constant_misread("ADD", np.arange(4), (3, 4), (3, 4), False) == "integer-constant-axis"
     assert whole_constant_misread("SUB", np.ones((3, 4)), (3, 4), (3, 4), True) == "integer-constant-first"
     assert whole_constant_misread("ADD", np.ones((3, 4)), (3, 4), (3, 4), True) == ""
+
+
+def repeated(seed: int) -> tuple[Graph, Feed, bool]:
+    """A drawn op of a constant and a tensor of whole numbers; whether the tensor is repeated for the constant."""
+    rng = np.random.default_rng(seed)
+    result = tuple(int(size) for size in rng.integers(1, 4, rng.integers(1, 5)))
+    (constant, runtime) = (tuple(int(rng.choice([1, size])) for size in result) for _ in range(2))
+    values = rng.choice([-7, -3, 2, 5, 9], constant).astype(np.int32)
+    g = GraphBuilder()
+    x = g.input("x", runtime, "int32")
+    kind = str(rng.choice(["SUB", "DIV", "FLOOR_DIV", "FLOOR_MOD", "LESS"]))
+    g.op(kind, (g.const(values, dtype="int32"), x), name="y")
+    graph = g.build(["y"])
+    return graph, (rng.choice([1, 2, 3, 11], runtime).astype(np.int32),), runtime != graph.tensors["y"].shape
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_tensor_that_is_repeated_for_a_constant_in_front_of_it_stays_the_second_operand(seed: int):
+    graph, _, is_repeated = repeated(seed)
+    constant = graph.tensors[graph.ops[0].inputs[0]].data
+    is_named = "integer-constant-first" in {hazard.rule for hazard in find_hazards(graph)}
+    assert is_named is (not is_repeated and constant is not None and constant.size > 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_which_operand_a_constant_of_whole_numbers_is_taken_for_is_as_the_delegate_does_it():
+    drawn = [repeated(seed) for seed in range(200)]
+    jobs = [Job(write_tflite(graph), (feed,), Precision.FP32, "repeated") for graph, feed, _ in drawn]
+    with open_target("gpu:lavapipe", workers=2) as target:
+        runs = target.run_many(jobs)
+    wrong = {
+        index
+        for index, ((graph, feed, _), run) in enumerate(zip(drawn, runs, strict=True))
+        if not np.array_equal(run.outputs[0][0], evaluate(graph, feed, FLOAT64)["y"])
+    }
+    foretold = {index for index, (graph, _, _) in enumerate(drawn) if find_hazards(graph)}
+    assert len(wrong) > 20
+    assert wrong <= foretold
+    # What is foretold and right gives the same with its operands changed over.
+    assert len(foretold - wrong) < 10
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
