@@ -44,12 +44,14 @@ class Setting:
 
 
 STORAGE, PRECISION = "buffer_storage_type", "precision"
+BUFFERS, TEXTURES = 1, 2
+"""Of STORAGE."""
 FP32_SUMS = 3
 """LiteRtDelegatePrecision: values in fp16, sums in fp32."""
 _COUNTS = dict.fromkeys((1, 2, 4, 8, 16, 32, 64), "")
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(STORAGE, "where tensors are kept on the GPU", {1: "buffers", 2: "textures"}),
+    Setting(STORAGE, "where tensors are kept on the GPU", {BUFFERS: "buffers", TEXTURES: "textures"}),
     Setting(PRECISION, "values in fp16 with sums in fp32; for fp16", {FP32_SUMS: "fp16 with fp32 sums"}),
     Setting("prefer_texture_weights", "weights in textures rather than in buffers"),
     Setting("convert_weights_on_gpu", "weights are brought into the kernels' order on the GPU; OpenCL and WebGPU"),

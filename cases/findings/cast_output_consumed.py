@@ -11,7 +11,7 @@ from cases.tflite.schema import DTYPE_CODE
 SHAPE = (1, 3, 5, 4)
 
 
-def _floats(g: GraphBuilder, x: str, dtype: str, name: str) -> str:
+def floats_of(g: GraphBuilder, x: str, dtype: str, name: str) -> str:
     return g.op("CAST", (x,), name=name, in_data_type=DTYPE_CODE[dtype], out_data_type=DTYPE_CODE["float32"])[0]
 
 
@@ -24,7 +24,7 @@ def cast_and(
     """
     g = GraphBuilder()
     x = g.input("x", SHAPE, dtype)
-    y = _floats(g, x, dtype, "y")
+    y = floats_of(g, x, dtype, "y")
     match reader:
         case "ADD":
             z = g.add(y, g.const(per_channel(SHAPE[-1])), name="z")
@@ -47,7 +47,7 @@ def preprocessing(shown: bool = True) -> Graph:
     """An image of bytes, cast and normalised in the graph; shown: the cast image is an output too."""
     g = GraphBuilder()
     image = g.input("image", (1, 8, 8, 3), "uint8")
-    pixels = _floats(g, image, "uint8", "pixels")
+    pixels = floats_of(g, image, "uint8", "pixels")
     centred = g.sub(pixels, g.const([123.7, 116.3, 103.5]))
     scaled = g.mul(centred, g.const([1 / 58.4, 1 / 57.1, 1 / 57.4]))
     features = g.conv2d(scaled, weights(4, 3, 3, 3), name="features", activation="RELU")

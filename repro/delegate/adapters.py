@@ -28,11 +28,15 @@ class Api(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Adapter:
-    """Where a model would run. name: as the driver gives it, or as it is presented."""
+    """Where a model would run. name: as the driver gives it, or as it is presented.
+
+    buffers: whether a setting has tensors kept in buffers, whatever the name.
+    """
 
     name: str
     precision: Precision
     api: Api = Api.WEBGPU
+    buffers: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,12 @@ def thin_limits(adapter: Adapter) -> ThinLimits | None:
     if vendor in ("adreno", "amd"):
         return _ONE_FP16 if fp16 else _ONE_FP32
     return None
+
+
+def keeps_tensors_in_buffers(adapter: Adapter) -> bool:
+    """Whether tensors are buffers there, over WebGPU. Measured under one name of each family; others have textures."""
+    by_name = vendor_of(adapter.name) in ("nvidia", "apple", "amd")
+    return adapter.api is Api.WEBGPU and (adapter.buffers or by_name)
 
 
 def divides_by_no_slices(adapter: Adapter) -> bool:

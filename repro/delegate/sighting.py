@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from repro.delegate.adapters import Adapter
 from repro.delegate.graph import DelegateGraph, Node, Value
 
 
@@ -34,6 +35,13 @@ class Sighting(NamedTuple):
     value: Value
     producer: Node
     consumer: Node
+
+
+class OnAdapters(NamedTuple):
+    """A sighting, and the adapters on which it is so."""
+
+    sighting: Sighting
+    adapters: tuple[Adapter, ...]
 
 
 Step = Callable[[DelegateGraph], Iterable[Sighting] | None]

@@ -12,12 +12,11 @@ Mali-G610 in 45 forms and on drawn graphs, and under other vendors' names on dra
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from repro.delegate.adapters import Adapter, Api, ThinLimits, thin_limits, vendor_of
-from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, DelegateGraph, Node, Value, only_reader, slices
-from repro.delegate.sighting import Effect
+from repro.delegate.graph import POINTWISE, SLICE_CHANNELS, DelegateGraph, Node, only_reader, slices
+from repro.delegate.sighting import Effect, OnAdapters, Sighting
 
 MALI_RULE, CHAIN_RULE, DEPTHWISE_RULE = "mali-thin-pointwise", "thin-convolution-chain", "depthwise-feeds-thin"
 ONE_AXIS_RULE = "thin-window-of-one-axis"
@@ -30,27 +29,12 @@ ONE_INPUT = frozenset(
 """Elementwise nodes of one input that the kernel takes."""
 
 
-@dataclass(frozen=True, eq=False)
-class InOneKernel:
-    """What a kernel of several convolutions does to the meaning of the graph, and on which adapters.
+def chains_in_one_kernel(graph: DelegateGraph, adapters: Iterable[Adapter]) -> list[OnAdapters]:
+    """What kernels of several convolutions do, each thing once per rule. Linear in the nodes, per different limits.
 
-    effect: LOST, a graph output made by `producer` and read by `consumer` alone; WRONG, the result of `consumer`, last
-    of the chain that `producer` begins.
+    LOST is a graph output made by the producer and read by the consumer alone; WRONG the result of the consumer, last
+    of the chain that the producer begins.
     """
-
-    rule: str
-    effect: Effect
-    producer: Node
-    consumer: Node
-    adapters: tuple[Adapter, ...]
-
-    @property
-    def value(self) -> Value:
-        return (self.producer if self.effect is Effect.LOST else self.consumer).outputs[0]
-
-
-def chains_in_one_kernel(graph: DelegateGraph, adapters: Iterable[Adapter]) -> list[InOneKernel]:
-    """Each thing once per rule. Linear in the nodes, per different limits of the adapters."""
     by_limits: dict[tuple[ThinLimits, bool], list[Adapter]] = {}
     for adapter in adapters:
         if (limits := thin_limits(adapter)) is not None:
@@ -65,7 +49,12 @@ def chains_in_one_kernel(graph: DelegateGraph, adapters: Iterable[Adapter]) -> l
             over_webgpu = [adapter for adapter in these if adapter.api is Api.WEBGPU]
             if over_webgpu and _has_window_of_one_axis(chain[0]):
                 found.setdefault((ONE_AXIS_RULE, Effect.WRONG, chain[0], chain[-1]), []).extend(over_webgpu)
-    return [InOneKernel(*what, tuple(where)) for what, where in found.items()]
+    return [
+        OnAdapters(
+            Sighting(rule, effect, (first if effect is Effect.LOST else last).outputs[0], first, last), tuple(where)
+        )
+        for (rule, effect, first, last), where in found.items()
+    ]
 
 
 def _has_window_of_one_axis(first: Node) -> bool:

@@ -181,6 +181,19 @@ def _cast_before(edit: GraphEdit, hazard: Hazard) -> str:
     return f"{op.kind} reads '{source}' as int32"
 
 
+def _cast_twice(edit: GraphEdit, hazard: Hazard) -> str:
+    """The CAST once more, for those who read it, so that nobody reads the one that is an output."""
+    assert hazard.ops is not None
+    cast = hazard.ops[0]
+    output = cast.outputs[0]
+    own = edit.tensor_like(output)
+    for op in list(edit.ops):
+        if output in op.inputs:
+            edit.swap(op, renamed(op, inputs={output: own}))
+    edit.insert_after(cast, renamed(cast, outputs={output: own}))
+    return f"'{output}' is cast twice, once for those who read it"
+
+
 def _scale_per_row(edit: GraphEdit, hazard: Hazard) -> str:
     """The table with its one scale written once per row."""
     assert hazard.ops is not None
@@ -237,6 +250,7 @@ TYPE_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "weights-as-read": _weights_as_read,
     "strided-before": _strided_before,
     "cast-before": _cast_before,
+    "cast-twice": _cast_twice,
     "scale-per-row": _scale_per_row,
     "table-of-rank-2": _table_of_rank_2,
     "computed-bias-behind": _computed_bias_behind,

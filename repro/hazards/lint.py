@@ -15,6 +15,7 @@ from dataclasses import replace
 from cases.evaluation.named import name_of
 from cases.graph import Graph
 from repro.delegate.adapters import EVERY_ADAPTER, Adapter, divides_by_no_slices
+from repro.delegate.half_casts import casts_moved_in_buffers
 from repro.delegate.refusals import why_refused
 from repro.delegate.replay import Event, Replay, nearest_name, replay
 from repro.delegate.sighting import Effect
@@ -85,25 +86,31 @@ def measured_risks(graph: Graph) -> tuple[Hazard, ...]:
 
 def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:
     """What the adapter's branch loses or gets wrong, on those that are given or on any."""
-    for found in chains_in_one_kernel(replayed.graph, adapters or EVERY_ADAPTER):
-        tensor, ops = nearest_name(found.value), (found.producer.op, found.consumer.op)
+    asked = adapters or EVERY_ADAPTER
+    sightings = (*chains_in_one_kernel(replayed.graph, asked), *casts_moved_in_buffers(replayed.graph, asked))
+    for (rule, effect, value, producer, consumer), where in sightings:
+        tensor, ops = nearest_name(value), (producer.op, consumer.op)
         if not tensor or any(why_refused(graph, op) for op in ops):
             continue
         index = graph.outputs.index(tensor) if tensor in graph.outputs else None
-        lost = (index,) if index is not None and found.effect is Effect.LOST else ()
-        affected = lost or outputs_reached(graph, tensor)
+        if effect is Effect.VOID:
+            affected = tuple(range(len(graph.outputs)))
+        elif index is not None and effect is Effect.LOST:
+            affected = (index,)
+        else:
+            affected = outputs_reached(graph, tensor)
         if affected:
             yield match_of(
-                RULES[found.rule],
+                RULES[rule],
                 tensor,
                 index,
                 ops[0].kind,
                 ops[1].kind,
-                found.effect if adapters else Effect.RISK,
+                effect if adapters else Effect.RISK,
                 affected,
                 ops=ops,
                 level=Level.HAZARD if adapters else Level.RISKY,
-                adapters=found.adapters,
+                adapters=where,
             )
 
 

@@ -13,6 +13,7 @@ from runner.run import Precision
 
 LITERT_8599 = "https://github.com/google-ai-edge/LiteRT/issues/8599"
 EXTRA_OP = "emit '{tensor}' through an extra op (for example a MUL by 1)"
+CAST_TWICE = "cast twice: once for the output '{tensor}', once for those who read it"
 BLOCK = "keep {producer} and {consumer} apart with an identity TRANSPOSE"
 
 RULES = {
@@ -704,11 +705,24 @@ RULES = {
             "CAST to float32 that is an output -> elementwise op, CONCATENATION, SLICE, RESIZE, MAX_POOL or DEPTHWISE",
             "in fp16 every output is wrong: '{tensor}' stays float32 there, the kernel of the {consumer} that reads it "
             "does not compile, and is left out",
-            "emit '{tensor}' through an identity TRANSPOSE, or read it behind one",
+            CAST_TWICE,
             where="in fp16",
             precision=Precision.FP16,
-            workaround="block-edge",
+            workaround="cast-twice",
             finding="cast-output-consumed",
+            level=Level.RISKY,
+        ),
+        Rule(
+            "cast-output-moved",
+            "CAST to float32 that is an output -> TRANSPOSE, RESHAPE, PAD, SPLIT, GATHER, TILE, REVERSE_V2, CUMSUM, "
+            "SPACE_TO_DEPTH or TRANSPOSE_CONV",
+            "in fp16, where tensors are buffers, every output is wrong: '{tensor}' stays float32 there, the kernel of "
+            "the {consumer} that reads it does not compile, and is left out",
+            CAST_TWICE,
+            where="in fp16 over WebGPU, on adapters named NVIDIA, Apple, Xclipse or Radeon, or with tensors in buffers",
+            precision=Precision.FP16,
+            workaround="cast-twice",
+            finding="cast-output-moved",
             level=Level.RISKY,
         ),
         Rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from repro.delegate.adapters import Adapter, Api
+from runner.delegate_settings import BUFFERS, STORAGE
 from runner.run import Precision
 from runner.targets import gpu_of
 
@@ -12,4 +13,6 @@ def adapters_of(target: str, precision: Precision) -> tuple[Adapter, ...]:
     gpu = gpu_of(target)
     if gpu is None:
         return ()
-    return (Adapter(gpu.presented or gpu.key, precision, Api.OPENCL if gpu.over_opencl else Api.WEBGPU),)
+    api = Api.OPENCL if gpu.over_opencl else Api.WEBGPU
+    buffers = gpu.settings.gpu_options.get(STORAGE) == BUFFERS
+    return (Adapter(gpu.presented or gpu.key, precision, api, buffers),)
