@@ -67,6 +67,7 @@ real-models: prepared
 	@$(PY) -m models.public.collect
 	@$(PY) -m models.public.photographs
 	@$(PY) -m repro.selftest.real_models --document docs/real-models.md
+	@$(PY) -m repro.selftest.real_models --partial --document docs/real-models.md
 
 test-models: prepared
 	@$(PY) -m models.public.checkouts $(FROM)

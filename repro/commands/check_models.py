@@ -35,7 +35,7 @@ from repro.verdicts.subject import Subject
 from runner import targets
 from runner.encoding import file_name, shell_command
 from runner.errors import BadInput, NothingRan
-from runner.host.pool import HostTarget
+from runner.host.pool import BESIDE_CPU, HostTarget
 from runner.opencl.loader import LoaderSettings
 from runner.run import Precision
 from runner.target import Target
@@ -72,7 +72,7 @@ class Asked:
     def again(self, path: Path, checked: Checked) -> str:
         """The command that repeats one target and precision of one model."""
         fingerprint = checked.run.fingerprint
-        where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
+        where = ("--target", fingerprint.target.removesuffix(BESIDE_CPU), "--precision", fingerprint.precision)
         flags = [word for word, given in (("--poison", self.poison), ("--partial", self.partial)) if given]
         shapes = (f"{name}={','.join(map(str, shape))}" for name, shape in self.shapes.items())
         given: dict[str, object] = {"--shape": tuple(shapes), "--runtime": self.runtime, "--engine": self.engine}

@@ -15,6 +15,7 @@ from repro.trials.check import Checked
 from repro.trials.partial import Border
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shell_command
+from runner.host.pool import BESIDE_CPU
 from runner.residency import residency_line
 
 
@@ -172,8 +173,9 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
 
 
 def _next(shown: Shown) -> str:
-    if any(v.status in (Status.FAIL, Status.CRASH, Status.HANG) for v in shown.checked.verdicts):
-        fingerprint = shown.checked.run.fingerprint
+    fingerprint = shown.checked.run.fingerprint
+    is_shared = fingerprint.target.endswith(BESIDE_CPU)  # which the reducer does not run
+    if not is_shared and any(v.status in (Status.FAIL, Status.CRASH, Status.HANG) for v in shown.checked.verdicts):
         where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
         return f"next: {shell_command(['repro', 'reduce', str(shown.path), *where])}"
     return "next: the reason above says what to change"

@@ -5,11 +5,13 @@ the table gives the reason of all that is no PASS, what it cost, and says of eac
 
     python -m models.public.collect
     python -m repro.selftest.real_models [PART...] [--target T] [--document docs/real-models.md]
+    python -m repro.selftest.real_models --partial [PART...] [--document docs/real-models.md]
     python -m models.public.checkouts FOLDER...
     python -m repro.selftest.real_models --of test-models [PART...] [--document docs/test-models.md]
 
-The first and the third collect the models of one set into the cache folder; PART is a part of a file's name there, and
-all are meant without one, the smallest first. A file with several signatures is as many models. Answers are kept, so
+The first and the fourth collect the models of one set into the cache folder; PART is a part of a file's name there, and
+all are meant without one, the smallest first. With `--partial` the cpu stands beside the GPU, as apps ship a model,
+and all that the GPU alone refused are meant. A file with several signatures is as many models. Answers are kept, so
 that the set can be walked in pieces; the newest of a model and precision counts. Each file has a process of its own:
 its memory is its own, and one that takes too long takes none of the others with it.
 """
@@ -35,11 +37,13 @@ from repro.hazards.lint import foretold
 from repro.selftest.judge_table import write_into
 from repro.trials.load import load_subject, signatures_of
 from repro.trials.part import Part
+from repro.trials.partial import Partial, check_partial
 from repro.trials.telling_feeds import among_its_feeds, check_tellingly
 from repro.verdicts.verdict import Status, Verdict
 from runner import children, targets
 from runner.cache import cache_root
-from runner.errors import NothingRan, ReproError
+from runner.errors import BadInput, NothingRan, ReproError
+from runner.host.pool import HostTarget
 from runner.run import Precision
 
 MODULE = "repro.selftest.real_models"
@@ -47,6 +51,7 @@ COMMAND = f"python -m {MODULE}"
 COLLECTED_BY = {collect.FOLDER: "models.public.collect", checkouts.FOLDER: "models.public.checkouts FOLDER..."}
 """Each set of models, by its folder in the cache, and the module that collects it."""
 RESULTS = "results.jsonl"
+PARTIAL_RESULTS = "partial.jsonl"
 NO_ANSWER = "no answer"
 _MINUTES = 120.0  # seconds of the first time, from which on there is no second
 _WORST = (Status.CRASH, Status.HANG, Status.REFUSED, Status.NOT_RESIDENT, Status.FAIL, Status.INVALID, Status.PASS)
@@ -59,7 +64,8 @@ class Answer:
     said: the worst verdict with its signature, or `no answer`. reason: of that verdict, in one line. seconds: of the
     clock, the first time, with reading the file, compiling and all that is made of it. peak_mib: the most memory that
     the judging process has held up to then. again_seconds: the second time, when shaders and floors are there; None
-    where the first took minutes. worker_mib: the largest of its workers, which hold LiteRT and the driver.
+    where the first took minutes. worker_mib: the largest of its workers, which hold LiteRT and the driver. division:
+    with the cpu beside the GPU, how many ops went where, and the verdicts on what crosses.
     """
 
     model: str
@@ -72,6 +78,7 @@ class Answer:
     peak_mib: int
     again_seconds: float | None = None
     worker_mib: int | None = None
+    division: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,50 +86,62 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description="check real models")
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--of", choices=COLLECTED_BY, default=collect.FOLDER, help="the set that is meant")
+    parser.add_argument(
+        "--partial", action="store_true", help="with the cpu beside the GPU; those that the GPU refused"
+    )
     parser.add_argument("--target", default="gpu:lavapipe")
     parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for one model, default 1800")
     parser.add_argument("--document", type=Path, metavar="FILE", help="write the table of all answers into it")
     parser.add_argument("--here", type=Path, metavar="MODEL", help="answer for one file, in this process")
     options = parser.parse_args(argv)
     if options.here is not None:
-        for answer in answers(options.here, options.target):
-            keep(answer, options.of)
+        asked = partial_answers if options.partial else answers
+        for answer in asked(options.here, options.target):
+            keep(answer, options.of, partial=options.partial)
         return 0
     found = sorted((cache_root() / options.of).glob("*.tflite"), key=lambda path: (path.stat().st_size, path.name))
     if not found:
         raise NothingRan(f"no model is there yet; run `python -m {COLLECTED_BY[options.of]}` first")
+    refused = {one.model.partition(":")[0] for one in kept(options.of) if one.said.startswith(Status.REFUSED)}
     for path in found:
-        if not options.parts or any(part in path.name for part in options.parts):
-            for answer in in_process_of_its_own(path, options.target, options.limit, options.of):
+        is_meant = any(part in path.name for part in options.parts) or not options.parts
+        if is_meant and (options.parts or not options.partial or path.stem in refused):
+            for answer in in_process_of_its_own(
+                path, options.target, options.limit, options.of, partial=options.partial
+            ):
                 cost = f"{answer.seconds:.1f} s, again {_or_nothing(answer.again_seconds)} s, {answer.peak_mib} MiB"
                 print(f"{answer.model} {answer.precision} {answer.said} ({cost})  {answer.reason}", flush=True)
     there = {path.stem for path in found}
-    known = [answer for answer in kept(options.of) if answer.model.partition(":")[0] in there]
+    known = [answer for answer in kept(options.of, partial=options.partial) if answer.model.partition(":")[0] in there]
     if options.document is not None:
-        write_into(options.document, "\n".join(table(known, options.of)), written_by(options.of))
+        rows = partial_table(known) if options.partial else table(known, options.of)
+        write_into(options.document, "\n".join(rows), written_by(options.of, partial=options.partial))
     return 1 if any(answer.said == NO_ANSWER for answer in known) else 0
 
 
-def written_by(of: str) -> str:
+def written_by(of: str, *, partial: bool = False) -> str:
     """The command that writes the table of a set."""
-    return COMMAND if of == collect.FOLDER else f"{COMMAND} --of {of}"
+    return " ".join([COMMAND, *(["--of", of] if of != collect.FOLDER else []), *(["--partial"] if partial else [])])
 
 
-def in_process_of_its_own(path: Path, target: str, limit_s: float, folder: str) -> list[Answer]:
+def in_process_of_its_own(
+    path: Path, target: str, limit_s: float, folder: str, *, partial: bool = False
+) -> list[Answer]:
     """The answers for one file, which are kept; where its process ended without some, that is what is kept."""
-    before = kept(folder)
+    before = kept(folder, partial=partial)
     command = [sys.executable, "-m", MODULE, "--here", str(path), "--target", target, "--of", folder]
+    command += ["--partial"] if partial else []
     try:
         ended = children.run(command, timeout_s=limit_s)
         why = f"its process ended with {ended.returncode}: {(ended.stderr.strip().splitlines() or [''])[-1]}"
     except subprocess.TimeoutExpired:
         why = f"it took longer than {limit_s:g} s"
     models = [name for name, _ in models_of(path)]
-    given = [answer for answer in kept(folder) if answer.model in models and answer not in before]
+    given = [answer for answer in kept(folder, partial=partial) if answer.model in models and answer not in before]
     for name, precision in itertools.product(models, targets.precisions_for(target, "both")):
         if (name, precision) not in {(answer.model, answer.precision) for answer in given}:
             given.append(Answer(name, str(precision), 0, 0, NO_ANSWER, why, 0, 0))
-            keep(given[-1], folder)
+            keep(given[-1], folder, partial=partial)
     return given
 
 
@@ -170,6 +189,37 @@ def answers(path: Path, target_name: str) -> Iterator[Answer]:
         yield Answer(name, str(precision), ops, outputs, said, reason, seconds[0], own, again, worker)
 
 
+def partial_answers(path: Path, target_name: str) -> Iterator[Answer]:
+    """What `check --partial` says of each model of a file, in each precision that the target has."""
+    for (name, part), precision in itertools.product(models_of(path), targets.precisions_for(target_name, "both")):
+        graph, division, start = None, "", time.monotonic()
+        with targets.open_target("cpu") as cpu, targets.open_target(target_name) as target:
+            if not isinstance(target, HostTarget):
+                raise BadInput(f"--partial: {target.name} is no target of this host; give --target gpu")
+            try:
+                subject = load_subject(path, part=part)
+                graph = subject.graph
+                found = check_partial(subject, target, cpu, precision)
+                said, reason = summary(found.checked.verdicts)
+                reason, division = "; ".join(filter(None, (reason, found.note))), divided(found)
+            except ReproError as error:
+                said, reason = NO_ANSWER, str(error).replace(str(path), path.name)
+        ops, outputs = (len(graph.ops), len(graph.outputs)) if graph is not None else (0, 0)
+        own = resource.getrusage(RUSAGE_SELF).ru_maxrss // 1024
+        seconds = time.monotonic() - start
+        yield Answer(name, str(precision), ops, outputs, said, reason, seconds, own, division=division)
+
+
+def divided(found: Partial) -> str:
+    """How many ops went where, and how many of the tensors that cross have which verdict."""
+    if found.log is None:
+        return ""
+    judged = Counter(border.verdict.said for border in found.borders if border.verdict is not None)
+    crossing = ", ".join(f"{number} {said}" for said, number in sorted(judged.items()))
+    said = f"crossing: {crossing}" if crossing else "none judged"
+    return f"GPU {found.log.on_gpu}, cpu {found.log.on_cpu}; {said}"
+
+
 def foreseen(graph: Graph) -> str:
     """The rules that name something in the graph as known to go wrong; empty where none does."""
     rules = sorted({str(hazard.rule) for hazard in foretold(graph)})
@@ -185,17 +235,17 @@ def summary(verdicts: Sequence[Verdict]) -> tuple[str, str]:
     return worst.said + count, reason
 
 
-def keep(answer: Answer, folder: str = collect.FOLDER) -> None:
+def keep(answer: Answer, folder: str = collect.FOLDER, *, partial: bool = False) -> None:
     """Add an answer to those of earlier runs; the newest of a model and precision counts."""
-    path = cache_root() / folder / RESULTS
+    path = cache_root() / folder / (PARTIAL_RESULTS if partial else RESULTS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(answer)) + "\n")
 
 
-def kept(folder: str = collect.FOLDER) -> list[Answer]:
+def kept(folder: str = collect.FOLDER, *, partial: bool = False) -> list[Answer]:
     """The newest answer of each model and precision, by name."""
-    path = cache_root() / folder / RESULTS
+    path = cache_root() / folder / (PARTIAL_RESULTS if partial else RESULTS)
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     newest = {(one.model, one.precision): one for one in (Answer(**json.loads(line)) for line in lines)}
     return sorted(newest.values(), key=lambda one: (one.model, one.precision != "fp32"))
@@ -206,11 +256,7 @@ def table(known: Sequence[Answer], of: str = collect.FOLDER) -> Iterator[str]:
 
     Of test models, which are many and small, only those that are no PASS, without what they cost.
     """
-    counts = Counter((one.precision, one.said if one.said == NO_ANSWER else one.said.split()[0]) for one in known)
-    for precision in Precision:
-        parts = [f"{number} {said}" for (asked, said), number in sorted(counts.items()) if asked == precision]
-        yield f"{precision}: {', '.join(parts) or 'none'}."
-    yield ""
+    yield from _counts(known)
     if of == checkouts.FOLDER:
         yield from _what_is_no_pass(known)
         return
@@ -219,6 +265,24 @@ def table(known: Sequence[Answer], of: str = collect.FOLDER) -> Iterator[str]:
     for one in known:
         cost = f"{one.seconds:.1f} | {_or_nothing(one.again_seconds)} | {one.peak_mib} | {one.worker_mib or ''}"
         yield f"| {one.model} | {one.ops} | {one.precision} | {one.said} | {cost} | {_cell(one.reason)} |"
+
+
+def partial_table(known: Sequence[Answer]) -> Iterator[str]:
+    """Markdown, of answers with the cpu beside the GPU: the count of each, then a row per model and precision."""
+    yield from _counts(known)
+    yield "| model | precision | answer | division and what crosses | s | reason |"
+    yield "|---|---|---|---|---:|---|"
+    for one in known:
+        division, reason = _cell(one.division), _cell(one.reason)
+        yield f"| {one.model} | {one.precision} | {one.said} | {division} | {one.seconds:.1f} | {reason} |"
+
+
+def _counts(known: Sequence[Answer]) -> Iterator[str]:
+    counts = Counter((one.precision, one.said if one.said == NO_ANSWER else one.said.split()[0]) for one in known)
+    for precision in Precision:
+        parts = [f"{number} {said}" for (asked, said), number in sorted(counts.items()) if asked == precision]
+        yield f"{precision}: {', '.join(parts) or 'none'}."
+    yield ""
 
 
 def _what_is_no_pass(known: Sequence[Answer]) -> Iterator[str]:

@@ -100,6 +100,10 @@ class Partial(Worded):
         if self.on_gpu is not None:
             yield line(f"  GPU: {_kinds(graph, self.on_gpu)}")
             yield line(f"  cpu: {_kinds(graph, frozenset(range(len(graph.ops))) - self.on_gpu)}")
+        crossing = border_tensors(graph, self.on_gpu) if self.on_gpu is not None else ()
+        weights = len(set(crossing) - _made_in_each_run(graph) - set(graph.outputs))
+        if weights:
+            yield line(f"  crosses: {counted(weights, 'tensor')} made of constants alone, not judged")
         for border in self.borders:
             if border.verdict is not None:
                 tone = Tone.GOOD if border.verdict.status is Status.PASS else Tone.BAD
@@ -136,7 +140,11 @@ def check_partial(
 def _side_of_each(
     graph: Graph, said: Division, alone: Target, precision: Precision
 ) -> tuple[frozenset[int] | None, str]:
-    """The ops that the GPU got, and how that is known: by the parser's rules, else by compiling ops alone."""
+    """The ops that the GPU got, and how that is known: by the parser's rules, else by compiling ops alone.
+
+    An op that is taken alone may be refused where another makes its operand (DEQUANTIZE behind a DENSIFY): so the last
+    guess is all ops of the kinds that the log names.
+    """
     named = {text.split(":")[0] for text in said.refused}
     foretold = {place for place, op in enumerate(graph.ops) if why_refused(graph, op)}
     on_gpu = delegated_ops(graph, foretold)
@@ -150,6 +158,9 @@ def _side_of_each(
         on_gpu = delegated_ops(graph, refused)
         if len(on_gpu) == said.on_gpu:
             return on_gpu, "which ones: each op of those kinds compiled alone, which gives the log's numbers"
+    on_gpu = delegated_ops(graph, places)
+    if len(on_gpu) == said.on_gpu:
+        return on_gpu, "which ones: all ops of those kinds, which gives the log's numbers"
     return None, "which ones is not known: the log names kinds, and no division fits its numbers"
 
 
@@ -162,7 +173,8 @@ def _judged_borders(
     said: Division,
 ) -> tuple[tuple[Border, ...], str]:
     graph = subject.graph
-    names = [name for name in border_tensors(graph, on_gpu) if name not in graph.outputs]
+    runtime = _made_in_each_run(graph)
+    names = [name for name in border_tensors(graph, on_gpu) if name not in graph.outputs and name in runtime]
     writers = {name: place for place, op in enumerate(graph.ops) for name in op.outputs}
     if not names:
         return (), ""
@@ -174,6 +186,15 @@ def _judged_borders(
         Border(name, writers[name] not in on_gpu, verdict) for name, verdict in zip(names, verdicts, strict=True)
     )
     return tuple(borders), why
+
+
+def _made_in_each_run(graph: Graph) -> set[str]:
+    """What inputs or variables decide. The rest is made of constants; LiteRT runs no model that exposes it."""
+    made = set(graph.inputs)
+    for op in graph.ops:
+        if op.kind == "READ_VARIABLE" or made.intersection(op.inputs):
+            made.update(op.outputs)
+    return made
 
 
 def _why_not_judged(run: Run, said: Division) -> str:

@@ -31,6 +31,8 @@ from runner.target import Target
 from runner.webgpu_log import lacks_cause
 
 MAX_MEMORY_BYTES = 8 << 30
+BESIDE_CPU = "|cpu"
+"""Ends the name of a driver with the cpu beside it. Such a target is made of one that is open, not opened by name."""
 SMALL_BYTES = 1_500_000
 SMALL_OPS = 32
 SWITCH_INTERVAL_S = 0.0005
@@ -103,7 +105,7 @@ class HostTarget(Target):
             raise BadInput(f"target {self.name} is no GPU's, so that nothing is divided; give --target gpu")
         self._probe()
         other = copy(self)
-        other.name, other._is_partial = f"{self.name}|cpu", True
+        other.name, other._is_partial = f"{self.name}{BESIDE_CPU}", True
         other._spec = replace(self._spec, engine=WITH_CPU)
         other._quick_spec = replace(self._quick_spec, engine=WITH_CPU)
         other._lock, other._idle, other._busy = threading.Lock(), [], set()

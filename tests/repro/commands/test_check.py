@@ -100,6 +100,16 @@ def test_the_last_line_counts_and_says_what_to_do_next():
     assert right.stdout.splitlines()[-1] == "2 outputs: right"
 
 
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_with_the_cpu_beside_the_gpu_no_command_is_named_that_could_not_run():
+    path = FINDINGS / "add-output-feeds-reduction" / "models" / "minimal.tflite"
+    result = CliRunner().invoke(command, [str(path), "--precision", "fp32", "--partial", "--json"])
+    assert result.exit_code == 1
+    assert "1 of 2 outputs not as it should be; next: the reason above says what to change" in result.output
+    assert "repro reduce" not in result.output
+
+
 @pytest.mark.parametrize("unfit", [True, False])
 def test_what_a_target_that_fails_its_controls_says_is_shown_and_exits_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfit: bool

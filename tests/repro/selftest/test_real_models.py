@@ -14,10 +14,23 @@ from cases.tflite.write import write_tflite
 from models.public import checkouts, collect
 from repro.selftest import real_models
 from repro.selftest.judge_table import marks
-from repro.selftest.real_models import Answer, foreseen, in_process_of_its_own, keep, kept, models_of, summary, table
+from repro.selftest.real_models import (
+    Answer,
+    foreseen,
+    in_process_of_its_own,
+    keep,
+    kept,
+    models_of,
+    partial_answers,
+    partial_table,
+    summary,
+    table,
+    written_by,
+)
 from repro.verdicts.verdict import Status, Verdict
 from runner.cache import cache_root
 from runner.errors import NothingRan
+from tests.cases.stateful import smoothing
 from tests.cases.tflite.signatures import plain, signed
 
 
@@ -51,6 +64,26 @@ def test_the_table_counts_the_answers_and_has_a_row_for_each():
 def test_what_was_not_measured_is_left_empty():
     lines = list(table([replace(answer(), again_seconds=None, worker_mib=None)]))
     assert lines[-1] == "| m-1 | 3 | fp32 | PASS | 1.6 |  | 90 |  |  |"
+
+
+def test_answers_with_the_cpu_beside_the_gpu_are_kept_apart_and_have_a_table_of_their_own():
+    keep(answer("REFUSED"))
+    keep(replace(answer(), division="GPU 2, cpu 1; crossing: 2 PASS"), partial=True)
+    assert [one.said for one in kept()] == ["REFUSED"]
+    lines = list(partial_table(kept(partial=True)))
+    assert lines[0] == "fp32: 1 PASS."
+    assert lines[-1] == "| m-1 | fp32 | PASS | GPU 2, cpu 1; crossing: 2 PASS | 1.6 |  |"
+    assert written_by(collect.FOLDER, partial=True) == f"{real_models.COMMAND} --partial"
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_a_model_that_the_gpu_and_the_cpu_share_is_answered_with_its_division(tmp_path: Path):
+    path = tmp_path / "smoothing-0.tflite"
+    path.write_bytes(write_tflite(smoothing((1, 8, 16))))
+    answers = list(partial_answers(path, "gpu"))
+    assert [one.said for one in answers] == ["PASS", "PASS"]
+    assert {one.division for one in answers} == {"GPU 3, cpu 4; crossing: 1 PASS"}
 
 
 @pytest.mark.slow

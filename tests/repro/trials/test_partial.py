@@ -11,6 +11,8 @@ import pytest
 from cases.builder import GraphBuilder
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import StandardFeeds
+from cases.tflite.read import read_tflite
+from cases.tflite.write import write_tflite
 from repro.trials.load import open_installed_cpu
 from repro.trials.partial import check_partial
 from repro.verdicts.references import OwnOps
@@ -22,6 +24,7 @@ from runner.host.pool import HostTarget
 from runner.run import Precision
 from runner.target import Target
 from tests.cases.evaluation.test_control import chosen, counting, straight
+from tests.cases.evaluation.test_sparse import densified, sparse
 from tests.cases.stateful import smoothing
 
 BOTH = pytest.mark.parametrize("precision", list(Precision))
@@ -65,6 +68,17 @@ def branching() -> Graph:
 
 def looping() -> Graph:
     return ending_in(counting((1, 8, 16), 0.5, 3))
+
+
+def with_sparse_weights(dtype: str) -> Graph:
+    """tanh(neg(x) * w) on the GPU, of a w that the cpu unpacks."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((1, 4, 4, 8)).astype(dtype) * (rng.random((1, 4, 4, 8)) < 0.5)
+    made = densified(sparse(w.astype(dtype), range(4), {3}, {}))
+    *ahead, product = made.ops
+    tensors = dict(made.tensors) | {name: Tensor(name, w.shape) for name in ("n", "z")}
+    behind = (Op("NEG", ("x",), ("n",)), replace(product, inputs=("n", product.inputs[1])), Op("TANH", ("y",), ("z",)))
+    return read_tflite(write_tflite(Graph(tensors, (*ahead, *behind), ("x",), ("z",)).validate()))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +152,21 @@ def test_what_a_branch_and_a_loop_read_is_judged_where_it_crosses(gpu: HostTarge
         assert kinds in (["IF"], ["WHILE"])
         crossing = {b.name: (b.way, b.verdict.status) for b in found.borders}
         assert crossing == {"t": ("GPU -> cpu", Status.PASS)}
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_what_the_cpu_makes_of_sparse_weights_is_not_judged_and_what_is_computed_with_it_is(
+    gpu: HostTarget, cpu: Target, dtype: str
+):
+    """Such weights of float16 arrive as memory that nobody wrote (LiteRT 2.3.0), and those of float32 as they are."""
+    found = check_partial(own_ops(with_sparse_weights(dtype)), gpu, cpu, Precision.FP32)
+    assert found.on_gpu is not None
+    assert found.borders == ()
+    assert "crosses: 1 tensor made of constants alone, not judged" in str(found)
+    (verdict,) = found.checked.verdicts
+    assert verdict.status is (Status.PASS if dtype == "float32" else Status.FAIL)
 
 
 def test_a_target_that_is_no_gpus_divides_nothing():
