@@ -68,11 +68,16 @@ def _made(graph: Graph, feeds: tuple[Feed, ...], output: str, precision: Precisi
 
 
 def _error(graph: Graph, feed: Feed, output: str, kind: Arithmetic, number: int) -> float:
-    moved = tuple(_moved(array, number) for array in feed)
+    moved = moved_feed(feed, number)
     emulated, right = (evaluate(graph, moved, how)[output] for how in (kind, FLOAT64))
     with np.errstate(invalid="ignore"):
         error = np.abs(emulated - right)
     return float(error.max(where=np.isfinite(error), initial=0.0))
+
+
+def moved_feed(feed: Feed, number: int) -> Feed:
+    """The feed of the `number`-th draw: its floats moved by less than matters, from a seed."""
+    return tuple(_moved(array, number) for array in feed)
 
 
 def _moved(array: np.ndarray, number: int) -> np.ndarray:
