@@ -66,7 +66,7 @@ def _made(graph: Graph, feeds: tuple[Feed, ...], output: str, precision: Precisi
 
 def _errors(graph: Graph, feeds: Sequence[Feed], output: str, kind: Arithmetic, number: int) -> list[float]:
     """Of one draw, after each feed."""
-    moved_feeds = {id(feed): tuple(_moved(array, number) for array in feed) for feed in feeds}
+    moved_feeds = {id(feed): moved_feed(feed, number) for feed in feeds}
     moved = [moved_feeds[id(feed)] for feed in feeds]
     return [
         _largest_error(emulated[output], right[output])
@@ -78,6 +78,11 @@ def _largest_error(emulated: np.ndarray, right: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         error = np.abs(emulated - right)
     return float(error.max(where=np.isfinite(error), initial=0.0))
+
+
+def moved_feed(feed: Feed, number: int) -> Feed:
+    """The feed of the `number`-th draw: its floats moved by less than matters, from a seed."""
+    return tuple(_moved(array, number) for array in feed)
 
 
 def _moved(array: np.ndarray, number: int) -> np.ndarray:

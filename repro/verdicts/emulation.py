@@ -148,9 +148,7 @@ def _is_healthy(reference: np.ndarray, cpu: np.ndarray, floor: Floor) -> bool:
     """
     if cpu.shape != reference.shape or cpu.dtype.kind != "f":
         return False
-    a, b, c = floor.curve
-    wide = dataclasses.replace(floor, rmse=floor.rmse * _HEALTHY, curve=(a * _HEALTHY, b * _HEALTHY, c * _HEALTHY))
-    return judge_numbers(reference, cpu, wide, Precision.FP32, DEFAULT).status is Status.PASS
+    return judge_numbers(reference, cpu, floor.widened(_HEALTHY), Precision.FP32, DEFAULT).status is Status.PASS
 
 
 def _floors_in_parts(

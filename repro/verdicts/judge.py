@@ -7,7 +7,7 @@ it within the rule; does it follow the inputs. Only what fails is diagnosed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from repro.verdicts.diagnose import Diagnosis, Evidence, diagnose
 from repro.verdicts.error_map import error_map
 from repro.verdicts.few_elements import FewElements, is_few
 from repro.verdicts.metrics import all_metrics, quoted_metrics
+from repro.verdicts.narrow_failures import judged_again
 from repro.verdicts.near_ties import NearTies
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.numeric_rule import judge_numbers
@@ -76,6 +77,7 @@ def judge(
         metrics,
         explain,
         lambda name: subject.drawn_errors(name, precision),
+        lambda name: subject.drawn_floors(name, precision),
     )
     return tuple(judging.verdict(index) for index in range(len(names)))
 
@@ -149,6 +151,7 @@ class _Judging:
     metrics: MetricSet
     explain: bool
     draw: Callable[[str], Sequence[float]]
+    draw_floors: Callable[[str], Iterator[Floor]]
 
     def verdict(self, index: int) -> Verdict:
         """The verdict on one output over all feeds."""
@@ -227,6 +230,8 @@ class _Judging:
             found = _judge_pair(reference, outputs[index], floor, self.precision, self.table)
             if found.status is Status.FAIL:
                 found = self._but_for_near_ties(index, k, floor, found)
+            if found.status is Status.FAIL:
+                found = self._of_noise_drawn_again(index, k, floor, found)
             judged.append(found)
         return judged
 
@@ -287,6 +292,13 @@ class _Judging:
             return found
         forgiven = np.where(legal, reference.astype(actual.dtype), actual)
         return _judge_pair(reference, forgiven, floor, self.precision, self.table)
+
+    def _of_noise_drawn_again(self, index: int, k: int, floor: Floor, found: NumericVerdict) -> NumericVerdict:
+        reference, actual = np.asarray(self.references[k][index]), self.outputs[k][index]
+        if self.graph is None or reference.shape != actual.shape or unwritten_mask(actual).any():
+            return found
+        drawn = (one.of_feed(k) for one in self.draw_floors(self.graph.outputs[index]))
+        return judged_again(reference, actual, found, floor, drawn, self.precision, self.table)
 
     def _is_same_run(self, index: int, j: int, k: int) -> bool:
         outputs = self.outputs[j][index], self.outputs[k][index]

@@ -72,6 +72,10 @@ class Floor:
         """The floor of this output after feed k."""
         return self.scaled(self.by_feed[k]) if k < len(self.by_feed) else self
 
+    def widened(self, times: float) -> Floor:
+        """The floor of a delegate that is `times` as noisy."""
+        return replace(self, rmse=self.rmse * times, curve=tuple(part * times for part in self.curve))
+
     def scaled(self, size: float) -> Floor:
         """The floor of the same output, were its reference and its noise `size` times as large."""
         if size == 1.0 or not self.curve:

@@ -59,6 +59,16 @@ def signal_over_noise_db(reference: np.ndarray, floor: Floor, precision: Precisi
     return _signal_db(r, found, yardstick)
 
 
+def excess(reference: np.ndarray, actual: np.ndarray, floor: Floor, precision: Precision, table: Thresholds) -> float:
+    """The largest deviation by an emulated floor over its limit: above 1 is a FAIL; inf where one is not finite."""
+    r = as_rows(np.asarray(reference, dtype=np.float64))
+    yardstick = Yardstick(floor, precision, table)
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = measure(r, as_rows(np.asarray(actual)), yardstick)
+    shares = [float(getattr(found.deviations, name)) / limit for name, limit in yardstick.limits(r.shape).items()]
+    return max(shares) if found.is_finite and all(map(math.isfinite, shares)) else math.inf
+
+
 def legal_errors(r: np.ndarray, yardstick: Yardstick) -> np.ndarray:
     """By how much each element of a reference [rows, channels] may be off, by the floor or by the rule without one."""
     if yardstick.floor.source == "emulation":

@@ -8,13 +8,14 @@ for, and once: a cell that the journal answers costs none of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from cases.case import PLANNED, Case
 from cases.drawn_ops.feeds import drawn_plan
+from cases.evaluation.evaluate import unsupported
 from cases.graph import Graph
 from cases.input_plan.planned import AnyFeedPlan
 from cases.inputs import GivenFeeds, StandardFeeds
@@ -23,11 +24,21 @@ from cases.tflite.write import write_tflite
 from cases.with_torch.convert import model_bytes
 from cases.with_torch.lowered import is_lowered
 from cases.with_torch.reference import has_torch
-from repro.verdicts.drawn_noise import drawn_errors
+from repro.verdicts.drawn_noise import drawn_errors, moved_feed
 from repro.verdicts.emulation import floors_for
 from repro.verdicts.footprint import judging_bytes
+from repro.verdicts.narrow_failures import DRAWS
 from repro.verdicts.noise_floor import Floor
-from repro.verdicts.references import OWN_OPS_ONLY, Given, NoReference, OpenTarget, OwnOps, References, TorchOf
+from repro.verdicts.references import (
+    OWN_OPS_ONLY,
+    Given,
+    NoReference,
+    OpenTarget,
+    OwnOps,
+    References,
+    TorchOf,
+    float64_outputs,
+)
 from runner import memory
 from runner.encoding import shown_name
 from runner.run import Feed, Job, Outcome, Outputs, Precision, Run
@@ -122,6 +133,20 @@ class Subject:
     def drawn_errors(self, output: str, precision: Precision) -> tuple[float, ...]:
         """The largest error after each feed that an output's noise was drawn to have, in the output's own units."""
         return drawn_errors(self.graph, self.model, self.feeds, output, precision)
+
+    def drawn_floors(self, output: str, precision: Precision) -> Iterator[Floor]:
+        """Noise floors of an output after feeds that are moved by less than matters, each made when it is asked for.
+
+        None where there is no emulation, or no input that can be moved.
+        """
+        has_number = any(array.dtype.kind == "f" for array in self.feeds[0])
+        if self.is_bare or not has_number or unsupported(self.graph):
+            return
+        graph = replace(self.graph, outputs=(output,))
+        for number in range(DRAWS):
+            feeds = tuple(moved_feed(feed, number) for feed in self.feeds)
+            references = float64_outputs(graph, feeds, self.model)
+            yield floors_for(graph, feeds, references, precision, model=self.model)[0]
 
     @cached_property
     def _floors(self) -> dict[Precision, tuple[Floor, ...]]:
