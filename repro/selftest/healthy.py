@@ -24,7 +24,7 @@ from repro.trials.load import open_installed_cpu
 from repro.verdicts.judge import judge
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.references import OwnOps
-from repro.verdicts.subject import Subject, bare_subject, case_subject, model_subject
+from repro.verdicts.subject import Subject, case_subject, model_subject
 from repro.verdicts.verdict import Status
 from runner import targets
 from runner.run import Outcome, Precision, Run
@@ -57,19 +57,19 @@ class Sample:
         return value.dtype == np.float32 and value.size >= SMALLEST
 
     @property
-    def status(self) -> Status:
-        """The status of this output as it came, with all that its model says of it, such as ties."""
-        verdicts = judge(self.run, self.subject, metrics="none", explain=False)
-        return next(verdict.status for verdict in verdicts if verdict.output == self.index)
+    def outputs(self) -> list[np.ndarray]:
+        """This output as it came, one per feed."""
+        return [outputs[self.index] for outputs in self.run.outputs]
 
     def judged(self, outputs: Sequence[np.ndarray]) -> Status:
-        """The status when this output is replaced by `outputs`, one per feed, by its numbers and floor alone."""
-        run = dataclasses.replace(
-            self.run, outputs=tuple((o,) for o in outputs), output_names=(self.run.output_names[self.index],)
+        """The status when this output is replaced by `outputs`, one per feed, with all that its model says of it."""
+        before, behind = slice(0, self.index), slice(self.index + 1, None)
+        replaced = tuple(
+            (*given[before], output, *given[behind]) for given, output in zip(self.run.outputs, outputs, strict=True)
         )
-        references = tuple((r[self.index],) for r in self.subject.references)
-        alone = bare_subject(self.subject.name, self.subject.feeds, references, {self.precision: (self.floor,)})
-        return judge(run, alone, metrics="none", explain=False)[0].status
+        run = dataclasses.replace(self.run, outputs=replaced)
+        (verdict,) = judge(run, self.subject, metrics="none", explain=False, only=(self.index,))
+        return verdict.status
 
 
 def dfine_graphs() -> Iterator[tuple[str, Graph]]:

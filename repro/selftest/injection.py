@@ -57,7 +57,7 @@ class Tally:
 
 def inject(sample: Sample, fault: Fault, seed: int, tally: Tally) -> None:
     """Apply one fault to every run of one output, judge it, and count."""
-    outputs = tuple(np.asarray(o[sample.index]) for o in sample.run.outputs)
+    outputs = tuple(map(np.asarray, sample.outputs))
     faulty = []
     for k, value in enumerate(outputs):
         others = tuple(o for i, o in enumerate(sample.run.outputs[k]) if i != sample.index)

@@ -42,11 +42,13 @@ def judge(
     thresholds: Thresholds = DEFAULT,
     metrics: MetricSet = "quoted",
     explain: bool = True,
+    only: Sequence[int] | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge every output of a run of this subject.
 
     thresholds: the limits, else the project's own table. metrics: which of them to compute; they gate nothing. explain:
-    False leaves signature and `holds` of failures empty, for callers that count verdicts by the thousand.
+    False leaves signature and `holds` of failures empty, for callers that count verdicts by the thousand. only: the
+    outputs that are asked about, by their places; None asks about all.
 
     A run that is not OK gives one verdict per output where the names are known, else a single one with output -1,
     and asks for no reference. Raises ValueError where the run is of other feeds than the subject's, NoReference
@@ -79,7 +81,7 @@ def judge(
         lambda name: subject.drawn_errors(name, precision),
         lambda name: subject.drawn_floors(name, precision),
     )
-    return tuple(judging.verdict(index) for index in range(len(names)))
+    return tuple(judging.verdict(index) for index in (range(len(names)) if only is None else only))
 
 
 def judge_arrays(
