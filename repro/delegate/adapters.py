@@ -118,6 +118,11 @@ def keeps_tensors_in_buffers(adapter: Adapter) -> bool:
     return adapter.api is Api.WEBGPU and (adapter.buffers or by_name)
 
 
+def is_midgard(adapter: Adapter) -> bool:
+    """Whether the delegate takes it for one of the first Malis, T600 to T880."""
+    return "mali-t" in adapter.name.lower()
+
+
 def divides_by_no_slices(adapter: Adapter) -> bool:
     """Whether convolutions without input slices end the process there (`common/kernels/conv_generic.cc`)."""
     name = adapter.name.lower()

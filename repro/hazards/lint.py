@@ -11,6 +11,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
 from cases.evaluation.named import name_of
 from cases.graph import Graph
@@ -20,6 +21,7 @@ from repro.delegate.refusals import why_refused
 from repro.delegate.replay import Event, Replay, nearest_name, replay
 from repro.delegate.sighting import Effect
 from repro.delegate.thin_pointwise import chains_in_one_kernel
+from repro.delegate.top_k import halves_left_out
 from repro.hazards.hazard import Hazard, Level, match_of
 from repro.hazards.reach import outputs_reached, right_in_any_order
 from repro.hazards.risks import LISTED_TWICE, cleared, risks_of
@@ -87,7 +89,8 @@ def measured_risks(graph: Graph) -> tuple[Hazard, ...]:
 def _of_adapters(graph: Graph, replayed: Replay, adapters: Sequence[Adapter]) -> Iterator[Hazard]:
     """What the adapter's branch loses or gets wrong, on those that are given or on any."""
     asked = adapters or EVERY_ADAPTER
-    sightings = (*chains_in_one_kernel(replayed.graph, asked), *casts_moved_in_buffers(replayed.graph, asked))
+    steps = (chains_in_one_kernel, casts_moved_in_buffers, halves_left_out)
+    sightings = chain.from_iterable(step(replayed.graph, asked) for step in steps)
     for (rule, effect, value, producer, consumer), where in sightings:
         tensor, ops = nearest_name(value), (producer.op, consumer.op)
         if not tensor or any(why_refused(graph, op) for op in ops):

@@ -701,6 +701,16 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "top-k-midgard",
+            "TOPK_V2 over 8 or more channels, on a Mali of the Midgard family",
+            "under a Midgard's name '{tensor}' is wrong where one of the largest is in every second group of four "
+            "channels, all of which the {producer} leaves out (measured on a software driver under that name)",
+            "compute the {producer} on the host",
+            where="on adapters named Mali-T600 to Mali-T880",
+            latent=True,
+            level=Level.RISKY,
+        ),
+        Rule(
             "cast-output-consumed",
             "CAST to float32 that is an output -> elementwise op, CONCATENATION, SLICE, RESIZE, MAX_POOL or DEPTHWISE",
             "in fp16 every output is wrong: '{tensor}' stays float32 there, the kernel of the {consumer} that reads it "
