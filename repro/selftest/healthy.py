@@ -65,6 +65,11 @@ class Sample:
         alone = bare_subject(self.subject.name, self.subject.feeds, references, {self.precision: (self.floor,)})
         return judge(run, alone, metrics="none", explain=False)[0].status
 
+    def as_run(self) -> Status:
+        """The status of this output as it is, judged with the graph, which tells near ties from wrong indices."""
+        verdicts = judge(self.run, self.subject, metrics="none", explain=False)
+        return next(verdict.status for verdict in verdicts if verdict.output == self.index)
+
 
 def dfine_graphs() -> Iterator[tuple[str, Graph]]:
     """Attention over D-FINE's 300 queries, and heads over its tokens at 640 (8400 of 256) and over its queries."""

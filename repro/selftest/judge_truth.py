@@ -44,7 +44,7 @@ class Healthy:
     def add(self, sample: Sample) -> None:
         """Judge one output."""
         outputs = [o[sample.index] for o in sample.run.outputs]
-        status = sample.judged(outputs)
+        status = sample.as_run()
         key = f"{sample.run.fingerprint.target} {sample.precision}"
         self.runs.add((sample.subject.name, key))
         self.counts[f"{key} {status}"] += 1

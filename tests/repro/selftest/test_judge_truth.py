@@ -7,11 +7,16 @@ import pytest
 
 from cases import inputs
 from cases.builder import GraphBuilder
+from cases.inputs import GivenFeeds
+from cases.tflite.write import write_tflite
 from repro.selftest import judge_truth
 from repro.selftest.healthy import Sample
 from repro.verdicts.emulation import emulated_floors
+from repro.verdicts.references import OWN_OPS_ONLY
+from repro.verdicts.subject import Subject
+from repro.verdicts.verdict import Status
 from runner.errors import NothingRan
-from runner.run import Precision
+from runner.run import Fingerprint, Outcome, Precision, Run
 from tests.repro.verdicts.judging import Scene, scene
 
 
@@ -37,6 +42,23 @@ def test_faults_are_put_into_as_many_outputs_of_every_target_spread_over_its_mod
     healthy.takes_faults = {"cpu": samples[:7], "gpu": samples[7:]}
     assert healthy.chosen(6) == [samples[0], samples[2], samples[4], *samples[7:]]
     assert judge_truth.Healthy().chosen(6) == []
+
+
+def test_a_healthy_output_is_judged_with_its_graph_which_tells_near_ties_from_wrong_places():
+    g = GraphBuilder()
+    graph = g.build(g.op("ARG_MAX", (g.input("x", (6, 5)), g.const(1, dtype="int32")), name="y", output_type=2))
+    rng = np.random.default_rng(0)
+    feeds = tuple((rng.uniform(-1.0, 0.0, (6, 5)).astype(np.float32),) for _ in range(3))
+    for (x,) in feeds:
+        x[0, 1], x[0, 3] = 1.0, 1.0 - 2.0**-20
+    subject = Subject("ties", write_tflite(graph), GivenFeeds(feeds), OWN_OPS_ONLY, given_graph=graph)
+    outputs = [right.copy() for (right,) in subject.references]
+    for output in outputs:
+        output[0] = 3
+    fingerprint = Fingerprint("t", "", {}, "", "", "fp16", "")
+    run = Run("ties", Outcome.OK, fingerprint, tuple((output,) for output in outputs), ("y",))
+    sample = Sample(subject, run, 0, subject.floors(Precision.FP16)[0])
+    assert (sample.judged(outputs), sample.as_run()) == (Status.FAIL, Status.PASS)
 
 
 def test_an_interrupt_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
