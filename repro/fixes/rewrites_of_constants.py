@@ -13,7 +13,11 @@ import numpy as np
 from cases.edit import GraphEdit, renamed, with_operand
 from cases.graph import Op
 from repro.delegate.graph import constant_data
+from repro.delegate.kinds import DATA_INPUTS
 from repro.hazards.hazard import Hazard
+
+_DATA = DATA_INPUTS | {"DYNAMIC_UPDATE_SLICE": (0, 1), "PRELU": (0,)}
+"""Which operands of an op are data: start indices are an input as it is, and slopes are to be constants."""
 
 
 def _joined_constants(edit: GraphEdit, hazard: Hazard) -> str:
@@ -21,7 +25,7 @@ def _joined_constants(edit: GraphEdit, hazard: Hazard) -> str:
     assert hazard.ops is not None
     op = hazard.ops[0]
     changed, made = op, []
-    for place in (0, 1):
+    for place in _DATA.get(op.kind, range(len(op.inputs))):
         data = constant_data(edit.graph, op.inputs[place])
         if data is not None:
             changed = with_operand(changed, place, as_tensor(edit, op, op.inputs[place], data))

@@ -622,7 +622,8 @@ RULES = {
             "constant-data-aborts",
             "PRELU, CUMSUM, SPLIT, UNPACK or a PACK of one tensor, of a constant",
             "compiling this model ends the process (a failed check): nothing writes the constant that {producer} reads",
-            "compute it while the file is made, or make the constant a graph input",
+            "compute it while the file is made, or join the constant of its halves by a CONCATENATION",
+            workaround="joined-constants",
         ),
         Rule(
             "output-consumed",

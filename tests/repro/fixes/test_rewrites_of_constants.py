@@ -45,6 +45,20 @@ def test_what_is_held_in_float16_is_joined_in_float32():
     assert kinds(rewritten(half(), "update-constant-aborts"))[-2:] == ["CONCATENATION", "DYNAMIC_UPDATE_SLICE"]
 
 
+def only_a_constant(kind: str) -> Graph:
+    """An op of which all data is a constant, in front of a sum with an input."""
+    g = GraphBuilder()
+    table, axis = g.const(np.arange(64).reshape(1, 8, 2, 4) - 20), g.const(1, dtype="int32")
+    inputs = {"PRELU": (table, g.const(np.full((1, 1, 4), 0.5))), "SPLIT": (axis, table)}.get(kind, (table, axis))
+    first = g.op(kind, inputs, **({"num_splits": 2} if kind == "SPLIT" else {}))[0]
+    return g.build([g.add(first, g.input("x", g.shape(first)), name="y")])
+
+
+@pytest.mark.parametrize("kind", ["PRELU", "CUMSUM", "SPLIT"])
+def test_what_is_all_that_an_op_reads_is_joined_of_its_halves(kind: str):
+    assert kinds(rewritten(only_a_constant(kind), "constant-data-aborts")) == ["CONCATENATION", kind, "ADD"]
+
+
 @pytest.mark.parametrize("kind", ["DIV", "FLOOR_DIV", "FLOOR_MOD"])
 @pytest.mark.parametrize("shape", [(2, 4), (2, 3, 4)])
 def test_a_quotient_of_a_constant_reads_it_as_a_tensor(kind: str, shape: tuple[int, ...]):
@@ -64,7 +78,10 @@ def test_the_values_of_a_one_hot_are_chosen_behind_it(on: str, off: str, rank: i
 
 @pytest.mark.slow
 @pytest.mark.gpu
-@pytest.mark.parametrize("build", [single, lambda: updated(dtype="bool"), lambda: encoded("input", "input", 2)])
+@pytest.mark.parametrize(
+    "build",
+    [single, lambda: only_a_constant("SPLIT"), lambda: updated(dtype="bool"), lambda: encoded("input", "input", 2)],
+)
 def test_the_delegate_computes_them_right(build):
     fixed = api.fix(write_tflite(build()), target="gpu:lavapipe", precision="both")
     assert fixed.proof is not None
