@@ -229,6 +229,8 @@ def prove(
                 sound.add(verdict.output)
         shown |= any(was[index].status is not Status.PASS for index in mended if index in was)
         shown |= ended and any(verdict.status is Status.CRASH for verdict in was.values())
+        # What was refused whole and runs now has lost its failure, whatever the outputs are.
+        shown |= any(verdict.status is Status.REFUSED for verdict in was.values())
     if fixed.done and not shown:
         rules = {hazard.rule for hazard, _ in fixed.done}
         if all(RULES[rule].latent for rule in rules):

@@ -6,15 +6,18 @@ halves, or a SELECT_V2 of a constant and itself, is a tensor of the same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from cases.edit import GraphEdit, renamed, with_operand
+from cases.evaluation.sparse import dense_of
 from cases.graph import Op
 from repro.delegate.graph import constant_data
 from repro.delegate.kinds import DATA_INPUTS
 from repro.hazards.hazard import Hazard
+from runner import memory
 
 _DATA = DATA_INPUTS | {"DYNAMIC_UPDATE_SLICE": (0, 1), "PRELU": (0,)}
 """Which operands of an op are data: start indices are an input as it is, and slopes are to be constants."""
@@ -73,7 +76,22 @@ def _chosen_values(edit: GraphEdit, hazard: Hazard) -> str:
     return f"a SELECT_V2 puts the values of '{output}' where a ONE_HOT has 1 and 0"
 
 
+def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
+    """The weights as DENSIFY unpacks them, in float16 as they were."""
+    assert hazard.ops is not None
+    maker = edit.graph.producers[hazard.ops[0].inputs[0]]
+    (sparse,), (dense,) = maker.inputs, maker.outputs
+    memory.require(math.prod(edit.tensors[sparse].shape) * 2, f"the unpacked weights '{sparse}'")
+    data = dense_of(edit.tensors[sparse])
+    held = edit.constant(sparse, data)
+    for reader in [op for op in edit.ops if dense in op.inputs]:
+        edit.swap(reader, renamed(reader, inputs={dense: held}))
+    edit.ops.remove(maker)
+    return f"'{sparse}' is dense, of {data.size} numbers"
+
+
 CONSTANT_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "joined-constants": _joined_constants,
     "chosen-values": _chosen_values,
+    "dense-weights": _dense_weights,
 }

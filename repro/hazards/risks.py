@@ -47,6 +47,12 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
         why = why_refused(graph, op)
         if why:
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
+        reader = _reader_of_sparse_halves(graph, op)
+        if reader is not None:
+            made = op.outputs[0]
+            reached = outputs_reached(graph, made)
+            rule = RULES["sparse-half-weights"]
+            yield match_of(rule, made, None, op.kind, reader.kind, Effect.RISK, reached, ops=(op, reader))
         long = _why_long(graph, op)
         if long:
             readers = graph.uses.get(op.outputs[0], ())
@@ -97,6 +103,16 @@ def _reaches(found: KernelDivision) -> str:
 def _risk(rule: str, tensor: str, producer: str, consumer: str, output: int | None = None, detail: str = "") -> Hazard:
     affected = () if output is None else (output,)
     return match_of(RULES[rule], tensor, output, producer, consumer, Effect.RISK, affected, detail)
+
+
+def _reader_of_sparse_halves(graph: Graph, op: Op) -> Op | None:
+    """Who reads on the GPU what a DEQUANTIZE makes of sparse float16 weights; None for any other op."""
+    if op.kind != "DEQUANTIZE" or not op.inputs or not op.outputs:
+        return None
+    maker = graph.producers.get(op.inputs[0])
+    if maker is None or maker.kind != "DENSIFY" or graph.tensors[op.inputs[0]].dtype != "float16":
+        return None
+    return next((reader for reader in graph.uses.get(op.outputs[0], ()) if not why_refused(graph, reader)), None)
 
 
 def _why_long(graph: Graph, op: Op) -> str:

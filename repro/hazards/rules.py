@@ -786,6 +786,15 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "sparse-half-weights",
+            "float16 weights that DENSIFY unpacks, through a DEQUANTIZE, in a model that GPU and cpu share",
+            "with GPU and cpu together {consumer} reads '{tensor}' as memory that nobody wrote, silently (measured on "
+            "lavapipe); compiled for GPU only, the model is refused",
+            "keep these weights dense, or sparse in float32",
+            workaround="dense-weights",
+            level=Level.RISKY,
+        ),
+        Rule(
             "graph-refused",
             "a SPLIT of a graph input whose parts are all put together again, or a no-op SLICE next to its own input",
             "the delegate fails to compile this graph: its own rewrite of {producer} -> {consumer} breaks it",

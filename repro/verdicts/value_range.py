@@ -32,5 +32,5 @@ def constants(graph: Graph) -> Mapping[str, np.ndarray]:
 
 
 def _is_in_range(array: np.ndarray, largest: float) -> bool:
-    # `<=` is false for a NaN, which numpy's maximum hands on.
-    return array.dtype.kind != "f" or array.size == 0 or bool(np.max(np.abs(array)) <= largest)
+    # `<=` is false for a NaN, which numpy's maximum hands on. As a float: float16 cannot hold what it is compared with.
+    return array.dtype.kind != "f" or array.size == 0 or float(np.max(np.abs(array))) <= largest

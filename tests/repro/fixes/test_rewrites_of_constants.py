@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from cases.builder import GraphBuilder
+from cases.evaluation.evaluate import evaluate
 from cases.findings.one_hot_values_abort import encoded
 from cases.findings.update_constant_aborts import updated
 from cases.graph import Graph
+from cases.inputs import standard_feeds
 from cases.tflite.write import write_tflite
 from repro import api
+from repro.fixes.workarounds import avoid_hazards
+from repro.verdicts.verdict import Status
 from tests.repro.fixes.rewriting import kinds, rewritten
+from tests.repro.trials.test_partial import with_sparse_weights
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
@@ -74,6 +79,25 @@ def test_a_quotient_of_a_constant_reads_it_as_a_tensor(kind: str, shape: tuple[i
 def test_the_values_of_a_one_hot_are_chosen_behind_it(on: str, off: str, rank: int):
     new = rewritten(encoded(on, off, rank), "one-hot-values-abort")
     assert kinds(new) == ["ONE_HOT", "GREATER", "SELECT_V2"]
+
+
+def test_sparse_weights_are_written_dense_in_float16_as_they_were():
+    graph = with_sparse_weights("float16")
+    mended = avoid_hazards(graph, also=["sparse-half-weights"]).graph
+    assert kinds(mended) == [kind for kind in kinds(graph) if kind != "DENSIFY"]
+    (dequantize,) = [op for op in mended.ops if op.kind == "DEQUANTIZE"]
+    assert mended.tensors[dequantize.inputs[0]].dtype == "float16"
+    feed = standard_feeds([graph.tensors["x"]], 0)[0]
+    np.testing.assert_array_equal(evaluate(mended, feed)["z"], evaluate(graph, feed)["z"])
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_a_model_of_sparse_weights_is_refused_and_then_runs_on_the_gpu_alone():
+    model = write_tflite(with_sparse_weights("float16"))
+    assert {verdict.status for verdict in api.check(model, target="gpu:lavapipe").verdicts} == {Status.REFUSED}
+    fixed = api.fix(model, target="gpu:lavapipe", precision="both", also=["sparse-half-weights"])
+    assert api.check(fixed.model, target="gpu:lavapipe").passed
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
-from cases.graph import Graph, Op
+from cases.graph import Graph, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.write import write_tflite
 from repro.delegate.graph import MAX_RANK
@@ -83,6 +83,19 @@ def test_a_split_into_one_part_is_refused():
     g = GraphBuilder()
     (risk,) = find_risks(g.build(g.split(g.input("x", (1, 4, 8)), 1, 2)))
     assert (risk.rule, risk.producer) == ("op-refused", "SPLIT")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("reader", ["MUL", "SOME_OP"])
+def test_sparse_halves_are_a_risk_where_the_gpu_reads_them_and_the_cpu_unpacks_them(dtype: str, reader: str):
+    names = {"w": dtype, "whole": dtype, "floats": "float32", "x": "float32", "y": "float32"}
+    tensors = {name: Tensor(name, (1, 4), kind) for name, kind in names.items()}
+    tensors["w"] = Tensor("w", (1, 4), dtype, np.ones((1, 4), dtype))
+    halves = [Op("DENSIFY", ("w",), ("whole",)), Op("DEQUANTIZE", ("whole",), ("floats",))]
+    ops = (*halves, Op(reader, ("x", "floats"), ("y",)))
+    found = {(risk.rule, risk.tensor, risk.consumer) for risk in find_risks(Graph(tensors, ops, ("x",), ("y",)))}
+    at_risk = dtype == "float16" and reader == "MUL"
+    assert (("sparse-half-weights", "floats", "MUL") in found) == at_risk
 
 
 def read_twice(kind: str) -> Graph:

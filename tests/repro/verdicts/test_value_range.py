@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,10 @@ def test_the_constants_of_a_graph_are_those_that_an_op_reads():
     g = GraphBuilder()
     used, _ = g.const([2.0], name="used"), g.const([3.0], name="unused")
     assert set(constants(g.build([g.mul(g.input("x", (1, 4)), used)]))) == {"used"}
+
+
+def test_halves_are_in_float32s_range_and_nothing_is_said_of_it():
+    values = {"small": np.ones(3, np.float16), "not": np.array([1, np.inf], np.float16)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert out_of_range(values, Precision.FP32) == {"not"}
