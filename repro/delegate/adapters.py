@@ -135,6 +135,11 @@ def builds_with_fast_math(adapter: Adapter) -> bool:
     return adapter.api is Api.OPENCL and (vendor_of(adapter.name) in vendors or "maleoon" in adapter.name.lower())
 
 
+def waits_for_no_copy(adapter: Adapter) -> bool:
+    """Whether work groups read weights there before they are copied (`kernels/convolution_transposed_util.cc`)."""
+    return adapter.api is Api.OPENCL and vendor_of(adapter.name) == "powervr"
+
+
 EVERY_ADAPTER = tuple(
     Adapter(family.adapter, precision, api) for family in FAMILIES for precision in Precision for api in Api
 )

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from cases.graph import Graph, Op
-from repro.delegate.adapters import Adapter, builds_with_fast_math
+from repro.delegate.adapters import Adapter, builds_with_fast_math, waits_for_no_copy
 from repro.delegate.graph import DelegateGraph, constant_data
 from repro.delegate.kernel_divisions import KernelDivision, kernel_divisions
+from repro.delegate.malformed import is_malformed
 from repro.delegate.refusals import why_refused
 from repro.delegate.sighting import Effect
 from repro.hazards.hazard import Hazard, match_of
@@ -23,6 +24,8 @@ from repro.hazards.rules import RULES
 from runner.run import FP16_MAX, FP16_ROUNDS_TO_ZERO, Precision
 
 LISTED_TWICE = "output-listed-twice"
+_AT_RISK = {"fast-math-division": builds_with_fast_math, "transposed-async-copy": waits_for_no_copy}
+"""Of risks that only some adapters have, which those are."""
 LONG_SUM = 8192
 """Terms of a sum from which on a mean magnitude of 8 passes fp16's range: what activations have."""
 
@@ -47,6 +50,11 @@ def risks_of(graph: Graph, already_named: Collection[str], delegates: DelegateGr
         why = why_refused(graph, op)
         if why:
             yield _risk("op-refused", op.outputs[0] if op.outputs else "", op.kind, "", detail=why)
+        if _is_enlarged_twice_by_a_copied_window(graph, op):
+            made = op.outputs[0]
+            output = graph.outputs.index(made) if made in graph.outputs else None
+            reached, rule = outputs_reached(graph, made), RULES["transposed-async-copy"]
+            yield match_of(rule, made, output, op.kind, op.kind, Effect.RISK, reached, ops=(op, op))
         reader = _reader_of_sparse_halves(graph, op)
         if reader is not None:
             made = op.outputs[0]
@@ -70,7 +78,8 @@ def cleared(rule: str, adapters: Sequence[Adapter]) -> bool:
     """Whether a risk is none on any of these adapters; False without adapters."""
     if rule.startswith("fp16-"):
         return bool(adapters) and all(adapter.precision is Precision.FP32 for adapter in adapters)
-    return rule == "fast-math-division" and bool(adapters) and not any(builds_with_fast_math(a) for a in adapters)
+    at_risk = _AT_RISK.get(rule)
+    return at_risk is not None and bool(adapters) and not any(map(at_risk, adapters))
 
 
 def _fast_math(graph: Graph, found: Sequence[KernelDivision]) -> Iterator[Hazard]:
@@ -103,6 +112,15 @@ def _reaches(found: KernelDivision) -> str:
 def _risk(rule: str, tensor: str, producer: str, consumer: str, output: int | None = None, detail: str = "") -> Hazard:
     affected = () if output is None else (output,)
     return match_of(RULES[rule], tensor, output, producer, consumer, Effect.RISK, affected, detail)
+
+
+def _is_enlarged_twice_by_a_copied_window(graph: Graph, op: Op) -> bool:
+    """Whether it is a TRANSPOSE_CONV of stride 2 whose window has a kernel of its own: 3x3, or 4x4 and SAME."""
+    if op.kind != "TRANSPOSE_CONV" or is_malformed(graph, op) or graph.tensors[op.inputs[1]].data is None:
+        return False
+    strides = (int(op.attrs.get("stride_h", 1)), int(op.attrs.get("stride_w", 1)))
+    window = graph.tensors[op.inputs[1]].shape[1:3]
+    return strides == (2, 2) and (window == (3, 3) or (window == (4, 4) and op.attrs.get("padding") == "SAME"))
 
 
 def _reader_of_sparse_halves(graph: Graph, op: Op) -> Op | None:

@@ -786,6 +786,17 @@ RULES = {
             level=Level.RISKY,
         ),
         Rule(
+            "transposed-async-copy",
+            "TRANSPOSE_CONV of stride 2 with a window of 3x3, or of 4x4 and padding SAME",
+            "over OpenCL on a PowerVR, '{tensor}' is a sum of whatever lies in local memory: the kernel of the "
+            "{producer} reads its weights before they are copied (measured on PoCL under a PowerVR's name, never on a "
+            "PowerVR)",
+            "widen the window by a column of zeros (3x3 becomes 3x4), and cut the result with a SLICE",
+            level=Level.RISKY,
+            where="over OpenCL, on adapters named PowerVR",
+            finding="transposed-async-copy",
+        ),
+        Rule(
             "sparse-half-weights",
             "float16 weights that DENSIFY unpacks, through a DEQUANTIZE, in a model that GPU and cpu share",
             "with GPU and cpu together {consumer} reads '{tensor}' as memory that nobody wrote, silently (measured on "

@@ -8,9 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cases.builder import GraphBuilder
+from cases.findings.transposed_async_copy import MODELS as TRANSPOSED
 from cases.graph import Graph, Op, Tensor
 from cases.inputs import standard_feeds
 from cases.tflite.write import write_tflite
+from repro.delegate.adapters import Adapter, Api
 from repro.delegate.graph import MAX_RANK
 from repro.hazards.lint import find_hazards, find_risks, lint
 from runner import targets
@@ -96,6 +98,18 @@ def test_sparse_halves_are_a_risk_where_the_gpu_reads_them_and_the_cpu_unpacks_t
     found = {(risk.rule, risk.tensor, risk.consumer) for risk in find_risks(Graph(tensors, ops, ("x",), ("y",)))}
     at_risk = dtype == "float16" and reader == "MUL"
     assert (("sparse-half-weights", "floats", "MUL") in found) == at_risk
+
+
+@pytest.mark.parametrize("model", TRANSPOSED, ids=lambda model: model.name)
+@pytest.mark.parametrize("name", ["Mali-G715", "PowerVR Rogue GE8320"])
+@pytest.mark.parametrize("over", Api)
+def test_weights_that_are_copied_are_a_risk_on_a_powervr_over_opencl(model, name: str, over: Api):
+    graph = model.build()
+    found = [risk.affected for risk in find_risks(graph) if risk.rule == "transposed-async-copy"]
+    assert set(found) == ({model.wrong} if model.wrong else set())
+    named = {hazard.rule for hazard in lint(graph, (Adapter(name, Precision.FP32, over),))}
+    is_at_risk = bool(model.wrong) and name.startswith("PowerVR") and over is Api.OPENCL
+    assert ("transposed-async-copy" in named) == is_at_risk
 
 
 def read_twice(kind: str) -> Graph:
