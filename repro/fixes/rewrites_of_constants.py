@@ -76,7 +76,7 @@ def _chosen_values(edit: GraphEdit, hazard: Hazard) -> str:
     return f"a SELECT_V2 puts the values of '{output}' where a ONE_HOT has 1 and 0"
 
 
-def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
+def _unpacked_weights(edit: GraphEdit, hazard: Hazard) -> str:
     """The weights as DENSIFY unpacks them, in float16 as they were."""
     assert hazard.ops is not None
     maker = edit.graph.producers[hazard.ops[0].inputs[0]]
@@ -93,5 +93,5 @@ def _dense_weights(edit: GraphEdit, hazard: Hazard) -> str:
 CONSTANT_REWRITES: dict[str, Callable[[GraphEdit, Hazard], str]] = {
     "joined-constants": _joined_constants,
     "chosen-values": _chosen_values,
-    "dense-weights": _dense_weights,
+    "unpacked-weights": _unpacked_weights,
 }

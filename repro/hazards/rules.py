@@ -802,7 +802,7 @@ RULES = {
             "with GPU and cpu together {consumer} reads '{tensor}' as memory that nobody wrote, silently (measured on "
             "lavapipe); compiled for GPU only, the model is refused",
             "keep these weights dense, or sparse in float32",
-            workaround="dense-weights",
+            workaround="unpacked-weights",
             level=Level.RISKY,
         ),
         Rule(

@@ -13,6 +13,11 @@ from cases.graph import Graph
 from cases.input_plan.planned import PlannedFeeds
 from cases.input_plan.roles import planned_inputs
 from cases.inputs import StandardFeeds
+from repro.fixes.rewrites import REWRITES
+from repro.fixes.rewrites_in_parts import PART_REWRITES
+from repro.fixes.rewrites_of_constants import CONSTANT_REWRITES
+from repro.fixes.rewrites_of_integers import INTEGER_REWRITES
+from repro.fixes.rewrites_of_types import TYPE_REWRITES
 from repro.fixes.workarounds import WORKAROUNDS, Mended, avoid_hazards
 from repro.hazards.lint import find_hazards
 from repro.hazards.rules import RULES
@@ -95,3 +100,11 @@ def test_workarounds_leave_no_hazard_and_keep_names_and_order():
         assert fixed.added
         mended += 1
     assert mended > 60
+
+
+def test_no_two_workarounds_bear_one_name():
+    """The later one would take the place of the earlier, for whatever rule names it."""
+    parts = (REWRITES, TYPE_REWRITES, CONSTANT_REWRITES, INTEGER_REWRITES, PART_REWRITES)
+    names = [name for part in parts for name in part]
+    assert len(names) == len(set(names))
+    assert len(WORKAROUNDS) - len(names) == sum(name.startswith(("emit", "block-")) for name in WORKAROUNDS)
