@@ -179,8 +179,6 @@ def parse_update(lowering: Lowering, op: Op) -> None:
     Those of rank 4 are where it looks for them.
     """
     node = lowering.generic(op)
-    if len(op.inputs) < 2:
-        return  # not one that LiteRT would load
     whole, part = (lowering.shape(name) for name in op.inputs[:2])
     if any(constant_data(lowering.graph, name) is not None for name in op.inputs[:2]):
         node.misparsed = "update-constant-aborts"

@@ -107,11 +107,11 @@ def lower(graph: Graph) -> DelegateGraph:
     """What the delegate's parsers make of a graph. Linear in its ops; foreign ops become opaque nodes."""
     lowering = Lowering(graph)
     for op in graph.ops:
-        if op.kind == "DEQUANTIZE" and constant_data(graph, op.outputs[0]) is not None:
-            lowering.read_as_constant(op)
-            continue
         if is_malformed(graph, op):
             lowering.opaque(op)
+            continue
+        if op.kind == "DEQUANTIZE" and constant_data(graph, op.outputs[0]) is not None:
+            lowering.read_as_constant(op)
             continue
         parse = PARSERS.get(op.kind)
         if parse is None:

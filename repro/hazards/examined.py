@@ -33,11 +33,11 @@ def unexamined(graph: Graph) -> Counter[str]:
 
 
 def _why_not(graph: Graph, op: Op) -> Iterator[str]:
-    if op.kind == "DEQUANTIZE" and op.inputs and graph.tensors[op.inputs[0]].is_constant:
-        return  # what it makes is read as the constant that it is
     if is_malformed(graph, op):
         yield f"{op.kind} that TFLite refuses"
         return
+    if op.kind == "DEQUANTIZE" and graph.tensors[op.inputs[0]].is_constant:
+        return  # what it makes is read as the constant that it is
     if op.kind not in EXAMINED:
         yield name_of(op) or op.kind
         return
