@@ -16,7 +16,7 @@ from runner.host.presented_name import naming_environment
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 from runner.installation import opencl_install
 from runner.opencl import android_runtime
-from runner.opencl.drivers import is_opencl, opencl_driver
+from runner.opencl.drivers import computes_on_cpu, is_opencl, opencl_driver
 from runner.opencl.loader import LoaderSettings, loader_version, presented_device
 from runner.presented import ADAPTER_NAME, check_presented, naming_note
 from runner.runtime_version import Numbering
@@ -31,7 +31,7 @@ WORKER, WEB_WORKER = "runner.host.worker", "runner.host.web_worker"
 
 def is_hardware(key: str) -> bool:
     """Whether the key of a target's name is that of a GPU, and not of a driver that computes on the cpu."""
-    return key not in ("", LAVAPIPE, SWIFTSHADER) and not is_opencl(key) and not is_web(key)
+    return key not in ("", LAVAPIPE, SWIFTSHADER) and not computes_on_cpu(key) and not is_web(key)
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,14 @@ def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
     driver = opencl_driver(name.key)
     if driver is None:
         raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run: {opencl_install()}")
-    if name.presented:
+    own_words = is_hardware(name.key) and not name.presented
+    if own_words:
+        loader = replace(loader, device=None)
+    elif name.presented:
         loader = replace(loader, device=presented_device(name.presented))
     # A device of no vendor that the delegate knows gets images which PoCL does not have.
-    options = {**({} if name.presented else Settings.parse(["buffers"]).gpu_options), **name.settings.gpu_options}
+    neutral = not own_words and not name.presented
+    options = {**(Settings.parse(["buffers"]).gpu_options if neutral else {}), **name.settings.gpu_options}
     decides = f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {options} {loader_version()}"
     return HostGpu(name, driver, loader.environment(), options, loader.note, decides)
 

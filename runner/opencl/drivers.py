@@ -5,7 +5,7 @@ one file. Asking a driver loads its code, which may crash, so a child process do
 and the answer is remembered until the driver's library changes.
 
 PoCL compiles for the processor and caches what it compiled. Oclgrind interprets each work item and checks every memory
-access. Rusticl is Mesa's. All are software, and none is a phone's driver.
+access. Rusticl is Mesa's. These are software; NVIDIA's is of a real GPU. None is a phone's driver.
 """
 
 from __future__ import annotations
@@ -30,20 +30,24 @@ from runner.residency import not_resident
 from runner.run import Precision
 
 POCL, OCLGRIND, RUSTICL = "pocl", "oclgrind", "rusticl"
+NVIDIA = "opencl-nvidia"
+_OF_HARDWARE = frozenset({NVIDIA})
 LOADER = "libOpenCL.so.1"
 _FP16 = "cl_khr_fp16"
 
-# Where Debian and Ubuntu put the libraries that an .icd file names.
+# Where Debian and Ubuntu put the libraries that an .icd file names, and where containers get their host's driver.
 _FOLDERS = (
     Path("/usr/lib") / f"{os.uname().machine}-linux-gnu",
     Path("/usr/lib"),
     Path("/usr/lib64"),
     Path("/usr/local/lib"),
+    Path("/usr/local/nvidia/lib64"),
 )
 _LIBRARIES: Mapping[str, tuple[str, ...]] = {
     POCL: ("libpocl.so.2",),
     OCLGRIND: ("oclgrind/liboclgrind-rt-icd.so",),
     RUSTICL: ("libRusticlOpenCL.so.1",),
+    NVIDIA: ("libnvidia-opencl.so.1",),
 }
 _SELECTED: Mapping[str, Mapping[str, str]] = {
     # PoCL 3.1 drops a `return` behind a loop with a barrier when it optimises: a kernel of 64 work items then writes
@@ -51,6 +55,7 @@ _SELECTED: Mapping[str, Mapping[str, str]] = {
     POCL: {"REPRO_CL_BARRIER_OPTIONS": "-cl-opt-disable"},
     OCLGRIND: {},
     RUSTICL: {"RUSTICL_ENABLE": "llvmpipe", "RUSTICL_FEATURES": "fp16"},
+    NVIDIA: {},
 }
 
 # cl.h
@@ -114,7 +119,7 @@ class OpenClDriver:
 
 
 def opencl_drivers() -> list[OpenClDriver]:
-    """The drivers that are installed here and show a device, in the order PoCL, Oclgrind, Rusticl."""
+    """The drivers that are installed here and show a device, in the order PoCL, Oclgrind, Rusticl, NVIDIA."""
     found = ((key, _library(key)) for key in _LIBRARIES)
     drivers = (_driver(key, library) for key, library in found if library is not None)
     return [driver for driver in drivers if driver is not None]
@@ -129,6 +134,11 @@ def opencl_driver(key: str) -> OpenClDriver | None:
 def is_opencl(key: str) -> bool:
     """Whether a name after `gpu:` is that of an OpenCL driver."""
     return key in _LIBRARIES
+
+
+def computes_on_cpu(key: str) -> bool:
+    """Whether a name after `gpu:` is that of an OpenCL driver without a GPU."""
+    return is_opencl(key) and key not in _OF_HARDWARE
 
 
 def _library(key: str) -> Path | None:
@@ -167,6 +177,8 @@ def driver_name(key: str, platform: str, version: str) -> str:
         return f"PoCL {number.group(1) if number else version}" + (f" ({llvm.group()})" if llvm else "")
     if key == OCLGRIND:
         return version
+    if key == NVIDIA:
+        return f"NVIDIA {version}"
     return f"Rusticl Mesa {version}"
 
 

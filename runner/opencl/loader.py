@@ -49,6 +49,11 @@ class PresentedDevice:
     version: str
     compute_units: int
 
+    @property
+    def words(self) -> tuple[str, str, str, str]:
+        """Name, vendor, version and compute units, as the loader library takes them."""
+        return self.name, self.vendor, self.version, str(self.compute_units)
+
 
 NEUTRAL = PresentedDevice("software OpenCL", "software", "OpenCL 3.0 software", 8)
 """A device of no vendor. A driver's own words will not do: PoCL's vendor is that of the processor (GenuineIntel, and
@@ -87,14 +92,15 @@ def presented_device(name: str) -> PresentedDevice:
 class LoaderSettings:
     """What is changed between delegate and driver.
 
-    device: presented instead of a neutral one. build_options: replace those that the delegate builds its programs
-    with (`""`: none). fill: the 32-bit word that each new buffer and image is filled with (0x7FC00000 is a NaN).
-    kernels: an existing folder that gets the source of each program and the options that it is built with. trace: an
-    existing folder that gets what Oclgrind reports, and of which kernel and memory it is (see runner.opencl.trace).
+    device: presented instead of a neutral one; None leaves the driver's own words, those of a real GPU. build_options:
+    replace those that the delegate builds its programs with (`""`: none). fill: the 32-bit word that each new buffer
+    and image is filled with (0x7FC00000 is a NaN). kernels: an existing folder that gets the source of each program
+    and the options that it is built with. trace: an existing folder that gets what Oclgrind reports, and of which
+    kernel and memory it is (see runner.opencl.trace).
     equal_writes: with a trace, also report write-write races in which equal bytes are written.
     """
 
-    device: PresentedDevice = NEUTRAL
+    device: PresentedDevice | None = NEUTRAL
     build_options: str | None = None
     fill: int | None = None
     kernels: Path | None = None
@@ -104,7 +110,7 @@ class LoaderSettings:
     @property
     def note(self) -> str:
         """What every result under these settings must say; empty without any. Folders change no result."""
-        said = [naming_note(self.device.name)] if self.device is not NEUTRAL else []
+        said = [naming_note(self.device.name)] if self.device and self.device is not NEUTRAL else []
         said += [f"built with '{self.build_options}'"] if self.build_options is not None else []
         said += [f"new memory filled with {self.fill:08X}"] if self.fill is not None else []
         return ", ".join(said)
@@ -113,10 +119,7 @@ class LoaderSettings:
         """The environment variables that the loader library reads; and the one that names it."""
         values = (
             str(loader_library()),
-            self.device.name,
-            self.device.vendor,
-            self.device.version,
-            str(self.device.compute_units),
+            *(self.device.words if self.device else (None,) * 4),
             self.build_options,
             None if self.fill is None else f"{self.fill:08X}",
             str(self.kernels) if self.kernels else None,

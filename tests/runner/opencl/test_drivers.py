@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.opencl.drivers import OpenClDriver, device_name, driver_name, is_opencl, opencl_drivers
+from runner.opencl.drivers import OpenClDriver, computes_on_cpu, device_name, driver_name, is_opencl, opencl_drivers
 from runner.run import Precision
 
 
@@ -36,6 +36,7 @@ def test_a_devices_name_is_without_the_processor_that_it_found(said: str, name: 
         ("pocl", "OpenCL 3.0 PoCL unheard of", "9.9", "PoCL 9.9"),
         ("oclgrind", "OpenCL 1.2 (Oclgrind 21.10)", "Oclgrind 21.10", "Oclgrind 21.10"),
         ("rusticl", "OpenCL 3.0 ", "25.0.7-2", "Rusticl Mesa 25.0.7-2"),
+        ("opencl-nvidia", "OpenCL 3.0 CUDA 13.0.94", "580.159.04", "NVIDIA 580.159.04"),
     ],
 )
 def test_a_driver_is_called_by_name_and_version(key: str, platform: str, version: str, name: str):
@@ -43,13 +44,13 @@ def test_a_driver_is_called_by_name_and_version(key: str, platform: str, version
 
 
 def test_only_the_known_names_are_drivers_over_opencl():
-    assert [is_opencl(key) for key in ("pocl", "oclgrind", "rusticl", "lavapipe", "")] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert all(map(is_opencl, ("pocl", "oclgrind", "rusticl", "opencl-nvidia")))
+    assert not any(map(is_opencl, ("lavapipe", "nvidia-h100", "")))
+
+
+def test_the_drivers_of_a_gpu_do_not_compute_on_the_cpu():
+    assert all(map(computes_on_cpu, ("pocl", "oclgrind", "rusticl")))
+    assert not computes_on_cpu("opencl-nvidia")
 
 
 def test_a_worker_sees_one_driver_whatever_the_environment_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -45,6 +45,13 @@ def test_another_device_is_presented_with_its_vendors_words(pocl: OpenClDriver):
     assert "r38p1" in told["version"]
 
 
+def test_a_real_gpus_own_words_are_left(pocl: OpenClDriver):
+    told = seen(pocl, LoaderSettings(device=None))
+    assert told["name"].startswith(pocl.device)
+    assert told["vendor"] != NEUTRAL.vendor
+    assert LoaderSettings(device=None).note == ""
+
+
 @pytest.mark.parametrize("word", [0x7FC00000, 0, 0x11223344])
 def test_new_memory_is_filled_to_its_last_byte(pocl: OpenClDriver, word: int):
     pattern = word.to_bytes(4, "little")
