@@ -25,6 +25,7 @@ from typing import Any
 from runner import children
 from runner.cache import cache_root, folder_in_place, is_whole_folder, read_json_entry, shader_cache, write_json_entry
 from runner.opencl.android_runtime import OPENCL_ALONE
+from runner.opencl.loader import LIBRARY_FOLDERS, distributions_loader
 from runner.python_child import child_command, child_environment
 from runner.residency import not_resident
 from runner.run import Precision
@@ -32,23 +33,19 @@ from runner.run import Precision
 POCL, OCLGRIND, RUSTICL = "pocl", "oclgrind", "rusticl"
 NVIDIA = "opencl-nvidia"
 _OF_HARDWARE = frozenset({NVIDIA})
-LOADER = "libOpenCL.so.1"
 _FP16 = "cl_khr_fp16"
 
-# Where Debian and Ubuntu put the libraries that an .icd file names, and where containers get their host's driver.
-_FOLDERS = (
-    Path("/usr/lib") / f"{os.uname().machine}-linux-gnu",
-    Path("/usr/lib"),
-    Path("/usr/lib64"),
-    Path("/usr/local/lib"),
-    Path("/usr/local/nvidia/lib64"),
-)
+# Where the libraries lie that .icd files name: with the distribution's, or where a container gets its host's driver.
+_FOLDERS = (*LIBRARY_FOLDERS, Path("/usr/local/nvidia/lib64"))
 _LIBRARIES: Mapping[str, tuple[str, ...]] = {
     POCL: ("libpocl.so.2",),
     OCLGRIND: ("oclgrind/liboclgrind-rt-icd.so",),
     RUSTICL: ("libRusticlOpenCL.so.1",),
     NVIDIA: ("libnvidia-opencl.so.1",),
 }
+# A word of what each platform says of itself (CL_PLATFORM_VERSION, CL_DEVICE_NAME): a loader that shows another driver
+# than the one that it was given is not believed.
+_SAYS: Mapping[str, str] = {POCL: "PoCL", OCLGRIND: "Oclgrind", RUSTICL: "", NVIDIA: "NVIDIA"}
 _SELECTED: Mapping[str, Mapping[str, str]] = {
     # PoCL 3.1 drops a `return` behind a loop with a barrier when it optimises: a kernel of 64 work items then writes
     # 64 results where 4 were asked for (every FULLY_CONNECTED of a vector: seen as damage to this process's heap).
@@ -205,12 +202,17 @@ def _ask_in_child(key: str, library: Path) -> dict[str, str]:
         answer = json.loads(child.stdout) if child.returncode == 0 else {}
     except (subprocess.TimeoutExpired, ValueError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return answer if isinstance(answer, dict) and is_of(key, answer) else {}
+
+
+def is_of(key: str, answer: Mapping[str, str]) -> bool:
+    """Whether what a driver says of itself is said by the one of that key."""
+    return _SAYS[key] in f"{answer.get('platform')} {answer.get('device')}"
 
 
 def ask_loader() -> dict[str, str]:
     """What the one visible driver says of itself. Raises OSError without a loader, RuntimeError without a device."""
-    opencl = ctypes.CDLL(LOADER)
+    opencl = ctypes.CDLL(distributions_loader())
     platform = _first(lambda room, to, count: opencl.clGetPlatformIDs(room, to, count))
     device = _first(
         lambda room, to, count: opencl.clGetDeviceIDs(platform, ctypes.c_uint64(_DEVICE_TYPE_ALL), room, to, count)

@@ -7,6 +7,7 @@ delegate and driver has one place (native/opencl_loader.c), and one type that sa
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,22 @@ from runner.presented import check_presented, naming_note
 
 SOURCES = (NATIVE / "opencl_loader.c", NATIVE / "opencl_trace.c")
 _HEADER = NATIVE / "opencl_types.h"
+LOADER = "libOpenCL.so.1"
+LIBRARY_FOLDERS = (
+    Path("/usr/lib") / f"{os.uname().machine}-linux-gnu",
+    Path("/usr/lib"),
+    Path("/usr/lib64"),
+    Path("/usr/local/lib"),
+)
+"""Where distributions put libraries."""
+# The distribution's loader goes before the one that CUDA puts into the dynamic linker's list: that one takes the
+# drivers of the whole machine instead of the folder that it is given, and so shows another driver than was asked for.
+_LINKED = (
+    "-Wl,--no-as-needed",
+    f"-Wl,--disable-new-dtags,-rpath,{':'.join(map(str, LIBRARY_FOLDERS))}",
+    f"-l:{LOADER}",
+    "-ldl",
+)
 LOADER_VARIABLES = (
     "REPRO_OPENCL_LIBRARY",
     "REPRO_CL_NAME",
@@ -131,9 +148,14 @@ class LoaderSettings:
 
 
 def loader_version() -> str:
-    """Changes with the source of the loader library."""
+    """Changes with the source of the loader library, and with what it is linked to."""
     sources = b"".join(source.read_bytes() for source in (*SOURCES, _HEADER))
-    return hashlib.sha256(sources).hexdigest()[:16]
+    return hashlib.sha256(sources + " ".join(_LINKED).encode()).hexdigest()[:16]
+
+
+def distributions_loader() -> str:
+    """The loader that this library is linked to, for who opens it by name."""
+    return next((str(path) for folder in LIBRARY_FOLDERS if (path := folder / LOADER).exists()), LOADER)
 
 
 def loader_library() -> Path:
@@ -142,10 +164,5 @@ def loader_library() -> Path:
     library = "libopencl_loader.so"
     if not is_whole_folder(folder):
         with folder_in_place(folder) as made:
-            build_library(
-                "the OpenCL loader library",
-                SOURCES,
-                made / library,
-                ["-Wl,--no-as-needed", "-l:libOpenCL.so.1", "-ldl"],
-            )
+            build_library("the OpenCL loader library", SOURCES, made / library, _LINKED)
     return folder / library

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.opencl.drivers import OpenClDriver, computes_on_cpu, device_name, driver_name, is_opencl, opencl_drivers
+from runner.opencl.drivers import (
+    OpenClDriver,
+    computes_on_cpu,
+    device_name,
+    driver_name,
+    is_of,
+    is_opencl,
+    opencl_drivers,
+)
 from runner.run import Precision
 
 
@@ -46,6 +54,13 @@ def test_a_driver_is_called_by_name_and_version(key: str, platform: str, version
 def test_only_the_known_names_are_drivers_over_opencl():
     assert all(map(is_opencl, ("pocl", "oclgrind", "rusticl", "opencl-nvidia")))
     assert not any(map(is_opencl, ("lavapipe", "nvidia-h100", "")))
+
+
+@pytest.mark.parametrize(("key", "word"), [("pocl", "PoCL"), ("oclgrind", "Oclgrind"), ("opencl-nvidia", "NVIDIA")])
+def test_a_loader_that_shows_another_driver_than_was_asked_for_is_not_believed(key: str, word: str):
+    said = {"platform": f"OpenCL 3.0 {word} 5.0", "device": f"the {word}", "version": "5.0", "extensions": ""}
+    assert [is_of(other, said) for other in ("pocl", "oclgrind", "opencl-nvidia")].count(True) == 1
+    assert is_of(key, said)
 
 
 def test_the_drivers_of_a_gpu_do_not_compute_on_the_cpu():

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runner.c_compiler import build_library
 from runner.errors import BadInput
 from runner.opencl.drivers import OpenClDriver
 from runner.opencl.loader import NEUTRAL, LoaderSettings, presented_device
@@ -43,6 +44,13 @@ def test_another_device_is_presented_with_its_vendors_words(pocl: OpenClDriver):
     told = seen(pocl, LoaderSettings(presented_device("Mali-G715")))
     assert (told["name"], told["vendor"], told["compute_units"]) == ("Mali-G715", "ARM", 7)
     assert "r38p1" in told["version"]
+
+
+def test_another_loader_that_the_dynamic_linker_finds_first_is_not_taken(pocl: OpenClDriver, tmp_path: Path):
+    source = tmp_path / "empty.c"
+    source.write_text("int nothing;\n", encoding="utf-8")
+    build_library("an empty OpenCL loader", [source], tmp_path / "libOpenCL.so.1", [])
+    assert seen(pocl, LoaderSettings(), LD_LIBRARY_PATH=str(tmp_path))["results"] == [1, 2, 3, 4]
 
 
 def test_a_real_gpus_own_words_are_left(pocl: OpenClDriver):
