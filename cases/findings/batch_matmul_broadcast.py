@@ -50,7 +50,7 @@ MODELS = finding_models(
     # Over OpenCL it is right where tensors are in buffers, as without a presented name.
     still_wrong(
         "left", "not the right operand alone: [1,3,4] times [2,4,5]", broadcast_product, (1, 3, 4), (2, 4, 5)
-    ).on_targets("gpu:lavapipe*", "gpu:swiftshader*", "gpu:pocl@*", "gpu:nvidia-*", "adb:*"),
+    ).on_targets("gpu:lavapipe*", "gpu:swiftshader*", "gpu:pocl@*", "gpu:nvidia-*", "gpu:opencl-nvidia", "adb:*"),
     still_wrong("constant", "not a runtime operand alone", broadcast_product, constant=True),
     still_wrong("rank-2", "the right operand is [4,5] at run time", broadcast_product, b_shape=(4, 5)),
     still_wrong("rank-4", "not rank 3 alone", broadcast_product, (1, 2, 3, 4), (1, 1, 4, 5)),

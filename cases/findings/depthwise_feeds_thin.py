@@ -75,5 +75,6 @@ MODELS = finding_models(
         "gpu:*@Adreno (TM) 740",
         "gpu:lavapipe@Samsung Xclipse 940",
         "gpu:nvidia-*",
+        "gpu:opencl-nvidia",
     ),
 )

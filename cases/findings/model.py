@@ -59,7 +59,8 @@ class FindingModel:
     outcome: how the run ends instead of giving outputs (`CRASH`), or empty. runtimes, litert_lm, litert_js, targets,
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns of
     target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that is
-    another answer (`REFUSED`), or `PASS` where it is right there; empty: as anywhere else. in_browser: the same of a
+    another answer (`REFUSED`), `PASS` where it is right there, or `RACES` where that is left to chance; empty: as
+    anywhere else. in_browser: the same of a
     run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
     outputs that the bug of another finding makes wrong wherever this one does not show.
     """
@@ -113,6 +114,10 @@ class FindingModel:
     def right_over_opencl(self) -> FindingModel:
         """The same model, which is computed right over OpenCL."""
         return replace(self, over_opencl="PASS")
+
+    def races_over_opencl(self) -> FindingModel:
+        """The same model, in which two accesses race over OpenCL: it is right on one driver and wrong on another."""
+        return replace(self, over_opencl="RACES")
 
 
 def finding_models(

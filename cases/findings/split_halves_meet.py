@@ -20,7 +20,7 @@ def split_meets(swap: bool = False, sliced: bool = False) -> Graph:
 MODELS = finding_models(
     minimal("SUB of the two halves of one SPLIT; every output is lost", split_meets)
     .in_outputs(0, 1)
-    .right_over_opencl(),
+    .races_over_opencl(),
     control("the halves come from two SLICEs", split_meets, sliced=True),
     helps("swap-operands", "swap the operands", split_meets, swap=True),
 )

@@ -45,5 +45,6 @@ MODELS = finding_models(
         "gpu:*@Intel Iris Xe",
         "gpu:pocl*@Adreno (TM) 740",
         "gpu:nvidia-*",
+        "gpu:opencl-nvidia",
     ),
 )

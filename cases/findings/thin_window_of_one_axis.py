@@ -54,5 +54,5 @@ MODELS = finding_models(
     helps("zeros", "a window of 3x2: one more column, which may hold zeros", windowed, width=2),
     helps("transpose", "an identity TRANSPOSE between the two", windowed, between="TRANSPOSE"),
     # One name for each branch that has the fusion over WebGPU.
-    targets=("gpu:*@NVIDIA H100", "gpu:*@Apple M2", "gpu:*@Intel Iris Xe", "gpu:nvidia-*"),
+    targets=("gpu:*@NVIDIA H100", "gpu:*@Apple M2", "gpu:*@Intel Iris Xe", "gpu:nvidia-*", "gpu:opencl-nvidia"),
 )

@@ -23,7 +23,7 @@ from cases.findings.model import Purpose
 from cases.findings.registry import FINDING_MODELS
 from cases.inputs import StandardFeeds
 from cases.tflite.write import write_tflite
-from cases.with_torch.convert import model_bytes
+from cases.with_torch.convert import has_converter, is_converted, model_bytes
 from repro.findings.environments import Plans
 from repro.findings.finding import EVIDENCE, SAMPLE, WITH_ARRAYS, Finding, ModelFile
 from repro.findings.sample import sample_of
@@ -45,7 +45,10 @@ from runner.runtime_version import numbering, spoken, version_order
 
 
 def build_models(finding: Finding) -> None:
-    """Write the .tflite files of a finding whose graphs this project knows; others keep the files they have."""
+    """Write the .tflite files of a finding whose graphs this project knows; others keep the files they have.
+
+    So does what a torch module was converted to, where there is no converter.
+    """
     known = {m.name: m for m in FINDING_MODELS.get(finding.slug, ())}
     for model in finding.models:
         source = known.get(model.name)
@@ -55,7 +58,10 @@ def build_models(finding: Finding) -> None:
             data = write_tflite(source.build())
         else:
             assert source.module is not None
-            data = model_bytes(Case(f"findings/{finding.slug}-{model.name}", "findings", "", module=source.module))
+            case = Case(f"findings/{finding.slug}-{model.name}", "findings", "", module=source.module)
+            if finding.model_path(model).is_file() and not (has_converter() or is_converted(case)):
+                continue
+            data = model_bytes(case)
         write_atomically(finding.model_path(model), data)
 
 
@@ -287,6 +293,8 @@ def _claim(
     )
     if cell_of(record) in sick:
         return make(ClaimState.UNCLEAR, "the control fails in this cell too: the environment is broken, not the claim")
+    if model.races(record) and set(wrong) <= set(model.wrong):
+        return make(ClaimState.HOLDS, failures or f"right here; two accesses race {_outside(model, record)}")
     ends = model.ends(record)
     if wrong == claimed and not (ends and record["outputs"][0]["verdict"] != ends):
         if sealed is not None and _signatures(sealed) != _signatures(record):

@@ -90,8 +90,10 @@ class Link:
 
 ABORTS = "CRASH"
 """The one outcome that a finding may claim instead of wrong outputs: the process ends itself."""
-OverOpencl = Literal["", "REFUSED", "PASS"]
-"""What a model may claim for runs over OpenCL alone: that it is refused, or right; empty: what it claims anywhere."""
+RACES = "RACES"
+OverOpencl = Literal["", "REFUSED", "PASS", "RACES"]
+"""What a model may claim for runs over OpenCL alone: that it is refused, or right, or that two accesses race there, so
+that it may be right or wrong; empty: what it claims anywhere."""
 InBrowser = Literal["", "REFUSED", "NOT_RESIDENT", "PASS", "CRASH", "FAIL"]
 """What a model may claim for runs in a browser alone: how the run ends, that it is right, or that its first output is
 wrong; empty: what it claims anywhere."""
@@ -129,9 +131,13 @@ class ModelFile:
             return {"PASS": (), "FAIL": (0,), "NOT_RESIDENT": (0,)}.get(self.in_browser, (-1,))
         inside = self.where.covers(record)
         anywhere = inside or (bool(self.elsewhere) and not record["target"].startswith("cpu"))
-        if not self.shows or not anywhere or self._answer(record) == Status.PASS:
+        if not self.shows or not anywhere or self._answer(record) in (Status.PASS, RACES):
             return ()
         return (-1,) if self._answer(record) else self.wrong if inside else self.elsewhere
+
+    def races(self, record: Cell) -> bool:
+        """Whether two accesses race in the cell of a matrix record, so that it may be right or wrong there."""
+        return self._answer(record) == RACES and self.where.covers(record)
 
     def ends(self, record: Cell) -> str:
         """How the run must end in the cell of a matrix record, `CRASH` or `REFUSED`; empty where it has outputs."""

@@ -16,6 +16,8 @@ from repro.matrix.rows import rows_of
 from repro.records.lines import counted
 from repro.verdicts.verdict import Status
 from runner.encoding import code_span, markdown_prose, markdown_text
+from runner.host.gpu import GpuName
+from runner.opencl.drivers import computes_on_cpu
 from runner.presented import naming_note
 from runner.runtime_version import Numbering, bare, is_nightly, is_release, numbering, spoken, version_order
 
@@ -212,6 +214,12 @@ def _backend(finding: Finding, shown: Sequence[CellRecord], over_opencl: Sequenc
         return [
             "Over OpenCL (LITERT_CL) the model is right in every cell; none of them is in the range that is claimed."
         ]
+    if bad and any(finding.minimal.races(r) for r in bad):
+        right = {r["target"] for r in over_opencl} - {r["target"] for r in bad}
+        return [
+            "A race over OpenCL: nothing orders the two accesses there (LITERT_CL). The same model is wrong on "
+            f"{_listed(sorted({r['target'] for r in bad}))}, right on {_listed(sorted(right))}."
+        ]
     reasons = dict.fromkeys(o["reason"] for r in bad for o in r["outputs"] if o["verdict"] == Status.REFUSED)
     if reasons:
         said = "; ".join(code_span(reason, 400) for reason in reasons)
@@ -237,10 +245,10 @@ def opencl_limit(records: Sequence[CellRecord]) -> str:
     bare = sorted({r["target"].partition("@")[0] for r in by_backend(records)[Numbering.LITERT_LM]})
     if not bare:
         return ""
-    drivers_said = _listed(bare)
+    what = "software, and not" if all(computes_on_cpu(GpuName.parse(t).key) for t in bare) else "none of them"
     return (
         "Anything about a phone's OpenCL driver: what is said of OpenCL was measured over LITERT_CL, the phone's own "
-        f"delegate, on the host, on {drivers_said}: software, and not a Mali's driver."
+        f"delegate, on the host, on {_listed(bare)}: {what} a Mali's driver."
     )
 
 

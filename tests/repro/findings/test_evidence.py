@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from repro.findings import evidence
 from repro.findings.finding import Finding, InBrowser
 from repro.findings.reader import load, slugs
 from repro.matrix.measure import Measured
+from repro.records.folders import FINDINGS
 from repro.verdicts.references import float64_outputs
 from runner import runtimes
 from runner.errors import BadInput
@@ -131,6 +134,42 @@ def test_a_claim_for_a_browser_is_about_litert_js_alone(claim: InBrowser, found:
     assert [c.state for c in evidence.claims(claimed, [elsewhere], [])] == ["holds"]
 
 
+@pytest.mark.parametrize(
+    ("runtime", "target", "wrong", "state"),
+    [
+        ("lm-0.18.1", "gpu:pocl", (), "holds"),
+        ("lm-0.18.1", "gpu:opencl-nvidia", (0,), "holds"),
+        ("lm-0.18.1", "gpu:opencl-nvidia", (0, 1), "holds"),
+        ("2.3.0", "gpu:lavapipe", (0, 1), "holds"),
+        ("2.3.0", "gpu:lavapipe", (), "fixed"),
+        ("2.3.0", "gpu:lavapipe", (0,), "changed"),
+    ],
+)
+def test_what_races_over_opencl_may_be_right_or_wrong_there_and_nowhere_else(runtime, target, wrong, state):
+    found = {**record("minimal", wrong, runtime=runtime), "target": target}
+    assert [c.state for c in evidence.claims(load("split-halves-meet"), [found], [])] == [state]
+
+
+def test_a_race_does_not_excuse_another_output_nor_another_end():
+    finding = load("split-halves-meet")
+    models = tuple(dataclasses.replace(m, wrong=(0,)) if m is finding.minimal else m for m in finding.models)
+    found = record("minimal", (1,), runtime="lm-0.18.1")
+    assert [c.state for c in evidence.claims(dataclasses.replace(finding, models=models), [found], [])] == ["changed"]
+    ended = {**found, "outputs": [{"output": -1, "name": "", "verdict": "CRASH", "signature": ""}]}
+    assert [c.state for c in evidence.claims(finding, [ended], [])] == ["changed"]
+
+
+def test_without_a_converter_a_converted_model_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    slug = "scaled-output-feeds-conv"
+    shutil.copytree(FINDINGS / slug, tmp_path / slug)
+    finding = load(slug, tmp_path)
+    before = {model.name: finding.model_bytes(model) for model in finding.models}
+    monkeypatch.setattr(evidence, "has_converter", lambda: False)
+    monkeypatch.setattr(evidence, "is_converted", lambda _: False)
+    evidence.build_models(finding)
+    assert {model.name: finding.model_bytes(model) for model in finding.models} == before
+
+
 def refused(model: str, runtime: str) -> dict:
     ended = [{"output": -1, "name": "", "verdict": "REFUSED", "signature": ""}]
     return {**record(model, (), runtime=runtime), "outputs": ended}
@@ -156,6 +195,8 @@ def test_outside_its_range_a_wrong_model_may_be_refused_aloud_too(copy):
 @pytest.mark.parametrize(("wrong", "state"), [((), "holds"), ((0, 1), "changed")])
 def test_a_model_may_be_claimed_to_be_right_over_opencl_alone(wrong: tuple[int, ...], state: str):
     finding = load("split-halves-meet")
+    models = tuple(dataclasses.replace(m, over_opencl="PASS") if m is finding.minimal else m for m in finding.models)
+    finding = dataclasses.replace(finding, models=models)
     assert states_in(finding, "lm-0.18.1", wrong) == state
     assert states_in(finding, "2.3.0", wrong) == {"holds": "fixed", "changed": "holds"}[state]
 
