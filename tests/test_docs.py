@@ -19,10 +19,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from cases.catalogue import catalogue
+from repro.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -78,7 +81,23 @@ def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=1800, check=False)
 
 
-@pytest.mark.parametrize("command", commands(), ids=lambda c: f"{c.where}: {c.text}")
+def help_of(words: list[str]) -> str:
+    helped = CliRunner().invoke(main, [*words, "--help"])
+    assert helped.exit_code == 0, helped.output
+    return helped.output
+
+
+def parameters() -> list[Any]:
+    """What is run beyond README's own commands is slow: each is a process of its own, and most run models."""
+    found = []
+    for command in commands():
+        runs = command.text.startswith("repro ") and not command.only_checked and command.where != "README.md"
+        marks = [pytest.mark.slow] if runs else []
+        found.append(pytest.param(command, marks=marks, id=f"{command.where}: {command.text}"))
+    return found
+
+
+@pytest.mark.parametrize("command", parameters())
 def test_command_in_the_docs(command: Command, scratch: Path):
     words = shlex.split(command.text.partition(">")[0])
     if words[0] == "make":
@@ -89,15 +108,13 @@ def test_command_in_the_docs(command: Command, scratch: Path):
         assert command.only_checked, "a pytest line inside pytest would never end: mark its block <!-- not run here -->"
         return
     assert words[0] == "repro", f"docs show {words[0]!r}; only repro, make and pytest are checked"
-    scripts = Path(sys.executable).parent
     if command.only_checked:
-        helped = run([scripts / "repro", words[1], "--help"])
-        assert helped.returncode == 0
-        missing = [w for w in words if w.startswith("--") and w.partition("=")[0] not in helped.stdout]
+        helped = help_of(words[1:2])
+        missing = [w for w in words if w.startswith("--") and w.partition("=")[0] not in helped]
         # Sub-subcommands (`repro device setup`) list their own options.
         if missing and len(words) > 2 and not words[2].startswith("-"):
-            helped = run([scripts / "repro", *words[1:3], "--help"])
-            missing = [w for w in missing if w.partition("=")[0] not in helped.stdout]
+            helped = help_of(words[1:3])
+            missing = [w for w in missing if w.partition("=")[0] not in helped]
         assert missing == []
         return
     done = run_line(command.text, scratch)
@@ -172,11 +189,9 @@ def lost_names(path: Path) -> list[str]:
     return [name for name in lost if name not in OTHERS]
 
 
-@pytest.mark.parametrize(
-    "path", [*DOCS, ROOT / "Makefile", ROOT / ".ci" / "run", *python_files()], ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_every_path_and_module_of_ours_that_is_named_exists(path: Path):
-    assert lost_names(path) == []
+def test_every_path_and_module_of_ours_that_is_named_exists():
+    paths = [*DOCS, ROOT / "Makefile", ROOT / ".ci" / "run", *python_files()]
+    assert {str(path.relative_to(ROOT)): lost for path in paths if (lost := lost_names(path))} == {}
 
 
 def test_a_name_that_is_lost_is_seen(tmp_path: Path):

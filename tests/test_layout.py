@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -72,9 +73,19 @@ FLOORS_OF_WINGS = {
 }
 
 
+# One test looks at all modules: a test for each of them took longer to be collected than to run.
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
 def imported_packages(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -82,16 +93,17 @@ def imported_packages(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_down_only(path: Path):
+def imported_from_above(path: Path) -> set[str]:
     package = path.relative_to(ROOT).parts[0]
-    above = {name for name, floor in FLOOR.items() if floor > FLOOR[package]}
-    beside = {name for name, floor in FLOOR.items() if floor == FLOOR[package]} - {package}
-    used = imported_packages(path)
-    assert not used & above, f"{path.name} imports upwards: {used & above}"
+    above = {name for name, floor in FLOOR.items() if floor > FLOOR[package]} | {"tests"}
     # models may use the graph language; cases know no real model.
-    assert not (used & beside and package == "cases"), f"{path.name} imports {used & beside}"
-    assert "tests" not in used
+    beside = {name for name, floor in FLOOR.items() if floor == FLOOR[package]} - {package}
+    return imported_packages(path) & (above | (beside if package == "cases" else set()))
+
+
+def test_imports_go_down_only():
+    assert len(MODULES) > 500
+    assert {name_of(path): up for path in MODULES if (up := imported_from_above(path))} == {}
 
 
 @pytest.mark.parametrize("package", FLOORS_OF_WINGS)
@@ -231,13 +243,15 @@ def reads_or_writes_text(call: ast.Call) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_text_is_utf_8_in_every_locale(path: Path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    lacking = [c.lineno for c in calls if reads_or_writes_text(c) and "encoding" not in {k.arg for k in c.keywords}]
-    assert lacking == [], f"{path.name}: give encoding='utf-8' on these lines"
+def lines_without_encoding(path: Path) -> list[int]:
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call)]
+    return [c.lineno for c in calls if reads_or_writes_text(c) and "encoding" not in {k.arg for k in c.keywords}]
+
+
+def test_text_is_utf_8_in_every_locale():
+    paths = [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
+    lacking = {name_of(path): lines for path in paths if (lines := lines_without_encoding(path))}
+    assert lacking == {}, "give encoding='utf-8' on these lines"
 
 
 SPOKEN_BY = {
@@ -251,23 +265,27 @@ SPOKEN_BY = {
 """Who may use what writes or escapes text: everybody else names the place to runner/encoding.py or has a Screen."""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_text_is_encoded_in_one_place(path: Path):
-    """The selftest prints its own draws only, and a script of models/ what its user named."""
-    name = path.relative_to(ROOT).as_posix()
-    if name.startswith(("repro/selftest/", "models/")):
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
-        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+def encoders_of_others(path: Path) -> set[str]:
+    imported = {node.module for node in nodes(path) if isinstance(node, ast.ImportFrom)} | {
+        alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names
     }
-    assert {module for module, users in SPOKEN_BY.items() if module in imported and name not in users} == set()
-    # What is echoed as it is has been encoded in the same call, and is no sentence that was put together here.
-    echoed = [
+    return {module for module, users in SPOKEN_BY.items() if module in imported and name_of(path) not in users}
+
+
+def echoed_sentences(path: Path) -> list[int]:
+    """What is echoed as it is has been encoded in the same call, and is no sentence that was put together here."""
+    return [
         call.lineno
-        for call in ast.walk(tree)
+        for call in nodes(path)
         if isinstance(call, ast.Call)
         and ast.unparse(call.func) in ("click.echo", "print")
         and any(isinstance(part, ast.JoinedStr | ast.BinOp) for part in call.args)
     ]
-    assert echoed == [], f"{name}: echo_line or a Screen says it"
+
+
+def test_text_is_encoded_in_one_place():
+    """The selftest prints its own draws only, and a script of models/ what its user named."""
+    spoken = [path for path in MODULES if not name_of(path).startswith(("repro/selftest/", "models/"))]
+    assert {name_of(path): found for path in spoken if (found := encoders_of_others(path))} == {}
+    echoed = {name_of(path): lines for path in spoken if (lines := echoed_sentences(path))}
+    assert echoed == {}, "echo_line or a Screen says it"

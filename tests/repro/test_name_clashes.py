@@ -135,7 +135,12 @@ named_function(Path({str(DFINE)!r}), "models.dfine.split:shipped_host")
 
 @pytest.mark.parametrize(
     ("command", "first"),
-    [(("-c", REPRO), ""), (("-c", REPRO), "."), (("-m", "repro"), ""), (("-m", "repro"), ".")],
+    [
+        (("-c", REPRO), ""),
+        pytest.param(("-c", REPRO), ".", marks=pytest.mark.slow),
+        pytest.param(("-m", "repro"), "", marks=pytest.mark.slow),
+        (("-m", "repro"), "."),
+    ],
     ids=["repro", "PYTHONPATH=. repro", "python -m repro", "PYTHONPATH=. python -m repro"],
 )
 def test_a_model_is_checked_beside_packages_of_our_names(tmp_path, command, first):
@@ -146,7 +151,14 @@ def test_a_model_is_checked_beside_packages_of_our_names(tmp_path, command, firs
 
 @pytest.mark.parametrize(
     ("kind", "editable"),
-    [("plain folders", False), ("modules", False), ("plain folders", True), ("data", True), ("packages", True)],
+    [
+        ("plain folders", False),
+        ("packages", True),
+        *(
+            pytest.param(*rest, marks=pytest.mark.slow)
+            for rest in (("modules", False), ("plain folders", True), ("data", True))
+        ),
+    ],
 )
 def test_a_model_is_checked_beside_whatever_bears_our_names(tmp_path, kind, editable):
     done = start(repository(tmp_path, kind), "-m", "repro", *CHECK, first=".", editable=editable)
@@ -196,7 +208,13 @@ def test_our_own_layouts_are_refused_where_models_is_the_users(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("statement", ["from {} import WORD", "from {} import theirs", "import {}.theirs"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from {} import WORD",
+        *(pytest.param(rest, marks=pytest.mark.slow) for rest in ("from {} import theirs", "import {}.theirs")),
+    ],
+)
 def test_what_repro_holds_is_named_when_the_user_cannot_have_it(tmp_path, name, statement):
     folder = repository(tmp_path, "packages")
     taken = NEEDS_OUR_MODELS if name == "models" else "import repro"

@@ -38,6 +38,7 @@ def test_no_weight_is_left_at_zero(detector: str):
             assert float(parameter.detach().abs().max()) > 0, name
 
 
+@pytest.mark.slow
 @each_detector
 def test_rounding_weights_to_fp16_hardly_moves_boxes(detector: str):
     """A chaotic network would turn rounding into wrong boxes, and nothing could be judged with it."""
@@ -56,6 +57,7 @@ def test_rounding_weights_to_fp16_hardly_moves_boxes(detector: str):
     assert match.iou.min() > 0.9
 
 
+@pytest.mark.slow
 @each_detector
 def test_the_photograph_gives_detections_of_several_classes(detector: str):
     values = chain_outputs(preprocess.load(PHOTO, 160), size=160, detector=detector)

@@ -52,6 +52,7 @@ def test_a_hub_out_of_reach_says_what_to_do(monkeypatch):
         weights.resolve("ustc-community/dfine-small-coco")
 
 
+@pytest.mark.slow
 @pytest.mark.convert
 def test_saved_weights_load_as_they_were(tmp_path):
     torch = pytest.importorskip("torch")

@@ -81,6 +81,7 @@ def test_plain_gpu_is_never_what_has_to_be_asked_for_by_name(
     assert ("no GPU target works here" in result.stdout) is not bool(plain)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_installed_again(no_adb_server: None):
     """On a machine with both software drivers the scripts have nothing to do, and stdout stays JSON's."""
     infos = {one["name"]: one for one in json.loads(CliRunner().invoke(command, ["--json"]).stdout)["targets"]}

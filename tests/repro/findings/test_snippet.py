@@ -36,9 +36,11 @@ def test_what_is_too_large_or_needs_a_name_is_not_pasted():
 
 @pytest.mark.gpu
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", [slug for slug in slugs() if lines_of(load(slug))])
+@pytest.mark.parametrize("slug", slugs())
 def test_pasted_into_a_prompt_it_says_bug_where_the_bug_shows_and_logs_nothing(slug, tmp_path):
     finding = load(slug)
+    if not lines_of(finding):
+        pytest.skip("is too large to paste, or needs a name")
     if facts.pinned(finding, finding.evidence_records()):
         pytest.skip("shows in an older runtime only")
     lavapipe = next(a for a in adapters() if a.key == "lavapipe")

@@ -62,6 +62,7 @@ def test_how_to_file_names_title_text_and_archive():
         assert (word in how) == (word != "too long")
 
 
+@pytest.mark.slow
 def test_every_finding_is_in_one_issue_and_every_issue_has_what_it_takes_to_file_it(everything):
     places = sorted({name.partition("/")[0] for name in everything if "/" in name})
     assert [place[3:] for place in places] != sorted(place[3:] for place in places)  # in an order of their own
@@ -76,6 +77,7 @@ def test_every_finding_is_in_one_issue_and_every_issue_has_what_it_takes_to_file
     assert members == {*slugs(), *restart_slugs()}
 
 
+@pytest.mark.slow
 def test_the_index_lists_the_issues_in_their_order_silent_ones_first(everything):
     index = everything[INDEX].decode()
     issues, findings = len(root_causes()) + len(restart_slugs()), len(slugs()) + len(restart_slugs())
@@ -87,6 +89,7 @@ def test_the_index_lists_the_issues_in_their_order_silent_ones_first(everything)
     assert manners == sorted(manners, key=("silent", "loud").index)
 
 
+@pytest.mark.slow
 def test_an_issue_for_several_findings_names_each_with_its_patch(everything):
     (name,) = [name for name in everything if name.endswith(f"graph-output-fused-away/{ISSUE}")]
     issue = everything[name].decode()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-pytest.importorskip("litert_torch")
 
 import models.dfine
 from cases.tflite.read import read_tflite
@@ -21,7 +20,13 @@ from repro.layouts.structure import BANNED
 from runner import targets
 from runner.run import Precision
 
-pytestmark = [pytest.mark.slow, pytest.mark.convert, pytest.mark.gpu]
+pytestmark = [
+    # Looked for, not imported: that takes seconds in every process that collects tests.
+    pytest.mark.skipif(find_spec("litert_torch") is None, reason="litert-torch is not installed"),
+    pytest.mark.slow,
+    pytest.mark.convert,
+    pytest.mark.gpu,
+]
 FOLDER = Path(models.dfine.__file__).parent
 each_detector = pytest.mark.parametrize("detector", DETECTORS)
 

@@ -106,6 +106,7 @@ def test_a_worker_killed_between_jobs_is_replaced(target: HostTarget):
     assert workers_of(target) != [pid]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_and_does_not_even_read_is_a_hang(target: HostTarget):
     assert target.run(healthy(1)).outcome is Outcome.OK
     (pid,) = workers_of(target)
