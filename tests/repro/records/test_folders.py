@@ -59,7 +59,9 @@ def test_a_file_of_this_tool_is_found_by_its_name_in_any_folder_unless_one_is_th
 ):
     monkeypatch.chdir(tmp_path)
     found = folders.built_in(Path(name))
-    assert found is not None and found.is_file() and found.as_posix().endswith(name)
+    assert found is not None
+    assert found.is_file()
+    assert found.as_posix().endswith(name)
     Path(name).parent.mkdir(parents=True)
     assert folders.built_in(Path(name)) == found
     Path(name).touch()
