@@ -1,4 +1,4 @@
-"""Copies into a wheel what lies beside the packages in a checkout: findings, the docs' examples, the suite's tests."""
+"""Copies into a wheel what lies beside the packages in a checkout: findings, docs, examples, the suite's tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SUITE = "repro/shipped/suite/tests"
 BESIDE = {
     "findings": "repro/shipped/findings",
     "docs/examples": "repro/shipped/examples",
+    **{str(page): f"repro/shipped/{page.as_posix()}" for page in Path("docs").glob("*.md")},
     "constraints.txt": "runner/setup/constraints.txt",
     "tests/__init__.py": f"{SUITE}/__init__.py",
     "tests/suite.py": f"{SUITE}/suite.py",

@@ -51,6 +51,7 @@ COMMANDS = {
     "bundle": "An archive that runs cases on a device elsewhere, without Python.",
     "ingest": "Judge what came back of a bundle.",
     "suite": "The suite's own tests, here or on a phone, with pytest.",
+    "docs": "The documentation, page by page.",
     "prepare": "Convert what the catalogue needs converted, ahead of time.",
 }
 

@@ -31,6 +31,7 @@ from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.installation import (
     DISTRIBUTION,
     apt_install,
+    compiler_install,
     converter_install,
     install_everything,
     mesa_install,
@@ -267,7 +268,7 @@ def check_phone_runner() -> Requirement:
     if zig is not None:
         return Requirement("phone's runner", OK, f"built with {zig}; {build.NOT_ON_A_PHONE}")
     detail = "neither an Android NDK (ANDROID_NDK_HOME) nor zig: needed for phones and bundles only"
-    return Requirement("phone's runner", MISSING, detail, pip_install("ziglang"))
+    return Requirement("phone's runner", MISSING, detail, compiler_install())
 
 
 def check_adb() -> Iterator[Requirement]:

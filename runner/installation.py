@@ -62,13 +62,19 @@ def apt_install(packages: str) -> str:
     return f"{sudo()}apt-get install -y {packages}"
 
 
-def pip_install(requirement: str) -> str:
-    return f"{sys.executable} -m pip install '{requirement}'"
+def pip_install(*words: str) -> str:
+    """words: requirements and options, as pip takes them."""
+    return shell_command([sys.executable, "-m", "pip", "install", *words])
 
 
 def install_everything() -> str:
+    return _make("setup") or f"{mesa_install()} && {swiftshader_install()}"
+
+
+def _make(goal: str) -> str:
+    """The command in a checkout; empty without one."""
     root = checkout()
-    return f"make -C '{root}' setup" if root else f"{mesa_install()} && {swiftshader_install()}"
+    return shell_command(["make", "-C", str(root), goal]) if root else ""
 
 
 def mesa_install() -> str:
@@ -96,17 +102,12 @@ def swiftshader_script() -> list[str]:
 
 
 def opencl_install() -> str:
-    root = checkout()
-    return f"make -C '{root}' opencl" if root else f"bash '{SETUP / 'opencl.sh'}'"
+    return _make("opencl") or shell_command(["bash", str(SETUP / "opencl.sh")])
 
 
 def web_install() -> str:
     """Chromium, npm and playwright, for the target in a browser."""
-    root = checkout()
-    if root is not None:
-        return f"make -C '{root}' web"
-    pip = shell_command([sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra("web")])
-    return f"{shell_command(['bash', str(SETUP / 'web.sh')])} && {pip}"
+    return _make("web") or f"{shell_command(['bash', str(SETUP / 'web.sh')])} && {_extra_install('web')}"
 
 
 def converter_install() -> str:
@@ -119,11 +120,16 @@ def campaign_install() -> str:
     return f"install it: {_extra_install('campaign')}"
 
 
+def compiler_install() -> str:
+    """zig, which compiles the runner of a phone where there is no Android NDK."""
+    return _extra_install("phone")
+
+
 def _extra_install(name: str) -> str:
     root = checkout()
     if root is not None:
-        return f"{sys.executable} -m pip install -c '{root / 'constraints.txt'}' -e '{root}[{name}]'"
-    return shell_command([sys.executable, "-m", "pip", "install", "-c", str(SETUP / "constraints.txt"), *extra(name)])
+        return pip_install("-c", str(root / "constraints.txt"), "-e", f"{root}[{name}]")
+    return pip_install("-c", str(SETUP / "constraints.txt"), *extra(name))
 
 
 def is_of_converter(error: ImportError) -> bool:
@@ -133,9 +139,7 @@ def is_of_converter(error: ImportError) -> bool:
 
 def suite_install() -> str:
     """What runs the suite's own tests."""
-    if checkout() is not None:
-        return install_everything()
-    return shell_command([sys.executable, "-m", "pip", "install", *extra("suite")])
+    return _make("setup") or _extra_install("suite")
 
 
 def extra(name: str) -> list[str]:

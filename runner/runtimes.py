@@ -30,6 +30,7 @@ from runner.cache import (
 )
 from runner.encoding import one_line
 from runner.errors import BadInput, TargetUnavailable
+from runner.installation import pip_install
 from runner.known_downloads import hold_to_known
 from runner.opencl import android_runtime
 from runner.runtime_version import Numbering, numbering
@@ -100,7 +101,7 @@ def installed() -> Runtime:
     for place in places:
         if (Path(place) / "libLiteRt.so").is_file():
             return Runtime(_installed_version(), Path(place).resolve())
-    raise TargetUnavailable(f"no LiteRT runtime is installed here; run `{sys.executable} -m pip install {PACKAGE}`")
+    raise TargetUnavailable(f"no LiteRT runtime is installed here; run: {pip_install(PACKAGE)}")
 
 
 def _installed_version() -> str:

@@ -85,8 +85,8 @@ def convert(graph: str, size: int, weights: Weights) -> Made:
     absent = [name for name in NEEDED if _version(name) == "absent"]
     if absent:
         raise NothingRan(
-            f"{graph} of {weights.detector.title} at {size} has to be converted first, and "
-            f"{', '.join(absent)} is not installed; install it: {converter_install()}"
+            f"{graph} of {weights.detector.title} at {size} has to be converted first, which needs "
+            f"{', '.join(absent)}; install what lacks: {converter_install()}"
         )
     target = folder(size, weights)
     started = time.monotonic()

@@ -22,6 +22,7 @@ import numpy as np
 from models.public.collect import FOLDER, fetched
 from runner.cache import cache_root, write_atomically
 from runner.errors import BadInput, ReproError
+from runner.installation import pip_install
 from runner.scratch import ScratchFolder
 
 LIST = Path(__file__).with_name("photographs.tsv")
@@ -94,7 +95,9 @@ def parts_of(content: bytes, seed: int = 0) -> list[bytes]:
     try:
         from PIL import Image, ImageEnhance
     except ImportError as error:
-        raise BadInput("reading a photograph needs pillow, which is not installed; pip install pillow") from error
+        raise BadInput(
+            f"reading a photograph needs pillow, which is not installed; install it: {pip_install('pillow')}"
+        ) from error
     rng = np.random.default_rng(seed)
     with Image.open(io.BytesIO(content)) as opened:
         whole = opened.convert("RGB")

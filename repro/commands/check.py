@@ -11,6 +11,7 @@ import click
 from repro.campaigns.controls import fitness
 from repro.commands import options
 from repro.commands.check_models import Asked, check_models, printed
+from repro.commands.file_path import FilePath
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.check_report import conclusion, exit_code, junit_rows
@@ -39,7 +40,7 @@ _NOT_PARTIAL = ("taps", "poison", "save", "blamed", "expected_as", "dump_kernels
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, type=FilePath())
 @options.targets
 @options.device
 @options.engine

@@ -14,6 +14,7 @@ from models.dfine.labels import coco_labels
 from models.dfine.postprocess import SCORE_THRESHOLD, Detection
 from models.dfine.preprocess import open_image
 from repro.commands import options
+from repro.commands.file_path import FilePath
 from repro.commands.outputs import keep_apart
 from repro.display.boxes_on_image import Panel, as_file, compared_panel, side_by_side
 from repro.display.console import Screen
@@ -32,7 +33,7 @@ class GraphDidNotRun(ReproError):
 
 
 @click.command()
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=FilePath())
 @options.target
 @click.option("--device", help="For --target adb: SERIAL or 'loopback'.")
 @options.adb_server

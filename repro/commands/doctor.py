@@ -70,13 +70,16 @@ def show(checks: list[Requirement], infos: list[TargetInfo], usable: list[str]) 
     for check in checks:
         table.add_row(check.subject, cell(check.state, _TONES[check.state]), check.detail)
     console.print(table)
-    mends = [check for check in checks if check.remedy]
-    if mends:
+    mended: dict[str, list[str]] = {}
+    for check in checks:
+        if check.remedy:
+            mended.setdefault(check.remedy, []).append(check.subject)
+    if mended:
         console.print()
         console.print("to mend:")
-    for check in mends:
+    for remedy, subjects in mended.items():
         # Commands are printed unwrapped, so that they can be copied whole.
-        echo_line(f"  {check.subject}: {check.remedy}")
+        echo_line(f"  {', '.join(subjects)}: {remedy}")
     everything = ["cpu"] if any(info.name == "cpu" and info.usable for info in infos) else []
     everything += ["cpu:reference"] * bool(everything) + usable
     console.print()

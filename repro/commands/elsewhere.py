@@ -66,6 +66,6 @@ def where(command: Command) -> Command:
         "where",
         metavar="tcp://HOST:PORT",
         callback=_where,
-        help="Run on the workers of this scheduler (`repro scheduler`, docs/campaigns.md).",
+        help="Run on the workers of this scheduler (`repro scheduler`, `repro docs campaigns`).",
     )
     return chosen(keys(command))

@@ -232,8 +232,8 @@ def measure(
         names = [*targets_here(runtimes), *that_run(["cpu"], runtimes)]
         if not runtimes and not add and (lost := unmeasurable(findings, names)):
             raise TargetUnavailable(
-                f"{lost} cannot be measured here and would be lost; run `make opencl` and `make web`, or name with "
-                "--target what to measure instead"
+                f"{lost} cannot be measured here and would be lost; `repro doctor` has the commands that bring "
+                "what they need; or name with --target what to measure instead"
             )
     presented = targets.resolve(named) if named else [] if no_named else None
     plans = plans_to_measure(findings, environments_for(runtimes, names), presented)
@@ -291,9 +291,9 @@ def verify(
     """Check seals, measure every claim again here, say what holds.
 
     Cells of an adapter under another name are measured again where the evidence has such cells and no
-    --target is given; cells over OpenCL where `make opencl` was run, and else one line counts them. Exit 0 if
-    all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3 if there is no
-    finding, nothing can run here, or not the runtime that a finding is about.
+    --target is given; cells over OpenCL and in a browser where `repro doctor` finds what they need, and else one
+    line counts them. Exit 0 if all claims hold, 1 if one is fixed or changed, 2 if a file is not what was sealed, 3
+    if there is no finding, nothing can run here, or not the runtime that a finding is about.
     """
     findings = _chosen(slugs, everything)
     for finding in findings:
@@ -333,9 +333,8 @@ def verify(
             where = ", ".join(sorted({c.runtime for c in failing}, key=version_order))
             console.print(f"  fixed in {where}: this finding can be closed, its workarounds can go")
     if not target_names and not runtimes and (lost := unmeasurable(findings, names)):
-        console.say(
-            ("not measured", Tone.WARN), f": {lost}; `make opencl` and `make web` set up what runs them", soft_wrap=True
-        )
+        bring = "`repro doctor` has the commands that bring what they need"
+        console.say(("not measured", Tone.WARN), f": {lost}; {bring}", soft_wrap=True)
     ctx.exit(1 if failed else 3 if unmeasured else 0)
 
 

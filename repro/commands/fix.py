@@ -9,6 +9,7 @@ import click
 
 from repro import api
 from repro.commands import options
+from repro.commands.file_path import FilePath
 from repro.commands.outputs import keep_apart
 from repro.display.console import Screen, print_lines
 from repro.fixes.proof import Fixed, NotProven, op_line
@@ -25,7 +26,7 @@ MENDED_RISKS = [rule.id for rule in RULES.values() if rule.level is Level.RISKY 
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=FilePath())
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the mended model goes.")
 @options.target
 @options.runtime

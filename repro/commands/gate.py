@@ -10,6 +10,7 @@ import click
 
 from repro import api
 from repro.commands import elsewhere, options
+from repro.commands.file_path import FilePath
 from repro.commands.gate_start import write_start
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import say_own_catalogue
@@ -25,6 +26,7 @@ from repro.layouts.result import Report
 from repro.layouts.without_python import files_of, require_no_python
 from repro.pages.of_gate import gate_page
 from repro.pages.render import write_page
+from repro.records.folders import is_installed
 from repro.records.lines import Tone
 from repro.records.own_folders import own_folders
 from repro.remote.where import Where
@@ -34,11 +36,9 @@ from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, Target
 from runner.run import Precision
 from runner.target import Target
 
-LOG_WIDTH = 180
-
 
 @click.command()
-@click.argument("paths", metavar="LAYOUT", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="LAYOUT", nargs=-1, required=True, type=FilePath())
 @options.layout_targets
 @options.device
 @options.runtime
@@ -106,14 +106,17 @@ def command(
     declared = read_layout(layout, _overrides(settings))
     if no_python:
         require_no_python(declared)
+    if update_baseline and is_installed(declared.baselines):
+        raise BadInput(
+            f"layout '{layout}': its baseline would be written into the installed package; copy the layout's folder to "
+            "where you keep yours, and gate the copy"
+        )
     keep_apart({"--junit": junit_file, "--html": html_file}, files_of(declared))
     at = chosen_size(declared, size)
     precisions = declared.precisions if precision == "both" else (Precision(precision),)
     for wanted in precisions:
         require_precision(declared, wanted)
     console = Screen(stderr=as_json)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH  # a log has no edge to wrap at
     notes = Screen(stderr=True, soft_wrap=True)
     reports: list[Report] = []
     missing: dict[str, ReproError] = {}

@@ -41,6 +41,11 @@ def write_start(graphs: Sequence[Path], whole: Path | None, out: Path) -> Iterat
     for file, data in files.items():
         write_atomically(folder / file, data)
         yield f"wrote {folder / file}"
+    for name in made.apart:
+        yield (
+            f"graph {name} reads nothing that a graph before it gives: name the graphs in the order in which they run, "
+            f"or wire it in {out}"
+        )
     yield f"look at what is called a guess in {out}, then: {shell_command(['repro', 'gate', str(out)])}"
 
 

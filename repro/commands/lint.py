@@ -9,6 +9,7 @@ import click
 
 from repro import api
 from repro.commands import completion, options
+from repro.commands.file_path import FilePath
 from repro.commands.outputs import keep_apart
 from repro.delegate.adapters import Adapter, Api
 from repro.display import model_explorer
@@ -27,7 +28,7 @@ from runner.targets import PRECISION_CHOICES
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="One object per hazard on stdout.")
 @options.sarif
 @options.model_explorer
@@ -37,7 +38,7 @@ from runner.targets import PRECISION_CHOICES
     "names",
     multiple=True,
     shell_complete=completion.adapters,
-    help="Where it will run: the GPU's name, or a family of docs/adapter-families.md. May be repeated.",
+    help="Where it will run: the GPU's name, or a family of `repro docs adapter-families`. May be repeated.",
 )
 @click.option(
     "--precision", type=click.Choice(PRECISION_CHOICES), help="With --adapter: which arithmetic; default both."

@@ -62,7 +62,7 @@ def _target_option(name: str, help_text: str, **kind: Any) -> Callable[[Command]
         callback=_keep_settings,
         is_eager=True,
         expose_value=False,
-        help="A setting of the GPU's delegate (docs/settings.md), such as buffer_storage_type=1. May be repeated.",
+        help="A setting of the GPU's delegate (`repro docs settings`), such as buffer_storage_type=1. May be repeated.",
     )
     chosen = click.option(
         "--target", name, callback=_add_settings, help=help_text, shell_complete=completion.targets, **kind

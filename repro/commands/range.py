@@ -8,13 +8,14 @@ import click
 
 from repro import api
 from repro.commands import options
+from repro.commands.file_path import FilePath
 from repro.display.console import Screen, print_lines
 from repro.display.input_plan import plan_json, plan_lines
 from repro.display.json_lines import dump
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=FilePath())
 @options.inputs
 @options.input_seed
 @options.signature

@@ -9,6 +9,7 @@ import click
 
 from repro import api
 from repro.commands import options
+from repro.commands.file_path import FilePath
 from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import say_own_catalogue
 from repro.display import json_lines
@@ -29,7 +30,7 @@ _OUT = "Folder for history and result; default MODEL.reduced, for a model of a p
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=FilePath())
 @options.target
 @options.runtime
 @options.one_precision

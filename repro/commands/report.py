@@ -19,6 +19,7 @@ from repro.findings.restart_report import restart_files
 from repro.findings.seal import check_seal
 from repro.findings.upstream import HOW_TO_FILE, INDEX, ISSUE, all_issues, host_expectations, issue_to_file, write_files
 from repro.records.lines import counted
+from runner.encoding import shell_command
 from runner.errors import BadInput, NothingRan
 
 
@@ -53,7 +54,7 @@ def command(slug: str | None, out: Path | None, as_zip: bool, everything: bool) 
         raise NothingRan(NO_FINDING)
     folder = out or Path("build") / "report" / (slug or "all")
     keep_apart({"--out": folder}, [finding.folder for finding in chosen])
-    console = Screen()
+    console = Screen(soft_wrap=True)
     if everything:
         names = write_files(all_issues(findings, restarts, host_expectations()), folder)
         issues = sum(name.endswith(f"/{ISSUE}") for name in names)
@@ -73,7 +74,7 @@ def _write(files: Mapping[str, bytes], folder: Path, console: Screen) -> None:
     names = write_files(files, folder)
     console.print(f"{folder}: {counted(len(names), 'file')}")
     console.print(f"  the issue's text: {folder / ISSUE}")
-    console.print(f"  try it: python {folder / 'repro.py'} (exit 1 and BUG where it shows)")
+    console.print(f"  try it: {shell_command(['python', str(folder / 'repro.py')])} (exit 1 and BUG where it shows)")
 
 
 def _sealed(slug: str) -> Finding:

@@ -80,25 +80,28 @@ def wrong_line(case: str, precision: str, verdict: Verdict) -> str:
 
 
 def _print_known(console: Screen, results: Sequence[CaseResult], note: Callable[[str], str], verbose: bool) -> None:
-    groups: dict[str, list[tuple[CaseResult, Verdict]]] = defaultdict(list)
+    groups: dict[str, list[tuple[CaseResult, Verdict, str]]] = defaultdict(list)
     for result in results:
         for verdict, comparison in zip(result.verdicts, result.comparisons, strict=True):
             if comparison.standing is Standing.KNOWN and comparison.expectation is not None:
-                groups[comparison.expectation.finding].append((result, verdict))
+                groups[comparison.expectation.finding].append((result, verdict, comparison.expectation.reason))
     if not groups:
         return
     console.print()
-    console.say(("known bugs that show", Tone.HEAD), " (expected; what each is: findings/<name>/report.md)")
+    console.say(("known bugs that show", Tone.HEAD), " (expected; what each is: repro finding show NAME)")
     # The most frequent first; what has no finding of its own last.
     for finding, members in sorted(groups.items(), key=lambda g: (not g[0], -len(g[1]), g[0])):
-        cases = len({r.case for r, _ in members})
-        said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v in members}))
-        about = note(finding) if finding else "no finding of their own; the reason is in findings/expectations/"
+        cases = len({r.case for r, _, _ in members})
+        said = ", ".join(sorted({f"{v.status} {v.signature}".strip() for _, v, _ in members}))
+        others = f"no finding of their own{'' if verbose else '; -v says of each why it is expected'}"
+        about = note(finding) if finding else others
         counts = f"  {said}: {counted(len(members), 'output')} of {counted(cases, 'case')}"
         console.say("  ", (finding or "others", Tone.WARN), counts, f"; {about}" if about else "")
-        for result, verdict in members if verbose else members[:1]:
+        for result, verdict, reason in members if verbose else members[:1]:
             shown = wrong_line(result.case, result.precision, verdict)
             console.print(f"    {shown if verbose else shown[:160]}")
+            if not finding:
+                console.print(f"      why it is expected: {reason}")
 
 
 def _print_news(console: Screen, results: Sequence[CaseResult]) -> None:

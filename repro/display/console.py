@@ -32,6 +32,10 @@ STYLES = {
 }
 
 
+LOG_WIDTH = 180
+"""Characters of a line of a table in a file or a pipe, which has no edge to wrap at; $COLUMNS says otherwise."""
+
+
 class Clock:
     """Text with the time since it began behind it; drawn anew with every picture of the spinner."""
 
@@ -69,6 +73,8 @@ class Screen(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        if not self.is_terminal and not {"width", "COLUMNS"} & {*options, *os.environ}:
+            self.width = LOG_WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(one_line(text), **{**options, "markup": False, "emoji": False})

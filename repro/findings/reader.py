@@ -25,7 +25,7 @@ from repro.findings.finding import (
 )
 from repro.findings.where import EVERYWHERE, Limits
 from repro.records.folders import finding_folders
-from repro.records.strict import FileWord, Said, nearest
+from repro.records.strict import FileWord, Said, near_one
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status
 from runner.encoding import file_name
@@ -110,7 +110,8 @@ def load(slug: str, folder: Path | None = None) -> Finding:
     """
     homes = _homes(folder)
     if slug != file_name(slug) or slug not in homes:
-        raise BadInput(f"there is no finding '{slug}'; {nearest(Path(slug).name, sorted(homes))}")
+        near = near_one(Path(slug).name, homes) or "; `repro finding list` shows them all"
+        raise BadInput(f"there is no finding '{slug}'{near}")
     path = homes[slug] / MANIFEST
     document = read_toml(path, _Document, f"finding '{slug}'")
     where = document.range(EVERYWHERE)

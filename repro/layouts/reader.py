@@ -105,7 +105,10 @@ class _Document:
     residual: tuple[Residual, ...] = ()
     detections: DetectionTensors | None = None
     thresholds: _Thresholds
-    control: Annotated[Control, Field(description="name the layout that must fail where this one must pass")]
+    control: Annotated[
+        Control,
+        Field(description="name the layout that must fail where this one must pass, or say none = 'why there is none'"),
+    ]
     allow: tuple[_Allowed, ...] = ()
     target: tuple[_Target, ...] = ()
 

@@ -120,6 +120,14 @@ class ReferenceSource:
                 f" {len(graph.outputs)} outputs; the layout has {len(names)} and ends in {', '.join(wanted)}"
             )
         feed = tuple(values[name] for name in inputs)
+        for name, array, tensor in zip(inputs, feed, graph.inputs, strict=True):
+            shape = tuple(graph.tensors[tensor].shape)
+            if array.shape != shape:
+                raise BadInput(
+                    f"layout '{self._layout.path}': the whole model '{file}' reads {list(shape)} as '{tensor}', and the"
+                    f" layout's '{name}' is {list(array.shape)}; is it the model of these graphs, and are the inputs in"
+                    " its order?"
+                )
         sha = hashlib.sha256(data).hexdigest()
         outputs = self._cached("whole", (sha, _sources()), feed, lambda: _float64(data, file.name, feed))
         order = graph.outputs if set(graph.outputs) == set(wanted) else wanted

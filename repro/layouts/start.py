@@ -24,6 +24,8 @@ from runner.encoding import code_comment, toml_literal
 NAIVE = "naive"
 """Behind the names of the control's layout and graph."""
 START = "a start: a forgotten factor or an exchanged tensor leaves less than 10 dB; raise it to what the gate measures"
+ALIKE = 0.6
+"""Share of the letters from which on one name hints at the other; the one of difflib's `get_close_matches`."""
 SNR_DB = {"fp32": 60, "fp16": 35}
 
 
@@ -38,9 +40,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Start:
-    """What there is to write. control: text of the control's layout, and its graphs by file name; empty without one."""
+    """What there is to write. control: text of the control's layout, and its graphs by file name; empty without one.
+
+    apart: graphs that read nothing of a graph before them; the first aside.
+    """
 
     layout: str
+    apart: tuple[str, ...]
     control: str = ""
     control_models: dict[str, bytes] = field(default_factory=dict)
 
@@ -93,7 +99,12 @@ def start(name: str, models: Sequence[Model], whole: str = "") -> Start:
         "[control]",
         *comment,
     ]
-    return Start("\n".join(lines) + "\n", *control)
+    passed: set[str] = set()
+    apart = []
+    for one in wired:
+        apart += [one.model.name] if passed and not passed & set(one.inputs) else []
+        passed |= set(one.outputs)
+    return Start("\n".join(lines) + "\n", tuple(apart), *control)
 
 
 def _shapes_line(tensors: Mapping[str, Tensor]) -> str:
@@ -147,7 +158,8 @@ def _wire(models: Sequence[Model]) -> tuple[list[_Wired], dict[str, Tensor]]:
         tensors = [model.graph.tensors[name] for name in model.graph.inputs]
         names, guesses = _sources(tensors, {**given, **drawn}, taken, model.name, drawn)
         outputs = {_free(plain_name(n), taken, plain_name(model.name)): n for n in model.graph.outputs}
-        given |= {name: model.graph.tensors[tensor] for name, tensor in outputs.items()}
+        # The latest graph's come first: what one graph gives, the next most often reads.
+        given = {name: model.graph.tensors[tensor] for name, tensor in outputs.items()} | given
         wired.append(_Wired(model, tuple(names), tuple(outputs), tuple(guesses)))
     return wired, drawn
 
@@ -161,14 +173,14 @@ def _sources(
     for index, tensor in enumerate(tensors):  # equal names first, so that no guess takes them away
         same = [name for name in fitting[index] if name not in drawn and _same_name(tensor, ready[name])]
         if same:
-            chosen[index] = same[-1]
+            chosen[index] = same[0]
     lines = []
     for index, tensor in enumerate(tensors):
         shape = list(tensor.shape)
         if index in chosen:
             lines.append(f"guess: '{chosen[index]}' passes to '{tensor.name}', by name and shape {shape}")
             continue
-        # What one graph gives, the next most often reads. Converters call the first input of every graph the same.
+        # Converters call the first input of every graph the same, so an equal name of an input says least.
         passed = [name for name in fitting[index] if name not in drawn and name not in chosen.values()]
         again = [name for name in fitting[index] if name in drawn and _same_name(tensor, ready[name])]
         if passed:
@@ -196,7 +208,9 @@ def _same_name(one: Tensor, other: Tensor) -> bool:
 
 
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, plain_name(one), plain_name(other)).ratio()
+    """0 for names that have nothing but a few letters in common, as `args_0` and `values`: the order says more then."""
+    ratio = SequenceMatcher(None, plain_name(one), plain_name(other)).ratio()
+    return ratio if ratio >= ALIKE else 0.0
 
 
 def _control(wired: Sequence[_Wired], layout: str) -> tuple[tuple[str, dict[str, bytes]], list[str]]:

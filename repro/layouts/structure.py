@@ -10,6 +10,7 @@ from repro.hazards.lint import find_hazards
 from repro.layouts.layout import Layout
 from repro.layouts.models import PartModel
 from repro.layouts.result import GateAnswer, GateCheck
+from repro.records.lines import counted
 
 _ELSEWHERE = "is not resident on every GPU delegate"
 BANNED = {
@@ -48,7 +49,7 @@ def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[G
             yield _refused(part, tensor, text)
     if clean:
         kinds = ", ".join(BANNED)
-        reason = f"{len(graph.ops)} ops: no {kinds}, no rank above {MAX_RANK}, no {others}hazard"
+        reason = f"{counted(len(graph.ops), 'op')}: no {kinds}, no rank above {MAX_RANK}, no {others}hazard"
         yield GateCheck("structure", part, "", GateAnswer.PASS, reason)
 
 

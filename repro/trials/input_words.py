@@ -25,6 +25,7 @@ from repro.trials.given_inputs import FORMS
 from runner import memory
 from runner.encoding import path_label
 from runner.errors import BadInput
+from runner.installation import pip_install
 from runner.npz import UnreadableArrays, read_arrays, read_headers
 
 _PICTURE_BYTES = 12  # of a pixel while it is read, converted and scaled
@@ -193,6 +194,8 @@ def _reader(path: Path) -> tuple[Callable[..., Any], tuple[type[BaseException], 
     try:
         from PIL import Image
     except ImportError as error:
-        raise BadInput(f"{path}: reading a picture needs pillow, which is not installed; pip install pillow") from error
+        raise BadInput(
+            f"{path}: reading a picture needs pillow, which is not installed; install it: {pip_install('pillow')}"
+        ) from error
     faults = (OSError, ValueError, SyntaxError, EOFError, Warning, Image.DecompressionBombError)
     return Image.open, faults

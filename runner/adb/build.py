@@ -18,7 +18,7 @@ from pathlib import Path
 from runner import children
 from runner.cache import cache_root, folder_in_place, is_whole_folder
 from runner.errors import BadInput, TargetUnavailable
-from runner.installation import pip_install
+from runner.installation import compiler_install
 from runner.scratch import ScratchFolder
 
 NATIVE = Path(__file__).resolve().parents[1] / "native"
@@ -60,7 +60,7 @@ def linux_runner(machine: str) -> Path:
     zig = zig_compiler()
     if zig is None:
         raise TargetUnavailable(
-            f"no compiler for Linux on {machine} is here; run: {pip_install('ziglang')}, or set ZIG to a zig"
+            f"no compiler for Linux on {machine} is here; run: {compiler_install()}, or set ZIG to a zig"
         )
     command = [zig, "cc", "-target", f"{machine}-linux-gnu.2.27", *_WARNINGS, "-s", "{source}", "-o", "{out}", "-ldl"]
     return _built(f"linux-{machine}", SOURCE, RUNNER, command)
@@ -93,7 +93,7 @@ def android_runner(abi: str, say: object = None) -> tuple[Path, str]:
         return _zig_build(zig, abi), NOT_ON_A_PHONE
     raise TargetUnavailable(
         "no runner for the phone: set ANDROID_NDK_HOME to an Android NDK (it is then built with CMake), "
-        f"or REPRO_ANDROID_RUNNER to a built batch_runner; or run {pip_install('ziglang')}, "
+        f"or REPRO_ANDROID_RUNNER to a built batch_runner; or run {compiler_install()}, "
         "whose build has not run on a phone"
     )
 

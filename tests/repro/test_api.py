@@ -36,6 +36,7 @@ COMMANDS_ONLY = {
     "bundle": "writes an archive for a device elsewhere",
     "ingest": "a campaign over what such a device sent back",
     "suite": "becomes pytest",
+    "docs": "prints pages, for people",
     "prepare": "fills the cache",
     "list": "is cases.catalogue.catalogue()",
     "run": "a campaign over the catalogue, with journal and expectations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import tomllib
@@ -13,7 +14,8 @@ from packaging.requirements import Requirement
 
 from runner import installation
 
-PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 @pytest.fixture
@@ -51,6 +53,27 @@ def test_what_a_wheel_installs_to_convert_is_what_the_extra_names():
     assert [Requirement(word) for word in command[6:]] == [Requirement(line) for line in wanted]
 
 
+COMMANDS = [name for name in vars(installation) if name.endswith("_install") and not name.startswith("_")]
+ARGUMENTS = {"apt_install": ("gcc",), "pip_install": ("pillow",)}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("root", [None, "it's a checkout"])
+def test_a_command_to_copy_keeps_whole_a_path_with_spaces_and_quotes(
+    monkeypatch: pytest.MonkeyPatch, name: str, root: str | None
+):
+    python, setup = "/opt/a user's/venv/bin/python", Path("/opt/a user's/venv/setup")
+    monkeypatch.setattr(installation, "SETUP", setup)
+    monkeypatch.setattr(installation, "checkout", lambda: root and setup.parent / root)
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setenv("REPRO_CACHE", "/opt/a user's/cache")
+    command = getattr(installation, name)(*ARGUMENTS.get(name, ()))
+    paths = [word for word in shlex.split(command) if "/opt" in word]
+    assert paths or name == "apt_install"
+    assert all(word.startswith("/opt/a user's/") for word in paths)
+    assert command.count("user") == len(paths)
+
+
 @pytest.mark.parametrize(
     ("urls", "page"),
     [
@@ -72,3 +95,12 @@ def test_pages_of_the_docs_have_an_address_where_the_release_names_a_site(
     monkeypatch.setattr(installation.metadata, "metadata", lambda name: kept)
     monkeypatch.setattr(installation, "_documentation_site", installation._documentation_site.__wrapped__)
     assert installation.documentation("rules/add-reduce") == page
+
+
+def test_no_message_of_a_command_sends_its_reader_to_a_makefile():
+    """A wheel has none; the commands of this module know which installation they are for."""
+    sources = [*(ROOT / "repro").rglob("*.py"), *(ROOT / "runner").rglob("*.py")]
+    goals = re.compile(r"`make (setup|opencl|web|repro)`")
+    told = [path.name for path in sources if goals.search(path.read_text(encoding="utf-8"))]
+    assert len(sources) > 200
+    assert told == []

@@ -17,7 +17,7 @@ def test_without_torch_it_says_what_is_missing_and_how_to_get_it(detector: Detec
     with pytest.raises(NothingRan) as raised:
         convert.convert("shipped_a", 160, resolved)
     assert f"shipped_a of {detector.title} at 160 has to be converted first" in str(raised.value)
-    assert "torch, litert-torch is not installed" in str(raised.value)
+    assert "which needs torch, litert-torch; install what lacks" in str(raised.value)
     assert converter_install() in str(raised.value)
 
 

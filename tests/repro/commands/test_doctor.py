@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from repro.commands import doctor
 from repro.commands.doctor import command
+from runner.checkup import Requirement, RequirementState
 from runner.errors import TargetUnavailable
 from runner.targets import TargetInfo
 
@@ -97,3 +98,10 @@ def test_a_driver_that_cannot_be_installed_is_one_line(monkeypatch: pytest.Monke
     monkeypatch.setattr("repro.commands.doctor.mesa_script", lambda: ["false"])
     with pytest.raises(TargetUnavailable, match="install it by hand"):
         command.main(["--install"], standalone_mode=False)
+
+
+def test_one_command_that_brings_several_things_is_said_once(capsys: pytest.CaptureFixture[str]):
+    lacks = [Requirement(name, RequirementState.MISSING, "not installed", "pip install it") for name in ("a", "b")]
+    doctor.show([*lacks, Requirement("c", RequirementState.BROKEN, "old", "mend it")], [], [])
+    mends = capsys.readouterr().out.partition("to mend:\n")[2].splitlines()[:3]
+    assert mends == ["  a, b: pip install it", "  c: mend it", ""]

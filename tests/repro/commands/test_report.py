@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from click.testing import CliRunner
 
 from repro.cli import main
@@ -14,6 +16,14 @@ def test_the_command_writes_the_folder(tmp_path):
     result = CliRunner().invoke(main, ["report", ONE, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")} >= ATTACHMENTS
+
+
+def test_what_to_try_next_can_be_copied_whatever_the_folder_is_called(tmp_path):
+    out = tmp_path / "it's an issue"
+    said = CliRunner().invoke(main, ["report", ONE, "--out", str(out)]).output
+    (line,) = [line for line in said.splitlines() if "try it: " in line]
+    command = line.partition("try it: ")[2].partition(" (exit")[0]
+    assert shlex.split(command) == ["python", str(out / "repro.py")]
 
 
 def test_an_unknown_finding_is_one_line(tmp_path):

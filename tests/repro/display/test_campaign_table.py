@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from repro.campaigns.campaign import CaseResult
 from repro.display.campaign_table import family, junit_rows, print_campaign, summary_line, wrong_line
 from repro.display.console import Screen
 from repro.verdicts.fitness import FailedControl, Fitness
-from tests.repro.display.results import GOOD, KNOWN, NEWS, RESULTS, WRONG, result
+from tests.repro.display.results import EXPECTED, GOOD, KNOWN, NEWS, RESULTS, WRONG, result
 
 
 def printed(results: Sequence[CaseResult] = RESULTS, *, verbose: bool = False, controls: Sequence[str] = ()) -> str:
@@ -39,6 +40,15 @@ def test_known_bugs_stand_under_their_finding_with_its_note_and_one_example():
     text = printed()
     assert "its-finding  FAIL alias(x): 1 output of 1 case; note of its-finding" in text
     assert "    family/known fp32  output 1 'acc' FAIL alias(x): holds input 0 'x' (bit-exact, 4/4)" in text
+
+
+def test_a_known_bug_without_a_finding_says_why_it_is_expected():
+    alone = replace(EXPECTED, finding="", reason="we emit it doubled")
+    known = (WRONG, replace(KNOWN[1], expectation=alone))
+    many = [result(f"mine/known-{i}", known) for i in range(3)]
+    assert printed(many).count("why it is expected: we emit it doubled") == 1
+    assert printed(many, verbose=True).count("why it is expected: we emit it doubled") == 3
+    assert "repro finding show" in printed(many)
 
 
 def test_verbose_shows_every_example():

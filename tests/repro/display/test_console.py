@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from repro.display.console import STYLES, Screen, cell, echo_line, own_stderr, print_lines
+from repro.display.console import LOG_WIDTH, STYLES, Screen, cell, echo_line, own_stderr, print_lines
 from repro.records.lines import Tone, line
 from runner.encoding import one_line
 from tests.hostile_names import LONG, any_names
@@ -135,3 +135,12 @@ def test_progress_is_drawn_while_a_converter_holds_the_standard_error(monkeypatc
         assert b"still here" in os.read(ours, 100)
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, LOG_WIDTH), ("40", 40)])
+def test_a_log_has_no_narrow_edge_unless_it_is_told_of_one(monkeypatch: pytest.MonkeyPatch, columns: str | None, width):
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    console = Screen(file=io.StringIO())
+    assert console.width == width
+    assert Screen(file=io.StringIO(), width=60).width == 60

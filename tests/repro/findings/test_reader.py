@@ -49,6 +49,10 @@ def test_a_finding_toml_with_a_mistake_is_refused_in_one_line(copy, old, new, sa
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_finding_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match=ONE):
-        load("no-such-finding")
+@pytest.mark.parametrize(
+    ("slug", "hint"), [(ONE[:-1], f"did you mean '{ONE}'"), ("no-such-thing", "`repro finding list` shows them all")]
+)
+def test_an_unknown_finding_is_one_short_line_with_the_nearest_or_where_all_are_listed(slug, hint):
+    with pytest.raises(BadInput, match=f"there is no finding '{slug}'; {hint}") as caught:
+        load(slug)
+    assert len(str(caught.value)) < 120

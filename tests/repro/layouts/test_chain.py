@@ -16,6 +16,7 @@ from repro.layouts.chain import HIGHER_IS_BETTER, chain_checks, snr_db
 from repro.layouts.layout import DetectionTensors, Limit
 from repro.layouts.models import Values
 from repro.layouts.result import GateAnswer, GateCheck
+from runner.errors import BadInput
 from tests.repro.layouts import two_graphs
 from tests.repro.layouts.gating import layout_of, refusals, replace_in, run_gate
 from tests.repro.verdicts.judging import normal
@@ -68,6 +69,14 @@ def test_without_a_whole_model_the_chain_is_not_checked_and_the_gate_says_so(exa
     assert check.answer is GateAnswer.NOTE
     assert check.reason.startswith("not checked: no whole model is named")
     assert check.numbers["chain_snr_db"] > 90, "the baseline keeps the number all the same"
+
+
+def test_a_whole_model_that_reads_another_shape_is_one_line_about_the_layout(example, cpu):
+    g = GraphBuilder()
+    (example / "whole.tflite").write_bytes(write_tflite(g.build([g.unary("TANH", g.input("image", (1, 7, 5)))])))
+    said = r"the whole model '.*whole.tflite' reads \[1, 7, 5\] as 'image', and the layout's 'x' is \[1, 64, 24\]"
+    with pytest.raises(BadInput, match=said):
+        run_gate(example, cpu)
 
 
 def values(seed: int = 0) -> Values:

@@ -76,6 +76,13 @@ def test_a_target_that_cannot_be_is_one_line(table: str, says: str, tmp_path: Pa
         read_layout(with_targets(tmp_path, f"\n[[target]]\n{table}\n"))
 
 
+def test_a_layout_without_a_control_is_told_both_ways_to_have_one(example: Path):
+    text = (example / "split.toml").read_text(encoding="utf-8")
+    (example / "split.toml").write_text(text.partition("[control]")[0], encoding="utf-8")
+    with pytest.raises(BadInput, match=r"control: is missing; .* must fail .*, or say none = 'why there is none'"):
+        read_layout(example / "split.toml")
+
+
 BROKEN = [
     ('name = "two-graphs"', "", r"\[layout\] name: is missing"),
     ('name = "two-graphs"', "name = 3", r"\[layout\] name: must be a string, not 3"),

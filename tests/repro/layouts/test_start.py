@@ -101,6 +101,22 @@ def test_of_two_tensors_of_one_shape_the_more_alike_name_is_guessed_and_the_othe
     assert "# guess: 'values' passes to 'value', by shape [1, 8]; of that shape too: 'keys'" in text
 
 
+@pytest.mark.parametrize("readers", [("args_0", "args_1"), ("in1", "in2"), ("q", "r")])
+def test_where_no_name_hints_tensors_of_one_shape_pass_in_the_order_of_the_files(tmp_path: Path, readers):
+    first = one_op_each({"x": (1, 8)}, {"keys": "x", "values": "x"})
+    one, other = readers
+    second = one_op_each({one: (1, 8), other: (1, 8)}, {"out": one, "more": other})
+    third = one_op_each({"args_0": (1, 8), "args_1": (1, 8)}, {"end": "args_0", "rest": "args_1"})
+    layout = started(tmp_path, {"first": first, "second": second, "third": third})
+    assert [part.inputs for part in layout.graphs[1:]] == [("keys", "values"), ("out", "more")]
+
+
+def test_a_graph_that_reads_nothing_of_the_others_is_named(tmp_path: Path):
+    first, other = one_op_each({"x": (1, 8)}, {"y": "x"}), one_op_each({"z": (1, 5)}, {"end": "z"})
+    assert written(tmp_path, {"first": first, "other": other, "last": first}).apart == ("other",)
+    assert written(tmp_path, {"first": first, "last": first}).apart == ()
+
+
 def test_an_input_that_two_graphs_read_is_drawn_once(tmp_path: Path):
     g = GraphBuilder()
     image = g.input("image", (1, 4, 4, 3))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from repro.commands import expect, finding
+from repro.commands import expect, finding, gate, lint
 from repro.records import folders
 from repro.records.own_folders import NAME
 from runner.errors import BadInput
@@ -35,6 +35,53 @@ def test_what_would_write_into_an_installed_package_is_refused_in_one_line(comma
         refused = CliRunner().invoke(command, words).exception
     assert isinstance(refused, BadInput)
     assert "would be written into the installed package; run this in a project of your own" in str(refused)
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize("layout", ["docs/examples/two_graphs/split.toml", "models/dfine/shipped.toml"])
+def test_no_baseline_is_written_into_an_installed_package(monkeypatch: pytest.MonkeyPatch, layout: str, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(gate.command, [layout, "--target", "cpu", "--update-baseline"]).exception
+    assert isinstance(refused, BadInput)
+    assert "would be written into the installed package; copy the layout's folder" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "findings/concat-of-one/models/minimal.tflite",
+        "docs/examples/two_graphs/split.toml",
+        "models/rt_detr/naive.toml",
+    ],
+)
+def test_a_file_of_this_tool_is_found_by_its_name_in_any_folder_unless_one_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+):
+    monkeypatch.chdir(tmp_path)
+    found = folders.built_in(Path(name))
+    assert found is not None
+    assert found.is_file()
+    assert found.as_posix().endswith(name)
+    Path(name).parent.mkdir(parents=True)
+    assert folders.built_in(Path(name)) == found
+    Path(name).touch()
+    assert folders.built_in(Path(name)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["findings/none/x.tflite", "docs/examples/../../README.md", "other/x.toml", "/findings/concat-of-one", ""]
+)
+def test_no_other_path_is_taken_for_one_of_this_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str):
+    monkeypatch.chdir(tmp_path)
+    assert folders.built_in(Path(name)) is None
+
+
+def test_a_command_says_whose_file_it_took(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    name = "findings/concat-of-one/models/minimal.tflite"
+    said = CliRunner().invoke(lint.command, [name])
+    assert said.exit_code == 1
+    assert said.stderr == f"{name} is not here; taken is the one of this tool: {folders.built_in(Path(name))}\n"
 
 
 def test_a_checkout_is_written_to():
