@@ -34,8 +34,6 @@ from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, Target
 from runner.run import Precision
 from runner.target import Target
 
-LOG_WIDTH = 180
-
 
 @click.command()
 @click.argument("paths", metavar="LAYOUT", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -112,8 +110,6 @@ def command(
     for wanted in precisions:
         require_precision(declared, wanted)
     console = Screen(stderr=as_json)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH  # a log has no edge to wrap at
     notes = Screen(stderr=True, soft_wrap=True)
     reports: list[Report] = []
     missing: dict[str, ReproError] = {}

@@ -64,11 +64,17 @@ def own_stderr() -> TextIO:
     return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
+LOG_WIDTH = 180
+"""Columns of tables and wrapped lines where there is no terminal: a log has no edge to wrap at."""
+
+
 class Screen(Console):
     """A console to which every string is a text, wherever it stands: in a line, in a table's cell, beside a spinner."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        if not self.is_terminal and "width" not in options:
+            self.width = LOG_WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(one_line(text), **{**options, "markup": False, "emoji": False})

@@ -301,7 +301,7 @@ SHOWN = r"m\udcff\udc80\x1b[2J\n[red]"
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["lint", "{}.tflite"], 1, "1 hazard, 0 risky {}.tflite"),
+        (["lint", "{}.tflite"], 1, "{}.tflite: 1 hazard, 0 risks"),
         (["lint", "{}.tflite", "--sarif", "{}.sarif"], 1, "1 hazard"),
         (["check", "{}.tflite", "--target", "cpu", "--save", "saved{}"], 0, "{}.tflite: 2 ops"),
         (["judge", "saved{}/one{}"], 0, "{}.tflite output 0 'y' PASS"),

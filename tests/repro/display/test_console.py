@@ -135,3 +135,13 @@ def test_progress_is_drawn_while_a_converter_holds_the_standard_error(monkeypatc
         assert b"still here" in os.read(ours, 100)
     os.close(ours)
     os.close(theirs)
+
+
+def test_a_log_has_no_edge_at_which_a_path_is_cut_in_two():
+    console = Screen(file=io.StringIO())
+    table = Table("what", "where")
+    table.add_row("runtime", place := "/" + "venv/lib/site-packages/" * 6)
+    console.print(table)
+    console.print(f"stored in {place}")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count(place) == 2
