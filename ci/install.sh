@@ -5,6 +5,6 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pip=(python3 -m pip --disable-pip-version-check install -q -c "$root/constraints.txt")
 what=$root
-if [ $# -gt 0 ]; then what="$root[$(IFS=,; echo "$*")]"; fi
+if [ $# -gt 0 ]; then what="${root}[$(IFS=,; echo "$*")]"; fi
 "${pip[@]}" "$what"
 repro doctor --install

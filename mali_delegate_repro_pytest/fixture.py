@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -48,8 +49,12 @@ class Delegate:
         elif isinstance(model, bytes):
             (place / "model.tflite").write_bytes(model)
             question["model"] = str(place / "model.tflite")
-        else:
+        elif isinstance(model, str | os.PathLike):
             question["model"] = str(Path(model).resolve())
+        else:
+            raise NoVerdict(
+                f"a {type(model).__name__} is no model; give a path, the bytes of a .tflite, or a torch module"
+            )
         if inputs and "inputs" not in question:
             _write_arrays(place / "inputs.npz", inputs)
             question["inputs"] = str(place / "inputs.npz")
@@ -80,9 +85,13 @@ def _write_module(module: Any, inputs: Sequence[Any], place: Path) -> None:
     """The module as .tflite, its inputs, and what it makes of them in float64."""
     import copy
 
-    import litert_torch
     import torch
 
+    try:
+        import litert_torch
+    except ModuleNotFoundError as error:
+        install = f"{sys.executable} -m pip install 'mali-delegate-repro[convert]'"
+        raise NoVerdict(f"a torch module is converted first, with {error.name}; run: {install}") from error
     if not inputs:
         raise NoVerdict("a torch module is converted and judged with example inputs; give them behind it")
     module = copy.deepcopy(module).eval()
@@ -91,6 +100,9 @@ def _write_module(module: Any, inputs: Sequence[Any], place: Path) -> None:
         exact = module.double()(*(one.double() if one.is_floating_point() else one for one in inputs))
     _write_arrays(place / "inputs.npz", [one.numpy(force=True) for one in inputs])
     outputs = exact if isinstance(exact, list | tuple) else [exact]
+    other = [type(one).__name__ for one in outputs if not isinstance(one, torch.Tensor)]
+    if other:
+        raise NoVerdict(f"{type(module).__name__} gives a {other[0]}; what can be judged is a tensor, or several")
     _write_arrays(place / "outputs.npz", [one.numpy(force=True) for one in outputs])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +45,17 @@ SETTINGS = pytest.StashKey[Settings]()
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """Of the options, else of the settings. Patterns are taken from the root of the project."""
+    """Of the options, else of the settings. Patterns are taken from the root of the project, or are absolute."""
     root, lost = config.rootpath, []
     found: dict[str, list[Path]] = {"repro_models": [], "repro_layouts": []}
     for key, files in found.items():
         for pattern in config.getini(key):
-            matching = sorted(path.resolve() for path in root.glob(pattern) if path.is_file())
+            # Not Path.glob, which raises for an absolute pattern.
+            named = glob.glob(pattern, root_dir=root, recursive=True, include_hidden=True)  # noqa: PTH207
+            matching = sorted((root / name).resolve() for name in named if (root / name).is_file())
             files += matching
             if not matching:
-                lost.append(f"{key}: '{pattern}' matches no file in {root}")
+                lost.append(f"{key}: '{pattern}' matches no file in {root}{_hint(key, pattern, bool(named))}")
     return Settings(
         Tool(root),
         frozenset(found["repro_models"]),
@@ -61,3 +64,11 @@ def read_settings(config: pytest.Config) -> Settings:
         tuple(config.getoption("--repro-target") or config.getini("repro_targets")) or None,
         config.getoption("--repro-precision") or config.getini("repro_precision") or None,
     )
+
+
+def _hint(key: str, pattern: str, has_folders: bool) -> str:
+    """What to write in the place of a pattern that matches no file, where that can be told."""
+    if has_folders:
+        files = f"{pattern.rstrip('/*')}/*{'.tflite' if key == 'repro_models' else '.toml'}"
+        return f", but a folder; name its files: '{files}'"
+    return "; one pattern a line" if len(pattern.split()) > 1 else ""

@@ -62,8 +62,16 @@ def _read(data: bytes, where: str, ask: Callable[[_File], Answer]) -> Answer:
     except GraphError as error:
         raise BadInput(f"{where}: damaged .tflite: {error}; {_REMEDY}") from error
     except _DAMAGE as error:
-        what = " ".join(str(error).split())[:120]
-        raise BadInput(f"{where}: truncated or damaged .tflite ({what}); {_REMEDY}") from error
+        raise BadInput(f"{where}: truncated or damaged .tflite ({_in_words(error, data)}); {_REMEDY}") from error
+
+
+def _in_words(error: Exception, data: bytes) -> str:
+    """What is wrong with the bytes. A library's message is about its own arguments, and says nothing to a reader."""
+    if isinstance(error, struct.error) or "buffer is smaller" in str(error):
+        return f"it points behind its own end, byte {len(data)}"
+    if isinstance(error, ValueError):
+        return " ".join(str(error).split())[:120]
+    return "a number in it points nowhere"
 
 
 class _File:

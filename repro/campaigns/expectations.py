@@ -22,7 +22,6 @@ from repro.records.folders import expectation_folders
 from repro.records.strict import Said, Word, choose
 from repro.records.strict_toml import read_toml
 from repro.verdicts.verdict import Status, Verdict, is_of_memory
-from runner.encoding import shown_name
 from runner.host.gpu import is_hardware
 from runner.host.vulkan import name_key
 from runner.opencl.drivers import is_opencl
@@ -192,7 +191,7 @@ def compare(
     """
     expectation = expectations.lookup(case, verdict.output, precision)
     text = expected_text(expectation)
-    where = f"{case} output {verdict.output} '{shown_name(verdict.name)}' {precision} on {target}"
+    where = f"{case} {f'{verdict.where} ' if verdict.output >= 0 else ''}{precision} on {target}"
     flake = expectations.flake(case, verdict.output, precision)
     if flake is not None and verdict.status in (Status.PASS, Status.FAIL):
         return Comparison(Standing.FLAKE, f"flake {flake.rate:.2f}", expectation=expectation)
@@ -210,7 +209,8 @@ def compare(
         if expectation.origin == "reported":
             message = f"not confirmed: {where}: reported as {text} ({expectation.link}), passes in {runtime}"
             return Comparison(Standing.FIXED, text, message, expectation)
-        message = f"fixed in {runtime} on {target}: {where}: finding {expectation.finding or '?'} can be closed"
+        what = f"finding {expectation.finding}" if expectation.finding else f"what was expected of it ({text})"
+        message = f"fixed in {runtime} on {target}: {where}: {what} can {'be closed' if expectation.finding else 'go'}"
         if expectation.workaround:
             message += f", workaround {expectation.workaround} can go"
         return Comparison(Standing.FIXED, text, message, expectation)

@@ -93,13 +93,15 @@ def command(
     runs = len(written.contents.runs) - 1
     console.print(
         f"{out}: {counted(runs, 'run')} of {counted(len(chosen), 'case')} for {device} with LiteRT "
-        f"{supplies.version}, {megabytes(written.nbytes)} MB; there it takes {megabytes(written.unpacked)} MB, "
-        f"{megabytes(written.room)} MB more while it runs, and {written.minutes} on a phone (an estimate); "
-        f"{megabytes(written.results)} MB come back"
+        f"{supplies.version}, {megabytes(written.nbytes)} MB"
+    )
+    console.print(
+        f"there: {megabytes(written.unpacked)} MB of disk, {megabytes(written.room)} MB more while it runs, and "
+        f"{written.minutes} on a phone (an estimate); what comes back has about {megabytes(written.results)} MB"
     )
     if supplies.note:
         console.print(f"the runner is {supplies.note}")
-    console.print(f"bundle {written.contents.id}; what comes back: repro ingest results.zip")
+    console.print(f"bundle {written.contents.id}; next: send it, then: repro ingest results.zip")
 
 
 def _supplies(

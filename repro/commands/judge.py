@@ -11,10 +11,11 @@ import numpy as np
 
 from repro.commands import options
 from repro.display import json_lines
-from repro.display.console import Screen
+from repro.display.console import Screen, print_lines
 from repro.records.canonical_json import finite_or_none
+from repro.records.lines import Line, indented, line
 from repro.records.strict import near_one
-from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays, power_statement
+from repro.verdicts.judge import DEFAULT_DEPTH, judge, judge_arrays
 from repro.verdicts.noise_floor import Floor
 from repro.verdicts.saved_run import load_judgeable
 from repro.verdicts.threshold_reader import load_thresholds
@@ -50,6 +51,7 @@ from runner.run import Outcome, Precision
     help="TOML with other thresholds, each with its reason.",
 )
 @options.json_per_output
+@click.option("-v", "--verbose", is_flag=True, help="Also the judge's own measures: noise floors, standard errors, dB.")
 @options.memory
 @click.pass_context
 def command(
@@ -62,6 +64,7 @@ def command(
     depth: int,
     table_file: Path | None,
     as_json: bool,
+    verbose: bool,
 ) -> None:
     """Judge saved RUNS (folders that --save wrote) again, or one .npz of outputs against another.
 
@@ -90,23 +93,24 @@ def command(
         verdicts = _bare(reference, actual, floor_file, Precision(precision), depth, table)
     else:
         verdicts = (pair for folder in runs for pair in _saved(folder, table))
+    said: Mapping[str, Any] = {}
     for where, verdict in verdicts:
         clean &= verdict.status is Status.PASS
         if as_json:
             numbers = {name: finite_or_none(value) for name, value in verdict.metrics.items()}
             click.echo(json_lines.dump({**where, **json_lines.verdict_fields(verdict), "metrics": numbers}))
-        else:
-            console.print(_line(where, verdict))
+            continue
+        if where is not said:
+            print_lines(console, [_head(where)])
+        said = where
+        print_lines(console, indented(verdict.lines(verbose=verbose)))
     ctx.exit(0 if clean else 1)
 
 
-def _line(where: Mapping[str, Any], verdict: Verdict) -> str:
-    head = f"{where.get('case', '')} output {verdict.output} '{verdict.name}'".strip()
-    if verdict.status is Status.PASS:
-        return f"{head} PASS ({power_statement(verdict)}; floor: {verdict.floor or 'exact'})"
-    if verdict.holds:
-        return f"{head} {verdict.status} {verdict.signature}: holds {verdict.holds}; {verdict.reason}"
-    return f"{head} {verdict.status} {verdict.signature}".rstrip() + f": {verdict.reason}"
+def _head(where: Mapping[str, Any]) -> Line:
+    """Which run the lines below are about. where: its fields of --json."""
+    what = " ".join(where[field] for field in ("case", "target", "precision", "runtime") if where.get(field))
+    return line(what, f"  thresholds: {where['thresholds']}" if where["thresholds"] != DEFAULT.name else "")
 
 
 def _saved(folder: Path, table: Thresholds) -> Iterator[tuple[dict[str, Any], Verdict]]:
@@ -143,7 +147,7 @@ def _bare(
     if unpaired:
         near = near_one(unpaired[0], references)
         raise BadInput(f"{floor_file}: '{unpaired[0]}' is no output of {reference.name}; keys pair by name{near}")
-    where = {"precision": str(precision), "thresholds": table.name}
+    where = {"case": actual.name, "precision": str(precision), "thresholds": table.name}
     for index, (name, wanted) in enumerate(references.items()):
         floor = Floor(0.0, "rule", depth)
         if name in floors:

@@ -83,7 +83,7 @@ def command(
 
         def on_start(subject: Subject, chosen: Precision, known: int) -> None:
             counts = f"{subject.name}: {counted(len(subject.graph.ops), 'op')} on {name} {chosen}"
-            print_lines(console, [line(f"{counts}, inputs {subject.plan.words}, {known} answers known")])
+            print_lines(console, [line(f"{counts}, inputs {subject.plan.words}, {known} runs kept from before")])
 
         def on_step(step: Step) -> None:
             role_note = f", roles changed: {len(step.specimen.drift)}" if step.specimen.drift else ""

@@ -128,7 +128,7 @@ def _print(console: Screen, answers: Sequence[Answer], verbose: bool) -> None:
     first = answers[0]
     console.say((f"{first.target}  {spoken(first.runtime)}, {first.adapter}, {first.driver}", Tone.ASIDE))
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
-    for heading in ("cache", "it finds", "same", "of them read", "refused", "wrong", "died", "skipped"):
+    for heading in ("cache", "it finds", "same", "read back", "refused", "wrong", "died", "skipped"):
         table.add_column(heading, justify="left" if heading in ("cache", "it finds") else "right", no_wrap=True)
     for setup in dict.fromkeys(answer.setup for answer in answers):
         readings = [one for answer in answers if answer.setup == setup for one in answer.readings]

@@ -12,6 +12,7 @@ from repro.display.input_plan import plan_json
 from repro.display.junit import TestRow
 from repro.records.lines import Line, Tone, counted, line
 from repro.trials.check import Checked
+from repro.trials.known_bugs import next_command
 from repro.trials.partial import Border
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shell_command
@@ -173,9 +174,14 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
 
 
 def _next(shown: Shown) -> str:
-    fingerprint = shown.checked.run.fingerprint
-    is_shared = fingerprint.target.endswith(BESIDE_CPU)  # which the reducer does not run
-    if not is_shared and any(v.status in (Status.FAIL, Status.CRASH, Status.HANG) for v in shown.checked.verdicts):
-        where = ("--target", fingerprint.target, "--precision", fingerprint.precision)
-        return f"next: {shell_command(['repro', 'reduce', str(shown.path), *where])}"
-    return "next: the reason above says what to change"
+    fingerprint, bugs = shown.checked.run.fingerprint, shown.checked.known_bugs
+    is_shared = fingerprint.target.endswith(BESIDE_CPU)  # which no other command runs
+    wrong = [v.output for v in shown.checked.verdicts if v.status in (Status.FAIL, Status.CRASH, Status.HANG)]
+    if is_shared or not wrong:
+        return "next: the reason above says what to change"
+    model, target = str(shown.path), fingerprint.target
+    if set(wrong) <= set(bugs):
+        command = next_command(bugs, model, target)
+    else:
+        command = ["repro", "reduce", model, "--target", target, "--precision", fingerprint.precision]
+    return f"next: {shell_command(command)}"

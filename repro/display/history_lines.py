@@ -56,7 +56,8 @@ def conclusion(history: History) -> Line:
     findings = len({row.finding for row in history.failing_now if row.finding})
     unexplained = sum(not row.finding for row in history.failing_now)
     said = f"{counted(len(history.columns), str(history.by))}: "
-    now = f"{counted(findings, 'finding')} show now, {unexplained} more without a finding"
+    verb = "shows" if findings == 1 else "show"
+    now = f"{counted(findings, 'finding')} {verb} now, {unexplained} more without a finding"
     gone = len(history.rows) - failing
     return line(said, (now, Tone.BAD if unexplained else Tone.HEAD), f", {gone} gone, {flaky} flaky")
 

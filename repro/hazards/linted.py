@@ -37,8 +37,7 @@ class Linted(tuple[Hazard, ...], Worded):
         return sum(hazard.level is level for hazard in self) if isinstance(level, Level) else super().count(level)
 
     def _counts(self) -> str:
-        hazards = self.count(Level.HAZARD)
-        return f"{hazards} hazard{'' if hazards == 1 else 's'}, {self.count(Level.RISKY)} risky"
+        return f"{counted(self.count(Level.HAZARD), 'hazard')}, {counted(self.count(Level.RISKY), 'risk')}"
 
     @property
     def passed(self) -> bool:
@@ -52,9 +51,9 @@ class Linted(tuple[Hazard, ...], Worded):
     def lines(self) -> Iterator[Line]:
         """What `repro lint` prints of one model: hazards before risks, risks of one rule counted after the third."""
         if not self and not self.unexamined:
-            yield line(("clean", Tone.GOOD), f" {self.name}")
+            yield line(f"{self.name}: ", ("clean", Tone.GOOD))
             return
-        yield line((self._counts(), Tone.WARN if self.passed else Tone.BAD), f" {self.name}")
+        yield line(f"{self.name}: ", (self._counts(), Tone.WARN if self.passed else Tone.BAD))
         shown: Counter[str] = Counter()
         for hazard in self:
             shown[hazard.rule] += 1
@@ -81,6 +80,7 @@ def hazard_lines(hazard: Hazard) -> Iterator[Line]:
     yield line(f"  fix: {hazard.fix}")
     if where := hazard.where or rule.where:
         yield line(f"  where: {where}")
-    places = [place for place in (rule.finding, rule.upstream, documentation(f"rules/{rule.id}")) if place]
+    found = f"`repro finding show {rule.finding}`" if rule.finding else ""
+    places = [place for place in (found, rule.upstream, documentation(f"rules/{rule.id}")) if place]
     if places:
-        yield line(f"  see: {' '.join(places)}")
+        yield line(f"  see: {', '.join(places)}")

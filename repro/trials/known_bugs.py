@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cases.graph import Graph
 from repro.delegate.sighting import Effect
-from repro.hazards.hazard import Hazard
+from repro.hazards.hazard import Hazard, Level
 from repro.hazards.lint import foretold, measured_risks
 from repro.hazards.risks import LISTED_TWICE
 from repro.hazards.rules import RULES
@@ -48,6 +48,20 @@ def _that_explain(verdict: Verdict, found: Sequence[Hazard]) -> Iterator[Hazard]
             yield hazard
 
 
+def asked_for(hazard: Hazard) -> tuple[str, ...]:
+    """The option with which `repro fix` mends it: a risk only where it is asked to."""
+    return () if RULES[hazard.rule].level is Level.HAZARD else ("--also", hazard.rule)
+
+
+def next_command(bugs: Mapping[int, tuple[Hazard, ...]], model: str, target: str) -> list[str]:
+    """What to run when known bugs explain all that is wrong: what mends them, else what says how they are avoided."""
+    hazards = {hazard.rule: hazard for of_one in bugs.values() for hazard in of_one}
+    if not all(RULES[rule].workaround for rule in hazards):
+        return ["repro", "lint", model]
+    also = [word for hazard in hazards.values() for word in asked_for(hazard)]
+    return ["repro", "fix", model, "-o", "fixed.tflite", "--target", target, *also]
+
+
 def known_bug_lines(bugs: Mapping[int, tuple[Hazard, ...]]) -> Iterator[Line]:
     """One line per bug: its rule, its finding, what it does, and whether something helps."""
     outputs: dict[str, list[int]] = {}
@@ -60,5 +74,5 @@ def known_bug_lines(bugs: Mapping[int, tuple[Hazard, ...]]) -> Iterator[Line]:
         numbers = ", ".join(str(output) for output in outputs[rule_id] if output >= 0)
         of = f" of output{'s' if ',' in numbers else ''} {numbers}" if numbers else ""
         finding = f", finding {rule.finding}" if rule.finding else ""
-        helps = "; `repro fix` mends it" if rule.workaround else ""
+        helps = f"; `{' '.join(('repro fix', *asked_for(hazard)))}` mends it" if rule.workaround else ""
         yield line((f"known bug{of}: {rule_id}{finding}", Tone.WARN), f" at '{shown_name(hazard.tensor)}'{helps}")

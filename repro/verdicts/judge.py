@@ -386,8 +386,3 @@ def _metrics(reference: np.ndarray, actual: np.ndarray, which: MetricSet) -> dic
     if which == "none" or np.shape(reference) != np.shape(actual) or np.size(reference) == 0:
         return {}
     return quoted_metrics(reference, actual) if which == "quoted" else all_metrics(reference, actual)
-
-
-def power_statement(verdict: Verdict) -> str:
-    """The sentence of the record: how small an error this comparison would have noticed."""
-    return f"would have noticed an RMS error of {verdict.power:.3g}"

@@ -65,8 +65,18 @@ def test_the_example_workflow_gives_the_action_what_it_takes():
     for one in ours:
         assert set(one) <= set(inputs)
         assert one["paths"].strip()
-    reports = [one.get("reports", inputs["reports"]["default"]) for one in ours]
-    assert len(set(reports)) == len(reports), "two artifacts of one workflow may not have one name"
+    names = [one.get("artifact", inputs["artifact"]["default"]) for one in ours]
+    assert len(set(names)) == len(names), "two artifacts of one workflow may not have one name"
+
+
+def test_the_reports_may_lie_in_any_folder_for_their_artifact_has_a_name_of_its_own():
+    """GitHub refuses an artifact with a slash in its name."""
+    (upload,) = [
+        step["with"] for step in read("action.yml")["runs"]["steps"] if "upload-artifact" in step.get("uses", "")
+    ]
+    assert upload["path"] == "${{ inputs.reports }}"
+    assert upload["name"] == "${{ inputs.artifact }}"
+    assert "/" not in read("action.yml")["inputs"]["artifact"]["default"]
 
 
 def run_step(where: Path, **given: str) -> Ran:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,29 @@ def test_what_is_wrong_fails_with_the_tools_lines_and_what_is_known_is_expected(
             delegate.assert_right("model.tflite")
 
 
+def test_what_is_no_model_is_said_in_one_line(tmp_path: Path):
+    delegate, tool = delegate_that_says("passed", tmp_path)
+    for model, kind in ((3, "int"), (None, "NoneType"), ([], "list")):
+        with pytest.raises(NoVerdict, match=f"^a {kind} is no model; give a path"):
+            delegate.check(model)
+    assert tool.questions == []
+
+
+def test_a_torch_module_without_its_converter_names_the_command_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Module: ...
+
+    torch = types.SimpleNamespace(nn=types.SimpleNamespace(Module=Module))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    delegate, _ = delegate_that_says("passed", tmp_path)
+    with pytest.raises(
+        NoVerdict, match=re.escape(f"run: {sys.executable} -m pip install 'mali-delegate-repro[convert]'")
+    ):
+        delegate.check(Module())
+
+
 @pytest.mark.slow
 @pytest.mark.convert
 def test_a_torch_module_is_converted_fed_with_its_example_and_held_against_itself_in_float64(tmp_path: Path):
@@ -74,3 +100,10 @@ def test_a_torch_module_is_converted_fed_with_its_example_and_held_against_itsel
     assert module.weight.dtype == torch.float32
     with pytest.raises(NoVerdict, match="give them behind it"):
         delegate.assert_right(module)
+
+    class Named(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"y": super().forward(x)}
+
+    with pytest.raises(NoVerdict, match="Named gives a dict; what can be judged is a tensor"):
+        delegate.assert_right(Named(3, 2), example)

@@ -147,6 +147,9 @@ def test_a_layout_runs_where_it_says_itself_unless_the_run_says_where(project: p
     [
         ("repro_models = bild/*.tflite", "repro_models: 'bild/*.tflite' matches no file"),
         ("repro_layouts = x.toml", "repro_layouts: 'x.toml' matches no file"),
+        ("repro_models = models", "but a folder; name its files: 'models/*.tflite'"),
+        ("repro_layouts = lay*s/", "but a folder; name its files: 'lay*s/*.toml'"),
+        ("repro_models = x.tflite y.tflite", "; one pattern a line"),
         ("repro_precision = fp8", "repro_precision: 'fp8' is none of fp32, fp16, both"),
     ],
 )
@@ -156,6 +159,14 @@ def test_a_setting_that_leads_to_no_test_is_an_error_and_never_green(more, said,
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     assert said in run.stderr.str()
     assert project.runpytest_inprocess(*WITHOUT, "--help").ret == 0
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{}/models/*.tflite", "./models/*.tflite", "**/*.tflite", "tests/../models/?.tflite"]
+)
+def test_a_pattern_may_be_absolute_or_go_round_about(pattern, project: pytest.Pytester):
+    project.makeini(f"[pytest]\ntestpaths = tests\nrepro_models = {pattern.format(project.path)}\n")
+    assert ids(project.runpytest_inprocess(*WITHOUT, "--collect-only", "-q")) == {MINE, A, B}
 
 
 def test_a_model_in_a_folder_that_pytest_does_not_enter_is_an_error(project: pytest.Pytester):

@@ -132,7 +132,7 @@ def test_everything_that_is_handed_out_is_short_when_it_is_looked_at():
         "<Graph of 2 ops: x, z -> y, reduced>",
         "<Run model on cpu fp32: OK>",
         f"<Job model in fp32: {len(LOST)} bytes, 4 feeds>",
-        "<Linted model: 1 hazard, 0 risky>",
+        "<Linted model: 1 hazard, 0 risks>",
     ]
     assert len(repr(repro.judge(checked.run, subject)[0])) < 400
 

@@ -301,12 +301,12 @@ SHOWN = r"m\udcff\udc80\x1b[2J\n[red]"
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["lint", "{}.tflite"], 1, "1 hazard, 0 risky {}.tflite"),
+        (["lint", "{}.tflite"], 1, "{}.tflite: 1 hazard, 0 risks"),
         (["lint", "{}.tflite", "--sarif", "{}.sarif"], 1, "1 hazard"),
         (["check", "{}.tflite", "--target", "cpu", "--save", "saved{}"], 0, "{}.tflite: 2 ops"),
-        (["judge", "saved{}/one{}"], 0, "{}.tflite output 0 'y' PASS"),
+        (["judge", "saved{}/one{}"], 0, "{}.tflite cpu fp32"),
         (["judge", "{}.tflite"], 2, "{}.tflite: no such folder"),
-        (["judge", "--reference", "{}.npz", "--actual", "{}.npz"], 0, "output 0 'a' PASS"),
+        (["judge", "--reference", "{}.npz", "--actual", "{}.npz"], 0, "{}.npz fp32"),
         (["check", "{}.tflite", "--target", "cpu", "--inputs", "{}.npz"], 2, "{}.npz: no array for input 0 'x'"),
         (["reduce", "{}.tflite", "--target", "cpu", "--out", "{}"], 2, "{}.tflite: no output fails on cpu"),
         (["fix", "healthy{}.tflite", "-o", "{}", "--target", "cpu"], 0, "healthy{}.tflite: no known hazard"),

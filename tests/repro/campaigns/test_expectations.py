@@ -57,6 +57,19 @@ def test_an_unexpected_pass_says_which_finding_and_workaround_can_go(tmp_path: P
     assert "finding some-finding can be closed, workaround emit-x2 can go" in result.message
 
 
+def test_an_unexpected_pass_without_a_finding_says_what_can_go(tmp_path: Path):
+    text = entry("any", "").replace('finding = "some-finding"', 'finding = ""').replace('workaround = "emit-x2"', "")
+    (tmp_path / "gpu.toml").write_text(text, encoding="utf-8")
+    message = said(tmp_path, verdict(Status.PASS)).message
+    assert message.endswith("fp32 on gpu:lavapipe: what was expected of it (FAIL unwritten) can go")
+
+
+def test_a_run_that_ended_names_no_output(tmp_path: Path):
+    ended = Verdict(-1, "", Status.CRASH, reason="the worker was killed by SIGSEGV")
+    message = said(tmp_path, ended, case="x.tflite").message
+    assert message == "new failure: x.tflite fp32 on gpu:lavapipe: CRASH: the worker was killed by SIGSEGV"
+
+
 def test_a_changed_signature_is_as_loud_as_a_new_failure(tmp_path: Path):
     write(tmp_path, "gpu")
     changed = said(tmp_path, verdict(signature="stale"))

@@ -95,7 +95,7 @@ def test_the_source_of_each_kernel_is_dumped(tmp_path: Path):
 def test_the_last_line_counts_and_says_what_to_do_next():
     folder = FINDINGS / "add-output-feeds-reduction" / "models"
     wrong = CliRunner().invoke(command, [str(folder / "minimal.tflite"), "--precision", "fp32"])
-    assert wrong.stdout.splitlines()[-1].startswith("1 of 2 outputs not as it should be; next: repro reduce ")
+    assert wrong.stdout.splitlines()[-1].startswith("1 of 2 outputs not as it should be; next: repro fix ")
     right = CliRunner().invoke(command, [str(folder / "control.tflite"), "--precision", "fp32"])
     assert right.stdout.splitlines()[-1] == "2 outputs: right"
 
@@ -193,7 +193,7 @@ def test_what_is_wrong_among_several_is_in_every_report(tmp_path: Path, monkeypa
     reports = ["--junit", "c.xml", "--sarif", "c.sarif", "--html", "c.html"]
     result = CliRunner().invoke(command, [".", "--precision", "fp32", *reports])
     assert result.exit_code == 1, result.output
-    assert result.stdout.splitlines()[-1].startswith("1 of 4 outputs of 2 models not as it should be; next: repro red")
+    assert result.stdout.splitlines()[-1].startswith("1 of 4 outputs of 2 models not as it should be; next: repro fix")
     log = json.loads(Path("c.sarif").read_text(encoding="utf-8"))
     require_sarif(log)
     results = log["runs"][0]["results"]

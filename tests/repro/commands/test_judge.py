@@ -47,6 +47,21 @@ def test_arrays_pair_by_name_and_each_gets_a_line(tmp_path: Path):
     assert lines[2]["pearson"] is None
 
 
+def test_in_words_a_run_is_named_once_and_the_judges_own_measures_stay_behind_v(tmp_path: Path):
+    right = np.random.default_rng(0).standard_normal((8, 8))
+    reference = write(tmp_path, "ref.npz", a=right, b=right)
+    actual = write(tmp_path, "out.npz", a=right.astype(np.float32), b=(right + 1).astype(np.float32))
+    floor = write(tmp_path, "floor.npz", a=np.array(1e-7), b=np.array(1e-7))
+    words = ("--reference", reference, "--actual", actual, "--floor", floor, "--precision", "fp32")
+    head, *rest = invoke(*words).stdout.splitlines()
+    assert head == "out.npz fp32"
+    assert rest[0].startswith("  output 0 'a' PASS an error of ")
+    assert rest[1].startswith("  output 1 'b' FAIL wrong: ")
+    more = set(invoke(*words, "-v").stdout.splitlines()) - {head, *rest}
+    assert ["noise floors" in line for line in more] == [True]
+    assert not any("noise floors" in line for line in rest)
+
+
 @pytest.mark.parametrize("floor", ["emulation", "number", "sizes"])
 def test_a_floor_may_be_an_emulation_a_number_or_sizes(tmp_path: Path, floor: str):
     reference = np.random.default_rng(0).standard_normal((1, 64, 32))

@@ -75,7 +75,7 @@ def thin(tmp_path):
 def test_a_risk_on_some_adapters_only_says_where_in_every_form(thin):
     text = run(thin)
     assert text.exit_code == 0
-    assert "0 hazards, 2 risky" in text.output
+    assert "0 hazards, 2 risks" in text.output
     assert "mali-thin-pointwise: output 0 'y' (CONV_2D)" in text.output
     assert re.search(r"where: Mali-G57, .*Mali-G925-Immortalis \(fp16\)$", text.output, re.M)
     assert "never on a Mali" in text.output

@@ -144,3 +144,13 @@ def test_a_log_has_no_narrow_edge_unless_it_is_told_of_one(monkeypatch: pytest.M
     console = Screen(file=io.StringIO())
     assert console.width == width
     assert Screen(file=io.StringIO(), width=60).width == 60
+
+
+def test_a_log_has_no_edge_at_which_a_path_is_cut_in_two():
+    console = Screen(file=io.StringIO())
+    table = Table("what", "where")
+    table.add_row("runtime", place := "/" + "venv/lib/site-packages/" * 6)
+    console.print(table)
+    console.print(f"stored in {place}")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count(place) == 2

@@ -37,9 +37,9 @@ def test_it_is_a_tuple_of_its_hazards():
 @pytest.mark.parametrize(
     ("hazards", "passed", "words"),
     [
-        ([], True, "0 hazards, 0 risky"),
-        (risks(2), True, "0 hazards, 2 risky"),
-        ([LOST], False, "1 hazard, 0 risky"),
+        ([], True, "0 hazards, 0 risks"),
+        (risks(2), True, "0 hazards, 2 risks"),
+        ([LOST], False, "1 hazard, 0 risks"),
     ],
 )
 def test_risks_alone_do_not_fail(hazards: list[Hazard], passed: bool, words: str):
@@ -49,17 +49,17 @@ def test_risks_alone_do_not_fail(hazards: list[Hazard], passed: bool, words: str
 
 
 def test_a_clean_model_is_one_line():
-    assert str(Linted([], "mine.tflite")) == "clean mine.tflite"
+    assert str(Linted([], "mine.tflite")) == "mine.tflite: clean"
 
 
 def test_a_hazard_says_what_why_what_to_do_and_where_to_read_on():
     head, *rest = str(Linted([LOST], "mine")).splitlines()
-    assert head == "1 hazard, 0 risky mine"
+    assert head == "mine: 1 hazard, 0 risks"
     assert [line.strip() for line in rest] == [
         "hazard add-reduce: output 0 'y' (ADD -> MEAN)",
         LOST.message,
         f"fix: {LOST.fix}",
-        f"see: {RULES['add-reduce'].finding} {RULES['add-reduce'].upstream}".strip(),
+        f"see: `repro finding show {RULES['add-reduce'].finding}`, {RULES['add-reduce'].upstream}",
     ]
 
 

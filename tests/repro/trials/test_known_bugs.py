@@ -11,8 +11,9 @@ from cases.findings.composite_aborts import rms_norm
 from cases.findings.int16_scales_ignored import pair
 from cases.findings.registry import FINDING_MODELS
 from cases.graph import Graph
+from repro.fixes.workarounds import avoid_hazards
 from repro.hazards.rules import RULES
-from repro.trials.known_bugs import known_bug_lines, known_bugs
+from repro.trials.known_bugs import known_bug_lines, known_bugs, next_command
 from repro.verdicts.verdict import Status, Verdict
 from runner.run import Precision
 
@@ -59,6 +60,28 @@ def test_an_output_that_is_listed_twice_is_litert_s_own_bug(target: str):
     assert {output: [hazard.rule for hazard in hazards] for output, hazards in found.items()} == {
         0: ["output-listed-twice"]
     }
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_the_command_that_is_said_to_mend_a_known_bug_does(precision: Precision):
+    told = set()
+    for slug, models in FINDING_MODELS.items():
+        for model in models:
+            if model.purpose != "minimal" or model.build is None:
+                continue
+            graph = model.build()
+            wrong = [Verdict(index, graph.outputs[index], Status.FAIL) for index in model.wrong]
+            found = known_bugs(graph, wrong or [Verdict(-1, "", Status.CRASH)], "gpu:lavapipe", precision)
+            words = next_command(found, "m.tflite", "gpu:lavapipe")
+            if found and words[1] == "fix":
+                also = words[words.index("gpu:lavapipe") + 1 :]
+                assert set(also[0::2]) <= {"--also"}, slug
+                mended = {hazard.rule for hazard, _ in avoid_hazards(graph, also[1::2]).done}
+                rules = {hazard.rule for hazards in found.values() for hazard in hazards}
+                assert mended & rules, (slug, words)
+                told |= mended
+    assert {"add-reduce", "composite-aborts"} <= told
+    assert ("cast-output-consumed" in told) is (precision is Precision.FP16)
 
 
 def test_the_adapter_decides_what_it_decides():
