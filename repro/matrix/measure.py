@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from repro.campaigns.controls import fitness
+from repro.judges.stream import judged
 from repro.matrix.document import FORMAT
 from repro.matrix.environments import Environment, public_target
 from repro.matrix.record import CellRecord, EnvironmentRecord, cell_of
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
 from repro.verdicts.fitness import Fitness
-from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
@@ -191,10 +191,13 @@ def _cells(
             subject, chosen = plan[index]
             yield subject.job(chosen, deadline_s=DEADLINE_S)
 
-    if pending:
+    def runs() -> Iterator[tuple[Subject, Run]]:
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
-            subject, _ = plan[index]
-            record = to_record(subject, run, judge(run, subject))
+            yield plan[index][0], run
+
+    if pending:
+        for index, (subject, run, verdicts) in zip(pending, judged(runs()), strict=True):
+            record = to_record(subject, run, verdicts)
             if is_kept(run):
                 journal.add(keys[index], record)
             records[index] = record
