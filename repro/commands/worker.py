@@ -47,6 +47,7 @@ def command(ctx: click.Context, scheduler: str, target_names: tuple[str, ...], p
     if not lent:
         raise TargetUnavailable("no target works on this machine, so that there is nothing to lend; see `repro doctor`")
     at_worker.processes = processes
+    at_worker.kept_open = max(at_worker.kept_open, len(lent))
     at_worker.code_version()
     ctx.call_on_close(at_worker.close_targets)
     serve_worker(access, name, lent, lambda name: say(f"worker {name} lends {', '.join(lent)}"))

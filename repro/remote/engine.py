@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.remote.access import Access, is_loopback
+from runner.adb.interruption import raise_if_interrupted
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 from runner.installation import campaign_install
 
@@ -220,7 +221,10 @@ class Ticket:
 
 
 class Engine:
-    """A connection to a scheduler, made when it is first needed. Use it as a context manager."""
+    """A connection to a scheduler, made when it is first needed. Use it as a context manager.
+
+    Once it is connected, several threads may hand in tasks, each for a target of its own.
+    """
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -229,7 +233,9 @@ class Engine:
         self._numbers = itertools.count()
         self._seen: tuple[float, tuple[AtWork, ...]] = (0.0, ())
         self._carried: dict[str, Ticket] = {}
-        self._ended = threading.Event()
+        self._ended = 0
+        self._changed = threading.Condition()
+        self._seen_by = threading.local()
 
     def __enter__(self) -> Engine:
         return self
@@ -316,7 +322,7 @@ class Engine:
             workers=[at] if at else None,
             allow_other_workers=False,
         )
-        future.add_done_callback(lambda _: self._ended.set())
+        future.add_done_callback(lambda _: self._task_ended())
         return Ticket(future)
 
     def _carry(self, sha: str, data: bytes) -> Ticket:
@@ -333,7 +339,18 @@ class Engine:
         """Let go of what was carried: whoever needs it sends it again."""
         self._carried.clear()
 
+    def _task_ended(self) -> None:
+        with self._changed:
+            self._ended += 1
+            self._changed.notify_all()
+
     def wait(self, timeout_s: float) -> None:
-        """Return when a task has ended since the last time, or the time is over."""
-        self._ended.wait(timeout_s)
-        self._ended.clear()
+        """Return when a task has ended since this thread waited last, or the time is over.
+
+        Raises KeyboardInterrupt in a thread that was told to end (`runner.adb.interruption`).
+        """
+        seen = getattr(self._seen_by, "ended", 0)
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended > seen, timeout_s)
+            self._seen_by.ended = self._ended
+        raise_if_interrupted()
