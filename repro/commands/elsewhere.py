@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from repro.remote.access import Access, access
 from repro.remote.where import HERE, Elsewhere, Where
 from runner.encoding import one_line
+from runner.stopping import exit_code
 
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 _KEYS = "repro.campaign-keys"
@@ -57,6 +59,16 @@ def _where(ctx: click.Context, parameter: click.Parameter, address: str | None) 
 def say(text: str) -> None:
     """One line about a campaign, on standard error."""
     click.echo(one_line(f"campaign: {text}"), err=True)
+
+
+@contextmanager
+def until_stopped(what: str) -> Iterator[None]:
+    """Ctrl-C and the like are how this ends, and nothing of it resumes."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        say(f"the {what} was stopped")
+        click.get_current_context().exit(exit_code(error))
 
 
 def where(command: Command) -> Command:
