@@ -12,6 +12,7 @@ import click
 from repro.remote.access import Access, access
 from repro.remote.where import HERE, Elsewhere, Where
 from runner.encoding import one_line
+from runner.errors import BadInput
 from runner.stopping import exit_code
 
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
@@ -50,6 +51,9 @@ def access_to(ctx: click.Context, address: str) -> Access:
 
 def _where(ctx: click.Context, parameter: click.Parameter, address: str | None) -> Where:
     if address is None:
+        given = [f"--{name.replace('_', '-')}" for name, file in ctx.meta.get(_KEYS, {}).items() if file is not None]
+        if given:
+            raise BadInput(f"{given[0]} is a scheduler's key, and none is named; give --scheduler tcp://HOST:PORT too")
         return HERE
     place = Elsewhere(access_to(ctx, address), say)
     ctx.call_on_close(place.close)

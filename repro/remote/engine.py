@@ -32,6 +32,7 @@ CORES = "the cores of the machine"
 LOST_AFTER_S = 60
 """Without a sign of life for so long, a worker counts as lost. One that ends is known to be lost at once."""
 CONNECT_S = 10
+_SILENT_S = 5
 _RESULT_S = 60
 _AGE_S = 1.0
 
@@ -67,6 +68,19 @@ def _security(access: Access) -> Any:
 
 
 _ROLES = ("client", "scheduler", "worker")
+
+
+async def _reach(access: Access) -> None:
+    """Raise TargetUnavailable where no scheduler answers. The engine waits for ever for one that says nothing."""
+    security = _security(access) or _distributed().Security()
+    connected = _distributed().comm.connect(access.address, timeout=CONNECT_S, **security.get_connection_args("client"))
+    try:
+        line = await asyncio.wait_for(connected, CONNECT_S + _SILENT_S)
+    except TimeoutError:
+        raise TargetUnavailable(_no_answer(access, "what listens there says nothing")) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TargetUnavailable(_no_answer(access, _one_line(error))) from error
+    await line.close()
 
 
 # -- the two kinds of processes that serve ---------------------------------------------------------
@@ -110,8 +124,8 @@ def serve_worker(access: Access, name: str, targets: Sequence[str], on_start: Ca
 
 async def worker(access: Access, name: str, targets: Sequence[str], on_start: Callable[[str], None]) -> None:
     """The same, inside a loop that runs already."""
-    distributed = _distributed()
-    made = distributed.Worker(
+    await _reach(access)
+    made = _distributed().Worker(
         access.address,
         name=name,
         host="127.0.0.1" if is_loopback(access.host) else access.own_host(),
@@ -130,20 +144,24 @@ async def worker(access: Access, name: str, targets: Sequence[str], on_start: Ca
             on_start(made.name)
             await made.finished()
     except (OSError, TimeoutError, RuntimeError) as error:
-        raise TargetUnavailable(_no_answer(access, error)) from error
+        raise TargetUnavailable(_no_answer(access, _one_line(error))) from error
     raise DeviceFailed(f"the scheduler at {access.address} has gone; start it again, then this")
 
 
-def _no_answer(access: Access, error: BaseException) -> str:
+def _no_answer(access: Access, why: str) -> str:
     key = "" if access.tls else "; one with a key asks for --secret-file or --tls-..."
-    return f"no scheduler answers at {access.address} ({_one_line(error)}); `repro scheduler` starts one{key}"
+    same = " that has the same key" if access.tls else ""
+    return f"no scheduler{same} answers at {access.address} ({why}); `repro scheduler` starts one{key}"
 
 
 def _one_line(error: BaseException) -> str:
-    """The reason behind what the engine says, which may be a screen of text."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """The reason behind what the engine says, which may be a screen of text: the innermost that has words."""
+    said = ""
+    cause: BaseException | None = error
+    while cause is not None:
+        said = " ".join(str(cause).split())[:200] or said
+        cause = cause.__cause__
+    return said or type(error).__name__
 
 
 def own_name() -> str:
@@ -255,6 +273,7 @@ class Engine:
         """The line to the scheduler, made when it is first needed. Raises TargetUnavailable, DeviceFailed."""
         if self._client is None:
             distributed = _distributed()
+            asyncio.run(_reach(self.access))
             try:
                 self._client = distributed.Client(
                     self.access.address,
@@ -263,7 +282,7 @@ class Engine:
                     set_as_default=False,
                 )
             except (OSError, TimeoutError, RuntimeError) as error:
-                raise TargetUnavailable(_no_answer(self.access, error)) from error
+                raise TargetUnavailable(_no_answer(self.access, _one_line(error))) from error
         self.require_scheduler()
         return self._client
 
