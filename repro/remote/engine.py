@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ CORES = "the cores of the machine"
 """A resource that every worker has once: two drivers of one host do not measure at the same time."""
 LOST_AFTER_S = 60
 """Without a sign of life for so long, a worker counts as lost. One that ends is known to be lost at once."""
+CARRIED_BYTES = 1 << 30
+"""Of what was carried and may be asked for again: the scheduler and a worker keep it for so long."""
 CONNECT_S = 10
 _SILENT_S = 5
 _RESULT_S = 60
@@ -250,8 +253,9 @@ class Engine:
         self._session = uuid.uuid4().hex[:8]
         self._numbers = itertools.count()
         self._seen: tuple[float, tuple[AtWork, ...]] = (0.0, ())
-        self._carried: dict[str, Ticket] = {}
+        self._carried: OrderedDict[str, tuple[Ticket, int]] = OrderedDict()
         self._ended = 0
+        self._carrying = threading.Lock()
         self._changed = threading.Condition()
         self._seen_by = threading.local()
 
@@ -346,17 +350,21 @@ class Engine:
 
     def _carry(self, sha: str, data: bytes) -> Ticket:
         """Bytes as a task of their own: when the only worker that had them is lost, the scheduler sends them again."""
-        known = self._carried.get(sha)
-        if known is not None and known.future.status in ("pending", "finished"):
-            return known
-        key = f"bytes-{sha}-{self._session}-{next(self._numbers)}"
-        made = Ticket(self._connected().submit(bytes, data, key=key, pure=False))
-        self._carried[sha] = made
-        return made
+        with self._carrying:
+            made, _ = self._carried.pop(sha, (None, 0))
+            if made is None or made.future.status not in ("pending", "finished"):
+                key = f"bytes-{sha}-{self._session}-{next(self._numbers)}"
+                made = Ticket(self._connected().submit(bytes, data, key=key, pure=False))
+            self._carried[sha] = (made, len(data))
+            # A task that needs what is let go of here has it all the same.
+            while sum(size for _, size in self._carried.values()) > CARRIED_BYTES and len(self._carried) > 1:
+                self._carried.popitem(last=False)
+            return made
 
     def drop_carried(self) -> None:
         """Let go of what was carried: whoever needs it sends it again."""
-        self._carried.clear()
+        with self._carrying:
+            self._carried.clear()
 
     def _task_ended(self) -> None:
         with self._changed:

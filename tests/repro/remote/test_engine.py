@@ -200,6 +200,20 @@ def test_bytes_go_to_a_worker_once_and_are_known_by_their_hash(campaign: Campaig
         assert one.result() == two.result()
 
 
+def test_what_was_carried_is_kept_up_to_a_limit_and_arrives_all_the_same(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine, "CARRIED_BYTES", 2 * LARGE_BYTES)
+    with Engine(campaign.access) as opened:
+        asked = [opened.submit(_lengths, carried={f"sha {n}": b"x" * (LARGE_BYTES + n)}) for n in range(6)]
+        assert [ticket.result() for ticket in asked] == [[LARGE_BYTES + n] for n in range(6)]
+        assert list(opened._carried) == ["sha 5"]
+
+
+def _lengths(carried: dict[str, bytes]) -> list[int]:
+    return [len(data) for data in carried.values()]
+
+
 def _same_object(carried: dict[str, bytes]) -> int:
     return id(carried["sha"])
 
