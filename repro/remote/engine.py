@@ -20,6 +20,7 @@ import uuid
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,9 @@ def _distributed() -> Any:
             "distributed.worker.profile.enabled": False,
         }
     )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":  # several have a level of their own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="distributed")
     return distributed
 
@@ -212,33 +215,38 @@ class Lost(Exception):
 
 
 class Ticket:
-    """A task that was handed in."""
+    """A task that was handed in. What it returns is fetched in the background as soon as it is there.
 
-    def __init__(self, future: Any) -> None:
-        self.future = future
+    Fetching is a part of the task: where its worker goes in between, it is made again, and nobody stands still for it.
+    """
+
+    def __init__(self, client: Any, future: Any, on_end: Callable[[], None]) -> None:
+        self._future = future
+        fetching = client.gather(future, asynchronous=True)
+        self._fetched = asyncio.run_coroutine_threadsafe(fetching, client.loop.asyncio_loop)
+        self._fetched.add_done_callback(lambda _: on_end())
 
     @property
     def is_done(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return bool(self.future.status != "pending")
+        """Whether it has ended, in whatever way, and what it returned is here."""
+        return self._fetched.done()
 
     def result(self, timeout_s: float = _RESULT_S) -> Any:
         """What the task returned. Raises Lost, TimeoutError while it is not there, and what the task raised."""
         distributed = _distributed()
-        cancelled = (distributed.CancelledError, distributed.client.FutureCancelledError)
+        cancelled = (CancelledError, distributed.CancelledError, distributed.client.FutureCancelledError)
         lost = (distributed.KilledWorker, distributed.comm.CommClosedError, *cancelled)
         try:
-            return self.future.result(timeout=timeout_s)
-        except distributed.TimeoutError as error:
-            raise TimeoutError from error
+            return self._fetched.result(timeout_s)
         except lost as error:
             raise Lost(str(error)) from error
 
     def give_up(self) -> None:
         """Nobody waits for it any more; where it runs, it ends soon."""
+        self._fetched.cancel()
         with contextlib.suppress(Exception):  # the scheduler may have gone, and the task with it
-            self.future.cancel(force=True)
-        self.future.release()
+            self._future.cancel(force=True)
+        self._future.release()
 
 
 class Engine:
@@ -253,7 +261,7 @@ class Engine:
         self._session = uuid.uuid4().hex[:8]
         self._numbers = itertools.count()
         self._seen: tuple[float, tuple[AtWork, ...]] = (0.0, ())
-        self._carried: OrderedDict[str, tuple[Ticket, int]] = OrderedDict()
+        self._carried: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._ended = 0
         self._carrying = threading.Lock()
         self._changed = threading.Condition()
@@ -335,7 +343,7 @@ class Engine:
         """
         client = self._connected()
         if carried is not None:
-            arguments = (*arguments, {sha: self._carry(sha, data).future for sha, data in carried.items()})
+            arguments = (*arguments, {sha: self._carry(sha, data) for sha, data in carried.items()})
         future = client.submit(
             function,
             *arguments,
@@ -345,16 +353,15 @@ class Engine:
             workers=[at] if at else None,
             allow_other_workers=False,
         )
-        future.add_done_callback(lambda _: self._task_ended())
-        return Ticket(future)
+        return Ticket(client, future, self._task_ended)
 
-    def _carry(self, sha: str, data: bytes) -> Ticket:
+    def _carry(self, sha: str, data: bytes) -> Any:
         """Bytes as a task of their own: when the only worker that had them is lost, the scheduler sends them again."""
         with self._carrying:
             made, _ = self._carried.pop(sha, (None, 0))
-            if made is None or made.future.status not in ("pending", "finished"):
+            if made is None or made.status not in ("pending", "finished"):
                 key = f"bytes-{sha}-{self._session}-{next(self._numbers)}"
-                made = Ticket(self._connected().submit(bytes, data, key=key, pure=False))
+                made = self._connected().submit(bytes, data, key=key, pure=False)
             self._carried[sha] = (made, len(data))
             # A task that needs what is let go of here has it all the same.
             while sum(size for _, size in self._carried.values()) > CARRIED_BYTES and len(self._carried) > 1:

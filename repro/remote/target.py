@@ -162,15 +162,14 @@ class RemoteTarget(Target):
         if description.failure is not None:
             raise description.failure.error(description.worker)
         known = self._described or description
-        for what, one, other in (
-            ("version of this tool", known.code, description.code),
-            ("version of this tool", code_version(), description.code),
-            ("environment", known.identity, description.identity),
+        for what, whose, one, other in (
+            ("version of this tool", "this command", code_version(), description.code),
+            ("environment", known.worker, known.identity, description.identity),
         ):
             if one != other:
                 raise BadInput(
-                    f"worker {description.worker} is of another {what} ({other}) than {known.worker} or this command "
-                    f"({one}): their results may not be mixed; stop it, or bring it to the same"
+                    f"worker {description.worker} is of another {what} ({other}) than {whose} ({one}): their results "
+                    "may not be mixed; stop it, or bring it to the same"
                 )
         self._described = known
 
@@ -247,9 +246,6 @@ class RemoteTarget(Target):
         assert ticket is not None
         try:
             answer: Answer = ticket.result()
-        except TimeoutError:
-            batch.ticket = ticket  # it was lost between its end and our asking, and is made again
-            return
         except Lost:
             self._engine.require_scheduler()
             self._lost(batch)
