@@ -25,6 +25,7 @@ FLOORS_OF_WINGS = {
     "repro": [
         {"records", "delegate", "drawings", "own_packages"},
         {"verdicts", "hazards"},
+        {"judges"},
         {"campaigns", "layouts", "trials"},
         {"fixes", "matrix", "own_cases", "reducer", "remote", "restarts", "selftest"},
         {"findings", "fuzzer", "api", "changes", "ingest"},

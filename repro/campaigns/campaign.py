@@ -16,9 +16,9 @@ from typing import Any
 
 from cases.case import Case
 from repro.campaigns.expectations import Comparison, Expectations, compare
+from repro.judges.stream import judged
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
-from repro.verdicts.judge import judge
 from repro.verdicts.references import OpenTarget
 from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject, case_subject
@@ -120,10 +120,16 @@ def run_campaign(
             _, subject, precision = to_run.popleft()
             yield subject.job(precision, options=chosen)
 
-    for run in target.run_many(jobs()) if pending else ():
+    keys = deque(key for key, _, _ in pending)
+
+    def runs() -> Iterator[tuple[Subject, Run]]:
         # Taken out as it is judged: a subject keeps its feeds and references for its other precision, and no longer.
-        key, subject, precision = pending.popleft()
-        verdicts = judge(run, subject)
+        for run in target.run_many(jobs()) if pending else ():
+            yield pending.popleft()[1], run
+
+    # A saved run needs the references, which a judge elsewhere does not send back.
+    for subject, run, verdicts in judged(runs(), count=0 if save is not None else None):
+        key = keys.popleft()
         if save is not None:
             save_judgeable(save / folder_name(subject, run), run, subject)
         result = _result(subject, run, verdicts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ import click
 from repro.remote.access import Access, access
 from repro.remote.where import HERE, Elsewhere, Where
 from runner.encoding import one_line
+from runner.errors import BadInput
+from runner.stopping import exit_code
 
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 _KEYS = "repro.campaign-keys"
@@ -48,6 +51,9 @@ def access_to(ctx: click.Context, address: str) -> Access:
 
 def _where(ctx: click.Context, parameter: click.Parameter, address: str | None) -> Where:
     if address is None:
+        given = [f"--{name.replace('_', '-')}" for name, file in ctx.meta.get(_KEYS, {}).items() if file is not None]
+        if given:
+            raise BadInput(f"{given[0]} is a scheduler's key, and none is named; give --scheduler tcp://HOST:PORT too")
         return HERE
     place = Elsewhere(access_to(ctx, address), say)
     ctx.call_on_close(place.close)
@@ -57,6 +63,16 @@ def _where(ctx: click.Context, parameter: click.Parameter, address: str | None) 
 def say(text: str) -> None:
     """One line about a campaign, on standard error."""
     click.echo(one_line(f"campaign: {text}"), err=True)
+
+
+@contextmanager
+def until_stopped(what: str) -> Iterator[None]:
+    """Ctrl-C and the like are how this ends, and nothing of it resumes."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        say(f"the {what} was stopped")
+        click.get_current_context().exit(exit_code(error))
 
 
 def where(command: Command) -> Command:

@@ -36,7 +36,7 @@ from repro.remote.where import Elsewhere, Where
 from repro.trials.load import open_installed_cpu
 from repro.verdicts.fitness import Fitness
 from repro.verdicts.subject import case_subject
-from runner.adb.lanes import ALL, Lane, one_after_another, side_by_side
+from runner.adb.lanes import ALL, Lane, side_by_side
 from runner.errors import BadInput, NothingRan
 from runner.run import Precision
 from runner.targets import gpu_of, late_phones, precisions_for
@@ -150,7 +150,7 @@ def command(
             with printing:
                 click.echo(json_lines.dump(record))
 
-        lanes = (one_after_another if isinstance(where, Elsewhere) else side_by_side)(names, work)
+        lanes = side_by_side(names, work)
     results = [result for name in names for result in came[name]]
     unfit = [one for lane in lanes for one in lane.value or ()]
     seed_text = "of each case" if seed is None else str(seed)

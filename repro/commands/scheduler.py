@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from repro.commands.elsewhere import access_to, keys, say
+from repro.commands.elsewhere import access_to, keys, say, until_stopped
 from repro.remote.access import PORT, make_secret
 from repro.remote.engine import serve_scheduler
 
@@ -33,4 +33,5 @@ def command(ctx: click.Context, host: str, port: int, new_secret: Path | None) -
         ctx.meta["repro.campaign-keys"]["secret_file"] = new_secret
     shown = f"[{host}]" if ":" in host else host
     access = access_to(ctx, f"tcp://{shown}:{port}")
-    serve_scheduler(access, lambda address: say(f"scheduler at {address}"))
+    with until_stopped("scheduler"):
+        serve_scheduler(access, lambda address: say(f"scheduler at {address}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repro.commands import completion
-from repro.commands.elsewhere import access_to, keys, say
+from repro.commands.elsewhere import access_to, keys, say, until_stopped
 from repro.matrix.environments import attached_phones
 from repro.remote import at_worker
 from repro.remote.engine import own_name, serve_worker
@@ -47,9 +47,11 @@ def command(ctx: click.Context, scheduler: str, target_names: tuple[str, ...], p
     if not lent:
         raise TargetUnavailable("no target works on this machine, so that there is nothing to lend; see `repro doctor`")
     at_worker.processes = processes
+    at_worker.kept_open = max(at_worker.kept_open, len(lent))
     at_worker.code_version()
     ctx.call_on_close(at_worker.close_targets)
-    serve_worker(access, name, lent, lambda name: say(f"worker {name} lends {', '.join(lent)}"))
+    with until_stopped(f"worker {name}"):
+        serve_worker(access, name, lent, lambda name: say(f"worker {name} lends {', '.join(lent)}"))
 
 
 def everything_here() -> list[str]:

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from repro.campaigns.controls import fitness
+from repro.judges.stream import judged
 from repro.matrix.document import FORMAT
 from repro.matrix.environments import Environment, public_target
 from repro.matrix.record import CellRecord, EnvironmentRecord, cell_of
 from repro.records.journal import Journal
 from repro.records.strict import fitted_or_none
 from repro.verdicts.fitness import Fitness
-from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
 from repro.verdicts.version import judge_version
 from runner import targets
-from runner.adb.lanes import is_phone, one_after_another, side_by_side
+from runner.adb.lanes import is_phone, side_by_side
 from runner.cache import cache_root
 from runner.errors import DeviceFailed, ReproError, TargetUnavailable
 from runner.run import Fingerprint, Job, Outcome, Precision, Run
@@ -92,10 +92,9 @@ def measure(
 ) -> Measured:
     """Measure every cell that the journal does not hold; `on_record` hears of each, cached or not.
 
-    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given; of this
-    machine's own, phones are measured side by side. An environment that is not available is reported and the rest goes
-    on. Raises DeviceFailed when the one target is lost; one of several is reported. The journal
-    keeps what was measured.
+    precision: `fp32`, `fp16` or `both`. open_target: that of `runner.targets` unless another is given. Phones are
+    measured side by side. An environment that is not available is reported and the rest goes on. Raises DeviceFailed
+    when the one target is lost; one of several is reported. The journal keeps what was measured.
     """
     by_target: dict[str, list[Environment]] = {}
     for environment in environments:
@@ -117,7 +116,7 @@ def measure(
                     on_unavailable(each, str(error))
 
     ended: dict[Environment, _Ended] = {}
-    (side_by_side if open_target is None else one_after_another)(list(by_target), work)
+    side_by_side(list(by_target), work)
     found = [ended[each] for each in environments]
     return Measured(
         tuple(record for each in found for record in each.records),
@@ -191,10 +190,13 @@ def _cells(
             subject, chosen = plan[index]
             yield subject.job(chosen, deadline_s=DEADLINE_S)
 
-    if pending:
+    def runs() -> Iterator[tuple[Subject, Run]]:
         for index, run in zip(pending, target.run_many(jobs()), strict=True):
-            subject, _ = plan[index]
-            record = to_record(subject, run, judge(run, subject))
+            yield plan[index][0], run
+
+    if pending:
+        for index, (subject, run, verdicts) in zip(pending, judged(runs()), strict=True):
+            record = to_record(subject, run, verdicts)
             if is_kept(run):
                 journal.add(keys[index], record)
             records[index] = record

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import re
 import secrets
 import socket
+import ssl
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.cache import write_atomically
 from runner.errors import BadInput, TargetUnavailable
 from runner.installation import campaign_install
 
@@ -93,15 +94,47 @@ def access(
     if secret_file is not None:
         return Access(host, port, tls_of_secret(read_secret(secret_file)))
     if tls_ca and tls_cert and tls_key:
-        for file in (tls_ca, tls_cert, tls_key):
-            if not file.is_file():
-                raise BadInput(f"{file} is no file; give a certificate or a key in PEM form")
-        return Access(host, port, Tls(str(tls_ca), str(tls_cert), str(tls_key)))
+        return Access(host, port, _tls_of_files(tls_ca, tls_cert, tls_key))
     if not is_loopback(host):
         raise BadInput(f"{address} is beyond this machine, and {_WHY}; {_GIVE}")
     if address.startswith("tls:"):
         raise BadInput(f"{address} asks for TLS, and no key is given; {_GIVE}")
     return Access(host, port)
+
+
+def _tls_of_files(ca: Path, cert: Path, key: Path) -> Tls:
+    """Raises BadInput where they are not what their options say, or do not belong together."""
+    for file in (ca, cert, key):
+        if not file.is_file():
+            raise BadInput(f"{file} is no file; give a certificate or a key in PEM form")
+    tried = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        tried.load_verify_locations(ca)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--tls-ca {ca} holds no certificate ({_reason(error)}); give one in PEM form") from None
+    try:
+        tried.load_cert_chain(cert, key, password=_no_passphrase)
+    except _Encrypted:
+        raise BadInput(f"--tls-key {key} asks for a passphrase, which nobody types; give it without one") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"--tls-cert {cert} and --tls-key {key} are no certificate and its key ({_reason(error)}); "
+            "give both in PEM form"
+        ) from None
+    return Tls(str(ca), str(cert), str(key))
+
+
+class _Encrypted(Exception):
+    pass
+
+
+def _no_passphrase() -> str:
+    raise _Encrypted
+
+
+def _reason(error: Exception) -> str:
+    """OpenSSL's own words without the place in Python's source."""
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error).replace("_", " ").lower()
 
 
 def is_loopback(host: str) -> bool:
@@ -126,8 +159,10 @@ def read_secret(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
         mode = file.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise BadInput(f"--secret-file {file} cannot be read ({error}); {_MAKE}") from error
+    except OSError as error:
+        raise BadInput(f"--secret-file {file} cannot be read ({error.strerror}); {_MAKE}") from None
+    except ValueError:
+        raise BadInput(f"--secret-file {file} is no text; {_MAKE}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BadInput(f"--secret-file {file} can be read by other users; run chmod 600 '{file}'")
     if len(text) < LEAST_SECRET:
@@ -136,9 +171,20 @@ def read_secret(file: Path) -> str:
 
 
 def make_secret(file: Path) -> None:
-    """Write a new secret that only its owner can read."""
-    write_atomically(file, f"{secrets.token_hex(32)}\n".encode())
-    file.chmod(0o600)
+    """Write a new secret that only its owner can read, at no moment anybody else. Raises BadInput.
+
+    A file that is there is left: other machines may have a copy of it.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BadInput(
+            f"--new-secret {file} is there already; give --secret-file to use it, or name a new file"
+        ) from None
+    except OSError as error:
+        raise BadInput(f"--new-secret {file} cannot be written ({error.strerror}); name another file") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(f"{secrets.token_hex(32)}\n")
 
 
 def tls_of_secret(secret: str) -> Tls:

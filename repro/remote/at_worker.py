@@ -22,10 +22,11 @@ from runner.run import Run
 from runner.source_version import source_version
 from runner.target import Target
 
-KEPT_OPEN = 3
-"""Targets that a worker keeps open: each has processes that wait, and a presented name is a target of its own."""
 _LOOK_S = 0.2
 
+kept_open = 3
+"""Targets that a worker keeps open: each has processes that wait, and a presented name is a target of its own. `repro
+worker` sets it to what it lends where that is more, so that no phone is opened anew for each batch."""
 processes = 1
 """Models that run at once on a target of this worker. `repro worker` sets it before the first task comes."""
 
@@ -157,7 +158,7 @@ def _opened(order: Order) -> Iterator[Target]:
         _kept[order] = target
         _users[order] += 1
         idle = [one for one in _kept if not _users[one]]
-        closed = [_kept.pop(one) for one in idle[: max(0, len(_kept) - KEPT_OPEN)]]
+        closed = [_kept.pop(one) for one in idle[: max(0, len(_kept) - kept_open)]]
     try:
         for one in closed:
             one.deactivate()

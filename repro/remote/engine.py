@@ -18,11 +18,14 @@ import threading
 import time
 import uuid
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
 from repro.remote.access import Access, is_loopback
+from runner.adb.interruption import raise_if_interrupted
 from runner.errors import BadInput, DeviceFailed, TargetUnavailable
 from runner.installation import campaign_install
 
@@ -30,7 +33,10 @@ CORES = "the cores of the machine"
 """A resource that every worker has once: two drivers of one host do not measure at the same time."""
 LOST_AFTER_S = 60
 """Without a sign of life for so long, a worker counts as lost. One that ends is known to be lost at once."""
+CARRIED_BYTES = 1 << 30
+"""Of what was carried and may be asked for again: the scheduler and a worker keep it for so long."""
 CONNECT_S = 10
+_SILENT_S = 5
 _RESULT_S = 60
 _AGE_S = 1.0
 
@@ -53,7 +59,9 @@ def _distributed() -> Any:
             "distributed.worker.profile.enabled": False,
         }
     )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":  # several have a level of their own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="distributed")
     return distributed
 
@@ -66,6 +74,19 @@ def _security(access: Access) -> Any:
 
 
 _ROLES = ("client", "scheduler", "worker")
+
+
+async def _reach(access: Access) -> None:
+    """Raise TargetUnavailable where no scheduler answers. The engine waits for ever for one that says nothing."""
+    security = _security(access) or _distributed().Security()
+    connected = _distributed().comm.connect(access.address, timeout=CONNECT_S, **security.get_connection_args("client"))
+    try:
+        line = await asyncio.wait_for(connected, CONNECT_S + _SILENT_S)
+    except TimeoutError:
+        raise TargetUnavailable(_no_answer(access, "what listens there says nothing")) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TargetUnavailable(_no_answer(access, _one_line(error))) from error
+    await line.close()
 
 
 # -- the two kinds of processes that serve ---------------------------------------------------------
@@ -109,8 +130,8 @@ def serve_worker(access: Access, name: str, targets: Sequence[str], on_start: Ca
 
 async def worker(access: Access, name: str, targets: Sequence[str], on_start: Callable[[str], None]) -> None:
     """The same, inside a loop that runs already."""
-    distributed = _distributed()
-    made = distributed.Worker(
+    await _reach(access)
+    made = _distributed().Worker(
         access.address,
         name=name,
         host="127.0.0.1" if is_loopback(access.host) else access.own_host(),
@@ -129,20 +150,24 @@ async def worker(access: Access, name: str, targets: Sequence[str], on_start: Ca
             on_start(made.name)
             await made.finished()
     except (OSError, TimeoutError, RuntimeError) as error:
-        raise TargetUnavailable(_no_answer(access, error)) from error
+        raise TargetUnavailable(_no_answer(access, _one_line(error))) from error
     raise DeviceFailed(f"the scheduler at {access.address} has gone; start it again, then this")
 
 
-def _no_answer(access: Access, error: BaseException) -> str:
+def _no_answer(access: Access, why: str) -> str:
     key = "" if access.tls else "; one with a key asks for --secret-file or --tls-..."
-    return f"no scheduler answers at {access.address} ({_one_line(error)}); `repro scheduler` starts one{key}"
+    same = " that has the same key" if access.tls else ""
+    return f"no scheduler{same} answers at {access.address} ({why}); `repro scheduler` starts one{key}"
 
 
 def _one_line(error: BaseException) -> str:
-    """The reason behind what the engine says, which may be a screen of text."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """The reason behind what the engine says, which may be a screen of text: the innermost that has words."""
+    said = ""
+    cause: BaseException | None = error
+    while cause is not None:
+        said = " ".join(str(cause).split())[:200] or said
+        cause = cause.__cause__
+    return said or type(error).__name__
 
 
 def own_name() -> str:
@@ -190,37 +215,45 @@ class Lost(Exception):
 
 
 class Ticket:
-    """A task that was handed in."""
+    """A task that was handed in. What it returns is fetched in the background as soon as it is there.
 
-    def __init__(self, future: Any) -> None:
-        self.future = future
+    Fetching is a part of the task: where its worker goes in between, it is made again, and nobody stands still for it.
+    """
+
+    def __init__(self, client: Any, future: Any, on_end: Callable[[], None]) -> None:
+        self._future = future
+        fetching = client.gather(future, asynchronous=True)
+        self._fetched = asyncio.run_coroutine_threadsafe(fetching, client.loop.asyncio_loop)
+        self._fetched.add_done_callback(lambda _: on_end())
 
     @property
     def is_done(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return bool(self.future.status != "pending")
+        """Whether it has ended, in whatever way, and what it returned is here."""
+        return self._fetched.done()
 
     def result(self, timeout_s: float = _RESULT_S) -> Any:
         """What the task returned. Raises Lost, TimeoutError while it is not there, and what the task raised."""
         distributed = _distributed()
-        cancelled = (distributed.CancelledError, distributed.client.FutureCancelledError)
+        cancelled = (CancelledError, distributed.CancelledError, distributed.client.FutureCancelledError)
         lost = (distributed.KilledWorker, distributed.comm.CommClosedError, *cancelled)
         try:
-            return self.future.result(timeout=timeout_s)
-        except distributed.TimeoutError as error:
-            raise TimeoutError from error
+            return self._fetched.result(timeout_s)
         except lost as error:
             raise Lost(str(error)) from error
 
     def give_up(self) -> None:
         """Nobody waits for it any more; where it runs, it ends soon."""
+        self._fetched.cancel()
         with contextlib.suppress(Exception):  # the scheduler may have gone, and the task with it
-            self.future.cancel(force=True)
-        self.future.release()
+            self._future.cancel(force=True)
+        self._future.release()
 
 
 class Engine:
-    """A connection to a scheduler, made when it is first needed. Use it as a context manager."""
+    """A connection to a scheduler, made when it is first needed. Use it as a context manager.
+
+    Once it is connected, several threads may hand in tasks, each for a target of its own.
+    """
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -228,8 +261,11 @@ class Engine:
         self._session = uuid.uuid4().hex[:8]
         self._numbers = itertools.count()
         self._seen: tuple[float, tuple[AtWork, ...]] = (0.0, ())
-        self._carried: dict[str, Ticket] = {}
-        self._ended = threading.Event()
+        self._carried: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._ended = 0
+        self._carrying = threading.Lock()
+        self._changed = threading.Condition()
+        self._seen_by = threading.local()
 
     def __enter__(self) -> Engine:
         return self
@@ -249,6 +285,7 @@ class Engine:
         """The line to the scheduler, made when it is first needed. Raises TargetUnavailable, DeviceFailed."""
         if self._client is None:
             distributed = _distributed()
+            asyncio.run(_reach(self.access))
             try:
                 self._client = distributed.Client(
                     self.access.address,
@@ -257,7 +294,7 @@ class Engine:
                     set_as_default=False,
                 )
             except (OSError, TimeoutError, RuntimeError) as error:
-                raise TargetUnavailable(_no_answer(self.access, error)) from error
+                raise TargetUnavailable(_no_answer(self.access, _one_line(error))) from error
         self.require_scheduler()
         return self._client
 
@@ -306,7 +343,7 @@ class Engine:
         """
         client = self._connected()
         if carried is not None:
-            arguments = (*arguments, {sha: self._carry(sha, data).future for sha, data in carried.items()})
+            arguments = (*arguments, {sha: self._carry(sha, data) for sha, data in carried.items()})
         future = client.submit(
             function,
             *arguments,
@@ -316,24 +353,38 @@ class Engine:
             workers=[at] if at else None,
             allow_other_workers=False,
         )
-        future.add_done_callback(lambda _: self._ended.set())
-        return Ticket(future)
+        return Ticket(client, future, self._task_ended)
 
-    def _carry(self, sha: str, data: bytes) -> Ticket:
+    def _carry(self, sha: str, data: bytes) -> Any:
         """Bytes as a task of their own: when the only worker that had them is lost, the scheduler sends them again."""
-        known = self._carried.get(sha)
-        if known is not None and known.future.status in ("pending", "finished"):
-            return known
-        key = f"bytes-{sha}-{self._session}-{next(self._numbers)}"
-        made = Ticket(self._connected().submit(bytes, data, key=key, pure=False))
-        self._carried[sha] = made
-        return made
+        with self._carrying:
+            made, _ = self._carried.pop(sha, (None, 0))
+            if made is None or made.status not in ("pending", "finished"):
+                key = f"bytes-{sha}-{self._session}-{next(self._numbers)}"
+                made = self._connected().submit(bytes, data, key=key, pure=False)
+            self._carried[sha] = (made, len(data))
+            # A task that needs what is let go of here has it all the same.
+            while sum(size for _, size in self._carried.values()) > CARRIED_BYTES and len(self._carried) > 1:
+                self._carried.popitem(last=False)
+            return made
 
     def drop_carried(self) -> None:
         """Let go of what was carried: whoever needs it sends it again."""
-        self._carried.clear()
+        with self._carrying:
+            self._carried.clear()
+
+    def _task_ended(self) -> None:
+        with self._changed:
+            self._ended += 1
+            self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> None:
-        """Return when a task has ended since the last time, or the time is over."""
-        self._ended.wait(timeout_s)
-        self._ended.clear()
+        """Return when a task has ended since this thread waited last, or the time is over.
+
+        Raises KeyboardInterrupt in a thread that was told to end (`runner.adb.interruption`).
+        """
+        seen = getattr(self._seen_by, "ended", 0)
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended > seen, timeout_s)
+            self._seen_by.ended = self._ended
+        raise_if_interrupted()

@@ -33,6 +33,9 @@ AHEAD = 2
 """Batches per worker that are handed in: one runs, one waits there."""
 HELD = 8
 """Batches per worker that are drawn and not yet handed out: a slow one holds back those behind it."""
+HELD_BYTES = 1 << 30
+"""Of the inputs and outputs of all batches that are held. Above it nothing is drawn, but for what keeps one worker at
+work."""
 TRIES = 2
 """Losses of a batch after which its jobs go out alone, and of a job alone after which it is to blame."""
 PATIENCE_S = 60.0
@@ -42,7 +45,10 @@ _LOOK_S = 0.5
 
 @dataclass(eq=False)
 class _Batch:
-    """Jobs that travel together. todo: places of those that have no Run yet. losses: of what is under way now."""
+    """Jobs that travel together. todo: places of those that have no Run yet. losses: of what is under way now.
+
+    nbytes: of their models and inputs, and of the outputs that came back.
+    """
 
     jobs: list[Job]
     runs: dict[int, Run] = field(default_factory=dict)
@@ -50,6 +56,7 @@ class _Batch:
     under_way: tuple[int, ...] = ()
     losses: int = 0
     alone: bool = False
+    nbytes: int = 0
 
     @property
     def todo(self) -> list[int]:
@@ -155,15 +162,14 @@ class RemoteTarget(Target):
         if description.failure is not None:
             raise description.failure.error(description.worker)
         known = self._described or description
-        for what, one, other in (
-            ("version of this tool", known.code, description.code),
-            ("version of this tool", code_version(), description.code),
-            ("environment", known.identity, description.identity),
+        for what, whose, one, other in (
+            ("version of this tool", "this command", code_version(), description.code),
+            ("environment", known.worker, known.identity, description.identity),
         ):
             if one != other:
                 raise BadInput(
-                    f"worker {description.worker} is of another {what} ({other}) than {known.worker} or this command "
-                    f"({one}): their results may not be mixed; stop it, or bring it to the same"
+                    f"worker {description.worker} is of another {what} ({other}) than {whose} ({one}): their results "
+                    "may not be mixed; stop it, or bring it to the same"
                 )
         self._described = known
 
@@ -208,11 +214,13 @@ class RemoteTarget(Target):
                 under_way += 1
             if batch.alone and batch.todo:
                 return  # nothing else beside what is in doubt
-        while under_way < AHEAD * workers and len(batches) < HELD * workers:
+        held = sum(batch.nbytes for batch in batches)
+        while under_way < AHEAD * workers and len(batches) < HELD * workers and (held < HELD_BYTES or not under_way):
             drawn = size.draw(source, workers)
             if not drawn:
                 return
-            batches.append(_Batch(drawn))
+            batches.append(_Batch(drawn, nbytes=sum(map(job_bytes, drawn))))
+            held += batches[-1].nbytes
             self._hand_in(batches[-1])
             under_way += 1
 
@@ -238,9 +246,6 @@ class RemoteTarget(Target):
         assert ticket is not None
         try:
             answer: Answer = ticket.result()
-        except TimeoutError:
-            batch.ticket = ticket  # it was lost between its end and our asking, and is made again
-            return
         except Lost:
             self._engine.require_scheduler()
             self._lost(batch)
@@ -249,6 +254,7 @@ class RemoteTarget(Target):
         if len(answer.runs) != len(batch.under_way):
             raise DeviceFailed(f"worker {answer.description.worker} gave up {self.name}; run it again")
         batch.runs.update(zip(batch.under_way, answer.runs, strict=True))
+        batch.nbytes += sum(array.nbytes for run in answer.runs for outputs in run.outputs for array in outputs)
         batch.losses = 0
 
     def _lost(self, batch: _Batch) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from cases.graph import Graph
 from repro.verdicts.deviations import as_rows
+from repro.verdicts.dot import dot
 from repro.verdicts.float16_range import first_beyond_float16
 from repro.verdicts.misplaced_values import misplacement_of
 from repro.verdicts.thresholds import Thresholds
@@ -409,10 +410,10 @@ def _fit(x: np.ndarray, y: np.ndarray, precision: Precision) -> tuple[float, flo
         return None
     mean_x, mean_y = x.mean(), y.mean()
     centred_x, centred_y = (x - mean_x) / peak, y - mean_y
-    square = float(centred_x @ centred_x)
+    square = dot(centred_x, centred_x)
     if square == 0:
         return None
-    slope = float(centred_x @ centred_y) / square
+    slope = dot(centred_x, centred_y) / square
     residual = float(np.sqrt(np.mean((centred_y - slope * centred_x) ** 2)))
     ulp = 2.0**-10 if precision is Precision.FP16 else 2.0**-20
     if slope == 0 or residual > 8 * ulp * float(np.std(y)):

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from repro.verdicts.dot import dot
+
 
 def pearson(reference: np.ndarray, actual: np.ndarray) -> float:
     """Correlation over all elements; NaN where either side is constant or not finite."""
@@ -67,7 +69,7 @@ def _rms(values: np.ndarray) -> float:
     if peak == 0 or not math.isfinite(peak):
         return peak
     scaled = values / peak
-    return peak * math.sqrt(float(np.dot(scaled, scaled)) / values.size)
+    return peak * math.sqrt(dot(scaled, scaled) / values.size)
 
 
 def _centred(array: np.ndarray) -> np.ndarray:
@@ -81,5 +83,5 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
         length_x, length_y = _rms(x) if x.size else 0.0, _rms(y) if y.size else 0.0
         if not (math.isfinite(length_x) and math.isfinite(length_y) and length_x > 0 and length_y > 0):
             return math.nan
-        value = float(np.dot(x / length_x, y / length_y)) / x.size
+        value = dot(x / length_x, y / length_y) / x.size
     return max(-1.0, min(1.0, value))

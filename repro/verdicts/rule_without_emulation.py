@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repro.verdicts.dot import dot
 from repro.verdicts.thresholds import Thresholds
 from repro.verdicts.verdict import NumericVerdict, Status
 from runner.run import Precision
@@ -79,15 +80,10 @@ def sums_of(reference: np.ndarray, actual: np.ndarray) -> Sums:
         found.d_max = max(found.d_max, float(flat_d.max()), -float(flat_d.min()))
         found.r_sum += float(np.einsum("i->", flat_r))
         found.d_sum += float(np.einsum("i->", flat_d))
-        found.r_square += _dot(flat_r, flat_r)
-        found.d_square += _dot(flat_d, flat_d)
-        found.d_r += _dot(flat_d, flat_r)
+        found.r_square += dot(flat_r, flat_r)
+        found.d_square += dot(flat_d, flat_d)
+        found.d_r += dot(flat_d, flat_r)
     return found
-
-
-def _dot(x: np.ndarray, y: np.ndarray) -> float:
-    """Dot product in pieces too short for BLAS to start threads, which cost more than they bring on a busy machine."""
-    return sum(float(np.dot(x[i : i + 8192], y[i : i + 8192])) for i in range(0, x.size, 8192))
 
 
 def errors_by_depth(r: np.ndarray, depth: int, precision: Precision, table: Thresholds) -> np.ndarray:

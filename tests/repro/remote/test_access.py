@@ -6,7 +6,10 @@ import ssl
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
 
+from repro.cli import main
 from repro.remote.access import LEAST_SECRET, Tls, access, make_secret, read_secret, tls_of_secret
 from runner.errors import BadInput
 
@@ -50,6 +53,17 @@ def test_a_new_secret_is_the_owner_s_alone_and_opens_the_network(tmp_path: Path)
     assert read_secret(file) not in repr(opened)
 
 
+def test_a_new_secret_takes_the_place_of_none_that_others_may_hold(tmp_path: Path):
+    file = tmp_path / "campaign.key"
+    make_secret(file)
+    first = read_secret(file)
+    with pytest.raises(BadInput, match="is there already; give --secret-file"):
+        make_secret(file)
+    assert read_secret(file) == first
+    with pytest.raises(BadInput, match="cannot be written"):
+        make_secret(tmp_path / "no folder" / "campaign.key")
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "said"),
     [("x" * LEAST_SECRET, 0o644, "chmod 600"), ("x" * (LEAST_SECRET - 1), 0o600, "can be guessed")],
@@ -72,9 +86,32 @@ def test_half_a_key_and_two_keys_are_refused(tmp_path: Path):
     files = {name: tmp_path / f"{name}.pem" for name in ("tls_ca", "tls_cert", "tls_key")}
     with pytest.raises(BadInput, match="is no file"):
         access("tcp://192.168.0.7:1", **files)
-    for file in files.values():
-        file.touch()
-    assert access("tcp://192.168.0.7:1", **files).tls == Tls(*map(str, files.values()))
+
+
+def files_of(tls: Tls, folder: Path) -> dict[str, Path]:
+    folder.mkdir()
+    files = {name: folder / f"ä {name}.pem" for name in ("tls_ca", "tls_cert", "tls_key")}
+    for file, text in zip(files.values(), (tls.ca, tls.cert, tls.key), strict=True):
+        file.write_text(text, encoding="utf-8")
+    return files
+
+
+def test_certificates_are_read_before_anything_is_started(tmp_path: Path):
+    own, other = (files_of(tls_of_secret(letter * 32), tmp_path / letter) for letter in "ab")
+    assert access("tcp://192.168.0.7:1", **own).tls == Tls(*map(str, own.values()))
+    nothing, locked = tmp_path / "nothing", tmp_path / "locked"
+    nothing.write_text("no certificate", encoding="utf-8")
+    key = serialization.load_pem_private_key(own["tls_key"].read_bytes(), None)
+    kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    locked.write_bytes(key.private_bytes(*kinds, serialization.BestAvailableEncryption(b"geheim")))
+    for wrong, said in (
+        ({"tls_ca": nothing}, "holds no certificate"),
+        ({"tls_key": other["tls_key"]}, "no certificate and its key"),
+        ({"tls_cert": nothing}, "no certificate and its key"),
+        ({"tls_key": locked}, "asks for a passphrase"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            access("tcp://192.168.0.7:1", **(own | wrong))
 
 
 def shake_hands(client: Tls, server: Tls, folder: Path) -> None:
@@ -107,3 +144,9 @@ def test_who_knows_the_secret_is_believed_and_nobody_else(tmp_path: Path):
     shake_hands(mine, yours, tmp_path)
     with pytest.raises(ssl.SSLError):
         shake_hands(other, mine, tmp_path)
+
+
+def test_a_key_without_a_scheduler_would_be_for_nothing():
+    answer = CliRunner().invoke(main, ["run", "fanout/add-to-2", "--target", "cpu", "--secret-file", "k"])
+    assert isinstance(answer.exception, BadInput)
+    assert "give --scheduler" in str(answer.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +17,16 @@ from repro.remote.access import Access, access, make_secret
 from repro.remote.engine import CORES, Engine, Lost
 from repro.remote.parcel import LARGE_BYTES
 from repro.remote.where import Elsewhere
+from runner.adb.lanes import side_by_side
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Job, Run
 from tests.repro.remote.doubling import NAME, Doubling, jobs, same
 
+PHONES = ("adb:one", "adb:two")
+
 
 class Campaign:
-    """A scheduler and two workers on a loop of their own, in a thread. doubling: the one target of both."""
+    """A scheduler and two workers on a loop of their own, in a thread; the second one has two phones."""
 
     def __init__(self, own: Access) -> None:
         self.loop = asyncio.new_event_loop()
@@ -32,7 +36,8 @@ class Campaign:
         scheduler = self._serve(lambda started: engine.scheduler(own, started))
         self.access = Access(own.host, int(scheduler.rpartition(":")[2]), own.tls)
         for name in ("w1", "w2"):
-            self._serve(lambda started, name=name: engine.worker(self.access, name, (NAME, "cpu"), started))
+            lent = (NAME, "cpu", *(PHONES if name == "w2" else ()))
+            self._serve(lambda started, name=name, lent=lent: engine.worker(self.access, name, lent, started))
 
     def _serve(self, coroutine: Callable[[Callable[[str], None]], object]) -> str:
         started: list[str] = []
@@ -98,9 +103,14 @@ def test_the_runs_are_those_of_the_jobs_and_each_is_run_once(campaign: Campaign,
 def test_names_are_those_of_what_the_workers_have(campaign: Campaign):
     with elsewhere(campaign) as place:
         assert place.resolve(["gpu", "cpu", "gpu+buffers@Mali-G610"]) == [NAME, "cpu", f"{NAME}+buffers@Mali-G610"]
-        assert place.gpus_and_phones() == [NAME]
-        for name, said in (("gpu:lavapipe", "has gpu:lavapipe"), ("adb", "has adb"), ("gpu:doublin", "did you mean")):
-            with pytest.raises(TargetUnavailable, match=rf"{said}.*w1: gpu:doubling, cpu; w2: gpu:doubling, cpu"):
+        assert place.resolve(["adb"], "all") == [*PHONES]
+        assert place.gpus_and_phones() == [NAME, *PHONES]
+        for name, said in (
+            ("gpu:lavapipe", "has gpu:lavapipe"),
+            ("adb:o", "has adb:o"),
+            ("gpu:doublin", "did you mean"),
+        ):
+            with pytest.raises(TargetUnavailable, match=rf"{said}.*w1: gpu:doubling, cpu; w2: gpu:doubling, cpu, adb"):
                 place.resolve([name])
 
 
@@ -133,6 +143,53 @@ def test_what_nobody_waits_for_any_more_is_stopped_where_it_runs(campaign: Campa
         assert hanging.is_stopped.wait(60)
 
 
+class Waiting(Doubling):
+    """A phone that runs a job only while the other one runs one too."""
+
+    def __init__(self, meeting: threading.Barrier) -> None:
+        super().__init__()
+        self.meeting = meeting
+
+    def run_many_impl(self, jobs: Iterable[Job]) -> Iterator[Run]:
+        for run in super().run_many_impl(jobs):
+            self.meeting.wait(60)
+            yield run
+
+
+def test_the_phones_of_a_worker_run_side_by_side(campaign: Campaign, monkeypatch: pytest.MonkeyPatch):
+    meeting = threading.Barrier(2)
+    phones = {name: Waiting(meeting) for name in PHONES}
+    monkeypatch.setattr(at_worker.targets, "open_target", lambda name, **options: phones[name])
+    asked = jobs(60)
+    with elsewhere(campaign) as place:
+
+        def work(name: str) -> bool:
+            with place.open_target(name) as target:
+                return same(target.run_many(asked), asked)
+
+        assert [lane.value for lane in side_by_side(PHONES, work)] == [True, True]
+    assert all(sum(phone.ran.values()) == len(asked) for phone in phones.values())
+
+
+def test_what_ends_one_lane_with_a_bug_ends_those_that_wait_for_workers(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+):
+    hanging = Hanging()
+    monkeypatch.setattr(at_worker.targets, "open_target", lambda name, **options: hanging)
+    with elsewhere(campaign) as place:
+
+        def work(name: str) -> list[Run]:
+            if name == PHONES[0]:
+                assert hanging.has_begun.wait(60)
+                raise ZeroDivisionError
+            with place.open_target(name) as target:
+                return list(target.run_many(jobs(1)))
+
+        with pytest.raises(ZeroDivisionError):
+            side_by_side(PHONES, work)
+    assert hanging.is_stopped.wait(60), "its job goes on at the worker"
+
+
 def test_bytes_go_to_a_worker_once_and_are_known_by_their_hash(campaign: Campaign):
     with Engine(campaign.access) as opened:
         data = {"sha": b"x" * LARGE_BYTES}
@@ -141,6 +198,20 @@ def test_bytes_go_to_a_worker_once_and_are_known_by_their_hash(campaign: Campaig
         one = opened.submit(_same_object, carried=data, at=opened.workers(now=True)[0].address)
         two = opened.submit(_same_object, carried=data, at=opened.workers()[0].address)
         assert one.result() == two.result()
+
+
+def test_what_was_carried_is_kept_up_to_a_limit_and_arrives_all_the_same(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine, "CARRIED_BYTES", 2 * LARGE_BYTES)
+    with Engine(campaign.access) as opened:
+        asked = [opened.submit(_lengths, carried={f"sha {n}": b"x" * (LARGE_BYTES + n)}) for n in range(6)]
+        assert [ticket.result() for ticket in asked] == [[LARGE_BYTES + n] for n in range(6)]
+        assert list(opened._carried) == ["sha 5"]
+
+
+def _lengths(carried: dict[str, bytes]) -> list[int]:
+    return [len(data) for data in carried.values()]
 
 
 def _same_object(carried: dict[str, bytes]) -> int:
@@ -167,6 +238,15 @@ def test_where_no_scheduler_answers_it_says_how_to_start_one(monkeypatch: pytest
         opened.workers()
 
 
+def test_what_listens_there_and_says_nothing_is_waited_for_a_while(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine, "CONNECT_S", 0.2)
+    monkeypatch.setattr(engine, "_SILENT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        at = Access("127.0.0.1", silent.getsockname()[1])
+        with Engine(at) as opened, pytest.raises(TargetUnavailable, match="listens there says nothing"):
+            opened.workers()
+
+
 def test_with_a_secret_only_those_who_know_it_are_heard(tmp_path: Path):
     files = [tmp_path / name for name in ("mine", "other")]
     for file in files:
@@ -178,7 +258,10 @@ def test_with_a_secret_only_those_who_know_it_are_heard(tmp_path: Path):
             assert same(target.run_many(asked), asked)
         address = f"tcp://127.0.0.1:{guarded.access.port}"
         for stranger in (access(address, secret_file=files[1]), access(address)):
-            with Engine(stranger) as opened, pytest.raises(TargetUnavailable, match="no scheduler answers"):
+            with (
+                Engine(stranger) as opened,
+                pytest.raises(TargetUnavailable, match=r"no scheduler .*answers"),
+            ):
                 opened.workers()
     finally:
         guarded.close()

@@ -155,6 +155,29 @@ def test_an_endless_stream_is_drawn_a_few_batches_ahead_and_given_up_with_the_ta
     assert all(task.given_up for task in unfinished)
 
 
+def test_large_inputs_and_outputs_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(target, "HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(target, "BATCH_BYTES", 1 << 17)
+    most, drawn, answered = 0, 0, 0
+    asked = jobs(100, 1 << 13)
+    each = sum(array.nbytes for feed in asked[0].feeds for array in feed)
+
+    def counted():
+        nonlocal drawn
+        for job in asked:
+            drawn += 1
+            yield job
+
+    engine = SimulatedEngine(5)
+    engine.there *= 20
+    with remote(engine) as opened:
+        for run, job in zip(opened.run_many(counted()), asked, strict=True):
+            assert same([run], [job])
+            answered += 1
+            most = max(most, (drawn - answered) * each)
+    assert target.HELD_BYTES / 4 < most <= target.HELD_BYTES + target.BATCH_BYTES
+
+
 def test_where_nobody_has_the_target_it_says_who_is_there():
     engine = SimulatedEngine()
     engine.there = [AtWork("w9", "tcp://9", ("cpu",))]

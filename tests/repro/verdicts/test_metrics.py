@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,3 +80,22 @@ def test_empty_arrays_have_no_numbers():
     assert all_metrics(np.zeros(0), np.zeros(0)) == {}
     assert max_abs(np.zeros((0, 3)), np.zeros((0, 3))) == 0.0
     assert math.isnan(pearson(np.zeros(0), np.zeros(0)))
+
+
+def test_no_number_depends_on_how_many_cores_there_are():
+    """BLAS cuts a long sum by its threads, of which it has as many as there are cores."""
+    program = (
+        "import numpy as np; from repro.verdicts.metrics import all_metrics; draw = np.random.default_rng(7);"
+        "x = draw.standard_normal(300_000); print(all_metrics(x, x + 1e-3 * draw.standard_normal(x.size)))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+        ).stdout
+        for threads in ("1", "2", "5")
+    }
+    assert len(said) == 1

@@ -1,0 +1,1 @@
+"""Judging on several cores: what a fast target answers is more than one process can judge."""
