@@ -19,6 +19,8 @@ from runner.errors import BadInput
 
 MOST_BYTES = 4 << 30
 """Of everything in it, unpacked. The runner's archives have 32-bit sizes."""
+MOST_OUTPUT, MOST_OUTPUTS = 1 << 30, 7 << 29
+"""Bytes of the outputs of one run, and of all: an eighth is left for lines and logs."""
 _MOST_DIRECTORY = 8 << 20
 _SUMS = "SHA256SUMS"
 LIMITS = {
@@ -27,7 +29,7 @@ LIMITS = {
     r"device": 64 << 10,
     r"batches/\d{4}/thermal": 64,
     r"batches/\d{4}/results": 64 << 20,
-    r"batches/\d{4}/out/\d{1,8}": 1 << 30,
+    r"batches/\d{4}/out/\d{1,8}": MOST_OUTPUT,
 }
 """Forms of names, and the most bytes that such a file may have."""
 _DAMAGE = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)

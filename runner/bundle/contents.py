@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -20,7 +21,8 @@ from runner.run import Precision
 FORMAT = 1
 SELF_TEST = 0
 """The number of the first run: a sum, which every device can do."""
-MOST_RUNS = 100_000
+MOST_RUNS = 60_000
+"""The runner's zip holds 65,000 files: of each run its outputs, of each batch two more."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=300)]
@@ -33,7 +35,7 @@ class BundledRun:
     case: Name
     precision: Precision
     model: Sha256
-    inputs: Annotated[str, Field(max_length=300)]
+    inputs: str
     feeds: tuple[tuple[Sha256, ...], ...]
 
 
@@ -62,7 +64,7 @@ class Contents:
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Short name of exactly this bundle."""
         return hashlib.sha256(self.to_json()).hexdigest()[:12]
@@ -71,7 +73,7 @@ class Contents:
         """Canonical."""
         return canonical_json(asdict(self))
 
-    @property
+    @cached_property
     def batch_of(self) -> tuple[int, ...]:
         """The batch of each run."""
         return tuple(batch for batch, count in enumerate(self.batches) for _ in range(count))

@@ -25,7 +25,8 @@ import numpy as np
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack, total_seconds
 from runner.adb.model_ends import read_ends
 from runner.adb.session import Supplies
-from runner.bundle.contents import FORMAT, BundledRun, Contents, batch_folder
+from runner.bundle.archive import MOST_OUTPUT, MOST_OUTPUTS
+from runner.bundle.contents import FORMAT, BundledRun, Contents, batch_folder, read_contents
 from runner.bundle.kinds import GPU, Kind
 from runner.cache import file_sha256
 from runner.errors import BadInput
@@ -137,6 +138,15 @@ def _write(
     batches: list[int] = []
     largest = outputs = 0
     for batch in _batches(runs):
+        given = [read_ends(run.job.model).output_bytes * len(run.job.feeds) for run in batch]
+        outputs += sum(given)
+        if max(given) > MOST_OUTPUT or outputs > MOST_OUTPUTS:
+            name = batch[given.index(max(given))].job.name
+            raise BadInput(
+                f"these runs give {megabytes(outputs)} MB or more, {name} alone {megabytes(max(given))} MB; a "
+                f"results.zip holds {megabytes(MOST_OUTPUTS)} MB, {megabytes(MOST_OUTPUT)} MB of one run; "
+                "choose fewer cases"
+            )
         fitted = [BatchCase(len(listed) + at, supplies.fitted(run.job)) for at, run in enumerate(batch)]
         folder = f"suite/{batch_folder(len(batches))}"
         objects: dict[str, bytes] = {}
@@ -147,7 +157,6 @@ def _write(
         suite.add(f"{folder}/manifest", manifest.encode())
         suite.add(f"{folder}/pack", packed)
         largest = max(largest, len(packed))
-        outputs += sum(read_ends(run.job.model).output_bytes * len(run.job.feeds) for run in batch)
         listed += [_listed(run) for run in batch]
         batches.append(len(batch))
     contents = Contents(
@@ -164,6 +173,7 @@ def _write(
         tuple(batches),
         tuple(listed),
     )
+    read_contents(contents.to_json(), "this bundle")  # what cannot be read back must not be sent out
     room = 2 * largest + 2 * outputs
     least, most = (math.ceil(len(listed) * seconds / 60) for seconds in SECONDS_A_RUN)
     minutes = f"{least} to {most} minutes" if most > 1 else "about a minute"

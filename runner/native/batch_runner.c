@@ -314,12 +314,13 @@ static bool parse_number(const char *text, long low, long high, long *value) {
   return true;
 }
 
-/* Split a line at single spaces into `words` (at most `room`); empty words are kept. */
+/* Split a line at single spaces into `words` (at most `room`, the last of which is all that is left, such as a path with
+ * spaces); empty words are kept. */
 static int split(char *line, char **words, int room) {
   int count = 0;
   for (char *at = line; at != NULL && count < room;) {
     words[count++] = at;
-    at = strchr(at, ' ');
+    at = count < room ? strchr(at, ' ') : NULL;
     if (at != NULL) *at++ = '\0';
   }
   return count;

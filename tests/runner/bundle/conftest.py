@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runner.adb.session import Supplies
 from runner.bundle import write
 from runner.bundle.kinds import CPU, KINDS, supplies_for
 from runner.bundle.write import PlannedRun, write_bundle
@@ -33,14 +34,20 @@ def sums(count: int) -> list[Job]:
     return [Job(MODEL.read_bytes(), ((a, b), (b, b), (a, b)), name=f"sum {i}") for i, (a, b) in enumerate(draw)]
 
 
+HERE = KINDS[f"linux-{platform.machine()}"]
+
+
+def small_supplies() -> Supplies:
+    """For this machine's CPU, with the one library that this takes."""
+    supplies = supplies_for(HERE, None)
+    return replace(supplies, libraries={"libLiteRt.so": supplies.libraries["libLiteRt.so"]})
+
+
 def write_small_bundle(path: Path) -> None:
-    """Five sums for this machine's CPU, two in a batch, with the one library that this takes."""
-    kind = KINDS[f"linux-{platform.machine()}"]
-    supplies = supplies_for(kind, None)
-    alone = replace(supplies, libraries={"libLiteRt.so": supplies.libraries["libLiteRt.so"]})
+    """Five sums for this machine's CPU, two in a batch."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "BATCH_RUNS", 2)
-        write_bundle(path, kind, alone, [PlannedRun(job, "drawn") for job in sums(5)], accelerator=CPU)
+        write_bundle(path, HERE, small_supplies(), [PlannedRun(job, "drawn") for job in sums(5)], accelerator=CPU)
 
 
 def run(folder: Path, *words: str, tools: Mapping[str, str] | None = None, **variables: str) -> tuple[int, str]:

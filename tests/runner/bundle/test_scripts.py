@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from runner.bundle.answered import AnsweredTarget
 from runner.bundle.archive import ResultsArchive
 from runner.cache import file_sha256
+from runner.errors import TargetUnavailable
 from tests.runner.bundle.conftest import run, sums, write_small_bundle
 
 
@@ -31,6 +35,16 @@ def test_what_comes_back_are_the_outputs_of_each_job(came_back: Path) -> None:
 def test_equal_runs_make_an_equal_bundle(suite: Path, tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == suite.read_bytes()
+
+
+def test_the_folder_may_have_any_name(suite: Path, tmp_path: Path) -> None:
+    """Of a person's desk: with spaces, a colon, quotes, other letters than ASCII."""
+    folder = tmp_path / "Größe: 'my \"Documents\"' $HOME *"
+    with zipfile.ZipFile(suite) as archive:
+        archive.extractall(folder)
+    code, said = run(folder)
+    assert code == 0, said
+    assert not answers(folder / "results.zip").unanswered
 
 
 def test_a_run_that_was_cut_goes_on_where_it_was(unpacked: Path) -> None:
@@ -63,6 +77,60 @@ exec "{unpacked}/suite/the real one" "$@"
     code, said = run(unpacked)
     assert code == 0, said
     assert "batch 0000 was ended from outside (exit code 137)" in said
+    assert not answers(unpacked / "results.zip").unanswered
+
+
+def slow_runner(unpacked: Path) -> Path:
+    """A runner that never ends batch 1 until the file that is returned is there."""
+    runner, go_on = unpacked / "suite" / "batch_runner", unpacked / "go on"
+    runner.rename(unpacked / "suite" / "the real one").chmod(0o755)
+    script = f"""#!/bin/sh
+case "$*" in run*/0001\\ *) while [ ! -f "{go_on}" ]; do sleep 0.05; done ;; esac
+exec "{unpacked}/suite/the real one" "$@"
+"""
+    runner.write_text(script, encoding="utf-8")
+    runner.chmod(0o755)
+    _relisted(unpacked)
+    return go_on
+
+
+def started(unpacked: Path) -> subprocess.Popen[str]:
+    """`sh run.sh`, in batch 1 of a slow runner."""
+    process = subprocess.Popen(
+        ["sh", str(unpacked / "run.sh")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
+    while not (unpacked / "work" / "batches" / "0001" / "said").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+def test_who_interrupts_as_often_as_they_like_loses_nothing(unpacked: Path) -> None:
+    go_on = slow_runner(unpacked)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        process = started(unpacked)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, said
+        assert "the same command goes on with batch 0001" in said
+        (unpacked / "work" / "batches" / "0001" / "said").unlink()
+    go_on.touch()
+    code, said = run(unpacked)
+    assert code == 0, said
+    assert not answers(unpacked / "results.zip").unanswered
+
+
+def test_whoever_starts_it_anew_ends_what_still_runs_there(unpacked: Path) -> None:
+    go_on = slow_runner(unpacked)
+    first = started(unpacked)
+    second = started(unpacked)
+    assert first.wait(timeout=60) == 143
+    go_on.touch()
+    said, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert "it runs in this folder already: that is ended, and goes on here" in said
+    assert first.stdout is not None
+    first.stdout.close()
     assert not answers(unpacked / "results.zip").unanswered
 
 
@@ -132,6 +200,8 @@ def test_a_device_that_cannot_add_is_not_asked_more(unpacked: Path) -> None:
     code, said = run(unpacked)
     assert code == 3
     assert "does not add two numbers" in said
+    with pytest.raises(TargetUnavailable, match="the self-test on cpu: "):
+        answers(unpacked / "results.zip")
     assert not (unpacked / "work" / "batches" / "0001").exists()
 
 
