@@ -68,10 +68,6 @@ def own_stderr() -> TextIO:
     return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
-LOG_WIDTH = 180
-"""Columns of tables and wrapped lines where there is no terminal: a log has no edge to wrap at."""
-
-
 class Screen(Console):
     """A console to which every string is a text, wherever it stands: in a line, in a table's cell, beside a spinner."""
 
