@@ -166,7 +166,7 @@ def _write(
     )
     room = 2 * largest + 2 * outputs
     least, most = (math.ceil(len(listed) * seconds / 60) for seconds in SECONDS_A_RUN)
-    minutes = f"{least} to {most} minutes"
+    minutes = f"{least} to {most} minutes" if least < most else f"about {most} minute{'s' * (most > 1)}"
     for name, source in supplies.libraries.items():
         suite.add(f"suite/lib/{name}", source.read_bytes())
     suite.add("suite/batch_runner", supplies.runner.read_bytes(), is_program=True)
