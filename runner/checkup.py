@@ -30,6 +30,7 @@ from runner.errors import BadInput, ReproError, TargetUnavailable
 from runner.host.vulkan import LAVAPIPE, SWIFTSHADER
 from runner.installation import (
     DISTRIBUTION,
+    HIDES_DRIVERS,
     apt_install,
     compiler_install,
     converter_install,
@@ -195,7 +196,7 @@ def check_targets(infos: list[TargetInfo]) -> Iterator[Requirement]:
             what = f"{info.device}, driver {info.driver}: " if info.driver else ""
             yield Requirement(info.name, BROKEN, f"{what}{info.reason}", _target_remedy(info))
     names = {info.name for info in infos}
-    for variable in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+    for variable in HIDES_DRIVERS:
         if os.environ.get(variable) and not any(name.startswith("gpu") for name in names):
             detail = f"hides every Vulkan driver but {os.environ[variable]}"
             yield Requirement(variable, BROKEN, detail, f"unset {variable}")

@@ -71,6 +71,16 @@ def install_everything() -> str:
     return _make("setup") or f"{mesa_install()} && {swiftshader_install()}"
 
 
+HIDES_DRIVERS = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+"""Variables that name all drivers which the Vulkan loader is to see."""
+
+
+def bring_a_driver() -> str:
+    """What to do where no Vulkan driver is seen: `run: ...`, or `unset ...` of what hides those that may be here."""
+    hiding = [name for name in HIDES_DRIVERS if os.environ.get(name)]
+    return f"unset {' '.join(hiding)}, which hides every other driver" if hiding else f"run: {install_everything()}"
+
+
 def _make(goal: str) -> str:
     """The command in a checkout; empty without one."""
     root = checkout()

@@ -24,7 +24,7 @@ from runner.host.gpu import WEB_WORKER, GpuName, host_gpu, runtime_for, vulkan_a
 from runner.host.gpu import known_runtimes as gpu_runtimes
 from runner.host.pool import HostTarget
 from runner.host.vulkan import Adapter, adapters
-from runner.installation import install_everything
+from runner.installation import bring_a_driver
 from runner.opencl import android_runtime
 from runner.opencl.drivers import opencl_driver, opencl_drivers
 from runner.opencl.loader import LoaderSettings, can_be_presented
@@ -350,8 +350,7 @@ def _best(runtime: Runtime) -> Adapter:
             return adapter
     seen = ", ".join(f"{a.device} ({a.driver})" for a in found) or "none"
     raise TargetUnavailable(
-        f"no GPU target works here (Vulkan adapters found: {seen}); run: {install_everything()}; "
-        "`repro doctor` says more"
+        f"no GPU target works here (Vulkan adapters found: {seen}); {bring_a_driver()}; `repro doctor` says more"
     )
 
 

@@ -67,7 +67,7 @@ def update_command(
         return Reason(reason, finding, link) if reason else None
 
     say_own_catalogue()
-    refused = 0
+    refused, changed = 0, 0
     for target, records in read_results(results).items():
         stem = target.partition(":")[0] if shared else expectations.file_stem(target)
         path = folder / f"{stem}.toml"
@@ -83,8 +83,11 @@ def update_command(
         for line in outcome.refusals:
             echo_line(f"{path.name}: refused: {line}", err=True)
         refused += len(outcome.refusals)
+        changed += len(outcome.changes)
         if not dry_run and outcome.changes:
             write_atomically(path, outcome.text.encode())
+    if not refused and not changed:
+        echo_line("nothing changes: all of it is expected already")
     ctx.exit(1 if refused else 0)
 
 

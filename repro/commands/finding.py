@@ -32,7 +32,7 @@ from repro.matrix.record import CellRecord
 from repro.matrix.rows import rows_of
 from repro.pages.of_finding import finding_page
 from repro.pages.render import write_page
-from repro.records.folders import finding_folders, require_own_folders
+from repro.records.folders import finding_folders, is_installed, require_own_folders
 from repro.records.journal import Journal
 from repro.records.lines import Tone, counted
 from repro.trials.load import read_bytes
@@ -417,8 +417,10 @@ def _chosen(slugs: Sequence[str], everything: bool) -> list[Finding]:
 
 
 def _writable(slugs: Sequence[str], everything: bool, what: str) -> list[Finding]:
-    """The chosen findings. Raises BadInput where one is an installed package's."""
+    """The chosen findings, of all those that can be written. Raises BadInput where one is an installed package's."""
     chosen = _chosen(slugs, everything)
+    if everything:
+        chosen = [finding for finding in chosen if not is_installed(finding.folder)] or chosen
     for finding in chosen:
         require_own_folders(what, finding.folder)
     return chosen

@@ -8,13 +8,14 @@ refused was examined: it does not run there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cases.evaluation.named import name_of
 from cases.graph import Graph, Op
 from repro.delegate.malformed import is_malformed
 from repro.delegate.parser import PARSERS
 from repro.delegate.refusals import why_refused
+from repro.records.lines import counted
 
 _ALIKE = """
     ABS BATCH_MATMUL CEIL COS ELU EXP FLOOR GELU HARD_SWISH LEAKY_RELU LOG LOGICAL_NOT LOGISTIC NEG RELU RELU6
@@ -30,6 +31,14 @@ EXAMINED = frozenset({*PARSERS, *_ALIKE.split()}) - _IN_PART
 def unexamined(graph: Graph) -> Counter[str]:
     """How many ops are not examined, by what they are, such as `GATHER` or `CONV_2D of int8`."""
     return Counter(word for op in graph.ops if not why_refused(graph, op) for word in _why_not(graph, op))
+
+
+def examined_words(counts: Mapping[str, int]) -> tuple[str, str]:
+    """`2 ops not examined`, and what they are; two empty texts where there are none."""
+    kinds = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    if not kinds:
+        return "", ""
+    return f"{counted(sum(counts.values()), 'op')} not examined", f" (no rule is about them): {kinds}"
 
 
 def _why_not(graph: Graph, op: Op) -> Iterator[str]:

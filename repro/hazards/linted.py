@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from repro.hazards.examined import examined_words
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
-from repro.records.lines import Line, Tone, Worded, counted, indented, line
+from repro.records.lines import Line, Tone, Worded, indented, line
 from runner.encoding import shown_name
 from runner.installation import documentation
 
@@ -64,9 +65,8 @@ class Linted(tuple[Hazard, ...], Worded):
             if levels[rule] is Level.RISKY and count > SHOWN_RISKS:
                 yield line(f"  ... and {count - SHOWN_RISKS} more of {rule} (--json lists them all)")
         if self.unexamined:
-            total = sum(self.unexamined.values())
-            kinds = ", ".join(f"{count} {what}" for what, count in sorted(self.unexamined.items()))
-            yield line((f"  {counted(total, 'op')} not examined", Tone.WARN), f" (no rule is about them): {kinds}")
+            said, kinds = examined_words(self.unexamined)
+            yield line((f"  {said}", Tone.WARN), kinds)
 
 
 def hazard_lines(hazard: Hazard) -> Iterator[Line]:

@@ -8,10 +8,12 @@ hazard, and would hold none without its last op either, there is nothing to get 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 from cases.graph import Graph, GraphError
+from repro.hazards.examined import examined_words, unexamined
 from repro.hazards.hazard import Hazard
 from repro.hazards.lint import find_hazards
 from repro.layouts.chain import chain_checks
@@ -52,7 +54,11 @@ def _without(ground: Ground, why: str) -> GateCheck:
                 f" '{tensor}': write the layout that has it, and name it as [control] layout"
             )
             return GateCheck("control", NO_CONTROL, tensor, GateAnswer.REFUSED, reason)
-    return _note(NO_CONTROL, f"no layout has to fail here: {why} (the lint knows no hazard in any of the graphs)")
+    known = "the lint knows no hazard in any of the graphs"
+    counts = sum((unexamined(model.graph) for model in ground.models.values()), Counter[str]())
+    if left_out := "".join(examined_words(counts)):
+        known += f", with {left_out}"
+    return _note(NO_CONTROL, f"no layout has to fail here: {why} ({known})")
 
 
 def hazards_of(model: PartModel) -> Iterator[tuple[str, Hazard, bool]]:

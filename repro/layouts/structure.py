@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from cases.evaluation.quantised import Grid, grid_of
 from repro.delegate.graph import MAX_RANK
+from repro.hazards.examined import examined_words, unexamined
 from repro.hazards.lint import find_hazards
 from repro.layouts.layout import Layout
 from repro.layouts.models import PartModel
@@ -50,6 +51,8 @@ def structure_checks(model: PartModel, allowed: Mapping[str, str]) -> Iterator[G
     if clean:
         kinds = ", ".join(BANNED)
         reason = f"{counted(len(graph.ops), 'op')}: no {kinds}, no rank above {MAX_RANK}, no {others}hazard"
+        if left_out := "".join(examined_words(unexamined(graph))):
+            reason += f"; {left_out}"
         yield GateCheck("structure", part, "", GateAnswer.PASS, reason)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner import targets
 from runner.adb.loopback.name import is_loopback
 from runner.errors import BadInput, TargetUnavailable
-from runner.installation import install_everything
+from runner.installation import bring_a_driver
 from runner.runtime_version import numbering
 from runner.runtimes import runtime as runtime_of
 
@@ -40,7 +40,7 @@ def default_targets() -> list[str]:
     names = [info.name for info in targets.available() if info.usable and info.name.startswith("gpu:")]
     names += attached_phones()
     if not names:
-        raise TargetUnavailable(f"no GPU target works here; {install_everything()}; `repro doctor` says more")
+        raise TargetUnavailable(f"no GPU target works here; {bring_a_driver()}; `repro doctor` says more")
     return names
 
 

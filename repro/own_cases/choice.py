@@ -69,7 +69,10 @@ def own_cases(own: OwnFolders, *, python: bool = False, no_python: bool = False)
     known = {*names, *(case.name for case in catalogue.catalogue())}
     for case in cases:
         if not _NAME.fullmatch(case.name) or case.name.partition("/")[0] != case.family:
-            raise BadInput(f"own case '{case.name}' of family '{case.family}': call it {case.family}/what-it-is")
+            raise BadInput(
+                f"own case '{case.name}' of family '{case.family}': call it {case.family}/what-it-is, of the"
+                " letters a to z, digits, '-', '_' and '.'"
+            )
         if case.family in built_in:
             raise BadInput(f"own case '{case.name}': the family '{case.family}' is built in; choose another, as `mine`")
         if names.count(case.name) > 1:

@@ -77,6 +77,6 @@ def require_own_folders(what: str, folder: Path) -> None:
     """
     if is_installed(folder):
         raise BadInput(
-            f"{what} would be written into the installed package; run this in a project of your own "
-            "(`repro init` begins one) or in a checkout of this one"
+            f"{what} would be written into the installed package; do it with what is your own, in a project of yours "
+            "(`repro init` begins one), or in a checkout of this one"
         )

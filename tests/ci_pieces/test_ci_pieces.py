@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def _with_our_command(monkeypatch: pytest.MonkeyPatch):
     """The scripts start `repro` from PATH, and it is this checkout that is tried, whatever is installed."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def test_what_else_names_a_version_names_the_one_of_this_release():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    named = {"CITATION.cff": r"^version: (\S+)", "CHANGELOG.md": r"^## ([\d.]+)"}
+    named |= dict.fromkeys(("ci/github-workflow.yml", "docs/ci.md"), r"(?:delegate-repro@v|rev: v)(\S+)")
+    for name, pattern in named.items():
+        found = re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert found, name
+        assert set(found[:1] if name == "CHANGELOG.md" else found) == {version}, name
 
 
 @pytest.mark.parametrize("name", SCHEMA_OF)

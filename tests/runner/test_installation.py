@@ -74,6 +74,15 @@ def test_a_command_to_copy_keeps_whole_a_path_with_spaces_and_quotes(
     assert command.count("user") == len(paths)
 
 
+@pytest.mark.parametrize("hiding", [(), ("VK_DRIVER_FILES",), ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")])
+def test_what_hides_the_drivers_is_named_before_any_is_installed(monkeypatch: pytest.MonkeyPatch, hiding):
+    for name in installation.HIDES_DRIVERS:
+        monkeypatch.setenv(name, "/nowhere" * (name in hiding))
+    told = installation.bring_a_driver()
+    assert told.startswith("unset " if hiding else "run: ")
+    assert all((name in told) is (name in hiding) for name in installation.HIDES_DRIVERS)
+
+
 @pytest.mark.parametrize(
     ("urls", "page"),
     [

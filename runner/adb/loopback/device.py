@@ -19,7 +19,7 @@ from runner.adb.private_server import PrivateServer
 from runner.errors import TargetUnavailable
 from runner.host.gpu import GpuName, HostGpu, host_gpu
 from runner.host.vulkan import LAVAPIPE, adapters
-from runner.installation import install_everything
+from runner.installation import bring_a_driver
 from runner.scratch import ScratchFolder, plain_folder
 
 _PROPERTIES = {
@@ -126,7 +126,7 @@ def device_gpu(name: GpuName) -> HostGpu:
     found = adapters()
     if not found:
         raise TargetUnavailable(
-            f"the loopback device needs a Vulkan driver on this host and there is none; run: {install_everything()}"
+            f"the loopback device needs a Vulkan driver on this host and there is none; {bring_a_driver()}"
         )
     key = next((adapter.key for adapter in found if adapter.key == LAVAPIPE), found[0].key)
     return host_gpu(replace(name, key=key))

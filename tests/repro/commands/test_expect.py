@@ -89,3 +89,12 @@ def test_of_a_target_that_failed_its_controls_nothing_is_taken_but_those_control
     }
     taken = read_results(written(tmp_path, *map(json.dumps, [RECORD, control, other, half, said])))
     assert taken == {"gpu:lavapipe": [control, half]}
+
+
+def test_results_that_are_expected_already_are_said_to_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "repro.toml").touch()
+    right = {**RECORD, "verdict": "PASS", "signature": "", "target": "cpu", "holds": ""}
+    done = CliRunner().invoke(command, ["update", str(written(tmp_path, json.dumps(right)))])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "nothing changes: all of it is expected already\n"

@@ -75,6 +75,12 @@ def test_a_quantised_split_is_judged_in_steps_and_passes(tmp_path, cpu):
     assert [check.tensor for check in report.checks if check.kind == "output"] == ["a", "y"]
 
 
+def test_what_the_lint_did_not_examine_is_said_where_it_knows_no_hazard(tmp_path, cpu):
+    said = {(check.kind, check.part): check.reason for check in gated(tmp_path, cpu).checks}
+    assert "no hazard; 1 op not examined (no rule is about them): 1 TANH of int8" in said["structure", "first"]
+    assert "with 2 ops not examined (no rule is about them): 1 LOGISTIC of int8, 1 TANH" in said["control", "none"]
+
+
 def test_a_quantised_graph_of_another_function_is_refused(tmp_path, cpu):
     report = gated(tmp_path, cpu, second=graph({"y": "TANH"}, ("a",), {**GRIDS, "y": (1 / 128, 0)}))
     assert {kind for kind, *_ in refusals(report)} == {"chain"}

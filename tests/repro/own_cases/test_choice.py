@@ -98,7 +98,7 @@ def cases():
         ([("x", "x", "")], "call it x/what-it-is"),
         ([("mine/../x", "mine", "")], None),
         ([("../x", "..", "")], "call it"),
-        ([("mine/a b", "mine", "")], "call it"),
+        ([("mine/a b", "mine", "")], "call it mine/what-it-is, of the letters a to z, digits"),
     ],
 )
 def test_names_and_controls_of_own_cases_are_checked(cases, said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

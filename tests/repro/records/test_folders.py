@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,9 @@ def test_what_would_write_into_an_installed_package_is_refused_in_one_line(comma
         Path("results.jsonl").write_text("{}", encoding="utf-8")
         refused = CliRunner().invoke(command, words).exception
     assert isinstance(refused, BadInput)
-    assert "would be written into the installed package; run this in a project of your own" in str(refused)
+    assert "would be written into the installed package; do it with what is your own, in a project of yours" in str(
+        refused
+    )
 
 
 @pytest.mark.usefixtures("_installed")
@@ -82,6 +85,17 @@ def test_a_command_says_whose_file_it_took(monkeypatch: pytest.MonkeyPatch, tmp_
     said = CliRunner().invoke(lint.command, [name])
     assert said.exit_code == 1
     assert said.stderr == f"{name} is not here; taken is the one of this tool: {folders.built_in(Path(name))}\n"
+
+
+@pytest.mark.usefixtures("_installed")
+def test_all_findings_that_can_be_written_are_the_project_s_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).write_text('[folders]\nfindings = "f"\n', encoding="utf-8")
+    shutil.copytree(folders.FINDINGS / "concat-of-one", tmp_path / "f" / "mine")
+    done = CliRunner().invoke(finding.command, ["render", "--all"])
+    assert done.exit_code == 0, done.exception
+    assert "mine" in done.stdout
+    assert "concat-of-one" not in done.stdout
 
 
 def test_a_checkout_is_written_to():
