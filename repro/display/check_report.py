@@ -14,6 +14,7 @@ from repro.records.lines import Line, Tone, counted, line
 from repro.trials.check import Checked
 from repro.trials.known_bugs import next_command
 from repro.trials.partial import Border
+from repro.verdicts.float16_range import LEAVES
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shell_command
 from runner.host.pool import BESIDE_CPU
@@ -176,12 +177,16 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
 def _next(shown: Shown) -> str:
     fingerprint, bugs = shown.checked.run.fingerprint, shown.checked.known_bugs
     is_shared = fingerprint.target.endswith(BESIDE_CPU)  # which no other command runs
-    wrong = [v.output for v in shown.checked.verdicts if v.status in (Status.FAIL, Status.CRASH, Status.HANG)]
+    wrong = [v for v in shown.checked.verdicts if v.status in (Status.FAIL, Status.CRASH, Status.HANG)]
+    if {v.status for v in shown.checked.verdicts} in ({Status.INVALID}, {Status.INVALID, Status.PASS}):
+        return "next: give inputs that mean something: --inputs X.npz, or --input NAME=KIND"
     if is_shared or not wrong:
         return "next: the reason above says what to change"
     model, target = str(shown.path), fingerprint.target
-    if set(wrong) <= set(bugs):
+    if {v.output for v in wrong} <= set(bugs):
         command = next_command(bugs, model, target)
+    elif all(LEAVES in v.holds for v in wrong):
+        command = ["repro", "range", model]
     else:
         command = ["repro", "reduce", model, "--target", target, "--precision", fingerprint.precision]
     return f"next: {shell_command(command)}"
