@@ -117,9 +117,8 @@ def command(
     record = history.read_summary(folder)
     screen = Screen(stderr=as_json, soft_wrap=True)
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
-    print_lines(
-        screen, [line(f"next: {next_step(reduced, str(record['model']), name, Precision(record['precision']))}")]
-    )
+    step = next_step(reduced, str(record["model"]), name, Precision(record["precision"]))
+    print_lines(screen, [line(f"next: {step}")])
     if as_json:
         click.echo(json_lines.dump(record))
     if html_file is not None:
