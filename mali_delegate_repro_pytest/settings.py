@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Settings:
     def files(self) -> list[Path]:
         """All that are tests."""
         return sorted(self.models | self.layouts)
+
+    def case_of(self, model: Path) -> str:
+        """The name of a model in expectations: its file's, or its path where others have the same."""
+        same = [path for path in self.models if path.name == model.name]
+        return model.name if len(same) < 2 else os.path.relpath(model, self.tool.folder)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """(target, precision) of each test of a model."""

@@ -126,6 +126,14 @@ def test_an_answer_is_an_outcome_and_its_lines_are_shown(answer, outcome, projec
         run.stdout.fnmatch_lines(["XFAIL models/a.tflite::gpu-fp32 - upstream's 8599"])
 
 
+def test_models_of_one_name_are_expected_to_be_wrong_one_by_one(project: pytest.Pytester, asked: Asked):
+    (project.path / "other").mkdir()
+    (project.path / "other" / "a.tflite").touch()
+    project.makeini(f"{SETTINGS}  other/*.tflite\n".replace("repro_layouts = layouts/*.toml\n", ""))
+    project.runpytest_inprocess(*WITHOUT, "-m", "repro").assert_outcomes(passed=3, deselected=1)
+    assert {question["case"] for question in asked.questions} == {"models/a.tflite", "b.tflite", "other/a.tflite"}
+
+
 @pytest.mark.parametrize(("code", "outcome"), [(0, "passed"), (1, "failed"), (2, "failed"), (3, "failed")])
 def test_a_layout_passes_with_the_gate_alone(code, outcome, project: pytest.Pytester, asked: Asked):
     asked.code = code
