@@ -162,16 +162,21 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
     void = sum(one.problems for one in shown if one.checked.is_unfit)
     unclean = next((one for one in reversed(shown) if not one.checked.passed), None)
     if believed:
-        worst = next(one for one in reversed(shown) if one.problems and not one.checked.is_unfit)
-        return line((f"{believed} of {of} not as it should be", Tone.BAD), f"{left}; {_next(worst)}")
+        return line((f"{believed} of {of} not as it should be", Tone.BAD), f"{left}; {what_next(shown)}")
     if void:
         said = f"{void} of {of} say nothing of the model: the target fails its own controls"
-        return line((said, Tone.WARN), f"{left}; next: repro doctor")
+        return line((said, Tone.WARN), f"{left}; {what_next(shown)}")
     if not shown:
         return line((f"no model was checked{left}", Tone.BAD))
     if unclean is None:
         return line((f"{of}: right", Tone.WARN if unread else Tone.GOOD), left)
     return line(f"{of}: all as expected{left}")
+
+
+def what_next(shown: Sequence[Shown]) -> str:
+    """What to do about the last that is not as it should be and believed, else about the target."""
+    worst = next((one for one in reversed(shown) if one.problems and not one.checked.is_unfit), None)
+    return "next: repro doctor" if worst is None else _next(worst)
 
 
 def _next(shown: Shown) -> str:

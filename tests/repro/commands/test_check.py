@@ -225,7 +225,9 @@ def test_what_is_wrong_among_several_is_in_every_report(tmp_path: Path, monkeypa
     assert "output 'y' is FAIL" in results[0]["message"]["text"]
     failures = list(ElementTree.parse("c.xml").getroot().iter("failure"))
     assert len(failures) == 1
-    assert "repro check b.tflite" in Path("c.html").read_text(encoding="utf-8")
+    page = Path("c.html").read_text(encoding="utf-8")
+    assert "repro check b.tflite" in page
+    assert "next: repro fix b.tflite -o fixed.tflite" in page
 
 
 @pytest.mark.parametrize(
