@@ -177,6 +177,30 @@ def test_a_pattern_may_be_absolute_or_go_round_about(pattern, project: pytest.Py
     assert ids(project.runpytest_inprocess(*WITHOUT, "--collect-only", "-q")) == {MINE, A, B}
 
 
+def test_what_failed_last_is_run_again_without_the_rest(project: pytest.Pytester, asked: Asked):
+    words = ("-p", "no:randomly", "-p", plugin.__name__)
+    asked.answer = Answer("failed", ("output 0 FAIL",), ())
+    project.runpytest_inprocess(*words).assert_outcomes(failed=2, passed=2)
+    project.runpytest_inprocess(*words, "--lf").assert_outcomes(failed=2)
+    (project.path / "tests" / "test_mine.py").write_text("def test_of_mine(): assert 0\n", encoding="utf-8")
+    asked.answer = Answer("passed", ())
+    project.runpytest_inprocess(*words).assert_outcomes(passed=3, failed=1)
+    project.runpytest_inprocess(*words, "--lf").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (("--ignore", "models"), {"MINE", "GATE"}),
+        (("--ignore", "models/a.tflite"), {"MINE", "GATE", "B"}),
+        (("--ignore-glob", "*.tflite"), {"MINE", "GATE"}),
+    ],
+)
+def test_what_the_command_line_ignores_is_no_test(words, left, project: pytest.Pytester):
+    named = {"MINE": MINE, "A": A, "B": B, "GATE": GATE}
+    assert ids(project.runpytest_inprocess(*WITHOUT, "--collect-only", "-q", *words)) == {named[one] for one in left}
+
+
 def test_a_model_in_a_folder_that_pytest_does_not_enter_is_an_error(project: pytest.Pytester):
     (project.path / "build").mkdir()
     (project.path / "build" / "c.tflite").touch()
