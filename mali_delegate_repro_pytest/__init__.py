@@ -75,13 +75,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before anything is deselected: each file is there as a test, also where pytest enters its folder by itself."""
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Each file was met, also where pytest enters its folder by itself. What --lf leaves out was met."""
     if not _runs_everything(config):
         return
-    there = {item.path.resolve() for item in items}
-    for path in config.stash[SETTINGS].files:
-        if path not in there:
+    settings = config.stash[SETTINGS]
+    for path in settings.files:
+        if path not in settings.met:
             raise pytest.UsageError(f"{path} was not collected: pytest does not enter its folder; name it in testpaths")
 
 
@@ -94,5 +94,6 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     settings = parent.config.stash[SETTINGS]
     path = file_path.resolve()
     kind = ModelFile if path in settings.models else LayoutFile if path in settings.layouts else None
+    settings.met.add(path)
     # Below the session: below a folder with an __init__.py, pytest would import that before it runs a model.
     return None if kind is None else kind.from_parent(parent.session, path=file_path)

@@ -51,8 +51,9 @@ class ModelItem(ReproItem):
         self.target, self.precision = target, precision
 
     def runtest(self) -> None:
-        tool = self.config.stash[SETTINGS].tool
-        tool.ask(model=str(self.path), target=self.target, precision=self.precision).hold()
+        settings, path = self.config.stash[SETTINGS], self.path.resolve()
+        question = {"target": self.target, "precision": self.precision, "case": settings.case_of(path)}
+        settings.tool.ask(model=str(self.path), **question).hold()
 
 
 class LayoutItem(ReproItem):

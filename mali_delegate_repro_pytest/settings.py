@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,9 @@ PRECISIONS = {"fp32": ("fp32",), "fp16": ("fp16",), "both": ("fp32", "fp16")}
 class Settings:
     """What a test run asks for.
 
-    models, layouts: the files that are tests. lost: patterns that match nothing. targets: None where the project names
-    none, so that layouts run where they say themselves.
+    models, layouts: the files that are tests, but for those that the command line ignores. lost: patterns that match
+    nothing. targets: None where the project names none, so that layouts run where they say themselves. met: files that
+    pytest has come across.
     """
 
     tool: Tool
@@ -28,11 +31,17 @@ class Settings:
     lost: tuple[str, ...]
     targets: tuple[str, ...] | None
     precision: str | None
+    met: set[Path] = field(default_factory=set)
 
     @property
     def files(self) -> list[Path]:
         """All that are tests."""
         return sorted(self.models | self.layouts)
+
+    def case_of(self, model: Path) -> str:
+        """The name of a model in expectations: its file's, or its path where others have the same."""
+        same = [path for path in self.models if path.name == model.name]
+        return model.name if len(same) < 2 else os.path.relpath(model, self.tool.folder)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """(target, precision) of each test of a model."""
@@ -53,7 +62,7 @@ def read_settings(config: pytest.Config) -> Settings:
             # Not Path.glob, which raises for an absolute pattern.
             named = glob.glob(pattern, root_dir=root, recursive=True, include_hidden=True)  # noqa: PTH207
             matching = sorted((root / name).resolve() for name in named if (root / name).is_file())
-            files += matching
+            files += (path for path in matching if not _is_ignored(path, config))
             if not matching:
                 lost.append(f"{key}: '{pattern}' matches no file in {root}{_hint(key, pattern, bool(named))}")
     return Settings(
@@ -64,6 +73,15 @@ def read_settings(config: pytest.Config) -> Settings:
         tuple(config.getoption("--repro-target") or config.getini("repro_targets")) or None,
         config.getoption("--repro-precision") or config.getini("repro_precision") or None,
     )
+
+
+def _is_ignored(path: Path, config: pytest.Config) -> bool:
+    """Whether --ignore or --ignore-glob names a file or a folder around it; pytest asks this of no file by itself."""
+    places = [path, *path.parents]
+    here = config.invocation_params.dir
+    ignored = {(here / one).resolve() for one in config.getoption("ignore") or ()}
+    globs = [str(here / one) for one in config.getoption("ignore_glob") or ()]
+    return any(place in ignored or any(fnmatch.fnmatch(str(place), glob) for glob in globs) for place in places)
 
 
 def _hint(key: str, pattern: str, has_folders: bool) -> str:

@@ -72,7 +72,7 @@ def _command_lines(title: str, name: str, command: click.Command, parent: click.
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and not isinstance(parameter, click.Argument):  # which the usage and the text tell of
             yield record
 
 

@@ -12,6 +12,7 @@ from repro.commands.file_path import FilePath
 from repro.display.console import Screen, print_lines
 from repro.display.input_plan import plan_json, plan_lines
 from repro.display.json_lines import dump
+from runner.encoding import shell_command
 
 
 @click.command()
@@ -52,6 +53,9 @@ def command(
     console = Screen(stderr=as_json, soft_wrap=True)
     print_lines(console, found.lines(most))
     print_lines(console, plan_lines(found.subject.plan))
+    if not found.passed:
+        mend = shell_command(["repro", "fix", str(model), "-o", "fixed.tflite"])
+        console.print(f"next: {mend}; what it cannot scale down wants smaller inputs or weights")
     if as_json:
         click.echo(
             dump({**found.as_json(), "inputs": found.subject.plan.words, "input_plan": plan_json(found.subject.plan)})

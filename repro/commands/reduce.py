@@ -20,8 +20,10 @@ from repro.records.lines import counted, line
 from repro.records.own_folders import own_folders
 from repro.reducer import history
 from repro.reducer.problem import Specimen
-from repro.reducer.search import Step
+from repro.reducer.search import Reduced, Step
+from repro.trials.known_bugs import known_bugs, next_command
 from repro.verdicts.subject import Subject
+from repro.verdicts.verdict import Status, Verdict
 from runner import targets
 from runner.encoding import shell_command
 from runner.run import Precision
@@ -116,8 +118,8 @@ def command(
     record = history.read_summary(folder)
     screen = Screen(stderr=as_json, soft_wrap=True)
     print_lines(screen, [*reduced.lines(), line(f"  {record['model']}; see it fail: {record['replay']}")])
-    mend = ["repro", "fix", str(record["model"]), "-o", "fixed.tflite", "--target", name]
-    print_lines(screen, [line(f"next: {shell_command(mend)}")])
+    step = next_step(reduced, str(record["model"]), name, Precision(record["precision"]))
+    print_lines(screen, [line(f"next: {step}")])
     if as_json:
         click.echo(json_lines.dump(record))
     if html_file is not None:
@@ -132,6 +134,23 @@ def _default_folder(model: Path) -> Path:
         return model.with_name(f"{model.stem}.reduced")
     say_own_catalogue()
     return own.reductions / place.relative_to(own.root).with_suffix("")
+
+
+def next_step(reduced: Reduced, model: str, target: str, precision: Precision) -> str:
+    """What to do with the reduced model: mend what is known, change what is refused, keep what is new."""
+    signature = reduced.failure.signature
+    if signature == Status.REFUSED:
+        return "replace the op that is refused, or see what the cpu takes: " + shell_command(
+            ["repro", "check", model, "--partial"]
+        )
+    place = reduced.graph.outputs.index(reduced.specimen.output) if reduced.specimen.output else -1
+    status = Status.CRASH if signature == Status.CRASH else Status.FAIL
+    bugs = known_bugs(reduced.graph, [Verdict(place, reduced.specimen.output, status)], target, precision)
+    if bugs:
+        return shell_command(next_command(bugs, model, target))
+    return "no known bug explains it; keep it: " + shell_command(
+        ["repro", "finding", "new", "NAME", "--model", model, "--control", "CONTROL.tflite"]
+    )
 
 
 def _step_record(step: Step) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from repro.records.lines import Line, Tone, counted, line
 from repro.trials.check import Checked
 from repro.trials.known_bugs import next_command
 from repro.trials.partial import Border
+from repro.verdicts.float16_range import LEAVES
 from repro.verdicts.verdict import Status, Verdict
 from runner.encoding import shell_command
 from runner.host.pool import BESIDE_CPU
@@ -161,11 +162,10 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
     void = sum(one.problems for one in shown if one.checked.is_unfit)
     unclean = next((one for one in reversed(shown) if not one.checked.passed), None)
     if believed:
-        worst = next(one for one in reversed(shown) if one.problems and not one.checked.is_unfit)
-        return line((f"{believed} of {of} not as it should be", Tone.BAD), f"{left}; {_next(worst)}")
+        return line((f"{believed} of {of} not as it should be", Tone.BAD), f"{left}; {what_next(shown)}")
     if void:
         said = f"{void} of {of} say nothing of the model: the target fails its own controls"
-        return line((said, Tone.WARN), f"{left}; next: repro doctor")
+        return line((said, Tone.WARN), f"{left}; {what_next(shown)}")
     if not shown:
         return line((f"no model was checked{left}", Tone.BAD))
     if unclean is None:
@@ -173,15 +173,25 @@ def conclusion(shown: Sequence[Shown], unread: Sequence[Unread] = ()) -> Line:
     return line(f"{of}: all as expected{left}")
 
 
+def what_next(shown: Sequence[Shown]) -> str:
+    """What to do about the last that is not as it should be and believed, else about the target."""
+    worst = next((one for one in reversed(shown) if one.problems and not one.checked.is_unfit), None)
+    return "next: repro doctor" if worst is None else _next(worst)
+
+
 def _next(shown: Shown) -> str:
     fingerprint, bugs = shown.checked.run.fingerprint, shown.checked.known_bugs
     is_shared = fingerprint.target.endswith(BESIDE_CPU)  # which no other command runs
-    wrong = [v.output for v in shown.checked.verdicts if v.status in (Status.FAIL, Status.CRASH, Status.HANG)]
+    wrong = [v for v in shown.checked.verdicts if v.status in (Status.FAIL, Status.CRASH, Status.HANG)]
+    if {v.status for v in shown.checked.verdicts} in ({Status.INVALID}, {Status.INVALID, Status.PASS}):
+        return "next: give inputs that mean something: --inputs X.npz, or --input NAME=KIND"
     if is_shared or not wrong:
         return "next: the reason above says what to change"
     model, target = str(shown.path), fingerprint.target
-    if set(wrong) <= set(bugs):
+    if {v.output for v in wrong} <= set(bugs):
         command = next_command(bugs, model, target)
+    elif all(LEAVES in v.holds for v in wrong):
+        command = ["repro", "range", model]
     else:
         command = ["repro", "reduce", model, "--target", target, "--precision", fingerprint.precision]
     return f"next: {shell_command(command)}"

@@ -132,7 +132,8 @@ class Fixed(Worded):
 
 def _shown(proof: Proof, outputs: int) -> Iterator[Line]:
     if proof.is_exact:
-        yield line(f"{proof.witness}: all {outputs} outputs are the same, bit for bit")
+        same = "the output is" if outputs == 1 else f"all {outputs} outputs are"
+        yield line(f"{proof.witness}: {same} the same, bit for bit")
     for difference in proof.cpu:
         if not difference.exact:
             yield line(

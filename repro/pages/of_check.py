@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from repro.display.check_report import Shown, Unread
+from repro.display.check_report import Shown, Unread, what_next
 from repro.pages.graph_drawing import graph_drawing
 from repro.pages.of_run import fingerprints, wrong_names, wrong_output
 from repro.pages.page import Block, Command, Lines, Page, Row, Section, Table, Text
@@ -32,7 +32,7 @@ def check_page(shown: Sequence[Shown], command: str, unread: Sequence[Unread] = 
         ]
         answers += [Text(f"held against: {one}", Tone.ASIDE) for one in dict.fromkeys(map(_reference, shown))]
     if bad:
-        answers.append(Text("next: repro reduce makes the smallest graph with the same failure", Tone.ASIDE))
+        answers.append(Text(what_next(shown), Tone.ASIDE))
     ordered = sorted(judged, key=lambda one: not one[0].is_bad(one[1]))
     rows = tuple(_row(*one, with_model=several or len(subjects) > 1) for one in ordered)
     of_model = ("model",) if several or len(subjects) > 1 else ()

@@ -15,6 +15,7 @@ import numpy as np
 
 from cases import edit
 from cases.graph import Graph, Op, Tensor
+from repro.records.lines import counted
 from repro.reducer.problem import ReferenceValues, Specimen, cut, map_feeds, with_graph
 
 Propose = Callable[[Specimen, ReferenceValues], Iterator[Specimen]]
@@ -87,18 +88,19 @@ def windows(specimen: Specimen, values: ReferenceValues) -> Iterator[Specimen]:
     core = {start} | _readers(graph, graph.ops[start], where)
     upstream = nearest_upstream(graph, start)
     tried: set[frozenset[int]] = set()
+    of = f"'{specimen.output}'" if specimen.output else f"a {graph.ops[start].kind}"
     count = 1
     while count < 2 * len(upstream):
         chosen = frozenset(core | set(upstream[:count]))
         count *= 2
         if chosen not in tried and len(chosen) < len(graph.ops):
             tried.add(chosen)
-            yield cut(specimen, chosen, values, f"window of {len(chosen)} ops before '{specimen.output}'")
+            yield cut(specimen, chosen, values, f"window of {counted(len(chosen), 'op')} before {of}")
     for radius in range(1, 6):
         near = frozenset(ball(graph, start, radius))
         if near not in tried and len(near) < len(graph.ops):
             tried.add(near)
-            yield cut(specimen, near, values, f"{len(near)} ops within {radius} steps of '{specimen.output}'")
+            yield cut(specimen, near, values, f"{counted(len(near), 'op')} within {counted(radius, 'step')} of {of}")
 
 
 def without_op(specimen: Specimen, values: ReferenceValues) -> Iterator[Specimen]:

@@ -18,7 +18,8 @@ from cases.tflite.write import write_tflite
 from repro.delegate.partitions import border_tensors, delegated_ops
 from repro.delegate.refusals import why_refused
 from repro.records.lines import Line, Tone, Worded, counted, indented, line
-from repro.trials.check import Checked, check
+from repro.trials.check import Checked
+from repro.trials.telling_feeds import check_tellingly
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import Subject
 from repro.verdicts.verdict import Status, Verdict
@@ -126,8 +127,8 @@ def check_partial(
     Raises as `repro.trials.check.check` does, and BadInput for a target that is no GPU's.
     """
     with target.beside_cpu() as both:
-        checked = check(subject, both, cpu, precision, deadline_s)
-        said = division(checked.run.log)
+        checked = check_tellingly(subject, both, cpu, precision, deadline_s)
+        subject, said = checked.subject, division(checked.run.log)
         if checked.run.outcome is not Outcome.OK or said is None:
             return Partial(checked, said, None, "")
         on_gpu, known_by = _side_of_each(subject.graph, said, target, precision)

@@ -85,16 +85,16 @@ class TapReport:
             return
         failures = ", ".join(f"output {i} {s} {g}".strip() for i, s, g in self.failures)
         survivors = sum(t.survived for t in self.taps)
-        yield f"taps: {counted(len(self.taps), 'intermediate')} exposed one at a time; without a tap: {failures}"
+        yield f"taps: {failures}; {counted(len(self.taps), 'inner tensor')} shown, each as one more output"
         if self.skipped:
-            yield f"taps: {counted(self.skipped, 'intermediate')} further from the outputs not tapped"
+            yield f"taps: {counted(self.skipped, 'tensor')} further from the outputs not shown"
         if not self.taps:
-            yield "taps: no intermediates lie before the failing outputs: the op that writes them is the first wrong"
+            yield "taps: no tensor lies before the failing outputs: the op that writes them is the first wrong"
             return
         if self.is_void:
-            yield "taps: VOID: the original failure survived none of the taps; looking at it hides it"
+            yield "taps: VOID: the failure is gone whichever of them is shown; looking at it hides it"
         else:
-            yield f"taps: the original failure survived {survivors} of {counted(len(self.taps), 'tap')}"
+            yield f"taps: it still fails in the same way with {survivors} of {len(self.taps)} shown"
         first = self.first_wrong
         if self.beyond is not None and self._is_at_or_before(self.beyond.name, first):
             yield f"taps: {self.beyond.words}; it is the first, and what is computed from it is wrong"
@@ -104,7 +104,7 @@ class TapReport:
         elif not self.is_void:
             yield "taps: every tensor seen is right while the output is wrong: the failure begins at the output itself"
         for tap in self.hiding[:8]:
-            yield f"taps: exposing '{tap.name}' (written by {tap.producer}) hides the failure; void there"
+            yield f"taps: showing '{tap.name}' (written by {tap.producer}) hides the failure, so it says nothing"
         if len(self.hiding) > 8:
             yield f"taps: ... and {len(self.hiding) - 8} more that hide it"
 
@@ -116,7 +116,9 @@ def localise(subject: Subject, target: Target, precision: Precision = Precision.
     """
     foreign = unsupported(subject.graph)
     if foreign:
-        return TapReport((), (), obstacle=f"no reference for the intermediates: {', '.join(foreign)} is not evaluated")
+        return TapReport(
+            (), (), obstacle=f"what is right inside the model is not known: {', '.join(foreign)} is not evaluated"
+        )
     plain = dataclasses.replace(subject.graph, extras=None)
     original = dataclasses.replace(subject.edited(plain), name="without taps")
     failures = _failures(judge(target.run(original.job(precision)), original, metrics="none"))

@@ -18,6 +18,9 @@ from repro.delegate.inside_norms import tensors_inside_norms
 from runner.encoding import shown_name
 from runner.run import FP16_MAX, Feed
 
+LEAVES = "leaves float16's range"
+"""What a verdict says of an output that is wrong because a tensor before it does not fit into float16."""
+
 
 @dataclass(frozen=True)
 class BeyondFloat16:
@@ -30,7 +33,7 @@ class BeyondFloat16:
     @property
     def words(self) -> str:
         named = f"'{shown_name(self.name)}' (written by {self.producer})"
-        return f"{named} leaves float16's range: it reaches {self.largest:.3g}, float16 ends at {FP16_MAX:.0f}"
+        return f"{named} {LEAVES}: it reaches {self.largest:.3g}, float16 ends at {FP16_MAX:.0f}"
 
 
 def first_beyond_float16(graph: Graph, feed: Feed, outputs: Sequence[str]) -> BeyondFloat16 | None:

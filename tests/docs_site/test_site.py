@@ -30,9 +30,8 @@ def test_every_command_rule_and_finding_has_its_page(pages: Path):
 
 def test_every_page_of_the_docs_is_in_the_contents(pages: Path):
     contents = (ROOT / "docs" / "site" / "index.md").read_text(encoding="utf-8")
-    listed = {
-        line for block in re.findall(r"^```\{toctree\}\n(.*?)^```", contents, re.M | re.S) for line in block.split()
-    }
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", contents, re.M | re.S)
+    listed = {re.sub(r".*<(.*)>", r"\1", line) for block in blocks for line in block.splitlines()}
     written = {str(page.with_suffix("")) for page in sources.pages_of(ROOT) if page.parts[0] != "findings"}
     assert written - listed == set()
 

@@ -126,6 +126,14 @@ def test_an_answer_is_an_outcome_and_its_lines_are_shown(answer, outcome, projec
         run.stdout.fnmatch_lines(["XFAIL models/a.tflite::gpu-fp32 - upstream's 8599"])
 
 
+def test_models_of_one_name_are_expected_to_be_wrong_one_by_one(project: pytest.Pytester, asked: Asked):
+    (project.path / "other").mkdir()
+    (project.path / "other" / "a.tflite").touch()
+    project.makeini(f"{SETTINGS}  other/*.tflite\n".replace("repro_layouts = layouts/*.toml\n", ""))
+    project.runpytest_inprocess(*WITHOUT, "-m", "repro").assert_outcomes(passed=3, deselected=1)
+    assert {question["case"] for question in asked.questions} == {"models/a.tflite", "b.tflite", "other/a.tflite"}
+
+
 @pytest.mark.parametrize(("code", "outcome"), [(0, "passed"), (1, "failed"), (2, "failed"), (3, "failed")])
 def test_a_layout_passes_with_the_gate_alone(code, outcome, project: pytest.Pytester, asked: Asked):
     asked.code = code
@@ -167,6 +175,30 @@ def test_a_setting_that_leads_to_no_test_is_an_error_and_never_green(more, said,
 def test_a_pattern_may_be_absolute_or_go_round_about(pattern, project: pytest.Pytester):
     project.makeini(f"[pytest]\ntestpaths = tests\nrepro_models = {pattern.format(project.path)}\n")
     assert ids(project.runpytest_inprocess(*WITHOUT, "--collect-only", "-q")) == {MINE, A, B}
+
+
+def test_what_failed_last_is_run_again_without_the_rest(project: pytest.Pytester, asked: Asked):
+    words = ("-p", "no:randomly", "-p", plugin.__name__)
+    asked.answer = Answer("failed", ("output 0 FAIL",), ())
+    project.runpytest_inprocess(*words).assert_outcomes(failed=2, passed=2)
+    project.runpytest_inprocess(*words, "--lf").assert_outcomes(failed=2)
+    (project.path / "tests" / "test_mine.py").write_text("def test_of_mine(): assert 0\n", encoding="utf-8")
+    asked.answer = Answer("passed", ())
+    project.runpytest_inprocess(*words).assert_outcomes(passed=3, failed=1)
+    project.runpytest_inprocess(*words, "--lf").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (("--ignore", "models"), {"MINE", "GATE"}),
+        (("--ignore", "models/a.tflite"), {"MINE", "GATE", "B"}),
+        (("--ignore-glob", "*.tflite"), {"MINE", "GATE"}),
+    ],
+)
+def test_what_the_command_line_ignores_is_no_test(words, left, project: pytest.Pytester):
+    named = {"MINE": MINE, "A": A, "B": B, "GATE": GATE}
+    assert ids(project.runpytest_inprocess(*WITHOUT, "--collect-only", "-q", *words)) == {named[one] for one in left}
 
 
 def test_a_model_in_a_folder_that_pytest_does_not_enter_is_an_error(project: pytest.Pytester):

@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from cases import catalogue
+from cases.builder import GraphBuilder
 from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
 from repro import api
+from repro.cli import main
 from repro.commands.check import command
 from repro.records.folders import FINDINGS
 from repro.verdicts.fitness import FailedControl, Fitness
@@ -21,6 +23,7 @@ from repro.verdicts.saved_run import load_judgeable
 from runner.errors import ReproError
 from runner.opencl.android_runtime import made_versions
 from runner.opencl.drivers import opencl_driver
+from runner.source_version import ROOT
 from tests.repro.display.schemas import require_junit, require_sarif
 from tests.repro.trials.test_partial import shared
 
@@ -63,7 +66,7 @@ def test_a_known_bug_of_a_case_is_expected_where_it_is_asked_for(tmp_path: Path)
     assert "Every output is right" not in shown
     assert "as expected" in shown
     assert f"repro check {path} --target gpu:lavapipe --precision fp32" in shown
-    assert "taps: the original failure" in shown or "taps: no intermediates" in shown
+    assert "taps: it still fails" in shown or "taps: no tensor lies" in shown or "taps: VOID" in shown
 
 
 def test_kernels_are_dumped_over_opencl_alone_and_into_a_new_folder(tmp_path: Path):
@@ -98,6 +101,25 @@ def test_the_last_line_counts_and_says_what_to_do_next():
     assert wrong.stdout.splitlines()[-1].startswith("1 of 2 outputs not as it should be; next: repro fix ")
     right = CliRunner().invoke(command, [str(folder / "control.tflite"), "--precision", "fp32"])
     assert right.stdout.splitlines()[-1] == "2 outputs: right"
+
+
+def test_of_an_output_without_power_the_next_thing_is_other_inputs(tmp_path: Path):
+    g = GraphBuilder()
+    path = model(tmp_path, write_tflite(g.build([g.mul(g.input("x", (1, 4)), g.const(0.0), "y")])))
+    result = CliRunner().invoke(command, [path, "--target", "cpu"])
+    assert result.stdout.splitlines()[-1] == (
+        "1 of 1 output not as it should be; next: give inputs that mean something: --inputs X.npz, or --input NAME=KIND"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_of_a_value_beyond_float16_the_next_thing_is_where_and_then_what_mends_it():
+    path = ROOT / "tests" / "reports" / "models" / "samples_168_layernorm_large.tflite"
+    checked = CliRunner().invoke(command, [str(path), "--precision", "fp16"])
+    assert checked.stdout.splitlines()[-1].endswith(f"next: repro range {path}")
+    ranged = CliRunner().invoke(main, ["range", str(path)])
+    assert ranged.stdout.splitlines()[-1].startswith(f"next: repro fix {path} -o fixed.tflite; ")
 
 
 @pytest.mark.slow
@@ -203,7 +225,9 @@ def test_what_is_wrong_among_several_is_in_every_report(tmp_path: Path, monkeypa
     assert "output 'y' is FAIL" in results[0]["message"]["text"]
     failures = list(ElementTree.parse("c.xml").getroot().iter("failure"))
     assert len(failures) == 1
-    assert "repro check b.tflite" in Path("c.html").read_text(encoding="utf-8")
+    page = Path("c.html").read_text(encoding="utf-8")
+    assert "repro check b.tflite" in page
+    assert "next: repro fix b.tflite -o fixed.tflite" in page
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,19 @@ import pytest
 from click.testing import CliRunner
 
 from cases.builder import GraphBuilder
+from cases.findings.add_output_feeds_reduction import add_reduce
+from cases.findings.composite_aborts import rms_norm
+from cases.graph import Graph
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
 from repro.commands.reduce import command as reduce
+from repro.commands.reduce import next_step
 from repro.records.journal import Journal
 from repro.reducer.history import JOURNAL
+from repro.reducer.problem import Failure, Specimen
+from repro.reducer.search import Reduced
 from runner.errors import BadInput
+from runner.run import Precision
 
 
 def model(path: Path) -> Path:
@@ -47,10 +54,35 @@ def test_reduce_brings_a_lost_output_to_its_two_ops_and_resumes(tmp_path: Path):
     assert summary["role"] == {"rank": 3, "producer": "FULLY_CONNECTED", "consumers": ["MUL"], "is_output": True}
     assert [op.kind for op in read_tflite(Path(summary["model"]).read_bytes()).ops] == ["FULLY_CONNECTED", "MUL"]
     assert "passes" in next(need["without"] for need in summary["needs"] if need["op"].startswith("MUL"))
+    assert first.stderr.splitlines()[-1].startswith(f"next: repro fix {summary['model']} ")
     answers = kept_answers(tmp_path / "out")
     again = CliRunner().invoke(reduce, arguments, catch_exceptions=False)
     assert json.loads(again.stdout.splitlines()[-1]) == summary
     assert kept_answers(tmp_path / "out") == answers
+
+
+@pytest.mark.parametrize(
+    ("graph", "output", "signature", "words"),
+    [
+        (add_reduce(), "y", "alias", "repro fix m.tflite -o fixed.tflite --target gpu:lavapipe"),
+        (
+            add_reduce(first="SUB"),
+            "y",
+            "wrong",
+            "no known bug explains it; keep it: repro finding new NAME",
+        ),
+        (
+            add_reduce(),
+            "",
+            "REFUSED",
+            "replace the op that is refused, or see what the cpu takes: repro",
+        ),
+        (rms_norm(), "", "CRASH", "repro fix m.tflite -o fixed.tflite --target gpu:lavapipe"),
+    ],
+)
+def test_what_comes_next_is_what_helps_against_this_failure(graph: Graph, output: str, signature: str, words: str):
+    reduced = Reduced(Specimen(graph, (), output), Failure(signature, None), (), 2, 0, "", True)
+    assert next_step(reduced, "m.tflite", "gpu:lavapipe", Precision.FP32).startswith(words)
 
 
 @pytest.mark.parametrize("name", ["missing.tflite", "rubbish.tflite"])

@@ -13,7 +13,7 @@ from cases.graph import Graph, Op, Tensor
 from cases.inputs import StandardFeeds
 from cases.tflite.read import read_tflite
 from cases.tflite.write import write_tflite
-from repro.trials.load import open_installed_cpu
+from repro.trials.load import load_subject, open_installed_cpu
 from repro.trials.partial import check_partial
 from repro.verdicts.references import OwnOps
 from repro.verdicts.subject import Subject, graph_subject
@@ -22,6 +22,7 @@ from runner import targets
 from runner.errors import BadInput
 from runner.host.pool import HostTarget
 from runner.run import Precision
+from runner.source_version import ROOT
 from runner.target import Target
 from tests.cases.evaluation.test_control import chosen, counting, straight
 from tests.cases.evaluation.test_sparse import densified, sparse
@@ -125,6 +126,15 @@ def test_a_model_that_the_gpu_takes_whole_is_not_called_resident_either(gpu: Hos
     assert found.passed
     assert found.checked.run.fully_accelerated is None
     assert "the delegate took every op; the cpu stood by, so that this is no proof of residency" in str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+def test_where_the_usual_inputs_say_nothing_others_are_fed_as_without_the_cpu(gpu: HostTarget, cpu: Target):
+    subject = load_subject(ROOT / "tests" / "reports" / "models" / "tf_38285_cnn_int8.tflite")
+    found = check_partial(subject, gpu, cpu, Precision.FP32)
+    assert "the usual inputs say nothing of output 0" in found.checked.inputs_note
+    assert found.passed, str(found)
 
 
 @pytest.mark.slow

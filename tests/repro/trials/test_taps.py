@@ -50,7 +50,7 @@ def test_the_failure_that_survives_its_taps_is_localised_and_a_hidden_one_is_not
         assert any("VOID" in line for line in lines)
         assert report.first_wrong is None
     else:
-        assert any("survived 1 of 1" in line for line in lines)
+        assert any("in the same way with 1 of 1 shown" in line for line in lines)
     assert list(healthy.lines()) == ["taps: no output fails, so there is nothing to localise"]
 
 
@@ -63,7 +63,7 @@ def test_a_tap_under_which_the_failure_vanished_says_nothing_about_its_tensor():
     assert report.first_wrong is not None
     assert report.first_wrong.name == "b"
     assert [t.name for t in report.hiding] == ["a"]
-    assert "taps: exposing 'a' (written by ADD) hides the failure; void there" in list(report.lines())
+    assert "taps: showing 'a' (written by ADD) hides the failure, so it says nothing" in list(report.lines())
 
 
 def test_a_localisation_that_no_tap_survived_is_void():
@@ -72,7 +72,7 @@ def test_a_localisation_that_no_tap_survived_is_void():
     assert report.first_wrong is None
     said = "\n".join(report.lines())
     assert "VOID" in said
-    assert "3 intermediates further from the outputs not tapped" in said
+    assert "3 tensors further from the outputs not shown" in said
 
 
 def test_a_graph_without_a_reference_is_not_tapped():
@@ -80,7 +80,7 @@ def test_a_graph_without_a_reference_is_not_tapped():
     graph = Graph(tensors, (Op("SOME_OP", ("x",), ("y",)),), ("x",), ("y",))
     subject = Subject("test", b"", GivenFeeds(()), OwnOps(open_installed_cpu), given_graph=graph)
     report = localise(subject, None)  # type: ignore[arg-type]
-    assert list(report.lines()) == ["taps: no reference for the intermediates: SOME_OP is not evaluated"]
+    assert list(report.lines()) == ["taps: what is right inside the model is not known: SOME_OP is not evaluated"]
 
 
 def test_what_leaves_float16_is_named_in_the_place_of_what_is_wrong_behind_it():
