@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from repro.hazards.examined import examined_words
 from repro.hazards.hazard import Hazard, Level
 from repro.hazards.rules import RULES
-from repro.records.lines import Line, Tone, Worded, indented, line
+from repro.records.lines import Line, Tone, Worded, counted, indented, line
 from runner.encoding import shown_name
 from runner.installation import documentation
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runner.web.browser import PAGE, PAGE_SCRIPT
+from runner.web.unread_results import unread_results
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright, Route
@@ -57,7 +58,8 @@ class Session:
 
     def compile(self, model: bytes | bytearray, accelerator: str, precision: str) -> dict[str, Any]:
         """`inputs` and `outputs` (name, shape, dtype), and `fully`: whether all of it is on the GPU; None on wasm."""
-        answer: dict[str, Any] = self._step("compile", base64.b64encode(model).decode(), accelerator, precision)
+        content, unread = base64.b64encode(model).decode(), unread_results(bytes(model))
+        answer: dict[str, Any] = self._step("compile", content, accelerator, precision, unread)
         return answer
 
     def run(

@@ -64,6 +64,18 @@ def test_what_nothing_writes_holds_the_sentinel_in_every_run_and_what_is_written
     assert not any(unwritten_mask(outputs[1]).any() for outputs in run.outputs)
 
 
+def test_a_result_that_nobody_reads_does_not_keep_a_model_from_running(web: HostTarget):
+    b = GraphBuilder()
+    x = b.input("x", (1, 3, 5, 4))
+    first, _ = b.split(x, 2, 3)
+    b.output(first, b.mul(x, b.const(np.float32(2.0)), "twice"))
+    value = np.arange(60, dtype=np.float32).reshape(1, 3, 5, 4)
+    run = web.run(Job(write_tflite(b.build()), ((value,),), name="half of a split"))
+    assert run.outcome is Outcome.OK, run.message
+    np.testing.assert_array_equal(run.outputs[0][0], value[..., :2])
+    np.testing.assert_array_equal(run.outputs[0][1], 2 * value)
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 64, 4096])
 def test_an_output_of_any_size_that_nothing_writes_is_told(web: HostTarget, width: int):
     """Small ones lie in memory that the runtime has just used for something else."""
