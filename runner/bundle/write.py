@@ -176,7 +176,7 @@ def _write(
     read_contents(contents.to_json(), "this bundle")  # what cannot be read back must not be sent out
     room = 2 * largest + 2 * outputs
     least, most = (math.ceil(len(listed) * seconds / 60) for seconds in SECONDS_A_RUN)
-    minutes = f"{least} to {most} minutes"
+    minutes = f"{least} to {most} minutes" if most > 1 else "about a minute"
     for name, source in supplies.libraries.items():
         suite.add(f"suite/lib/{name}", source.read_bytes())
     suite.add("suite/batch_runner", supplies.runner.read_bytes(), is_program=True)
