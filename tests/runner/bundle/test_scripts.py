@@ -99,6 +99,7 @@ def started(unpacked: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_who_interrupts_as_often_as_they_like_loses_nothing(unpacked: Path) -> None:
     go_on = slow_runner(unpacked)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
@@ -114,6 +115,7 @@ def test_who_interrupts_as_often_as_they_like_loses_nothing(unpacked: Path) -> N
     assert not answers(unpacked / "results.zip").unanswered
 
 
+@pytest.mark.slow
 def test_whoever_starts_it_anew_ends_what_still_runs_there(unpacked: Path) -> None:
     go_on = slow_runner(unpacked)
     first = started(unpacked)
@@ -128,6 +130,7 @@ def test_whoever_starts_it_anew_ends_what_still_runs_there(unpacked: Path) -> No
     assert not answers(unpacked / "results.zip").unanswered
 
 
+@pytest.mark.slow
 def test_what_is_no_batchs_fault_is_not_held_against_it(unpacked: Path) -> None:
     """A full disk as often as it likes: with room again, nothing is missing."""
     code = unpacked / "code"
@@ -228,5 +231,6 @@ def test_the_script_for_windows_has_windows_line_ends_and_our_exit_codes(unpacke
     text = data.decode()
     assert all(name in names for name in ("id", "push_mb"))
     assert all(f"%bundle_{name}%" in text for name in ("id", "push_mb"))
-    for code in ("2", "3", "5"):
+    for code in ("2", "5", "130", "143"):
         assert f"if %code%=={code} exit /b {code}" in text
+    assert "if %code%==3 goto refused" in text
