@@ -262,7 +262,15 @@ def check_compiler() -> Requirement:
 
 
 def check_phone_runner() -> Requirement:
-    """What builds the native runner for a phone: the NDK, or zig."""
+    """What gives the native runner for a phone: a file that is named, the NDK, or zig."""
+    given = os.environ.get("REPRO_ANDROID_RUNNER")
+    if given:
+        try:
+            build.elf_machine(Path(given))
+        except BadInput as error:
+            remedy = "set REPRO_ANDROID_RUNNER to a built batch_runner, or unset it"
+            return Requirement("phone's runner", BROKEN, f"REPRO_ANDROID_RUNNER: {error}", remedy)
+        return Requirement("phone's runner", OK, f"REPRO_ANDROID_RUNNER names {given}")
     ndk, zig = build.ndk_folder(), build.zig_compiler()
     if ndk is not None:
         return Requirement("phone's runner", OK, f"built with the Android NDK in {ndk}")

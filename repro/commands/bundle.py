@@ -18,6 +18,7 @@ from repro.display.console import Screen
 from repro.display.progress import progress_line
 from repro.records.lines import counted
 from repro.verdicts.subject import Subject, case_subject
+from runner.adb import build
 from runner.adb.android import android_libraries
 from runner.adb.session import Supplies
 from runner.bundle.kinds import CPU, GPU, Kind, supplies_for
@@ -115,6 +116,7 @@ def _supplies(
     if not kind.is_android:
         raise BadInput(f"--from, --from-pypi and --url are about Android's libraries; {kind.name} takes LiteRT's wheel")
     require_one_place(runtime, source, from_pypi, url)
+    build.android_runner(kind.abi)  # what nothing here can build is said before anything is fetched
     return supplies_for(kind, provide(console, runtime, kind.abi, source, from_pypi, url))
 
 

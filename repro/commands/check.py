@@ -16,7 +16,7 @@ from repro.commands.outputs import keep_apart
 from repro.commands.own_catalogue import say_own_catalogue
 from repro.display.check_report import conclusion, exit_code, junit_rows
 from repro.display.console import Screen, print_lines
-from repro.display.junit import write_junit
+from repro.display.junit import TestRow, write_junit
 from repro.display.sarif_of_check import check_log
 from repro.pages.of_check import check_page
 from repro.pages.render import write_page
@@ -112,7 +112,8 @@ def command(
     where an op is unknown to it). Of a file with several signatures each is checked, or the one that --signature names.
     With --expect CASE, known bugs of that case are expected and exit 0, as in `repro run`. Of several files one that
     cannot be checked is said and the others go on: exit 2, unless something is wrong. Exit 3 where only a target that
-    fails its own controls (UNFIT) says that something is wrong: that counts for nothing.
+    fails its own controls (UNFIT) says that something is wrong: that counts for nothing; and where one of
+    several targets is not there or was lost, after the others are checked.
 
     \b
     1. repro check model.tflite
@@ -163,7 +164,7 @@ def command(
         loaders=loaders,
     )
     console = Screen(stderr=as_json or options.is_stdout(sarif_file), soft_wrap=True)
-    shown, unread = check_models(paths, asked, console, as_json=as_json, verbose=verbose)
+    shown, unread, missing = check_models(paths, asked, console, as_json=as_json, verbose=verbose)
     for name, loader in loaders.items():
         if loader is not None and loader.kernels is not None:
             kept = len(list(loader.kernels.glob("*.cl")))
@@ -173,13 +174,14 @@ def command(
         for unclean in {one.path: one for one in shown if not one.checked.passed}.values():
             unclean.notes += printed(console, _blame(unclean.checked, precision, runtime))
     if junit_file is not None:
-        write_junit(junit_file, "repro check", junit_rows(shown, unread), began)
+        absent = [TestRow(name, "target", error=str(why)) for name, why in missing.items()]
+        write_junit(junit_file, "repro check", [*junit_rows(shown, unread), *absent], began)
     if sarif_file is not None:
         options.write_sarif(sarif_file, check_log(shown, unread))
     if html_file is not None:
         write_page(html_file, check_page(shown, options.typed(), unread))
     print_lines(console, [conclusion(shown, unread)])
-    ctx.exit(exit_code(shown, unread))
+    ctx.exit(exit_code(shown, unread) or (3 if missing else 0))
 
 
 def _first_given(ctx: click.Context, parameters: Sequence[str]) -> str | None:

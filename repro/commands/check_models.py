@@ -34,7 +34,7 @@ from repro.verdicts.saved_run import folder_name, save_judgeable
 from repro.verdicts.subject import Subject
 from runner import targets
 from runner.encoding import file_name, shell_command
-from runner.errors import BadInput, NothingRan
+from runner.errors import BadInput, DeviceFailed, NothingRan, ReproError, TargetUnavailable
 from runner.host.pool import BESIDE_CPU, HostTarget
 from runner.opencl.loader import LoaderSettings
 from runner.run import Precision
@@ -83,8 +83,8 @@ class Asked:
 
 def check_models(
     paths: Sequence[Path], asked: Asked, console: Screen, *, as_json: bool = False, verbose: bool = False
-) -> tuple[list[Shown], list[Unread]]:
-    """Check all models; what was shown, and which of several files could not be checked.
+) -> tuple[list[Shown], list[Unread], dict[str, ReproError]]:
+    """Check all models; what was shown, which of several files could not be checked, and which of several targets.
 
     as_json: also write an object per output to stdout. verbose: show the judge's own measures too.
 
@@ -102,11 +102,14 @@ def check_models(
                     raise
                 unread.append(Unread(path, str(error)))
                 print_lines(console, [line((str(error), Tone.BAD))])
-    return shown, unread
+    return shown, unread, checks.missing
 
 
 class _Checks:
-    """Checks one model after another on the same open targets, and keeps what was shown in `shown`."""
+    """Checks one model after another on the same open targets, and keeps what was shown in `shown`.
+
+    missing: of several targets those that are not there, or were lost, and why; the others go on without them.
+    """
 
     def __init__(
         self, asked: Asked, console: Screen, stack: ExitStack, shown: list[Shown], *, as_json: bool, verbose: bool
@@ -115,6 +118,7 @@ class _Checks:
         self._console = console
         self._as_json, self._verbose = as_json, verbose
         self._shown = shown
+        self.missing: dict[str, ReproError] = {}
 
         @functools.cache
         def opened(name: str) -> Target:
@@ -150,10 +154,18 @@ class _Checks:
             self._console.print(f"{label}: {counted(len(subject.graph.ops), 'op')}, inputs {subject.plan.words}")
             print_lines(self._console, plan_lines(subject.plan))
         for name in asked.targets:
-            for subject, precision in itertools.product(subjects, precisions_for(name, asked.precision)):
-                if len(subjects) > 1:
-                    self._console.print(subject.name)
-                self._shown.append(self._judged(path, subject, name, precision))
+            if name in self.missing:
+                continue
+            try:
+                for subject, precision in itertools.product(subjects, precisions_for(name, asked.precision)):
+                    if len(subjects) > 1:
+                        self._console.print(subject.name)
+                    self._shown.append(self._judged(path, subject, name, precision))
+            except (TargetUnavailable, DeviceFailed) as error:
+                if len(asked.targets) == 1:
+                    raise
+                self.missing[name] = error
+                print_lines(self._console, [line((f"{name} is not checked: {error}", Tone.BAD))])
 
     def _judged(self, path: Path, subject: Subject, name: str, precision: Precision) -> Shown:
         """Run one model on one target in one precision, and show what came of it."""

@@ -130,8 +130,8 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
 
     Fetches the libraries for the device's ABI, builds or takes the runner, pushes both, runs one small model.
     A download that was cut resumes. Offline, give the files with --from. --from-pypi takes LiteRT-LM's library instead,
-    the one that gpu:pocl runs here, built for the phone. The runner is built with the NDK of ANDROID_NDK_HOME, or taken
-    from REPRO_ANDROID_RUNNER.
+    the one that gpu:pocl runs here, built for the phone. The runner is taken from REPRO_ANDROID_RUNNER, or built with
+    the NDK of ANDROID_NDK_HOME, or with zig (`pip install ziglang`), whose build has not run on a phone.
     """
     require_one_place(runtime, source, from_pypi, url)
     serial = resolve_serial(None, device)
@@ -139,11 +139,10 @@ def setup(device: str | None, runtime: str | None, source: Path | None, from_pyp
     if not is_loopback(serial):
         link = DeviceLink(default_server(), serial)
         abi = describe(read_properties(link), "").get("abi", "")
-        version = provide(console, runtime, abi, source, from_pypi, url)
-        _, note = build.android_runner(abi)
+        _, note = build.android_runner(abi)  # what nothing here can build is said before anything is fetched
+        runtime = provide(console, runtime, abi, source, from_pypi, url)
         if note:
             console.print(f"the runner is {note}")
-        runtime = version
     target = AdbTarget(serial, runtime=runtime, say=console.print)
     with target:
         stay = target.stay

@@ -25,9 +25,10 @@ from pathlib import Path
 
 from runner.adb.link import DeviceLink, FileRefused, Lost, StorageFull
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack, total_seconds
-from runner.adb.native_runner import ROOT, Killed, NativeRunner, batch_folder, cannot_start
+from runner.adb.native_runner import ROOT, Killed, NativeRunner, cannot_start
 from runner.adb.resident import can_stay
 from runner.adb.results import CaseLine, EventLine, Garbage, parse_line, split_outputs
+from runner.adb.room import Room
 from runner.cache import file_sha256
 from runner.deadline import deadline_s
 from runner.errors import DeviceFailed, TargetUnavailable
@@ -93,9 +94,8 @@ class Stay:
         self._may_stay = resident
         self._say = say
         self._home = f"{ROOT}/stay-{uuid.uuid4().hex[:12]}"
-        self._present: set[str] = set()
+        self._room = Room(link, self._home)
         self._runner: NativeRunner | None = None
-        self._batches: list[str] = []
         runner_sha = hashlib.sha256(supplies.runner.read_bytes()).hexdigest()
         libraries_sha = hashlib.sha256(repr(sorted(supplies.sha256.items())).encode()).hexdigest()
         self._runner_sha = runner_sha
@@ -175,8 +175,8 @@ class Stay:
                     unread = ""
                 if not pending:
                     return
-                unread = self._new_batch()
-                for answer in self._follow(unread, pending):
+                number, unread = self._room.new_batch()
+                for answer in self._follow(number, unread, pending):
                     pending.remove(answer.case)
                     yield answer
                 unread = ""
@@ -194,33 +194,26 @@ class Stay:
                         f"{error} and did not come back within {self.patience_s:.0f} s; {kept}"
                     ) from error
                 if isinstance(error, _Damaged):
-                    self._present.clear()
+                    self._room.distrust()
 
-    def _new_batch(self) -> str:
-        """The folder of the next batch."""
-        folder = batch_folder(self._home, len(self._batches))
-        self._batches.append(folder)
-        return folder
-
-    def _follow(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
+    def _follow(self, number: int, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
         """Have the runner run the cases and pass on what it says, until the batch has ended."""
         by_number = {case.number: case for case in cases}
         objects: dict[str, bytes] = {}
         for case in cases:
             objects.update(case.objects())
-        missing = {sha: data for sha, data in objects.items() if sha not in self._present}
+        missing = self._room.lacks(objects)
         limits = BatchLimits(total_seconds(cases), self._memory_mb, self._per_child)
         manifest = manifest_text(cases, limits).encode()
         runner = self._runner
         if runner is None:
             raise TargetUnavailable(f"nothing is on device {self.link.serial} yet; prepare the stay first")
-        number = len(self._batches) - 1
         with closing(runner.run(number, manifest, pack(missing), cases)) as said, self.link.pulls() as pull:
             for line, outputs in said:
                 if isinstance(line, EventLine):
                     self._event(line)
                     if line.event == "start":
-                        self._present |= set(missing)
+                        self._room.took(missing)
                         self._clocks.append(float(line.values["clock"]))
                 elif line.number in by_number:
                     yield self._answer(folder, by_number[line.number], line, pull, outputs)
@@ -278,6 +271,7 @@ class Stay:
         if line.status == "ok":
             data = pull(f"{folder}/out/{case.number}") if came_along is None else came_along
             outputs = split_outputs(line, len(case.job.feeds), data)
+            self._room.left(len(data))
         return CaseAnswer(case, line, outputs)
 
     def _finished_in(self, folder: str, cases: Sequence[BatchCase]) -> Iterator[CaseAnswer]:
@@ -307,17 +301,7 @@ class Stay:
         """Remove what this stay pushed and made, and nothing else. Runner and libraries stay for the next one."""
         if self._runner is not None:
             self._runner.close()
-        files = ("manifest", "pack", "pack.part", "results", "log")
-        objects = f"{self._home}/objects"
-        self._remove(["rm", "-rf"], [f"{folder}/out" for folder in self._batches])
-        self._remove(["rm", "-f"], [f"{folder}/{name}" for folder in self._batches for name in files])
-        self._remove(["rmdir"], self._batches)
-        self._remove(["rm", "-f"], [f"{objects}/{name}" for name in (*sorted(self._present), "lock", "log")])
-        self._remove(["rmdir"], [objects, self._home])
-
-    def _remove(self, command: Sequence[str], paths: Sequence[str]) -> None:
-        for start in range(0, len(paths), 200):
-            self.link.run([*command, *paths[start : start + 200]])
+        self._room.remove()
 
 
 class _Damaged(DeviceFailed):

@@ -165,3 +165,20 @@ def test_the_target_in_a_browser_is_there_or_brought_by_one_command(
     assert told == infos
     assert (one.state, words in one.detail) == (state, True)
     assert one.remedy.endswith(" web") is (state != "ok")
+
+
+def test_what_gives_a_phones_runner_is_named_or_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REPRO_ANDROID_RUNNER", "ANDROID_NDK_HOME", "ANDROID_NDK_ROOT", "ANDROID_HOME", "ANDROID_SDK_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("runner.adb.build.zig_compiler", lambda: None)
+    absent = checkup.check_phone_runner()
+    assert absent.state == "missing"
+    assert absent.remedy == f"{sys.executable} -m pip install 'ziglang'"
+    monkeypatch.setattr("runner.adb.build.zig_compiler", lambda: "/opt/zig")
+    assert "/opt/zig" in checkup.check_phone_runner().detail
+    monkeypatch.setenv("REPRO_ANDROID_RUNNER", str(tmp_path / "none"))
+    broken = checkup.check_phone_runner()
+    assert broken.state == "broken"
+    assert f"{tmp_path / 'none'}: No such file" in broken.detail
+    monkeypatch.setenv("REPRO_ANDROID_RUNNER", sys.executable)
+    assert checkup.check_phone_runner().detail == f"REPRO_ANDROID_RUNNER names {sys.executable}"

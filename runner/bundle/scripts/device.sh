@@ -20,9 +20,14 @@ runner=
 watcher=
 umask 022
 
+forgive() { # the batch in hand is not to blame
+  [ -z "$tried" ] || echo "$tried" >"$place/tries"
+}
+
 fail() {
   code=$1
   shift
+  forgive
   echo "$*" >&2
   exit "$code"
 }
@@ -42,7 +47,7 @@ alone() { # a cable that is pulled ends the shell that adb started, and not alwa
 }
 
 ended() { # CODE: by a signal, for which no batch is to blame
-  [ -z "$tried" ] || echo "$tried" >"$place/tries"
+  forgive
   kill $runner $watcher 2>/dev/null
   trap - EXIT
   echo "ended; the same command goes on with batch $batch" >&2
@@ -91,7 +96,7 @@ cool_down() { # at most five minutes
 }
 
 answered() {
-  cat "$work"/batches/*/results 2>/dev/null | wc -l | tr -d ' '
+  echo $(($(cat "$work"/batches/*/results 2>/dev/null | wc -l)))
 }
 
 progress() { # ends with the one who started it; a sleep holds no end of our pipes, or adb would wait for it
@@ -146,14 +151,18 @@ run_batch() {
     wait $runner
     code=$?
     runner=
-    tried=
     rm -rf "$work/objects" "$place/pack" "$place/log"
     case $code in
-    0 | 4) touch "$place/done" ;; # 4: the time of the batch is over; what it has is kept
+    0 | 4) true >"$place/done" || fail 5 "no room: free $room_mb MB and run again" ;; # 4: its time is over; what it has is kept
     3) fail 3 "LiteRT does not start here: $(why "$place/said")" ;;
-    2 | 5) fail 5 "batch $batch cannot run: $(why "$place/said")" ;;
+    5 | 6) # 6: not even for the lines of the runner
+      said=$(why "$place/said")
+      fail 5 "no room: free $room_mb MB and run again${said:+ ($said)}"
+      ;;
+    2) fail 5 "batch $batch cannot run: $(why "$place/said")" ;;
     *) echo "batch $batch was ended from outside (exit code $code), perhaps for its memory: trying it again" ;;
     esac
+    tried=
   done
 }
 

@@ -24,7 +24,7 @@ where=${1:-}
 [ "$where" = adb ] || { echo "usage: sh run.sh [here | adb [collect]]" >&2; exit 2; }
 
 command -v "$adb" >/dev/null || { echo "no adb here: install it (Android's platform-tools), or name it in \$ADB" >&2; exit 2; }
-: >results.zip.part && rm results.zip.part || { echo "this folder is not writable: unpack the bundle in one that is" >&2; exit 5; }
+true 2>/dev/null >results.zip.part && rm results.zip.part || { echo "this folder is not writable: unpack the bundle in one that is" >&2; exit 5; }
 echo "$push_mb MB go to $place on the device, and are removed again at the end"
 fetch() { # whole, or not at all
   "$adb" pull "$place/results.zip" results.zip.part >/dev/null 2>&1 && mv -f results.zip.part results.zip &&

@@ -21,7 +21,7 @@ from repro.matrix.document import from_document
 from repro.records.journal import Journal
 from runner.adb.loopback.device import LoopbackDevice
 from runner.adb.target import AdbTarget
-from runner.errors import BadInput, NothingRan
+from runner.errors import BadInput, NothingRan, TargetUnavailable
 from runner.run import Precision
 from tests.runner.bundle.conftest import changed, run
 from tests.runner.bundle.test_on_devices import over_adb
@@ -169,6 +169,18 @@ def test_what_contradicts_itself_is_refused_before_anything_is_built(
     assert isinstance(done.exception, BadInput)
     assert says in str(done.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_runner_that_nothing_here_can_build_is_said_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REPRO_ANDROID_RUNNER", "ANDROID_NDK_HOME", "ANDROID_NDK_ROOT", "ANDROID_HOME", "ANDROID_SDK_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("runner.adb.build.zig_compiler", lambda: None)
+    monkeypatch.setattr("repro.commands.bundle.provide", lambda *given: pytest.fail("it was fetched"))
+    done = called(bundle, "--device", "android-arm64", "--from-pypi", "-o", tmp_path / "suite.zip")
+    assert isinstance(done.exception, TargetUnavailable)
+    assert "no runner for the phone" in str(done.exception)
 
 
 def test_nothing_that_is_there_is_written_over(came_back: Path, tmp_path: Path) -> None:

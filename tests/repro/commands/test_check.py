@@ -20,10 +20,12 @@ from repro.records.folders import FINDINGS
 from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
-from runner.errors import ReproError
+from runner import targets
+from runner.errors import DeviceFailed, ReproError
 from runner.opencl.android_runtime import made_versions
 from runner.opencl.drivers import opencl_driver
 from runner.source_version import ROOT
+from runner.target import Target
 from tests.repro.display.schemas import require_junit, require_sarif
 from tests.repro.trials.test_partial import shared
 
@@ -47,6 +49,31 @@ def test_a_run_that_was_kept_is_judged_the_same_again(tmp_path: Path):
     (folder,) = (tmp_path / "saved").iterdir()
     assert folder.name == "mine--fp32--cpu"
     assert [v.said for v in judge(*load_judgeable(folder))] == ["PASS", "PASS"]
+
+
+@pytest.mark.parametrize("order", [["adb:GONE", "cpu"], ["cpu", "adb:GONE"]])
+def test_a_phone_that_is_lost_is_said_and_the_other_targets_are_checked(
+    order: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = targets.open_target
+
+    def lost(name: str, **given: object) -> Target:
+        if name == "adb:GONE":
+            raise DeviceFailed("device GONE was lost")
+        return opened(name, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(targets, "resolve", lambda names, device: list(names))
+    monkeypatch.setattr(targets, "open_target", lost)
+    models = [model(tmp_path, write_tflite(add_reduce())), str(tmp_path / "other.tflite")]
+    Path(models[1]).write_bytes(Path(models[0]).read_bytes())
+    words = [word for name in order for word in ("--target", name)]
+    done = CliRunner().invoke(command, [*models, *words, "--json", "--junit", str(tmp_path / "report.xml")])
+    assert done.exit_code == 3, done.output
+    assert [json.loads(line)["target"] for line in done.stdout.splitlines()] == ["cpu"] * 4
+    assert done.stderr.count("adb:GONE is not checked: device GONE was lost") == 1
+    assert "device GONE was lost" in (tmp_path / "report.xml").read_text(encoding="utf-8")
+    alone = CliRunner().invoke(command, [models[0], "--target", "adb:GONE"])
+    assert isinstance(alone.exception, DeviceFailed)
 
 
 @pytest.mark.gpu

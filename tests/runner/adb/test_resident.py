@@ -18,7 +18,7 @@ from cases.findings.add_output_feeds_reduction import add_reduce
 from cases.tflite.write import write_tflite
 from repro.verdicts.judge import judge
 from repro.verdicts.subject import case_subject
-from runner.adb import native_runner
+from runner.adb import native_runner, room
 from runner.adb.build import SOURCE, host_runner
 from runner.adb.loopback.device import LoopbackDevice, device_gpu
 from runner.adb.manifest import BatchCase, BatchLimits, manifest_text, pack
@@ -182,6 +182,22 @@ def test_one_job_at_a_time_is_one_runner_and_no_files_are_fetched(
         home = device.sandbox.path(target.stay.home)
         assert home.exists()
     assert len(started) == 1
+    assert not home.exists()
+
+
+def test_what_lies_on_a_device_does_not_grow_with_the_cases(
+    device: LoopbackDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, answers = sums(3)
+    monkeypatch.setattr(room, "MOST_LEFT", 0)
+    files = []
+    with target_on(device) as target:
+        home = device.sandbox.path(target.stay.home)
+        for job, answer in zip(jobs, answers, strict=True):
+            assert np.array_equal(target.run(job).outputs[0][0], answer)
+            files.append(sum(1 for path in home.rglob("*") if path.is_file()))
+        assert max(files) == min(files) > 0
+        assert np.array_equal(target.run(jobs[0]).outputs[0][0], answers[0]), "its inputs are sent once more"
     assert not home.exists()
 
 

@@ -24,7 +24,7 @@ from runner.run import Job
 
 TOOLS = (
     *("sh", "sed", "xargs", "cmp", "cp", "rm", "mkdir", "chmod", "cat", "head", "tail", "cut", "grep", "find", "sort"),
-    *("wc", "tr", "df", "date", "uname", "sync", "touch", "ls", "dirname", "sleep", "kill", "mv"),
+    *("wc", "df", "date", "uname", "sync", "ls", "dirname", "sleep", "kill", "mv"),
 )
 """All that the scripts call, each of which toybox on a phone has. Not Python."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import zipfile
@@ -28,18 +29,39 @@ def names(archive: Path) -> list[str]:
         return opened.namelist()
 
 
-def test_every_file_that_lost_a_bit_is_refused_by_name(came_back: Path, tmp_path: Path) -> None:
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "lost a bit": lambda data: bytes([data[0] ^ 1]) + data[1:] if data else b"x",
+    "was cut": lambda data: data[: len(data) // 2] if data else b"x",
+    "was emptied": lambda data: b"" if data else b"x",
+    "has more behind it": lambda data: data + b"\0",
+    "has more in front of it": lambda data: b"\n" + data,
+    "is another": lambda data: data[::-1] if data != data[::-1] else data + b"x",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_every_file_that_is_damaged_is_refused_by_name(damage: str, came_back: Path, tmp_path: Path) -> None:
     for name in names(came_back):
-        if name == "SHA256SUMS":
-            continue
 
-        def flip(files: dict[str, bytes], name: str = name) -> None:
-            data = bytearray(files[name] or b"x")
-            data[len(data) // 2] ^= 1
-            files[name] = bytes(data)
+        def hurt(files: dict[str, bytes], name: str = name) -> None:
+            files[name] = DAMAGE[damage](files[name])
 
-        with pytest.raises(BadInput, match=f"refused for {name}: its sha256 is"):
-            everything(changed(came_back, tmp_path, flip, with_sums=False))
+        # A list of hashes names itself where it is no list, and else the first file that it does not fit.
+        refused = r"refused for [\w./]+: " if name == "SHA256SUMS" else f"refused for {name}: its sha256 is"
+        with pytest.raises(BadInput, match=refused):
+            everything(changed(came_back, tmp_path, hurt, with_sums=False))
+
+
+def test_files_that_change_places_are_refused_by_name(came_back: Path, tmp_path: Path) -> None:
+    outputs = [name for name in names(came_back) if "/out/" in name]
+    for one, other in itertools.pairwise(outputs):
+
+        def swap(files: dict[str, bytes], one: str = one, other: str = other) -> None:
+            files[one], files[other] = files[other], files[one]
+
+        for with_sums in (False, True):
+            with pytest.raises(BadInput, match=rf"refused for ({one}|{other}): "):
+                everything(changed(came_back, tmp_path, swap, with_sums=with_sums))
 
 
 def test_outputs_that_were_changed_with_their_hash_in_the_list_are_refused_by_name(

@@ -64,33 +64,27 @@ def test_a_run_that_was_cut_goes_on_where_it_was(unpacked: Path) -> None:
 
 
 def test_a_runner_that_was_ended_from_outside_tries_its_batch_again(unpacked: Path) -> None:
-    runner = unpacked / "suite" / "batch_runner"
-    runner.rename(unpacked / "suite" / "the real one").chmod(0o755)
     mark = unpacked / "was ended"
-    script = f"""#!/bin/sh
-[ "$1" != run ] || [ -f "{mark}" ] || {{ touch "{mark}"; kill -9 $$; }}
-exec "{unpacked}/suite/the real one" "$@"
-"""
-    runner.write_text(script, encoding="utf-8")
-    runner.chmod(0o755)
-    _relisted(unpacked)
+    replaced_runner(unpacked, f'[ "$1" != run ] || [ -f "{mark}" ] || {{ true >"{mark}"; kill -9 $$; }}')
     code, said = run(unpacked)
     assert code == 0, said
     assert "batch 0000 was ended from outside (exit code 137)" in said
     assert not answers(unpacked / "results.zip").unanswered
 
 
-def slow_runner(unpacked: Path) -> Path:
-    """A runner that never ends batch 1 until the file that is returned is there."""
-    runner, go_on = unpacked / "suite" / "batch_runner", unpacked / "go on"
+def replaced_runner(unpacked: Path, first: str) -> None:
+    """A script in the runner's place that does `first`, a line of sh, before the runner starts."""
+    runner = unpacked / "suite" / "batch_runner"
     runner.rename(unpacked / "suite" / "the real one").chmod(0o755)
-    script = f"""#!/bin/sh
-case "$*" in run*/0001\\ *) while [ ! -f "{go_on}" ]; do sleep 0.05; done ;; esac
-exec "{unpacked}/suite/the real one" "$@"
-"""
-    runner.write_text(script, encoding="utf-8")
+    runner.write_text(f'#!/bin/sh\n{first}\nexec "{unpacked}/suite/the real one" "$@"\n', encoding="utf-8")
     runner.chmod(0o755)
     _relisted(unpacked)
+
+
+def slow_runner(unpacked: Path) -> Path:
+    """A runner that never ends batch 1 until the file that is returned is there."""
+    go_on = unpacked / "go on"
+    replaced_runner(unpacked, f'case "$*" in run*/0001\\ *) while [ ! -f "{go_on}" ]; do sleep 0.05; done ;; esac')
     return go_on
 
 
@@ -105,6 +99,7 @@ def started(unpacked: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_who_interrupts_as_often_as_they_like_loses_nothing(unpacked: Path) -> None:
     go_on = slow_runner(unpacked)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
@@ -120,6 +115,7 @@ def test_who_interrupts_as_often_as_they_like_loses_nothing(unpacked: Path) -> N
     assert not answers(unpacked / "results.zip").unanswered
 
 
+@pytest.mark.slow
 def test_whoever_starts_it_anew_ends_what_still_runs_there(unpacked: Path) -> None:
     go_on = slow_runner(unpacked)
     first = started(unpacked)
@@ -131,6 +127,20 @@ def test_whoever_starts_it_anew_ends_what_still_runs_there(unpacked: Path) -> No
     assert "it runs in this folder already: that is ended, and goes on here" in said
     assert first.stdout is not None
     first.stdout.close()
+    assert not answers(unpacked / "results.zip").unanswered
+
+
+@pytest.mark.slow
+def test_what_is_no_batchs_fault_is_not_held_against_it(unpacked: Path) -> None:
+    """A full disk as often as it likes: with room again, nothing is missing."""
+    code = unpacked / "code"
+    replaced_runner(unpacked, f'case "$*" in run*/0001\\ *) [ ! -f "{code}" ] || exit $(cat "{code}") ;; esac')
+    for number, exits, says in ((3, 3, "LiteRT does not start"), *((number, 5, "no room") for number in (5, 6, 5))):
+        code.write_text(str(number), encoding="utf-8")
+        ended, said = run(unpacked)
+        assert (ended, says in said) == (exits, True), said
+    code.unlink()
+    assert run(unpacked)[0] == 0
     assert not answers(unpacked / "results.zip").unanswered
 
 
@@ -181,7 +191,7 @@ def test_a_hot_device_is_given_time(unpacked: Path) -> None:
     cool = unpacked / "cool"
     tools = {
         "dumpsys": f'[ -f "{cool}" ] && echo "Thermal Status: 1" || echo "Thermal Status: 3"',
-        "sleep": f'[ "$1" = 20 ] && touch "{cool}"; exit 0',
+        "sleep": f'[ "$1" = 20 ] && true >"{cool}"; exit 0',
     }
     code, said = run(unpacked, tools=tools)
     assert code == 0, said
@@ -221,5 +231,6 @@ def test_the_script_for_windows_has_windows_line_ends_and_our_exit_codes(unpacke
     text = data.decode()
     assert all(name in names for name in ("id", "push_mb"))
     assert all(f"%bundle_{name}%" in text for name in ("id", "push_mb"))
-    for code in ("2", "3", "5"):
+    for code in ("2", "5", "130", "143"):
         assert f"if %code%=={code} exit /b {code}" in text
+    assert "if %code%==3 goto refused" in text
