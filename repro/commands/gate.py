@@ -38,7 +38,7 @@ from runner.target import Target
 
 
 @click.command()
-@click.argument("paths", metavar="LAYOUT", nargs=-1, required=True, type=FilePath())
+@click.argument("paths", metavar="LAYOUT", nargs=-1, type=FilePath())
 @options.layout_targets
 @options.device
 @options.runtime
@@ -98,6 +98,12 @@ def command(
     5. repro gate strangers/split.toml --no-python
     6. repro gate --init encoder.tflite decoder.tflite --whole model.tflite      writes split.toml
     """
+    if not paths:
+        raise BadInput(
+            "--init: name the graphs in the order in which they run"
+            if init
+            else "name the layout to gate, or with --init the graphs to write one out of"
+        )
     if init:
         for line in write_start(paths, whole, out or _default_layout()):
             click.echo(line)

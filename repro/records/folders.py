@@ -67,7 +67,7 @@ def built_in(path: Path) -> Path | None:
 
 def is_installed(folder: Path) -> bool:
     """Whether a folder is an installed package's: the next upgrade would undo what is written there."""
-    return SHIPPED.is_dir() and any(folder.is_relative_to(ours) for ours in (SHIPPED, MODELS))
+    return SHIPPED.is_dir() and any(folder.resolve().is_relative_to(ours) for ours in (SHIPPED, MODELS))
 
 
 def require_own_folders(what: str, folder: Path) -> None:

@@ -178,3 +178,12 @@ def test_what_a_target_cannot_compute_is_not_gated_there_and_said(monkeypatch, p
     assert "cpu computes fp32 only: fp16 is not gated there" in result.stderr
     assert {json.loads(line)["precision"] for line in result.stdout.splitlines()} == set(gated)
     assert isinstance(result.exception, NothingRan) is not bool(gated)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [([], "name the layout to gate"), (["--init"], "--init: name the graphs in the order")]
+)
+def test_without_any_file_it_says_which_are_needed(words: list[str], said: str):
+    refused = CliRunner().invoke(command, words).exception
+    assert isinstance(refused, BadInput)
+    assert said in str(refused)

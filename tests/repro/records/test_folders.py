@@ -42,8 +42,11 @@ def test_what_would_write_into_an_installed_package_is_refused_in_one_line(comma
 
 @pytest.mark.usefixtures("_installed")
 @pytest.mark.parametrize("layout", ["docs/examples/two_graphs/split.toml", "models/dfine/shipped.toml"])
-def test_no_baseline_is_written_into_an_installed_package(monkeypatch: pytest.MonkeyPatch, layout: str, tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_no_baseline_is_written_into_an_installed_package(
+    monkeypatch: pytest.MonkeyPatch, layout: str, is_there: bool, tmp_path: Path
+):
+    monkeypatch.chdir(folders.MODELS.parent if is_there else tmp_path)
     refused = CliRunner().invoke(gate.command, [layout, "--target", "cpu", "--update-baseline"]).exception
     assert isinstance(refused, BadInput)
     assert "would be written into the installed package; copy the layout's folder" in str(refused)
