@@ -19,6 +19,8 @@ SQLITE_HEAD = b"SQLite format 3\0"
 
 def read_journal(path: Path) -> list[Mapping[str, Any]]:
     """Every record that can be read back, in the order of writing. Raises BadInput for what is no journal of ours."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such file; give one that a command of `repro` wrote")
     try:
         # Beside a running writer the write-ahead log is read too, so the file is not opened as immutable.
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
