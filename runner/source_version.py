@@ -10,11 +10,14 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("repro", "cases", "models", "runner")
+_PARSING = threading.Lock()
+"""Python 3.11 parses in one thread at a time: in two it may raise SystemError."""
 
 
 @functools.cache
@@ -25,7 +28,9 @@ def source_version(*names: str) -> str:
     of this project's. Read once per process: a file that is edited later is not what this process computes with.
     """
     digest = hashlib.sha256()
-    for path in closure(*names):
+    with _PARSING:
+        paths = closure(*names)
+    for path in paths:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

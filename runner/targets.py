@@ -267,11 +267,13 @@ def precisions_for(target: str, asked: str) -> list[Precision]:
         if Precision.FP16 not in wanted:
             raise BadInput(f"{target} adds in fp32 what it holds in fp16: ask for --precision fp16")
         wanted = [Precision.FP16]
-    driver: Driver | None = None
-    if gpu and gpu.over_opencl:
-        driver = opencl_driver(gpu.key)
-    elif gpu and gpu.in_browser:
-        driver = web_browser()
+    if gpu is None or gpu.numbering is Numbering.LITERT:
+        return wanted
+    try:
+        driver: Driver | None = opencl_driver(gpu.key) if gpu.over_opencl else web_browser()
+    except TargetUnavailable:
+        # It may be on another machine (`--scheduler`), where nobody was asked; all such drivers have fp32.
+        return wanted[:1]
     if driver is None:
         return wanted
     possible = [precision for precision in wanted if precision in driver.precisions]

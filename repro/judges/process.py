@@ -37,7 +37,7 @@ def serve(line: Connection) -> None:
             subject = given or subject
             answer: tuple[Verdict, ...] | None = judge(run, subject) if subject is not None else None
         except Exception:  # noqa: BLE001 - whatever it is, who asks judges it again and has the same
-            answer = None
+            subject, answer = None, None  # the next one may be of the subject that could not be read
         line.send_bytes(pickle.dumps(answer))
 
 

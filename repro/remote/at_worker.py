@@ -87,8 +87,7 @@ class Answer:
 
 @cache
 def code_version() -> str:
-    """Hash of the code that runs jobs: where it differs, results may. Computed before tasks come, in one thread: Python
-    3.11 parses in one at a time."""
+    """Hash of the code that runs jobs: where it differs, results may. Computed before tasks come, which wait for it."""
     return source_version("runner", "repro.remote")
 
 

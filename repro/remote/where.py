@@ -14,6 +14,7 @@ from repro.remote.target import RemoteTarget
 from runner import targets
 from runner.errors import BadInput, TargetUnavailable
 from runner.host.gpu import GpuName
+from runner.runtime_version import Numbering, numbering
 from runner.runtimes import python_tag
 from runner.runtimes import runtime as runtime_of
 from runner.target import Target
@@ -108,7 +109,8 @@ class Elsewhere:
     ) -> Target:
         """The workers' own number of processes holds, whatever `workers` says."""
         needs = resource_of(name)
-        if needs.startswith("adb") or targets.runs_over_opencl(name):
+        of_worker = needs.startswith("adb") or targets.numbering_of(name) is not Numbering.LITERT
+        if of_worker or (runtime is not None and numbering(runtime) is not Numbering.LITERT):
             order = Order(name, runtime, engine)
         else:
             # Every worker takes the very runtime that this machine would, which is sent to those that lack it.

@@ -104,7 +104,8 @@ def chromium() -> str:
 
 def missing() -> str:
     """What this machine lacks for a browser, in words; empty where all is here."""
-    lacks = [] if chromium() else ["no Chromium"]
+    given = os.environ.get(CHROMIUM)
+    lacks = [] if chromium() else [f"{CHROMIUM}={given} is no program" if given else "no Chromium"]
     lacks += [] if importlib.util.find_spec("playwright") else ["no playwright in this Python"]
     return " and ".join(lacks)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from runner import source_version as source_version_module
 from runner.source_version import ROOT, closure, source_version
 
 TREE = {
@@ -68,3 +72,23 @@ def test_the_judge_knows_what_the_list_by_hand_forgot():
     assert not [
         name for name in judge if name.startswith(("repro/display", "repro/fuzzer", "runner/adb", "runner/host"))
     ]
+
+
+def test_files_are_parsed_in_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    modules = ["runner.cache", "runner.errors", "cases.graph", "repro.records"]
+    alone = [source_version(name) for name in modules]
+    begin, inside = threading.Barrier(len(modules)), threading.Lock()
+
+    def watched(*names: str) -> list[Path]:
+        assert inside.acquire(blocking=False), "another thread is parsing"
+        time.sleep(0.01)
+        inside.release()
+        return closure(*names)
+
+    def ask(name: str) -> str:
+        begin.wait(60)
+        return source_version.__wrapped__(name)
+
+    monkeypatch.setattr(source_version_module, "closure", watched)
+    with ThreadPoolExecutor(len(modules)) as threads:
+        assert list(threads.map(ask, modules)) == alone

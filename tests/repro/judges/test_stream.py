@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -104,6 +104,27 @@ def test_what_cannot_be_sent_is_judged_here(pairs: list[tuple[Subject, Run]], he
     nameless = [(replace(s, reference=OwnOps(lambda: open_installed_cpu())), run) for s, run in pairs[:4]]
     assert words(judged(nameless, count=1)) == alone(pairs[:4])
     assert len(here) == 4
+
+
+@dataclass(frozen=True, eq=False)
+class ReadHereOnly(OwnOps):
+    """It can be sent, and what arrives cannot be read: so is a case of a module that only this process has."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return int, ("no number",)
+
+
+def test_what_cannot_be_read_there_is_judged_here_in_every_precision(pairs: list[tuple[Subject, Run]], here: list[str]):
+    mixed = [*pairs[:4], *((s, run) for s, run in unreadable(pairs[4:6])), *pairs[6:8]]
+    assert words(judged(mixed, count=1)) == alone([*pairs[:8]])
+    assert here == ["case-0", "case-2", "case-2"]
+
+
+def unreadable(pairs: Iterable[tuple[Subject, Run]]) -> Iterator[tuple[Subject, Run]]:
+    """The same of one subject, which no other process can read."""
+    (first, _), *_ = pairs = list(pairs)
+    own = replace(first, reference=ReadHereOnly(open_installed_cpu))
+    return ((own, run) for _, run in pairs)
 
 
 def test_a_question_that_raises_elsewhere_raises_here(pairs: list[tuple[Subject, Run]], here: list[str]):

@@ -20,6 +20,7 @@ from repro.remote.where import Elsewhere
 from runner.adb.lanes import side_by_side
 from runner.errors import BadInput, TargetUnavailable
 from runner.run import Job, Run
+from runner.runtimes import runtime as runtime_of
 from tests.repro.remote.doubling import NAME, Doubling, jobs, same
 
 PHONES = ("adb:one", "adb:two")
@@ -270,3 +271,22 @@ def test_with_a_secret_only_those_who_know_it_are_heard(tmp_path: Path):
 def test_a_port_that_is_taken_is_one_line(campaign: Campaign):
     with pytest.raises(BadInput, match=r"cannot be listened on \(.*already in use"):
         engine.serve_scheduler(campaign.access, lambda address: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime", "asked", "sent"),
+    [
+        ("gpu:lavapipe", None, runtime_of(None).version, True),
+        ("cpu", None, runtime_of(None).version, True),
+        ("cpu", "web-2.5.3", "web-2.5.3", False),
+        ("gpu:web", None, None, False),
+        ("gpu:web@Mali-G610", "web-2.5.2", "web-2.5.2", False),
+        ("gpu:pocl", None, None, False),
+        ("adb:one", None, None, False),
+    ],
+)
+def test_a_runtime_of_litert_is_this_machine_s_and_every_other_one_the_worker_s(
+    name: str, runtime: str | None, asked: str | None, sent: bool
+):
+    order = Elsewhere(Access("127.0.0.1", 9), lambda line: None).open_target(name, runtime=runtime)._order
+    assert (order.runtime, bool(order.sent)) == (asked, sent)

@@ -148,3 +148,10 @@ def test_what_a_browser_cannot_be_asked_for_is_refused(chromium: Path, name: str
 
     with pytest.raises(BadInput, match=words):
         host_gpu(GpuName.parse(name))
+
+
+def test_without_a_browser_here_fp32_is_asked_of_one_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv(CHROMIUM, str(tmp_path / "none"))
+    assert precisions_for("gpu:web", "both") == [Precision.FP32]
+    with pytest.raises(TargetUnavailable, match=rf"{CHROMIUM}=.*none is no program"):
+        open_target("gpu:web")
