@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,14 +82,15 @@ class _FileConnection(adbutils.AdbConnection):
 
 
 def _connect_file(path: str) -> socket.socket:
+    """Waits where a server has many others to accept first, which a socket with Python's timeout does not (EAGAIN)."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_CONNECT_S)
     try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(_CONNECT_S), 0))
         connection.connect(path)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 0))
     except BaseException:
         connection.close()
         raise
-    connection.settimeout(None)
     return connection
 
 

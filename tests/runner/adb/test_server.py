@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,20 @@ def test_a_server_of_another_machine_is_not_started_here(monkeypatch: pytest.Mon
     monkeypatch.setattr(AdbServer, "listens", lambda server: False)
     with using_server("lab:5037"), pytest.raises(TargetUnavailable, match=r"at lab:5037; start it there: adb -a"):
         default_server()
+
+
+def test_a_server_that_has_others_to_accept_first_is_waited_for(tmp_path: Path) -> None:
+    """Several phones at once are as many connections at once."""
+    path = str(tmp_path / "server")
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor(8) as pool:
+        server.bind(path)
+        server.listen(0)
+        server.settimeout(10.0)
+        answers = [pool.submit(AdbServer(path).listens) for _ in range(8)]
+        wait(answers, timeout=0.2)
+        for _ in range(8):
+            server.accept()[0].close()
+        assert [answer.result() for answer in answers] == [True] * 8
 
 
 def test_a_server_is_shown_as_its_address() -> None:
