@@ -141,6 +141,9 @@ def command(
                         click.echo(json_lines.dump(record))
         except (TargetUnavailable, DeviceFailed) as error:
             missing[name] = error
+    left = [str(one) for one in declared.precisions if one not in precisions]
+    if reports and left:
+        notes.print(f"{' and '.join(left)} of the layout is not gated; before a release add --precision both")
     for name, why in missing.items():
         if reports:
             notes.print(f"{name} is not gated: {why}")

@@ -73,6 +73,11 @@ def test_a_gate_that_gated_nothing_does_not_pass():
     assert "nothing was gated" in str(result.exception)
 
 
+def test_a_precision_of_the_layout_that_was_not_asked_for_is_said():
+    result = CliRunner().invoke(command, [str(EXAMPLE / "split.toml"), "--target", "cpu", "--json"])
+    assert "fp16 of the layout is not gated; before a release add --precision both" in result.stderr
+
+
 def test_without_a_target_a_layout_is_gated_on_its_own_targets(example):
     split = example / "split.toml"
     split.write_text(split.read_text(encoding="utf-8") + '\n[[target]]\nname = "cpu"\n', encoding="utf-8")

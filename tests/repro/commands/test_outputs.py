@@ -106,3 +106,18 @@ def test_what_is_apart_is_let_through(tmp_path: Path):
     (tmp_path / "in").touch()
     keep_apart({"--a": tmp_path / "a", "--b": tmp_path / "b", "--none": None}, [tmp_path / "in", None])
     keep_apart({"--a": Path("-")}, [tmp_path / "in"])
+
+
+def test_a_place_that_cannot_be_is_told_before_anything_runs(tmp_path: Path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"--junit '.*' cannot be written: '.*file' is a file; name another place"):
+        keep_apart({"--junit": tmp_path / "file" / "below" / "run.xml"})
+    keep_apart({"--junit": tmp_path / "not" / "there" / "yet.xml", "--html": Path("/dev/null")})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told_before_anything_runs(tmp_path: Path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(BadInput, match="nothing may be written in"):
+        keep_apart({"--results": tmp_path / "1.results"})
+    tmp_path.chmod(0o700)
