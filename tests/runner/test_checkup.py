@@ -11,6 +11,7 @@ import pytest
 from runner import checkup, runtimes
 from runner.checkup import Requirement
 from runner.errors import TargetUnavailable
+from runner.installation import compiler_install
 from runner.opencl.drivers import OpenClDriver
 from runner.targets import TargetInfo
 
@@ -173,7 +174,7 @@ def test_what_gives_a_phones_runner_is_named_or_how_to_get_it(tmp_path: Path, mo
     monkeypatch.setattr("runner.adb.build.zig_compiler", lambda: None)
     absent = checkup.check_phone_runner()
     assert absent.state == "missing"
-    assert absent.remedy == f"{sys.executable} -m pip install 'ziglang'"
+    assert absent.remedy == compiler_install()
     monkeypatch.setattr("runner.adb.build.zig_compiler", lambda: "/opt/zig")
     assert "/opt/zig" in checkup.check_phone_runner().detail
     monkeypatch.setenv("REPRO_ANDROID_RUNNER", str(tmp_path / "none"))
