@@ -45,7 +45,7 @@ web: prepared
 	@$(PY) -m repro run 'findings/*' --target gpu:web --precision fp32
 
 test: prepared
-	@$(PY) -m pytest -n 2 --durations 15
+	@$(PY) -m pytest -n 2 --dist worksteal --durations 15
 
 docs: prepared
 	@$(PY) -m docs.site build/docs
