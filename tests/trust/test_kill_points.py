@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Command] = {
     "report": Command("repro report add-before-max --out OUT/report", files=["report/issue.md"]),
     "doctor": Command("repro doctor", keys=["nothing"]),
     "device list": Command("repro device list --device loopback --json", keys=["state", "model"]),
-    "gate": Command("repro gate models/dfine/shipped.toml --target gpu:lavapipe --json", keys=_VERDICT),
+    "gate": Command("repro gate docs/examples/detector/split.toml --target gpu:lavapipe --json", keys=_VERDICT),
     "convert": Command("models.dfine.convert --graph shipped_a --size 160", own=["dfine"], keys=["nothing"]),
     "device tests": Command(
         "pytest -q -m device --device loopback -k fanout -p no:cacheprovider -p no:randomly",

@@ -21,6 +21,7 @@ from repro.verdicts.fitness import FailedControl, Fitness
 from repro.verdicts.judge import judge
 from repro.verdicts.saved_run import load_judgeable
 from runner import targets
+from runner.encoding import shell_command
 from runner.errors import DeviceFailed, ReproError
 from runner.opencl.android_runtime import made_versions
 from runner.opencl.drivers import opencl_driver
@@ -144,9 +145,9 @@ def test_of_an_output_without_power_the_next_thing_is_other_inputs(tmp_path: Pat
 def test_of_a_value_beyond_float16_the_next_thing_is_where_and_then_what_mends_it():
     path = ROOT / "tests" / "reports" / "models" / "samples_168_layernorm_large.tflite"
     checked = CliRunner().invoke(command, [str(path), "--precision", "fp16"])
-    assert checked.stdout.splitlines()[-1].endswith(f"next: repro range {path}")
+    assert checked.stdout.splitlines()[-1].endswith(f"next: repro range {shell_command([str(path)])}")
     ranged = CliRunner().invoke(main, ["range", str(path)])
-    assert ranged.stdout.splitlines()[-1].startswith(f"next: repro fix {path} -o fixed.tflite; ")
+    assert ranged.stdout.splitlines()[-1].startswith(f"next: repro fix {shell_command([str(path)])} -o fixed.tflite; ")
 
 
 @pytest.mark.slow
