@@ -212,6 +212,7 @@ def strings_of(source: str) -> list[str]:
     return [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 
+@pytest.mark.slow
 @SHARED_FOLDER
 @given(name=well_formed_names(), said=well_formed_names())
 @example(name='")]; print("gotcha"); (["', said='""" import os; os.system("id") #')

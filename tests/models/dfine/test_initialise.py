@@ -31,6 +31,7 @@ def test_the_seed_decides_every_parameter():
     assert not torch.equal(first["class_embed.0.weight"], other["class_embed.0.weight"])
 
 
+@pytest.mark.slow
 @each_detector
 def test_no_weight_is_left_at_zero(detector: str):
     for name, parameter in reference_model("seed:0", detector).named_parameters():

@@ -28,6 +28,7 @@ def no_adb_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANDROID_USER_HOME", str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.gpu
 def test_the_page_and_its_json_say_the_same(no_adb_server: None):
     page = CliRunner().invoke(command, [])

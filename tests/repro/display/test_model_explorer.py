@@ -103,6 +103,7 @@ def test_lint_writes_the_rule_of_each_tensor(tmp_path):
     assert hazards([], "clean") == {"main": {"name": "clean", "results": {}, "showExpandedSummaryOnGroupNode": True}}
 
 
+@pytest.mark.slow
 @pytest.mark.gpu
 def test_check_writes_the_error_of_every_output_and_tapped_tensor(tmp_path):
     path = tmp_path / "errors.json"

@@ -327,6 +327,7 @@ def test_a_script_that_cannot_run_is_not_a_process_that_ended_itself(tmp_path):
     assert "BUG" not in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.gpu
 def test_the_script_of_a_fixed_finding_says_ok_here_and_bug_in_the_runtime_it_names(tmp_path):
     script = written_script(load("output-before-elementwise"), tmp_path)

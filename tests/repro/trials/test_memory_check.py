@@ -89,6 +89,7 @@ def checked(path: str) -> api.Checked:
     return api.check(FINDINGS / path, target="gpu:oclgrind")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("oclgrind")
 def test_a_read_outside_of_weights_is_reported_with_its_line_and_its_tensor():
     found = checked("constant-broadcasts-channels/models/minimal.tflite")
