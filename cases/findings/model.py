@@ -60,9 +60,9 @@ class FindingModel:
     precisions: where it shows, in finding.toml's words (a PEP 440 specifier set such as `<2.1.6`, shell patterns of
     target names, `fp32` or `fp16`); empty: everywhere. over_opencl: how a run over OpenCL ends instead, where that is
     another answer (`REFUSED`), `PASS` where it is right there, or `RACES` where that is left to chance; empty: as
-    anywhere else. in_browser: the same of a
-    run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL` for a wrong first output. elsewhere:
-    outputs that the bug of another finding makes wrong wherever this one does not show.
+    anywhere else. in_browser: the same of a run in a browser, where it may also be `NOT_RESIDENT`, `CRASH`, or `FAIL`
+    for a wrong first output. elsewhere: outputs that the bug of another finding makes wrong wherever this one does not
+    show.
     """
 
     name: str

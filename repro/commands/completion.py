@@ -1,4 +1,4 @@
-"""What the shell offers at Tab for cases, findings and targets. Asked at every press of a key, so it has to be quick.
+"""What the shell offers at Tab for cases, findings, targets, pages. Asked at each press of a key: it has to be quick.
 
 Key insight: what could be asked of drivers and phones takes seconds. So the targets offered are those that any machine
 can have, and the names that were read from files are those that are there.
@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from repro.findings import reader
 from repro.findings.restart_finding import restart_slugs
 from repro.own_cases.choice import select
+from repro.records import folders
 from runner.adapter_families import FAMILIES
 from runner.targets import KNOWN_TARGETS
 
@@ -33,6 +34,11 @@ def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def reported(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Slugs of all that has an issue to file: findings, and those of two starts."""
     return [CompletionItem(s) for s in sorted([*reader.slugs(), *restart_slugs()]) if s.startswith(incomplete)]
+
+
+def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Pages of the documentation."""
+    return [CompletionItem(name) for name in folders.pages() if name.startswith(incomplete)]
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -5,25 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
+from repro.commands import completion
 from repro.display.console import echo_line
-from repro.records.folders import DOCS
+from repro.records.folders import pages
 from repro.records.strict import near_one
 from runner.errors import BadInput
 
 
-def pages() -> dict[str, Path]:
-    """Name -> file, by name."""
-    return {page.stem: page for page in sorted(DOCS.glob("*.md"))}
-
-
-def _offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in pages() if name.startswith(incomplete)]
-
-
 @click.command()
-@click.argument("page", required=False, shell_complete=_offered)
+@click.argument("page", required=False, shell_complete=completion.pages)
 def command(page: str | None) -> None:
     """Print a PAGE of the documentation as markdown, or without one which pages there are.
 

@@ -51,6 +51,11 @@ def expectation_folders() -> tuple[Path, ...]:
     return (EXPECTATIONS, own.expectations) if own else (EXPECTATIONS,)
 
 
+def pages() -> dict[str, Path]:
+    """The pages of the documentation: name -> file, by name."""
+    return {page.stem: page for page in sorted(DOCS.glob("*.md"))}
+
+
 def built_in(path: Path) -> Path | None:
     """The file of this tool that a checkout has at this path; None where it has none, or something of the name is here.
 

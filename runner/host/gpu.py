@@ -17,7 +17,7 @@ from runner.host.vulkan import LAVAPIPE, SWIFTSHADER, Adapter, adapters
 from runner.installation import opencl_install
 from runner.opencl import android_runtime
 from runner.opencl.drivers import computes_on_cpu, is_opencl, opencl_driver
-from runner.opencl.loader import LoaderSettings, loader_version, presented_device
+from runner.opencl.loader import NEUTRAL, LoaderSettings, loader_version, presented_device
 from runner.presented import ADAPTER_NAME, check_presented, naming_note
 from runner.runtime_version import Numbering
 from runner.runtimes import KNOWN, Runtime
@@ -128,14 +128,13 @@ def _over_opencl(name: GpuName, loader: LoaderSettings) -> HostGpu:
     driver = opencl_driver(name.key)
     if driver is None:
         raise TargetUnavailable(f"{name} is not here: no OpenCL driver {name.key}; run: {opencl_install()}")
-    own_words = is_hardware(name.key) and not name.presented
-    if own_words:
-        loader = replace(loader, device=None)
-    elif name.presented:
+    if name.presented:
         loader = replace(loader, device=presented_device(name.presented))
+    elif is_hardware(name.key):
+        loader = replace(loader, device=None)
     # A device of no vendor that the delegate knows gets images which PoCL does not have.
-    neutral = not own_words and not name.presented
-    options = {**(Settings.parse(["buffers"]).gpu_options if neutral else {}), **name.settings.gpu_options}
+    own = Settings.parse(["buffers"]).gpu_options if loader.device is NEUTRAL else {}
+    options = {**own, **name.settings.gpu_options}
     decides = f"{replace(loader, kernels=None, trace=None, equal_writes=False)} {options} {loader_version()}"
     return HostGpu(name, driver, loader.environment(), options, loader.note, decides)
 

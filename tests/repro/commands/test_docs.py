@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from repro.commands.docs import command, pages
+from repro.commands.docs import command
+from repro.records.folders import pages
 from runner.errors import BadInput
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
